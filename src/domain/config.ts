@@ -1,0 +1,120 @@
+/**
+ * A run's configuration: what `config.yaml` holds after its defaults are filled in.
+ * Names are those of the YAML file. The schema that reads the file is in `src/config`.
+ */
+export interface RunConfig {
+  readonly model: ModelConfig;
+  readonly rlm: RlmConfig;
+  readonly sandbox: SandboxConfig;
+  readonly repository: RepositoryConfig;
+  readonly storage: StorageConfig;
+  readonly temporal: TemporalConfig;
+}
+
+export interface ModelConfig {
+  /** Model of the agents, in LiteLLM notation: `provider/model`. */
+  readonly name: string;
+  /** Model that answers `llm_query`; default: `name`. */
+  readonly sub_name?: string;
+  /** Model by depth of the agent; the entry with the greatest depth not above the agent's counts. */
+  readonly by_depth?: Readonly<Record<string, string>>;
+  /** Base URL of an OpenAI-compatible endpoint; default: by the prefix of the name. */
+  readonly base_url?: string;
+  /** Name of the environment variable that holds the key; default: by the prefix of the name. */
+  readonly api_key_env?: string;
+  readonly temperature?: number;
+  /** Longest reply, in tokens; default: the provider's. */
+  readonly max_tokens?: number;
+  /** Seconds a single request may take. Default 600. */
+  readonly timeout: number;
+  /** USD for a million tokens, by model name, where the provider does not report a cost. */
+  readonly prices?: Readonly<Record<string, ModelPrice>>;
+}
+
+export interface ModelPrice {
+  readonly input: number;
+  readonly output: number;
+}
+
+export interface RlmConfig {
+  /** Sandboxes created over the run's lifetime. Default 50. */
+  readonly max_sandboxes: number;
+  /** Turns of one agent. Default 50. */
+  readonly max_iterations: number;
+  /** Seconds for the whole run; time spent paused does not count. Default 3600. */
+  readonly global_timeout: number;
+  /** Characters of a sub-agent's result that reach its parent. Default 10000. */
+  readonly result_truncation_limit: number;
+  /** `llm_query` calls over the whole tree, each prompt of a batch counted. Default 500. */
+  readonly max_llm_calls: number;
+  /** USD over the whole tree; default: no limit. */
+  readonly max_cost?: number;
+  /** Greatest depth of a sub-agent (the root has depth 0); default: no limit. */
+  readonly max_depth?: number;
+  /** Sub-agents of one parent that work at the same time. Default 50. */
+  readonly max_parallel: number;
+  /** Characters of one block's output that the model sees; head and tail are kept. Default 10000. */
+  readonly output_limit: number;
+  /** What a refusal for good (401, 402, no quota) does. Default `pause`. */
+  readonly on_error: 'pause' | 'fail';
+}
+
+export interface SandboxConfig {
+  readonly provider: 'local' | 'daytona';
+  /** `bubblewrap` (default) or, said explicitly, `none`: model-written code then runs unprotected. */
+  readonly isolation: 'bubblewrap' | 'none';
+  /** Interpreter for the sandbox; default: the first suitable python3 found. */
+  readonly python?: string;
+  /** Seconds a block may compute; the clock stops while one of its calls is unanswered. Default 600. */
+  readonly block_timeout: number;
+  /** Seconds to wait for a sandbox to be created. Default 300. */
+  readonly create_timeout: number;
+  /** MiB of memory for all processes of a sandbox. Default 2048. */
+  readonly memory_mb: number;
+  /** Seconds after which a sandbox that nobody renews ends itself. Default 1800. */
+  readonly idle_timeout: number;
+}
+
+export interface RepositoryConfig {
+  /** Environment variable of the worker that holds a token for a private repository (HTTPS). */
+  readonly token_env?: string;
+}
+
+export interface StorageConfig {
+  readonly driver: 'file';
+  /** Folder of the blob store; default: `blobs` in the state directory. */
+  readonly path?: string;
+}
+
+export interface TemporalConfig {
+  readonly address?: string;
+  readonly namespace?: string;
+  /** Default `durable-rlm`. */
+  readonly task_queue: string;
+}
+
+/** The reference's defaults for its own keys; ours for the rest. */
+export const DEFAULT_CONFIG: RunConfig = {
+  model: { name: 'openrouter/google/gemini-3-flash-preview', timeout: 600 },
+  rlm: {
+    max_sandboxes: 50,
+    max_iterations: 50,
+    global_timeout: 3600,
+    result_truncation_limit: 10000,
+    max_llm_calls: 500,
+    max_parallel: 50,
+    output_limit: 10000,
+    on_error: 'pause',
+  },
+  sandbox: {
+    provider: 'local',
+    isolation: 'bubblewrap',
+    block_timeout: 600,
+    create_timeout: 300,
+    memory_mb: 2048,
+    idle_timeout: 1800,
+  },
+  repository: {},
+  storage: { driver: 'file' },
+  temporal: { task_queue: 'durable-rlm' },
+};

@@ -1,0 +1,57 @@
+/**
+ * Every failure that a run must deal with, by its dotted type. An activity throws it as an
+ * ApplicationFailure of that type; a workflow tells them apart by it. What the *model* should see
+ * (a Python exception, a refused call) is data, not one of these.
+ */
+export const FAILURES = {
+  /** 429 or an overloaded provider: retried, honouring Retry-After. */
+  'Model.RateLimited': { retryable: true },
+  /** 5xx, a cut connection, a time-out, a reply that is not the API's: retried. */
+  'Model.Unavailable': { retryable: true },
+  /** 401, 402, 403, quota used up: the run pauses (or fails, `on_error: fail`). */
+  'Model.Refused': { retryable: false },
+  /** The key's variable is not set on this host: another worker's chance. */
+  'Model.KeyMissing': { retryable: true },
+  /** The conversation is longer than the model's context. */
+  'Model.ContextLength': { retryable: false },
+  /** 400, 404, 422: the request cannot be right. */
+  'Model.BadRequest': { retryable: false },
+  /** The sandbox is gone and its state with it. */
+  'Sandbox.Lost': { retryable: false },
+  /** It cannot be made here (bubblewrap missing, no user namespaces): the message names the ways on. */
+  'Sandbox.Unavailable': { retryable: false },
+  /** The kernel's answer contradicts the trajectory (another head, a gap): never go on with it. */
+  'Sandbox.Diverged': { retryable: false },
+  /** The repository, branch or commit cannot be had. */
+  'Repository.NotFound': { retryable: false },
+  'Repository.Unavailable': { retryable: true },
+  /** A blob is missing, or its bytes do not have its hash. */
+  'Storage.Missing': { retryable: false },
+  'Storage.Damaged': { retryable: false },
+  'Storage.Unavailable': { retryable: true },
+  /** The input of a workflow is wrong; the message says what to do. */
+  'Input.Invalid': { retryable: false },
+} as const satisfies Record<string, { retryable: boolean }>;
+
+export type FailureType = keyof typeof FAILURES;
+
+/**
+ * An error with one of the types above. Thrown by llm, sandbox, storage and config; turned into an
+ * ApplicationFailure where activities end.
+ */
+export class TypedError extends Error {
+  readonly type: FailureType;
+  /** Milliseconds to wait before the next attempt, where the other side said so. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    type: FailureType,
+    message: string,
+    options: { cause?: unknown; retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = type;
+    this.type = type;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}

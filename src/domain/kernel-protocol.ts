@@ -1,0 +1,154 @@
+/**
+ * The messages between host and kernel: JSON over HTTP/1.1, on a unix socket in a local sandbox, on TCP in a
+ * remote one. The kernel is untrusted: whatever it sends is validated against these types by the client.
+ *
+ *     GET  /v1/info                                   KernelInfo
+ *     POST /v1/setup    SetupRequest                  KernelInfo          idempotent; before the first block
+ *     POST /v1/exec     ExecRequest                   KernelInfo          idempotent: the current number attaches
+ *     GET  /v1/events?block=N&after=C&wait_ms=W       EventsReply         long poll, W at most 30,000
+ *     GET  /v1/output?block=N&stream=stdout&offset=B  raw bytes           the captured text so far, up to its cap
+ *     POST /v1/answers  AnswersRequest                {}                  idempotent by call id
+ *     POST /v1/interrupt {generation, block}          {}                  as at the end of the time limit
+ *     POST /v1/process  ProcessRequest                ProcessReply        a command beside the REPL (git, say)
+ *     POST /v1/renew    {}                            {}                  the sandbox is wanted; any request renews
+ *     POST /v1/shutdown {}                            {}                  ends every process of the sandbox
+ *
+ * Errors: 400 malformed, 404 unknown path, 409 with {error: 'stale' | 'diverged' | 'generation', message}, 413 too large.
+ */
+export const KERNEL_PROTOCOL = 1;
+
+export interface KernelInfo {
+  readonly protocol: number;
+  /** Python's version, `3.11.7`. */
+  readonly python: string;
+  /** Of the sandbox: 0, one more at each rebuild. Requests name it. */
+  readonly generation: number;
+  /** Number of the last block begun; 0 before the first. */
+  readonly block: number;
+  /** The name the chain gave that block; '' before the first. */
+  readonly head: string;
+  readonly status: 'new' | 'idle' | 'running';
+  /** How often the REPL process was started again after it died; its variables were lost each time. */
+  readonly restarts: number;
+}
+
+export interface SetupRequest {
+  readonly generation: number;
+  /** Seeds Python's `random`, so that a rebuild repeats itself. */
+  readonly seed: number;
+  /** Variables the code sees, by name; JSON values. `task` is one. */
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** Functions that are answered by the host. */
+  readonly functions: readonly HostFunction[];
+  /** Folder the code starts in. */
+  readonly cwd: string;
+}
+
+/** A function whose call is answered by the host: the kernel makes a Python function of it. */
+export interface HostFunction {
+  readonly name: string;
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly type: 'str' | 'list[str]' | 'any';
+    readonly default?: unknown;
+  }[];
+  readonly doc: string;
+}
+
+export interface ExecRequest {
+  readonly generation: number;
+  /** 1, 2, 3, ... without gaps. The current number attaches, a lower one is 409 stale, a gap 409 diverged. */
+  readonly block: number;
+  /** What the chain calls this block; the current number with another head is 409 diverged. */
+  readonly head: string;
+  readonly code: string;
+  /** Seconds the block may compute; the clock stops while a call of it is unanswered. */
+  readonly timeout: number;
+  /** Characters kept of each stream, half at its head and half at its tail. */
+  readonly output_limit: number;
+}
+
+export interface EventsReply {
+  readonly events: readonly KernelEvent[];
+  /** To be sent as `after` of the next poll. */
+  readonly cursor: number;
+  /**
+   * running: the code computes. waiting: nothing in it can go on without an answer.
+   * done: the last event is `done`.
+   */
+  readonly state: 'running' | 'waiting' | 'done';
+  /** Calls not yet answered, in the order they were made. */
+  readonly pending: readonly string[];
+}
+
+export type KernelEvent = CallEvent | DoneEvent;
+
+export interface CallEvent {
+  readonly type: 'call';
+  readonly cursor: number;
+  /** `<block>.<n>`, n counted in the order the calls reached the supervisor. */
+  readonly call: string;
+  readonly function: string;
+  /** By parameter name, JSON values. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** SHA-256 of function and arguments as canonical JSON: matches calls when a block runs again. */
+  readonly hash: string;
+}
+
+export interface DoneEvent {
+  readonly type: 'done';
+  readonly cursor: number;
+  readonly result: BlockResult;
+}
+
+export interface BlockResult {
+  /** crashed: the REPL process died (os._exit, a signal); memory: it was ended at the memory limit. */
+  readonly status: 'ok' | 'error' | 'timeout' | 'crashed' | 'memory' | 'interrupted';
+  /** Captured text, head and tail within `output_limit`, with a line between that says how much is left out. */
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Characters before truncation. */
+  readonly stdout_length: number;
+  readonly stderr_length: number;
+  /** What the model is told went wrong: a traceback without our own frames, or one sentence. */
+  readonly error: string | null;
+  /** What FINAL or FINAL_VAR was given, sealed at the first call. */
+  readonly final: { readonly value: unknown } | null;
+  /** Seconds of computing, unanswered calls not counted. */
+  readonly execution_time: number;
+}
+
+export interface AnswersRequest {
+  readonly generation: number;
+  readonly block: number;
+  readonly answers: readonly CallAnswer[];
+}
+
+export interface CallAnswer {
+  readonly call: string;
+  /** What the Python function returns: a string, a list of strings, any JSON value. */
+  readonly value: unknown;
+}
+
+export interface ProcessRequest {
+  readonly argv: readonly string[];
+  readonly cwd?: string;
+  /** The whole environment. Default: PATH and HOME. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Standard input, base64. */
+  readonly stdin?: string;
+  /** Seconds; SIGKILL to its process group at the end. Default 120. */
+  readonly timeout?: number;
+  /** Bytes kept of standard output and error, each; beyond it `truncated` is true. Default 64 MiB. */
+  readonly limit?: number;
+}
+
+export interface ProcessReply {
+  /** Exit code; 128 + signal when ended by a signal. */
+  readonly code: number;
+  /** Base64. */
+  readonly stdout: string;
+  /** Base64. */
+  readonly stderr: string;
+  readonly truncated: boolean;
+}

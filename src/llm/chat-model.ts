@@ -1,0 +1,32 @@
+import type { Usage } from '../domain/usage.ts';
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+export interface ChatRequest {
+  /** In LiteLLM notation: `provider/model`. */
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  /** Stable across retries of the same call; sent as a header so that a provider or a test can tell retries apart. */
+  readonly idempotencyKey: string;
+}
+
+export interface ChatReply {
+  /** May be empty. */
+  readonly text: string;
+  readonly finish_reason: 'stop' | 'length' | 'content_filter' | 'other';
+  /** The model that answered, as the provider names it. */
+  readonly model: string;
+  readonly usage: Usage;
+}
+
+/**
+ * Asks models. One attempt a call: the client's own retries are off.
+ *
+ * @throws TypedError `Model.*` (see `domain/failures.ts`), `retryAfterMs` set where the provider said so.
+ */
+export interface ChatModels {
+  complete(request: ChatRequest, signal: AbortSignal): Promise<ChatReply>;
+}

@@ -1,0 +1,107 @@
+import type { Readable } from 'node:stream';
+import type {
+  AnswersRequest,
+  EventsReply,
+  ExecRequest,
+  KernelInfo,
+  ProcessReply,
+  ProcessRequest,
+  SetupRequest,
+} from '../domain/kernel-protocol.ts';
+import type { SandboxHandle } from '../domain/sandbox.ts';
+
+/** Where a run's repository comes from. A local folder always travels as a `git bundle`. */
+export type RepositorySource =
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      /** A token for HTTPS; handed to git by an environment variable, never by argument or configuration. */
+      readonly token?: string;
+    }
+  | {
+      readonly kind: 'bundle';
+      /** Names the bundle's content, so that it is fetched once. */
+      readonly id: string;
+      open(): Promise<Readable>;
+    };
+
+export interface SandboxRequest {
+  /** Unique, derived from run, agent and generation; letters, digits, `.`, `_` and `-`, at most 63. */
+  readonly name: string;
+  readonly generation: number;
+  /** Who it belongs to; the sweep asks by these. */
+  readonly labels: SandboxLabels;
+  /** Absent: an empty working folder. */
+  readonly repository?: { readonly source: RepositorySource; readonly commit: string };
+  readonly isolation: 'bubblewrap' | 'none';
+  readonly python?: string;
+  readonly memory_mb: number;
+  /** Seconds without any request after which it ends itself. */
+  readonly idle_timeout: number;
+}
+
+export interface SandboxLabels {
+  /** Identity of the Temporal cluster and namespace, so that nobody else's sandboxes are touched. */
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly run: string;
+  /** First execution id of the run. */
+  readonly execution: string;
+  readonly agent: string;
+}
+
+export interface Patch {
+  /** `git diff --binary --full-index` against the commit; empty when nothing changed. Bytes, not text. */
+  readonly bytes: Uint8Array;
+  /** What could not be taken into it, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface SandboxListing {
+  readonly handle: SandboxHandle;
+  readonly labels: SandboxLabels;
+}
+
+/** One place where sandboxes can be made. `test/sandbox/conformance.ts` says what each must do. */
+export interface SandboxProvider {
+  readonly name: string;
+  /** Set where sandboxes live on this host only; a handle with another host is not ours to reach. */
+  readonly host: string | undefined;
+
+  /**
+   * Makes the sandbox, its clone and its kernel; a second call of the same name and generation finds the first one.
+   *
+   * @throws TypedError `Sandbox.Unavailable`, `Repository.*`.
+   */
+  create(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxHandle>;
+  /** @throws TypedError `Sandbox.Lost` when it is gone. */
+  connect(handle: SandboxHandle): Promise<Sandbox>;
+  /** Ends every process of it and removes its files; nothing to do where it is gone already. */
+  destroy(handle: Pick<SandboxHandle, 'id'>): Promise<void>;
+  /** Every sandbox of this provider that exists, also half-made ones. */
+  list(): Promise<SandboxListing[]>;
+  /** Ends what the provider itself holds (launcher, connections); sandboxes live on. */
+  close(): Promise<void>;
+}
+
+/** @throws TypedError `Sandbox.Lost` when the sandbox is gone, `Sandbox.Diverged` on 409 of either kind, from every method. */
+export interface Kernel {
+  info(): Promise<KernelInfo>;
+  setup(request: SetupRequest): Promise<KernelInfo>;
+  exec(request: ExecRequest): Promise<KernelInfo>;
+  events(request: { block: number; after: number; waitMs: number }, signal?: AbortSignal): Promise<EventsReply>;
+  output(request: { block: number; stream: 'stdout' | 'stderr'; offset: number }): Promise<Uint8Array>;
+  answer(request: AnswersRequest): Promise<void>;
+  interrupt(request: { generation: number; block: number }): Promise<void>;
+  process(request: ProcessRequest, signal?: AbortSignal): Promise<ProcessReply>;
+  renew(): Promise<void>;
+}
+
+export interface Sandbox {
+  readonly handle: SandboxHandle;
+  readonly kernel: Kernel;
+  /** Folder of the clone as the code sees it. */
+  readonly workspace: string;
+  /** The difference between the clone and its commit. */
+  patch(signal?: AbortSignal): Promise<Patch>;
+}
