@@ -1,0 +1,36 @@
+/** The root agent of every run. Its sub-agents are `0.1`, `0.2`, ..., theirs `0.1.1`, ... */
+export const ROOT_AGENT = '0';
+
+export function agentWorkflowId(run: string, agent: string): string {
+  return `${run}/${agent}`;
+}
+
+export function ledgerWorkflowId(run: string): string {
+  return `${run}/ledger`;
+}
+
+/** Run and agent of an agent's workflow id. */
+export function splitAgentWorkflowId(workflowId: string): { run: string; agent: string } {
+  const slash = workflowId.lastIndexOf('/');
+  return { run: workflowId.slice(0, slash), agent: workflowId.slice(slash + 1) };
+}
+
+/** 0 for the root, one more for each level. */
+export function agentDepth(agent: string): number {
+  return agent.split('.').length - 1;
+}
+
+/** The sentence that says what is wrong with a run id, or undefined. */
+export function runIdProblem(id: string): string | undefined {
+  if (id === '') return 'A run id must not be empty.';
+  if (id.length > 200) return `A run id may have at most 200 characters; this one has ${id.length}.`;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/.test(id)) {
+    return `"${id}" cannot be a run id: use letters, digits, '.', '_', '-', ':', '+' and '@', beginning with a letter or digit.`;
+  }
+  return undefined;
+}
+
+/** Queue of the activities that must run on one host, because a sandbox lives there. */
+export function hostTaskQueue(taskQueue: string, host: string): string {
+  return `${taskQueue}@${host}`;
+}

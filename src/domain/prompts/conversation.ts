@@ -1,0 +1,164 @@
+import { codeBlocks } from '../reply.ts';
+import { beginning, truncateMiddle } from '../truncate.ts';
+import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, TaskRecord } from '../records.ts';
+import { systemPrompt } from './system-prompt.ts';
+
+export interface Message {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** Characters of the task shown in the first message; the whole is in the variable `task`. */
+const TASK_SHOWN = 8000;
+
+export const ASK_FOR_CODE =
+  'Your reply had no ```python block, so nothing was run. Write one, or finish with FINAL(...) inside a ```python block.';
+export const ASK_FOR_SHORTER =
+  'Your reply was cut off at the length limit, so nothing of it was run. Write it again, shorter: do less in one turn.';
+
+/**
+ * The messages of an agent's next request: a pure function of its chain, so that the same head always gives the
+ * same request.
+ *
+ * @param records the chain from its task record to its head.
+ */
+export function renderConversation(
+  records: readonly ChainRecord[],
+  run: RunSpecification,
+  purpose: ReplyRecord['purpose'],
+): Message[] {
+  const [task, ...rest] = records;
+  if (task?.kind !== 'task') throw new Error('a trajectory begins with a task record');
+  const messages: Message[] = [
+    {
+      role: 'system',
+      content: systemPrompt({
+        depth: task.depth,
+        limits: run.config.rlm,
+        blockTimeout: run.config.sandbox.block_timeout,
+      }),
+    },
+    { role: 'user', content: firstMessage(task, run) },
+  ];
+  const turns = groupByReply(rest);
+  for (const [index, turn] of turns.entries()) {
+    messages.push({ role: 'assistant', content: turn.reply.text === '' ? '(empty reply)' : turn.reply.text });
+    const closing = index === turns.length - 1 && purpose === 'extract';
+    messages.push({ role: 'user', content: closing ? `${observation(turn, run)}\n\n${EXTRACT}` : nextTurn(turn, run) });
+  }
+  if (turns.length === 0 && purpose === 'extract') messages.push({ role: 'user', content: EXTRACT });
+  return messages;
+}
+
+const EXTRACT =
+  'Your turns are used up; no more code is run. From all that you have seen above, give your best answer to the task now, in plain text: the answer itself, complete, with what remains uncertain. Your reply is taken as the answer.';
+
+/**
+ * Leaves out turns in the middle until the messages have at most `characters`: the system prompt, the first message
+ * and the newest turns stay. For a conversation that is longer than the model's context.
+ */
+export function shortenConversation(messages: readonly Message[], characters: number): Message[] {
+  const [system, first, ...turns] = messages;
+  if (system === undefined || first === undefined) return [...messages];
+  let length = messages.reduce((sum, message) => sum + message.content.length, 0);
+  let from = 0;
+  while (length > characters && from < turns.length - 2) {
+    length -= turns[from]?.content.length ?? 0;
+    from += 1;
+  }
+  from += from % 2; // Keep assistant and user in turn.
+  if (from === 0) return [...messages];
+  const note: Message = {
+    role: 'user',
+    content: `${first.content}\n\n(${from / 2} earlier turns are left out here: the conversation became too long.)`,
+  };
+  return [system, note, ...turns.slice(from)];
+}
+
+interface Turn {
+  readonly reply: ReplyRecord;
+  readonly blocks: readonly BlockRecord[];
+}
+
+function groupByReply(records: readonly ChainRecord[]): Turn[] {
+  const turns: { reply: ReplyRecord; blocks: BlockRecord[] }[] = [];
+  for (const record of records) {
+    if (record.kind === 'reply') turns.push({ reply: record, blocks: [] });
+    else if (record.kind === 'block') turns.at(-1)?.blocks.push(record);
+  }
+  return turns;
+}
+
+function firstMessage(task: TaskRecord, run: RunSpecification): string {
+  const { repository } = run;
+  const at = `commit ${repository.commit.slice(0, 12)}${repository.branch === undefined ? '' : `, branch ${repository.branch}`}`;
+  const shown = truncateMiddle(task.task, TASK_SHOWN);
+  const more = shown.truncated
+    ? `\n\n(The task is shown in part; the variable \`task\` holds all ${task.task.length} characters.)`
+    : '';
+  return `Repository: ${repository.name} (${at})\n\nTask:\n${shown.text}${more}\n\nBegin.`;
+}
+
+function nextTurn(turn: Turn, run: RunSpecification): string {
+  const left = run.config.rlm.max_iterations - turn.reply.iteration;
+  const turns = left === 1 ? 'This is your last turn: finish with FINAL now.' : `Turns left: ${left}.`;
+  return `${observation(turn, run)}\n\n${turns}`;
+}
+
+/** What the model is told came of its reply. */
+function observation({ reply, blocks }: Turn, run: RunSpecification): string {
+  if (reply.finish_reason === 'length') return ASK_FOR_SHORTER;
+  const written = codeBlocks(reply.text).length;
+  if (written === 0) return ASK_FOR_CODE;
+  const parts = blocks.map((block) => blockOutput(block, written, run.config.rlm.output_limit));
+  if (blocks.length < written) {
+    parts.push(
+      `(${blocks.length === 0 ? 'No block was run' : `Stopped there: ${written - blocks.length} more not run`}.)`,
+    );
+  }
+  return parts.join('\n\n');
+}
+
+function blockOutput(block: BlockRecord, written: number, limit: number): string {
+  const { result } = block;
+  const title = written > 1 ? `Output of block ${block.index + 1} of ${written}` : 'Output';
+  const seconds = result.execution_time >= 1 ? ` (${result.execution_time.toFixed(1)} s)` : '';
+  const sections = [
+    result.stdout,
+    result.stderr === '' ? '' : `[stderr]\n${result.stderr}`,
+    result.error === null ? '' : `[${ERROR_TITLES[result.status]}]\n${truncateMiddle(result.error, limit).text}`,
+  ].filter((section) => section.trim() !== '');
+  const text = sections.length === 0 ? '(no output)' : sections.map((section) => section.trimEnd()).join('\n');
+  return `${title}${seconds}:\n${text}`;
+}
+
+const ERROR_TITLES: Record<BlockRecord['result']['status'], string> = {
+  ok: 'note',
+  error: 'error',
+  timeout: 'time limit',
+  crashed: 'interpreter ended',
+  memory: 'memory limit',
+  interrupted: 'interrupted',
+};
+
+/**
+ * The best that can be said of an agent that did not finish: the prose of its last reply, else the end of its last
+ * output. Undefined when it has done nothing yet.
+ */
+export function lastKnownAnswer(records: readonly ChainRecord[]): string | undefined {
+  for (const record of records.toReversed()) {
+    if (record.kind === 'block' && record.result.stdout.trim() !== '') {
+      return `(unfinished; the last output was)\n${truncateMiddle(record.result.stdout.trim(), 2000).text}`;
+    }
+    if (record.kind === 'reply' && record.text.trim() !== '')
+      return `(unfinished; the last reply was)\n${beginning(record.text.trim(), 2000)}`;
+  }
+  return undefined;
+}
+
+/** What a parent's code gets for an answer: a string, JSON for anything else, cut to `limit` characters. */
+export function resultString(answer: unknown, limit: number): { result: string; truncated: boolean } {
+  const text = typeof answer === 'string' ? answer : (JSON.stringify(answer) ?? 'null');
+  const { text: result, truncated } = truncateMiddle(text, limit);
+  return { result, truncated };
+}

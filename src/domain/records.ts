@@ -1,0 +1,206 @@
+import type { BlockResult } from './kernel-protocol.ts';
+import type { RunConfig } from './config.ts';
+import type { Usage } from './usage.ts';
+
+/**
+ * The trajectory of an agent is a chain of these records, each naming its parent by hash: one hash is an agent's
+ * whole state. Records are stored as canonical JSON and never change; a new shape of a kind gets a new `v`.
+ */
+export type ChainRecord = TaskRecord | ReplyRecord | AnswersRecord | BlockRecord | EndRecord;
+
+interface RecordBase {
+  readonly v: 1;
+  /** Hash of the record before this one; null for the first of a chain. */
+  readonly parent: string | null;
+}
+
+/** What every agent of a run shares; not part of a chain, named by the task records. */
+export interface RunSpecification {
+  readonly v: 1;
+  readonly kind: 'run';
+  readonly type: 'investigate';
+  readonly run: string;
+  /** First execution id of the run's workflow. */
+  readonly execution: string;
+  readonly prompt: string;
+  readonly repository: RepositoryReference;
+  readonly config: RunConfig;
+}
+
+export interface RepositoryReference {
+  /** URL, or the name of the local folder it was bundled from. */
+  readonly name: string;
+  readonly url?: string;
+  /** Blob that holds a `git bundle`. */
+  readonly bundle?: string;
+  readonly branch?: string;
+  readonly commit: string;
+}
+
+export interface TaskRecord extends RecordBase {
+  readonly kind: 'task';
+  readonly agent: string;
+  readonly depth: number;
+  /** Hash of the run's specification. */
+  readonly run: string;
+  readonly task: string;
+  /** Version of the system prompt this agent is led by. */
+  readonly prompt_version: number;
+}
+
+export interface ReplyRecord extends RecordBase {
+  readonly kind: 'reply';
+  /** Counted from 1. */
+  readonly iteration: number;
+  /** turn: one of the loop. extract: the closing question for the best answer. */
+  readonly purpose: 'turn' | 'extract';
+  readonly text: string;
+  readonly finish_reason: string;
+  readonly model: string;
+  readonly usage: Usage;
+  /** Seconds the call took. */
+  readonly execution_time: number;
+  /** Messages and characters the model was sent. */
+  readonly request: { readonly messages: number; readonly characters: number; readonly last: string };
+}
+
+/** Answers handed to the code of a running block. */
+export interface AnswersRecord extends RecordBase {
+  readonly kind: 'answers';
+  readonly block: number;
+  readonly answers: readonly RecordedAnswer[];
+}
+
+export interface RecordedAnswer {
+  readonly call: string;
+  readonly function: string;
+  /** Hash of function and arguments, as the kernel computed it. */
+  readonly hash: string;
+  readonly answer: Answer;
+}
+
+/** An answer as it travels: by reference, never by content; an error is its own text. */
+export type Answer =
+  | { readonly ref: string; readonly child?: string }
+  | { readonly error: string }
+  | { readonly items: readonly Answer[] };
+
+export interface BlockRecord extends RecordBase {
+  readonly kind: 'block';
+  readonly iteration: number;
+  /** Counted from 1 over the whole agent. */
+  readonly block: number;
+  /** Position among the code blocks of its reply, from 0. */
+  readonly index: number;
+  readonly code: string;
+  readonly result: BlockResult;
+  /** Agents its calls started. */
+  readonly spawned: readonly string[];
+  /** Blobs with the whole captured text, where the result holds only its head and tail. */
+  readonly full?: { readonly stdout?: string; readonly stderr?: string };
+}
+
+export type AgentStatus = 'completed' | 'cancelled' | 'failed';
+
+export interface EndRecord extends RecordBase {
+  readonly kind: 'end';
+  readonly status: AgentStatus;
+  /** How the answer came about. */
+  readonly source: AnswerSource;
+  readonly answer: unknown;
+  /** What reached the parent: a string, cut to the limit. */
+  readonly result: string;
+  readonly result_truncated: boolean;
+  readonly error: string | null;
+  /** Blob with the patch; null without one. */
+  readonly patch: string | null;
+  readonly notes: readonly string[];
+  readonly usage: Usage;
+  /** Seconds from the agent's start. */
+  readonly execution_time: number;
+}
+
+/** final: given to FINAL. text: replies without code. extract: asked for at the end. partial: the last that is known. none. */
+export type AnswerSource = 'final' | 'text' | 'extract' | 'partial' | 'none';
+
+/** What the reference `runs/<run>@<execution>/<agent>` holds: the head, and what the live tree shows. */
+export interface AgentReference {
+  readonly head: string;
+  readonly agent: string;
+  readonly depth: number;
+  /** Beginning of its task. */
+  readonly task: string;
+  readonly state: 'starting' | 'thinking' | 'running' | 'waiting' | 'closing' | 'done';
+  readonly status?: AgentStatus;
+  readonly iteration: number;
+  readonly sandbox: string | null;
+  /** Its own calls; sub-agents have references of their own. */
+  readonly usage: Usage;
+  /** Milliseconds since the epoch. */
+  readonly started_at: number;
+  readonly updated_at: number;
+  readonly ended_at?: number;
+}
+
+/** What the reference `runs/<run>@<execution>/run` holds. */
+export interface RunReference {
+  readonly run: string;
+  readonly execution: string;
+  /** Hash of its specification. */
+  readonly spec: string;
+  readonly started_at: number;
+  readonly outcome?: RunOutcome;
+  readonly ended_at?: number;
+}
+
+export type RunStatus = 'completed' | 'timed_out' | 'cancelled' | 'failed';
+
+/** A run's result: what its workflow returns. */
+export interface RunOutcome {
+  readonly run_id: string;
+  readonly status: RunStatus;
+  /** The answer when it is short, else its beginning. */
+  readonly answer: string | null;
+  /** Blob with the whole answer, as JSON. */
+  readonly answer_ref: string | null;
+  readonly patch_ref: string | null;
+  readonly error: string | null;
+  readonly notes: readonly string[];
+  readonly agents: number;
+  readonly max_depth: number;
+  readonly iterations: number;
+  readonly sandboxes: number;
+  readonly usage: Usage;
+  /** Seconds, time spent paused included. */
+  readonly execution_time: number;
+}
+
+export function agentReferenceName(run: string, execution: string, agent: string): string {
+  return `runs/${run}@${execution}/${agent}`;
+}
+
+export function runReferenceName(run: string, execution: string): string {
+  return agentReferenceName(run, execution, 'run');
+}
+
+/** JSON with sorted keys and without blanks: equal values have equal bytes. `undefined` fields are left out. */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const entries = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
+}
+
+const KINDS = new Set(['task', 'reply', 'answers', 'block', 'end']);
+
+/** @throws Error naming what is wrong when the bytes are not a record that this version knows. */
+export function parseRecord(json: string): ChainRecord {
+  const value = JSON.parse(json) as Partial<ChainRecord> | null;
+  if (value === null || typeof value !== 'object' || !KINDS.has(value.kind ?? ''))
+    throw new Error('not a trajectory record');
+  if (value.v !== 1)
+    throw new Error(`a ${value.kind} record of version ${value.v}; this version of durable-rlm reads version 1`);
+  return value as ChainRecord;
+}

@@ -1,0 +1,250 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { constants, createReadStream, createWriteStream } from 'node:fs';
+import { access, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Transform, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { TypedError } from '../domain/failures.ts';
+import type { BlobHash, BlobStore } from './blob-store.ts';
+
+/**
+ * Blobs and references as files below one folder: `objects/<2 digits>/<62 digits>`, `references/<name>.json`.
+ *
+ * A file is written under a temporary name, synced and renamed, so it is there as a whole or not at all, also after
+ * a power cut. Several processes of one host, or of several on a network file system, may share the folder.
+ */
+export function createFileBlobStore({ path }: { path: string }): BlobStore {
+  const known = new Set<BlobHash>();
+  const objects = join(path, 'objects');
+  const references = join(path, 'references');
+  const temporary = join(path, 'temporary');
+  const objectPath = (hash: BlobHash): string => join(objects, hash.slice(0, 2), hash.slice(2));
+  const referencePath = (name: string): string => `${join(references, ...name.split('/').map(escapeSegment))}.json`;
+  const guard = storageGuard(path);
+
+  async function keep(hash: BlobHash, write: (file: string) => Promise<void>): Promise<void> {
+    const target = objectPath(hash);
+    if (known.has(hash) || (await exists(target))) {
+      known.add(hash);
+      return;
+    }
+    await writeThenRename({ temporary, target, write });
+    known.add(hash);
+  }
+
+  return {
+    put: (bytes) =>
+      guard(async () => {
+        const hash = sha256(bytes);
+        await keep(hash, (file) => writeSynced(file, bytes));
+        return hash;
+      }),
+
+    putStream: (stream) =>
+      guard(async () => {
+        await mkdir(temporary, { recursive: true });
+        const file = join(temporary, randomUUID());
+        try {
+          const digest = createHash('sha256');
+          let size = 0;
+          const measure = new Transform({
+            transform(chunk: Buffer, _encoding, done): void {
+              digest.update(chunk);
+              size += chunk.length;
+              done(null, chunk);
+            },
+          });
+          await pipeline(stream, measure, createWriteStream(file, { flush: true }));
+          const hash = digest.digest('hex');
+          const target = objectPath(hash);
+          await mkdir(dirname(target), { recursive: true });
+          await rename(file, target);
+          await syncFolder(dirname(target));
+          return { hash, size };
+        } finally {
+          await rm(file, { force: true });
+        }
+      }),
+
+    get: (hash) =>
+      guard(async () => {
+        const bytes = await readFile(objectPath(checkedHash(hash))).catch((error: unknown) => {
+          throw isMissing(error) ? missing(hash, path) : error;
+        });
+        if (sha256(bytes) !== hash) throw damaged(hash, objectPath(hash));
+        return bytes;
+      }),
+
+    open: (hash) =>
+      guard(async () => {
+        const file = objectPath(checkedHash(hash));
+        if (!(await exists(file))) throw missing(hash, path);
+        return checkedStream(createReadStream(file), hash, file);
+      }),
+
+    has: (hash) => guard(() => exists(objectPath(checkedHash(hash)))),
+
+    setReference: (name, value) =>
+      guard(async () => {
+        const bytes = Buffer.from(JSON.stringify(value));
+        await writeThenRename({ temporary, target: referencePath(name), write: (file) => writeSynced(file, bytes) });
+      }),
+
+    getReference: (name) =>
+      guard(async () => {
+        try {
+          return JSON.parse(await readFile(referencePath(name), 'utf8')) as unknown;
+        } catch (error) {
+          if (isMissing(error)) return undefined;
+          throw error;
+        }
+      }),
+
+    listReferences: (prefix) =>
+      guard(async () => {
+        const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+        const start = join(references, ...folder.split('/').filter(Boolean).map(escapeSegment));
+        const entries = await readdir(start, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
+          if (isMissing(error)) return [];
+          throw error;
+        });
+        return entries
+          .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
+          .map((entry) => referenceName(references, entry.parentPath, entry.name))
+          .filter((name) => name.startsWith(prefix));
+      }),
+  };
+}
+
+function sha256(bytes: Uint8Array): BlobHash {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+async function writeThenRename(input: {
+  temporary: string;
+  target: string;
+  write: (file: string) => Promise<void>;
+}): Promise<void> {
+  const file = join(input.temporary, randomUUID());
+  try {
+    await retryWithFolder(input.temporary, () => input.write(file));
+    await retryWithFolder(dirname(input.target), () => rename(file, input.target));
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(input.target));
+}
+
+/** Makes the folder only when it turns out to be missing: it nearly always exists. */
+async function retryWithFolder(folder: string, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await mkdir(folder, { recursive: true });
+    await act();
+  }
+}
+
+async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(file, 'wx');
+  try {
+    await handle.writeFile(bytes);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function checkedStream(source: Readable, hash: BlobHash, file: string): Readable {
+  const digest = createHash('sha256');
+  const check = new Transform({
+    transform(chunk: Buffer, _encoding, done): void {
+      digest.update(chunk);
+      done(null, chunk);
+    },
+    flush(done): void {
+      done(digest.digest('hex') === hash ? null : damaged(hash, file));
+    },
+  });
+  source.on('error', (error) => check.destroy(error));
+  return source.pipe(check);
+}
+
+/** Names become file names: whatever could mean something to the file system is escaped. */
+function escapeSegment(segment: string): string {
+  return encodeURIComponent(segment).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));
+}
+
+function referenceName(root: string, folder: string, file: string): string {
+  const segments = folder.slice(root.length).split('/').filter(Boolean);
+  return [...segments, file.slice(0, -'.json'.length)].map(decodeURIComponent).join('/');
+}
+
+function checkedHash(hash: BlobHash): BlobHash {
+  if (!/^[0-9a-f]{64}$/.test(hash))
+    throw new TypedError('Storage.Missing', `"${hash.slice(0, 80)}" is not the hash of a blob`);
+  return hash;
+}
+
+function missing(hash: BlobHash, path: string): TypedError {
+  return new TypedError(
+    'Storage.Missing',
+    `blob ${hash} is not in the blob store at ${path}: was it deleted, or does this process use another store?`,
+  );
+}
+
+function damaged(hash: BlobHash, file: string): TypedError {
+  return new TypedError(
+    'Storage.Damaged',
+    `blob ${hash} is damaged: the bytes of ${file} do not have its hash. Restore the file from a backup, or delete it`,
+  );
+}
+
+/** Turns what the file system refuses into `Storage.Unavailable` with the way on. */
+function storageGuard(path: string): <T>(act: () => Promise<T>) => Promise<T> {
+  return async (act) => {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof TypedError || !isSystemError(error)) throw error;
+      const advice =
+        error.code === 'ENOSPC'
+          ? 'the disk is full: free some space'
+          : error.code === 'EACCES' || error.code === 'EROFS'
+            ? 'make the folder writable'
+            : 'check the disk';
+      throw new TypedError('Storage.Unavailable', `the blob store at ${path} failed (${error.code}); ${advice}`, {
+        cause: error,
+      });
+    }
+  };
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await access(file);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string' && 'errno' in error;
+}
+
+function isMissing(error: unknown): boolean {
+  return isSystemError(error) && error.code === 'ENOENT';
+}
