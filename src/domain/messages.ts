@@ -1,0 +1,65 @@
+import type { Lease } from './ledger.ts';
+import type { RunStatus } from './records.ts';
+
+/** Wire names of what workflows are sent and asked; a constant and its name agree. */
+export const pauseMessage = 'pause';
+export const resumeMessage = 'resume';
+export const statusQuery = 'status';
+export const spentQuery = 'spent';
+/** From an agent to its run: it cannot go on without a person. */
+export const blockedSignal = 'blocked';
+/** Between agents and the ledger. */
+export const requestLeaseSignal = 'requestLease';
+export const grantLeaseSignal = 'grantLease';
+export const returnLeaseSignal = 'returnLease';
+
+/** Of `pause` and `resume`, sent to a run. Applied once for each id. */
+export interface ControlMessage {
+  readonly id?: string;
+  readonly reason?: string;
+}
+
+export interface BlockedMessage {
+  readonly agent: string;
+  readonly reason: string;
+}
+
+export interface LeaseRequest {
+  /** Unique for its sender; a request asked twice is granted once. */
+  readonly id: string;
+  /** Workflow id of the agent that asks. */
+  readonly from: string;
+  readonly wanted: Lease;
+}
+
+export interface LeaseGrant {
+  readonly id: string;
+  readonly grant: Lease;
+  readonly left: Lease;
+}
+
+export interface LeaseReturn {
+  readonly id: string;
+  readonly unused: Lease;
+}
+
+/** Answer of the query `status` on a run. */
+export interface RunState {
+  readonly status: 'starting' | 'running' | 'paused' | 'finishing' | RunStatus;
+  /** Why it is paused. */
+  readonly reason: string | null;
+  /** Milliseconds of the deadline that are left; time spent paused does not count. */
+  readonly remaining_ms: number;
+  /** The execution id under which its data is kept. */
+  readonly execution: string;
+}
+
+/** Answer of the query `status` on an agent. */
+export interface AgentState {
+  readonly agent: string;
+  readonly state: 'starting' | 'thinking' | 'running' | 'waiting' | 'paused' | 'closing' | 'done';
+  readonly iteration: number;
+  readonly head: string | null;
+  /** Sub-agents at work. */
+  readonly children: number;
+}
