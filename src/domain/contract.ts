@@ -15,6 +15,9 @@ export interface Activities {
   closeAgent(input: CloseAgentInput): Promise<CloseAgentResult>;
 }
 
+/** Attempts of a model call before it counts as failed: with the retry policy's pauses about three minutes. */
+export const MODEL_ATTEMPTS = 10;
+
 /** Input of the workflow `investigate`, as a person types it. */
 export interface InvestigateInput {
   /** URL, or a folder: bundled where the worker is, unless the client did so already. */
@@ -106,6 +109,7 @@ export interface AgentResult {
 
 export interface CreateSandboxInput {
   readonly scope: AgentScope;
+  readonly task: TaskReference;
   readonly generation: number;
 }
 
@@ -134,8 +138,8 @@ export interface ActInput {
   readonly step: BlockStep;
   /** Answers that have arrived, to be handed to the running block. */
   readonly answers?: readonly RecordedAnswer[];
-  /** The code is known to wait for nothing else: see how it goes on after this many milliseconds at most. */
-  readonly spawned?: readonly string[];
+  /** What those answers used. */
+  readonly usage?: Usage;
 }
 
 /** Which block is next or running. */

@@ -69,6 +69,8 @@ export interface AnswersRecord extends RecordBase {
   readonly kind: 'answers';
   readonly block: number;
   readonly answers: readonly RecordedAnswer[];
+  /** Of the `llm_query` calls among them; sub-agents keep their own books. */
+  readonly usage: Usage;
 }
 
 export interface RecordedAnswer {
@@ -96,6 +98,8 @@ export interface BlockRecord extends RecordBase {
   readonly result: BlockResult;
   /** Agents its calls started. */
   readonly spawned: readonly string[];
+  /** Its calls in the order of their answers, matched by hash when the block runs again. */
+  readonly calls: readonly { readonly call: string; readonly function: string; readonly hash: string }[];
   /** Blobs with the whole captured text, where the result holds only its head and tail. */
   readonly full?: { readonly stdout?: string; readonly stderr?: string };
 }

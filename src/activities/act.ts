@@ -1,0 +1,259 @@
+import type { ActInput, ActResult, BlockStep, CallEvent, PendingCall } from '../domain/contract.ts';
+import type { BlockResult } from '../domain/kernel-protocol.ts';
+import type { AnswersRecord, BlockRecord, ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
+import { codeBlocks } from '../domain/reply.ts';
+import { addUsage, NO_USAGE } from '../domain/usage.ts';
+import type { Kernel } from '../sandbox/provider.ts';
+import { answerValue, spawnedAgents } from './answers.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import { readAgentReference, updateAgentReference } from './trajectory.ts';
+
+/** How long calls are gathered while the code still computes, in milliseconds. */
+const GATHER = 250;
+const LONG_POLL = 20_000;
+
+/**
+ * Runs the code blocks of a reply until they are done or cannot go on without an answer. Called again with answers,
+ * it goes on where the block stands; called again after a crash, it attaches to the block that still runs.
+ */
+export async function act(deps: ActivityDependencies, input: ActInput): Promise<ActResult> {
+  return whileBeating((signal) => run(deps, input, signal));
+}
+
+async function run(deps: ActivityDependencies, input: ActInput, signal: AbortSignal): Promise<ActResult> {
+  const sandbox = await deps.sandboxes(input.sandbox.provider).connect(input.sandbox);
+  const specification = await deps.chains.specification(input.scope.spec);
+  const position = await reachedPosition(deps, input);
+  const reply = await replyOf(deps, position.head);
+  const turn: TurnContext = {
+    deps,
+    input,
+    kernel: sandbox.kernel,
+    specification,
+    codes: codeBlocks(reply.text),
+    signal,
+  };
+  let { head, step } = position;
+  if (position.finished !== undefined) {
+    const next = nextStep(turn, head, step, position.finished);
+    if (next === undefined) return doneResult(head, step, position.finished);
+    step = next;
+  } else if (input.answers !== undefined) {
+    head = await deliver(turn, head, step, position.delivered);
+  }
+  for (;;) {
+    if (step.cursor === 0) await send(turn, step);
+    const outcome = await untilYield(turn, step);
+    if (outcome.kind === 'calls') {
+      deps.checkpoint('block.calls');
+      return {
+        kind: 'calls',
+        head,
+        step: { ...step, cursor: outcome.cursor },
+        calls: await Promise.all(outcome.calls.map((call) => pendingCall(deps, call))),
+        waiting: outcome.waiting,
+      };
+    }
+    deps.checkpoint('block.done');
+    head = await recordBlock(turn, head, step, outcome.result);
+    deps.checkpoint('block.recorded');
+    const next = nextStep(turn, head, step, outcome.result);
+    if (next === undefined) return doneResult(head, step, outcome.result);
+    step = next;
+  }
+}
+
+interface TurnContext {
+  readonly deps: ActivityDependencies;
+  readonly input: ActInput;
+  readonly kernel: Kernel;
+  readonly specification: RunSpecification;
+  readonly codes: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+interface Position {
+  readonly head: string;
+  readonly step: BlockStep;
+  /** The input's answers are in the chain already. */
+  readonly delivered: boolean;
+  /** The result of `step`'s block, which is in the chain already. */
+  readonly finished?: BlockResult;
+}
+
+/** Where an earlier attempt of this very activity got to: what the agent's reference has beyond the input's head. */
+async function reachedPosition(deps: ActivityDependencies, input: ActInput): Promise<Position> {
+  const start: Position = { head: input.head, step: input.step, delivered: false };
+  const reference = await readAgentReference(deps, input.scope);
+  if (reference === undefined || reference.head === input.head) return start;
+  const beyond: { hash: string; record: ChainRecord }[] = [];
+  for (let hash: string | null = reference.head; hash !== input.head;) {
+    if (hash === null) return start;
+    const record: ChainRecord = await deps.chains.record(hash);
+    if (record.kind !== 'answers' && record.kind !== 'block') return start;
+    beyond.unshift({ hash, record });
+    hash = record.parent;
+  }
+  let position = start;
+  for (const { hash, record } of beyond) {
+    if (record.kind === 'answers') position = { ...position, head: hash, delivered: true };
+    if (record.kind === 'block') {
+      // A block after the first began at the record before it.
+      const step = { index: record.index, block: record.block, name: record.parent ?? '', cursor: 0 };
+      position = { head: hash, step, delivered: true, finished: record.result };
+    }
+  }
+  return position;
+}
+
+async function replyOf(deps: ActivityDependencies, head: string): Promise<ReplyRecord> {
+  for (let hash: string | null = head; hash !== null;) {
+    const record: ChainRecord = await deps.chains.record(hash);
+    if (record.kind === 'reply') return record;
+    hash = record.parent;
+  }
+  throw new Error('a trajectory without a reply has no code to run');
+}
+
+function nextStep(turn: TurnContext, head: string, step: BlockStep, result: BlockResult): BlockStep | undefined {
+  const more = result.status === 'ok' && result.final === null && step.index + 1 < turn.codes.length;
+  return more ? { index: step.index + 1, block: step.block + 1, name: head, cursor: 0 } : undefined;
+}
+
+function doneResult(head: string, step: BlockStep, result: BlockResult): ActResult {
+  return { kind: 'done', head, block: step.block, ...(result.final === null ? {} : { final: true as const }) };
+}
+
+async function send(turn: TurnContext, step: BlockStep): Promise<void> {
+  const { sandbox, rlm } = turn.specification.config;
+  await turn.kernel.exec({
+    generation: turn.input.sandbox.generation,
+    block: step.block,
+    head: step.name,
+    code: turn.codes[step.index] ?? '',
+    timeout: sandbox.block_timeout,
+    output_limit: rlm.output_limit,
+  });
+  turn.deps.checkpoint('block.sent');
+}
+
+async function deliver(turn: TurnContext, head: string, step: BlockStep, delivered: boolean): Promise<string> {
+  const { deps, input, kernel } = turn;
+  const answers = input.answers ?? [];
+  const values = await Promise.all(
+    answers.map(async ({ call, answer }) => ({ call, value: await answerValue(deps.chains, answer) })),
+  );
+  await kernel.answer({ generation: input.sandbox.generation, block: step.block, answers: values });
+  deps.checkpoint('answers.delivered');
+  if (delivered) return head;
+  const usage = input.usage ?? NO_USAGE;
+  const record: AnswersRecord = { v: 1, kind: 'answers', parent: head, block: step.block, answers, usage };
+  const next = await deps.chains.append(record);
+  const before = await readAgentReference(deps, input.scope);
+  await updateAgentReference(deps, input.scope, {
+    head: next,
+    state: 'running',
+    usage: addUsage(before?.usage ?? NO_USAGE, usage),
+  });
+  deps.checkpoint('answers.recorded');
+  return next;
+}
+
+type Yield =
+  | { readonly kind: 'done'; readonly result: BlockResult }
+  | {
+      readonly kind: 'calls';
+      readonly calls: readonly CallEvent[];
+      readonly waiting: boolean;
+      readonly cursor: number;
+    };
+
+async function untilYield({ kernel, signal }: TurnContext, step: BlockStep): Promise<Yield> {
+  const calls: CallEvent[] = [];
+  let cursor = step.cursor;
+  let gatherUntil: number | undefined;
+  for (;;) {
+    signal.throwIfAborted();
+    const waitMs = gatherUntil === undefined ? LONG_POLL : Math.max(1, Math.ceil(gatherUntil - performance.now()));
+    const reply = await kernel.events({ block: step.block, after: cursor, waitMs }, signal);
+    cursor = reply.cursor;
+    for (const event of reply.events) {
+      if (event.type === 'done') return { kind: 'done', result: event.result };
+      calls.push(event);
+    }
+    if (reply.pending.length === 0) {
+      gatherUntil = undefined;
+      continue;
+    }
+    if (reply.state === 'waiting') return { kind: 'calls', calls, waiting: true, cursor };
+    gatherUntil ??= performance.now() + GATHER;
+    if (performance.now() >= gatherUntil) return { kind: 'calls', calls, waiting: false, cursor };
+  }
+}
+
+async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
+  const [value] = Object.values(event.arguments);
+  const batched = Array.isArray(value);
+  const list = batched ? (value as readonly string[]) : [value];
+  return {
+    call: event.call,
+    function: event.function,
+    hash: event.hash,
+    list: await deps.chains.putJson(list),
+    count: list.length,
+    batched,
+  };
+}
+
+async function recordBlock(turn: TurnContext, head: string, step: BlockStep, result: BlockResult): Promise<string> {
+  const { deps, input } = turn;
+  const [full, answered] = await Promise.all([fullOutput(turn, step, result), answersOf(deps, head, step.block)]);
+  const record: BlockRecord = {
+    v: 1,
+    kind: 'block',
+    parent: head,
+    iteration: input.iteration,
+    block: step.block,
+    index: step.index,
+    code: turn.codes[step.index] ?? '',
+    result,
+    spawned: answered.flatMap(({ answer }) => spawnedAgents(answer)),
+    calls: answered.map(({ call, function: name, hash }) => ({ call, function: name, hash })),
+    ...(full === undefined ? {} : { full }),
+  };
+  const next = await deps.chains.append(record);
+  const more = nextStep(turn, next, step, result) !== undefined;
+  await updateAgentReference(deps, input.scope, {
+    head: next,
+    state: more ? 'running' : result.final === null ? 'thinking' : 'closing',
+    sandbox: input.sandbox.id,
+  });
+  return next;
+}
+
+async function answersOf(deps: ActivityDependencies, head: string, block: number): Promise<AnswersRecord['answers']> {
+  const answers: AnswersRecord['answers'][] = [];
+  for (let hash: string | null = head; hash !== null;) {
+    const record: ChainRecord = await deps.chains.record(hash);
+    if (record.kind !== 'answers' || record.block !== block) break;
+    answers.unshift(record.answers);
+    hash = record.parent;
+  }
+  return answers.flat();
+}
+
+/** The whole captured text as blobs, where the result holds only its head and tail. */
+async function fullOutput(
+  { kernel, deps }: TurnContext,
+  step: BlockStep,
+  result: BlockResult,
+): Promise<BlockRecord['full']> {
+  const store = async (stream: 'stdout' | 'stderr'): Promise<string> =>
+    deps.blobs.put(await kernel.output({ block: step.block, stream, offset: 0 }));
+  const limit = specification.config.rlm.output_limit;
+  const stdout = result.stdout_length > limit ? await store('stdout') : undefined;
+  const stderr = result.stderr_length > limit ? await store('stderr') : undefined;
+  if (stdout === undefined && stderr === undefined) return undefined;
+  return { ...(stdout === undefined ? {} : { stdout }), ...(stderr === undefined ? {} : { stderr }) };
+}

@@ -1,0 +1,147 @@
+import type { CloseAgentInput, CloseAgentResult } from '../domain/contract.ts';
+import { TypedError } from '../domain/failures.ts';
+import { lastKnownAnswer, resultString } from '../domain/prompts/conversation.ts';
+import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
+import { beginning } from '../domain/truncate.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import { chainHead, readAgentReference, updateAgentReference } from './trajectory.ts';
+
+/** Characters of an answer that travel inline. */
+const INLINE_ANSWER = 4000;
+
+/** Ends an agent: takes the patch, records the end, removes the sandbox. In this order: nothing is lost in between. */
+export async function closeAgent(deps: ActivityDependencies, input: CloseAgentInput): Promise<CloseAgentResult> {
+  return whileBeating(async (signal) => {
+    const head = await chainHead(deps, input.scope, input.head);
+    const { hash, end } = (await recordedEnd(deps, input, head)) ?? (await recordEnd(deps, input, head, signal));
+    if (input.sandbox !== undefined) {
+      await deps.sandboxes(input.sandbox.provider).destroy(input.sandbox);
+      deps.checkpoint('sandbox.destroyed');
+    }
+    return closeResult(deps, hash, end, input.extractPatch);
+  });
+}
+
+interface RecordedEnd {
+  readonly hash: string;
+  readonly end: EndRecord;
+}
+
+async function recordedEnd(
+  deps: ActivityDependencies,
+  input: CloseAgentInput,
+  head: string,
+): Promise<RecordedEnd | undefined> {
+  const reference = await readAgentReference(deps, input.scope);
+  if (reference === undefined || reference.head === head) return undefined;
+  const end = await deps.chains.record(reference.head);
+  return end.kind === 'end' ? { hash: reference.head, end } : undefined;
+}
+
+async function recordEnd(
+  deps: ActivityDependencies,
+  input: CloseAgentInput,
+  from: string,
+  signal: AbortSignal,
+): Promise<RecordedEnd> {
+  const head = await newestHead(deps, input, from);
+  const [records, { config }] = await Promise.all([
+    deps.chains.walk(head),
+    deps.chains.specification(input.scope.spec),
+  ]);
+  const { source, answer } = answerOf(records, input.source);
+  const { result, truncated } = resultString(answer ?? '', config.rlm.result_truncation_limit);
+  const { patch, notes } = input.extractPatch ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
+  const end: EndRecord = {
+    v: 1,
+    kind: 'end',
+    parent: head,
+    status: input.status,
+    source,
+    answer: answer ?? null,
+    result,
+    result_truncated: truncated,
+    error: input.error ?? null,
+    patch,
+    notes,
+    usage: input.usage,
+    execution_time: input.execution_time,
+  };
+  const hash = await deps.chains.append(end);
+  await updateAgentReference(deps, input.scope, {
+    head: hash,
+    state: 'done',
+    status: input.status,
+    ended_at: Date.now(),
+  });
+  deps.checkpoint('end.recorded');
+  return { hash, end };
+}
+
+/**
+ * A cancelled activity may have recorded a reply or a block that its workflow has not heard of: what the reference
+ * names counts when it goes on from the head the workflow knows.
+ */
+async function newestHead(deps: ActivityDependencies, input: CloseAgentInput, head: string): Promise<string> {
+  const reference = await readAgentReference(deps, input.scope);
+  if (reference === undefined) return head;
+  for (let hash: string | null = reference.head; hash !== null;) {
+    if (hash === head) return reference.head;
+    hash = (await deps.chains.record(hash)).parent;
+  }
+  return head;
+}
+
+function answerOf(records: readonly ChainRecord[], wanted: AnswerSource): { source: AnswerSource; answer: unknown } {
+  const reversed = records.toReversed();
+  const sealed = reversed.find((record) => record.kind === 'block' && record.result.final !== null);
+  if (sealed?.kind === 'block' && sealed.result.final !== null)
+    return { source: 'final', answer: sealed.result.final.value };
+  const reply = reversed.find((record) => record.kind === 'reply');
+  if ((wanted === 'text' || wanted === 'extract') && reply?.kind === 'reply' && reply.text.trim() !== '') {
+    return { source: wanted, answer: reply.text };
+  }
+  const known = lastKnownAnswer(records);
+  return known === undefined ? { source: 'none', answer: undefined } : { source: 'partial', answer: known };
+}
+
+async function takePatch(
+  deps: ActivityDependencies,
+  input: CloseAgentInput,
+  signal: AbortSignal,
+): Promise<Pick<EndRecord, 'patch' | 'notes'>> {
+  if (input.sandbox === undefined) return { patch: null, notes: ['There was no sandbox to take a patch from.'] };
+  try {
+    const sandbox = await deps.sandboxes(input.sandbox.provider).connect(input.sandbox);
+    const { bytes, notes } = await sandbox.patch(signal);
+    const patch = bytes.length === 0 ? null : await deps.blobs.put(bytes);
+    deps.checkpoint('patch.extracted');
+    return { patch, notes };
+  } catch (error) {
+    if (error instanceof TypedError && error.type === 'Sandbox.Lost') {
+      return { patch: null, notes: [`The patch could not be taken: ${error.message}`] };
+    }
+    throw error;
+  }
+}
+
+async function closeResult(
+  deps: ActivityDependencies,
+  head: string,
+  end: EndRecord,
+  root: boolean,
+): Promise<CloseAgentResult> {
+  const answered = end.source !== 'none';
+  const text = typeof end.answer === 'string' ? end.answer : JSON.stringify(end.answer);
+  return {
+    head,
+    source: end.source,
+    answer_ref: answered ? await deps.chains.putJson(end.result) : null,
+    ...(end.patch === null ? {} : { patch_ref: end.patch }),
+    ...(end.notes.length === 0 ? {} : { notes: end.notes }),
+    ...(root && answered
+      ? { answer: beginning(text, INLINE_ANSWER), full_answer_ref: await deps.chains.putJson(end.answer) }
+      : {}),
+  };
+}

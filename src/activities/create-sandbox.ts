@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import type { AgentScope, CreateSandboxInput } from '../domain/contract.ts';
+import type { HostFunction } from '../domain/kernel-protocol.ts';
+import type { RunSpecification } from '../domain/records.ts';
+import type { SandboxHandle } from '../domain/sandbox.ts';
+import type { RepositorySource } from '../sandbox/provider.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import { taskText } from './trajectory.ts';
+
+/** Makes an agent's sandbox with its clone, variables and functions; the same agent's again finds the first one. */
+export async function createSandbox(deps: ActivityDependencies, input: CreateSandboxInput): Promise<SandboxHandle> {
+  return whileBeating(async (signal) => {
+    const { scope, generation } = input;
+    const [run, task] = await Promise.all([deps.chains.specification(scope.spec), taskText(deps, input.task)]);
+    const { sandbox: config } = run.config;
+    const provider = deps.sandboxes(config.provider);
+    deps.checkpoint('sandbox.creating');
+    const handle = await provider.create(
+      {
+        name: sandboxName(scope, generation),
+        generation,
+        labels: {
+          cluster: deps.cluster,
+          namespace: deps.namespace,
+          run: scope.run,
+          execution: scope.execution,
+          agent: scope.agent,
+        },
+        repository: { source: repositorySource(deps, run), commit: run.repository.commit },
+        isolation: config.isolation,
+        ...(config.python === undefined ? {} : { python: config.python }),
+        memory_mb: config.memory_mb,
+        idle_timeout: config.idle_timeout,
+      },
+      signal,
+    );
+    deps.checkpoint('sandbox.created');
+    const sandbox = await provider.connect(handle);
+    await sandbox.kernel.setup({
+      generation,
+      seed: Number.parseInt(digest(scope).slice(0, 8), 16),
+      variables: { task },
+      functions: HOST_FUNCTIONS,
+      cwd: sandbox.workspace,
+    });
+    deps.checkpoint('sandbox.ready');
+    return handle;
+  });
+}
+
+function digest({ run, execution, agent }: AgentScope): string {
+  return createHash('sha256').update(`${run}@${execution}/${agent}`).digest('hex');
+}
+
+/** Unique, and readable where it can be: `rlm-<run>-<agent>-<digest>-g<generation>`, at most 63 characters. */
+export function sandboxName(scope: AgentScope, generation: number): string {
+  const readable = `${scope.run}-${scope.agent}`
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, 34)
+    .replace(/-$/, '');
+  return `rlm-${readable}-${digest(scope).slice(0, 16)}-g${generation}`;
+}
+
+function repositorySource(deps: ActivityDependencies, run: RunSpecification): RepositorySource {
+  const { bundle, url } = run.repository;
+  if (bundle !== undefined) return { kind: 'bundle', id: bundle, open: () => deps.blobs.open(bundle) };
+  const token =
+    run.config.repository.token_env === undefined ? undefined : deps.environment[run.config.repository.token_env];
+  return { kind: 'url', url: url ?? '', ...(token === undefined ? {} : { token }) };
+}
+
+/** At the greatest depth `rlm_query` stays, and answers with an error that says why. */
+const HOST_FUNCTIONS: readonly HostFunction[] = [
+  {
+    name: 'llm_query',
+    parameters: [{ name: 'prompt', type: 'str' }],
+    doc: 'Asks a language model one question and returns its answer. It sees only the prompt.',
+  },
+  {
+    name: 'llm_query_batched',
+    parameters: [{ name: 'prompts', type: 'list[str]' }],
+    doc: 'Asks many questions at once; returns the answers in order.',
+  },
+  {
+    name: 'rlm_query',
+    parameters: [{ name: 'task', type: 'str' }],
+    doc: 'A sub-agent with a clone of its own works on the task; returns its report.',
+  },
+  {
+    name: 'rlm_query_batched',
+    parameters: [{ name: 'tasks', type: 'list[str]' }],
+    doc: 'Sub-agents work on the tasks in parallel; returns their reports in order.',
+  },
+];

@@ -1,0 +1,52 @@
+import type { ModelConfig, RunConfig } from '../domain/config.ts';
+import type { RepositoryReference } from '../domain/records.ts';
+import type { ChatModels } from '../llm/chat-model.ts';
+import type { SandboxProvider } from '../sandbox/provider.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Chains } from '../storage/chain.ts';
+
+/** Everything activities reach out with; wired in `worker.ts`. */
+export interface ActivityDependencies {
+  readonly blobs: BlobStore;
+  readonly chains: Chains;
+  readonly models: (config: ModelConfig) => ChatModels;
+  readonly sandboxes: (provider: string) => SandboxProvider;
+  /** Fills in defaults. @throws TypedError `Input.Invalid` */
+  readonly parseConfig: (config: unknown) => RunConfig;
+  /** @throws TypedError `Repository.*`, `Input.Invalid` */
+  readonly resolveRepository: (input: RepositoryRequest) => Promise<RepositoryReference>;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Identity of the Temporal cluster and namespace, for sandbox labels. */
+  readonly cluster: string;
+  readonly namespace: string;
+  /** Called at named points, where a test may end the process. */
+  readonly checkpoint: (point: Checkpoint) => void;
+}
+
+export interface RepositoryRequest {
+  readonly repo: string;
+  readonly branch?: string;
+  readonly commit?: string;
+  readonly bundle?: string;
+  readonly config: RunConfig;
+}
+
+/** Points between two steps that a crash could tear apart. */
+export type Checkpoint =
+  | 'model.asking'
+  | 'model.replied'
+  | 'reply.recorded'
+  | 'sandbox.creating'
+  | 'sandbox.created'
+  | 'sandbox.ready'
+  | 'block.sent'
+  | 'block.calls'
+  | 'answers.delivered'
+  | 'answers.recorded'
+  | 'block.done'
+  | 'block.recorded'
+  | 'prompt.replied'
+  | 'prompt.recorded'
+  | 'patch.extracted'
+  | 'end.recorded'
+  | 'sandbox.destroyed';

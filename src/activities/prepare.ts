@@ -1,0 +1,96 @@
+import { activityInfo } from '@temporalio/activity';
+import type { InvestigateInput, PreparedRun, RunScope, WorkflowLimits } from '../domain/contract.ts';
+import type { RunConfig } from '../domain/config.ts';
+import { TypedError } from '../domain/failures.ts';
+import { ROOT_AGENT, runIdProblem } from '../domain/ids.ts';
+import { runReferenceName, type RunOutcome, type RunReference, type RunSpecification } from '../domain/records.ts';
+import { beginning } from '../domain/truncate.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import { taskRecord } from './trajectory.ts';
+
+/** Validates a run's input, fills in defaults, resolves its commit, and stores its specification and root task. */
+export async function prepareInvestigation(deps: ActivityDependencies, input: InvestigateInput): Promise<PreparedRun> {
+  const { workflowExecution } = activityInfo();
+  if (workflowExecution === undefined) throw new Error('prepareInvestigation is called by a workflow');
+  const { workflowId: run, runId: execution } = workflowExecution;
+  checkInput(run, input);
+  const config = deps.parseConfig(input.config ?? {});
+  const { repo, branch, commit, bundle } = input;
+  const repository = await whileBeating(() =>
+    deps.resolveRepository({
+      repo,
+      config,
+      ...(branch === undefined ? {} : { branch }),
+      ...(commit === undefined ? {} : { commit }),
+      ...(bundle === undefined ? {} : { bundle }),
+    }),
+  );
+  const specification: RunSpecification = {
+    v: 1,
+    kind: 'run',
+    type: 'investigate',
+    run,
+    execution,
+    prompt: input.prompt,
+    repository,
+    config,
+  };
+  const spec = await deps.chains.putJson(specification);
+  const task = await deps.chains.append(taskRecord({ run, execution, spec, agent: ROOT_AGENT }, input.prompt));
+  const reference: RunReference = { run, execution, spec, started_at: Date.now() };
+  await deps.blobs.setReference(runReferenceName(run, execution), reference);
+  return {
+    spec,
+    task,
+    limits: workflowLimits(config),
+    global_timeout: config.rlm.global_timeout,
+    create_timeout: config.sandbox.create_timeout,
+    summary: beginning(
+      `${repository.name} at ${repository.commit.slice(0, 12)}: ${input.prompt.replaceAll(/\s+/g, ' ')}`,
+      200,
+    ),
+  };
+}
+
+function checkInput(run: string, input: InvestigateInput): void {
+  const problem = runIdProblem(run);
+  if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
+  if (typeof input?.repo !== 'string' || input.repo.trim() === '') {
+    throw new TypedError('Input.Invalid', 'The input needs `repo`: the URL or folder of a git repository.');
+  }
+  if (typeof input.prompt !== 'string' || input.prompt.trim() === '') {
+    throw new TypedError('Input.Invalid', 'The input needs `prompt`: what to do, in words.');
+  }
+}
+
+function workflowLimits({ rlm }: RunConfig): WorkflowLimits {
+  const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, max_depth, max_cost, on_error } = rlm;
+  return {
+    max_sandboxes,
+    max_iterations,
+    max_llm_calls,
+    max_parallel,
+    on_error,
+    ...(max_depth === undefined ? {} : { max_depth }),
+    ...(max_cost === undefined ? {} : { max_cost }),
+  };
+}
+
+/** Writes a run's outcome where it is found without Temporal. */
+export async function recordOutcome(
+  deps: ActivityDependencies,
+  input: { scope: RunScope; outcome: RunOutcome },
+): Promise<void> {
+  const name = runReferenceName(input.scope.run, input.scope.execution);
+  const before = (await deps.blobs.getReference(name)) as RunReference | undefined;
+  const reference: RunReference = {
+    run: input.scope.run,
+    execution: input.scope.execution,
+    spec: input.scope.spec,
+    started_at: before?.started_at ?? Date.now(),
+    outcome: input.outcome,
+    ended_at: Date.now(),
+  };
+  await deps.blobs.setReference(name, reference);
+}

@@ -1,0 +1,123 @@
+import type { AgentScope, ThinkInput, ThinkResult } from '../domain/contract.ts';
+import { agentDepth } from '../domain/ids.ts';
+import type { ModelConfig } from '../domain/config.ts';
+import { TypedError } from '../domain/failures.ts';
+import { renderConversation, shortenConversation, type Message } from '../domain/prompts/conversation.ts';
+import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
+import { codeBlocks } from '../domain/reply.ts';
+import { addUsage, NO_USAGE } from '../domain/usage.ts';
+import type { ChatReply } from '../llm/chat-model.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import { chainHead, readAgentReference, updateAgentReference } from './trajectory.ts';
+
+/** Asks the model for an agent's next turn and records the reply. A reply that was recorded is never asked for again. */
+export async function think(deps: ActivityDependencies, input: ThinkInput): Promise<ThinkResult> {
+  const head = await chainHead(deps, input.scope, input.head);
+  const recorded = await recordedReply(deps, input, head);
+  if (recorded !== undefined) return recorded;
+  const [records, run] = await Promise.all([deps.chains.walk(head), deps.chains.specification(input.scope.spec)]);
+  const messages = renderConversation(records, run, input.purpose);
+  const state = { head, state: 'thinking', iteration: input.iteration } as const;
+  const started = performance.now();
+  const [reply] = await Promise.all([
+    whileBeating((signal) => ask(deps, { ...input, run, messages, head, signal })),
+    updateAgentReference(deps, input.scope, state),
+  ]);
+  deps.checkpoint('model.replied');
+  const record: ReplyRecord = {
+    v: 1,
+    kind: 'reply',
+    parent: head,
+    iteration: input.iteration,
+    purpose: input.purpose,
+    text: reply.text,
+    finish_reason: reply.finish_reason,
+    model: reply.model,
+    usage: reply.usage,
+    execution_time: seconds(performance.now() - started),
+    request: {
+      messages: messages.length,
+      characters: messages.reduce((sum, message) => sum + message.content.length, 0),
+      last: messages.at(-1)?.content ?? '',
+    },
+  };
+  const next = await deps.chains.append(record);
+  const before = await readAgentReference(deps, input.scope);
+  const result = thinkResult(next, record);
+  await updateAgentReference(deps, input.scope, {
+    head: next,
+    state: result.blocks > 0 ? 'running' : 'thinking',
+    usage: addUsage(before?.usage ?? NO_USAGE, reply.usage),
+  });
+  deps.checkpoint('reply.recorded');
+  return result;
+}
+
+/** The journal: the agent's reference already names a reply to this very head. */
+async function recordedReply(
+  deps: ActivityDependencies,
+  input: ThinkInput,
+  head: string,
+): Promise<ThinkResult | undefined> {
+  const reference = await readAgentReference(deps, input.scope);
+  if (reference === undefined || reference.head === head) return undefined;
+  const record = await deps.chains.record(reference.head);
+  if (record.kind !== 'reply' || record.parent !== head || record.purpose !== input.purpose) return undefined;
+  return thinkResult(reference.head, record);
+}
+
+function thinkResult(head: string, record: ReplyRecord): ThinkResult {
+  const cut = record.finish_reason === 'length';
+  return {
+    head,
+    blocks: cut ? 0 : codeBlocks(record.text).length,
+    ...(cut ? { cut: true as const } : {}),
+    usage: record.usage,
+  };
+}
+
+interface Question {
+  readonly scope: AgentScope;
+  readonly run: RunSpecification;
+  readonly messages: readonly Message[];
+  readonly head: string;
+  readonly purpose: ReplyRecord['purpose'];
+  readonly signal: AbortSignal;
+}
+
+async function ask(deps: ActivityDependencies, question: Question): Promise<ChatReply> {
+  const { run, scope, purpose, head } = question;
+  const model = agentModel(run.config.model, agentDepth(scope.agent));
+  const models = deps.models(run.config.model);
+  let messages = question.messages;
+  for (let shortened = 0; ; shortened += 1) {
+    try {
+      deps.checkpoint('model.asking');
+      return await models.complete(
+        { model, messages, idempotencyKey: `${head}/${purpose}/${shortened}` },
+        question.signal,
+      );
+    } catch (error) {
+      const tooLong = error instanceof TypedError && error.type === 'Model.ContextLength';
+      // The closing question must get through: it is asked with the middle of the conversation left out.
+      if (!tooLong || purpose !== 'extract' || shortened === 4) throw error;
+      messages = shortenConversation(messages, Math.floor(characters(messages) / 2));
+    }
+  }
+}
+
+/** The entry of `by_depth` with the greatest depth not above the agent's, else `name`. */
+export function agentModel(config: ModelConfig, depth: number): string {
+  const entries = Object.entries(config.by_depth ?? {}).map(([at, name]) => ({ at: Number(at), name }));
+  const fitting = entries.filter((entry) => entry.at <= depth).toSorted((a, b) => b.at - a.at);
+  return fitting[0]?.name ?? config.name;
+}
+
+function characters(messages: readonly Message[]): number {
+  return messages.reduce((sum, message) => sum + message.content.length, 0);
+}
+
+export function seconds(milliseconds: number): number {
+  return Math.round(milliseconds) / 1000;
+}

@@ -1,0 +1,83 @@
+import type { AgentScope, TaskReference } from '../domain/contract.ts';
+import { agentDepth } from '../domain/ids.ts';
+import { PROMPT_VERSION } from '../domain/prompts/system-prompt.ts';
+import { agentReferenceName, type AgentReference, type TaskRecord } from '../domain/records.ts';
+import { beginning } from '../domain/truncate.ts';
+import { NO_USAGE } from '../domain/usage.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Chains } from '../storage/chain.ts';
+
+interface Stores {
+  readonly blobs: BlobStore;
+  readonly chains: Chains;
+}
+
+/** The text of an agent's task, wherever it is kept. */
+export async function taskText({ chains }: Stores, task: string | TaskReference): Promise<string> {
+  if (typeof task === 'string' || task.index === undefined) {
+    const record = await chains.record(typeof task === 'string' ? task : task.ref);
+    if (record.kind !== 'task') throw new Error(`expected a task record, found ${record.kind}`);
+    return record.task;
+  }
+  const list = (await chains.getJson(task.ref)) as readonly string[];
+  const text = list[task.index];
+  if (text === undefined) throw new Error(`task ${task.index} of a list of ${list.length}`);
+  return text;
+}
+
+/** The head of an agent's chain; a chain not begun yet is begun. The same input always gives the same head. */
+export async function chainHead(stores: Stores, scope: AgentScope, head: string | TaskReference): Promise<string> {
+  if (typeof head === 'string') return head;
+  if (head.index === undefined) return head.ref;
+  return stores.chains.append(taskRecord(scope, await taskText(stores, head)));
+}
+
+export function taskRecord(scope: AgentScope, task: string): TaskRecord {
+  return {
+    v: 1,
+    kind: 'task',
+    parent: null,
+    agent: scope.agent,
+    depth: agentDepth(scope.agent),
+    run: scope.spec,
+    task,
+    prompt_version: PROMPT_VERSION,
+  };
+}
+
+export async function readAgentReference({ blobs }: Stores, scope: AgentScope): Promise<AgentReference | undefined> {
+  const name = agentReferenceName(scope.run, scope.execution, scope.agent);
+  return (await blobs.getReference(name)) as AgentReference | undefined;
+}
+
+/**
+ * Replaces the given fields of the agent's reference. Activities of one agent that write it follow one another, so
+ * nothing is lost between reading and writing.
+ */
+export async function updateAgentReference(
+  stores: Stores,
+  scope: AgentScope,
+  fields: Partial<AgentReference> & { readonly head: string },
+): Promise<AgentReference> {
+  const before = (await readAgentReference(stores, scope)) ?? (await newAgentReference(stores, scope, fields.head));
+  const after: AgentReference = { ...before, ...fields, updated_at: Date.now() };
+  await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), after);
+  return after;
+}
+
+async function newAgentReference({ chains }: Stores, scope: AgentScope, head: string): Promise<AgentReference> {
+  const first = (await chains.walk(head))[0];
+  const now = Date.now();
+  return {
+    head,
+    agent: scope.agent,
+    depth: agentDepth(scope.agent),
+    task: first?.kind === 'task' ? beginning(first.task, 200) : '',
+    state: 'starting',
+    iteration: 0,
+    sandbox: null,
+    usage: NO_USAGE,
+    started_at: now,
+    updated_at: now,
+  };
+}
