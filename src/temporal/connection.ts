@@ -1,0 +1,203 @@
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
+import type { NativeConnection } from '@temporalio/worker';
+import { type DevServer, type DevServerOptions, startOrAttachDevServer } from './dev-server.ts';
+import { TemporalSetupError } from './errors.ts';
+
+/** What says which Temporal server to use; the first that names an address counts, in the order of the fields. */
+export interface TemporalChoice {
+  /** From the command line: `host:port`. */
+  readonly address?: string | undefined;
+  readonly namespace?: string | undefined;
+  /** Profile of Temporal's configuration file; it must exist there. */
+  readonly profile?: string | undefined;
+  /** `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_PROFILE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS_*`, ... */
+  readonly env: NodeJS.ProcessEnv;
+  /** The `temporal` section of the run's configuration. */
+  readonly config?: { readonly address?: string | undefined; readonly namespace?: string | undefined };
+}
+
+export interface TemporalTarget {
+  readonly address: string;
+  readonly namespace: string;
+  /** TLS, API key and headers that come with it. */
+  readonly options: ClientConnectConfig['connectionOptions'];
+}
+
+/** A server that answers, and a namespace that exists on it. */
+export interface TemporalConnection {
+  readonly address: string;
+  readonly namespace: string;
+  /** Names the cluster behind the address, whatever the address is called; to tell one's own leftovers from others'. */
+  readonly clusterId: string;
+  readonly connection: Connection;
+  readonly client: Client;
+  /** The connection a worker needs; each call makes one, whoever calls closes it. */
+  connectWorker(): Promise<NativeConnection>;
+  close(): Promise<void>;
+}
+
+/** A connection and, where it is ours, the embedded server behind it. */
+export interface ResolvedTemporal extends TemporalConnection {
+  readonly embedded: DevServer | undefined;
+}
+
+/** Milliseconds in which a server must answer. */
+const CONNECT_TIME = 8000;
+const DEFAULT_NAMESPACE = 'default';
+
+/**
+ * The server that was asked for; undefined when none was, so that the embedded one serves.
+ *
+ * @throws TemporalSetupError when the profile or its files cannot be read, or a profile asked for has no address.
+ */
+export function chooseTemporal(choice: TemporalChoice): TemporalTarget | undefined {
+  const loaded = loadProfile(choice);
+  const address = choice.address ?? loaded.connectionOptions.address ?? choice.config?.address;
+  const namespace = namespaceOf(choice, loaded);
+  if (address === undefined && choice.profile !== undefined) {
+    throw new TemporalSetupError(
+      `Temporal's profile "${choice.profile}" names no address. Add one (temporal config set --profile ` +
+        `${choice.profile} --prop address --value host:port), or give --address.`,
+    );
+  }
+  return address === undefined ? undefined : { address, namespace, options: { ...loaded.connectionOptions, address } };
+}
+
+/**
+ * Connects and makes sure that the server answers and the namespace exists.
+ *
+ * @throws TemporalSetupError within 10 s.
+ */
+export async function connect(target: TemporalTarget): Promise<TemporalConnection> {
+  const { address, namespace, options } = target;
+  const connection = Connection.lazy({ ...clientOptions(options), connectTimeout: CONNECT_TIME });
+  try {
+    const clusterId = await connection.withDeadline(Date.now() + CONNECT_TIME, () => introduce(connection, target));
+    return {
+      address,
+      namespace,
+      clusterId,
+      connection,
+      client: new Client({ connection, namespace }),
+      connectWorker: () => connectWorker(target),
+      close: () => connection.close(),
+    };
+  } catch (error) {
+    await connection.close();
+    throw error instanceof TemporalSetupError ? error : unreachable(target, error);
+  }
+}
+
+/** The server that was asked for, else the embedded one, started when it does not run. `close` releases it too. */
+export async function resolveTemporal(
+  choice: TemporalChoice,
+  embedded: Omit<DevServerOptions, 'namespace'>,
+): Promise<ResolvedTemporal> {
+  const target = chooseTemporal(choice);
+  if (target !== undefined) return { ...(await connect(target)), embedded: undefined };
+  const server = await startOrAttachDevServer({ ...embedded, namespace: namespaceOf(choice, loadProfile(choice)) });
+  try {
+    const connected = await connect(embeddedTarget(server));
+    const close = async (): Promise<void> => {
+      await connected.close();
+      await server.release();
+    };
+    return { ...connected, close, embedded: server };
+  } catch (error) {
+    await server.release();
+    throw error;
+  }
+}
+
+export function embeddedTarget(server: Pick<DevServer, 'address' | 'namespace'>): TemporalTarget {
+  return { address: server.address, namespace: server.namespace, options: { address: server.address } };
+}
+
+function loadProfile({ profile, env }: TemporalChoice): ClientConnectConfig {
+  try {
+    return loadClientConnectConfig({
+      ...(profile === undefined ? {} : { profile }),
+      overrideEnvVars: Object.fromEntries(
+        Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+      ),
+    });
+  } catch (error) {
+    throw new TemporalSetupError(
+      `Temporal's ${profile === undefined ? 'configuration' : `profile "${profile}"`} cannot be used: ` +
+        `${reasonOf(error)}. Correct it (temporal config list shows what there is), or give --address.`,
+      { cause: error },
+    );
+  }
+}
+
+function namespaceOf(choice: TemporalChoice, loaded: ClientConnectConfig): string {
+  return choice.namespace ?? loaded.namespace ?? choice.config?.namespace ?? DEFAULT_NAMESPACE;
+}
+
+/** The id of the cluster. Some servers keep it to themselves; then their address has to name them. */
+async function introduce(connection: Connection, { address, namespace }: TemporalTarget): Promise<string> {
+  await connection.ensureConnected();
+  const service = connection.workflowService;
+  const clusterId = service.getClusterInfo({}).then(
+    (info) => info.clusterId,
+    () => '',
+  );
+  try {
+    await service.describeNamespace({ namespace });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new TemporalSetupError(
+      `The Temporal server at ${address} has no namespace "${namespace}". Give --namespace, or create it: ` +
+        `temporal operator namespace create --namespace ${namespace} --address ${address}`,
+      { cause: error },
+    );
+  }
+  return (await clusterId) || address;
+}
+
+async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
+  // Loaded only by processes that work: it takes over half a second.
+  const { NativeConnection } = await import('@temporalio/worker');
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unreachable(target, new Error('no answer'))), CONNECT_TIME);
+  });
+  const connecting = NativeConnection.connect(target.options);
+  try {
+    return await Promise.race([connecting, timeout]);
+  } catch (error) {
+    // One that is made after all is nobody's.
+    void connecting.then((late) => late.close()).catch(() => undefined);
+    throw error instanceof TemporalSetupError ? error : unreachable(target, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The options of a worker's connection are those of a client's, but for their types. */
+function clientOptions({ address, tls, apiKey, metadata }: TemporalTarget['options']): ConnectionOptions {
+  return {
+    ...(address === undefined ? {} : { address }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(metadata === undefined ? {} : { metadata }),
+  };
+}
+
+function unreachable({ address, namespace }: TemporalTarget, error: unknown): TemporalSetupError {
+  return new TemporalSetupError(
+    `The Temporal server at ${address} (namespace "${namespace}") does not answer: ${reasonOf(error)}. ` +
+      'Check the address, TLS and API key (--address, --profile, TEMPORAL_* variables); ' +
+      'without any of them an embedded server is used.',
+    { cause: error },
+  );
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 5;
+}
+
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).trim().replace(/\.$/, '');
+}

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+
+/** Everything a server's users share, in a folder beside its database file. */
+export interface DevServerFiles {
+  readonly databaseFile: string;
+  readonly folder: string;
+  /** Held by the server process itself for its whole life, as a lock of the kernel's. */
+  readonly lock: string;
+  readonly record: string;
+  readonly log: string;
+  /** One file for each process that uses the server. */
+  readonly users: string;
+  /** One file for each process that considers to stop it. */
+  readonly stoppers: string;
+}
+
+/** Where the server of a database file is; written by its launcher before it becomes the server. */
+export interface DevServerRecord {
+  readonly process: ProcessIdentity;
+  readonly port: number;
+  readonly uiPort: number | null;
+  readonly executable: string;
+  /** It was told to end: nobody may begin to use it. */
+  readonly ending?: boolean;
+}
+
+/** The same folder for every way to write the path of the same database file. */
+export function devServerFiles(databaseFile: string): DevServerFiles {
+  const given = resolve(databaseFile);
+  mkdirSync(dirname(given), { recursive: true, mode: 0o700 });
+  const file = realPath(given);
+  const folder = `${file}.server`;
+  const files = {
+    databaseFile: file,
+    folder,
+    lock: join(folder, 'lock'),
+    record: join(folder, 'server.json'),
+    log: join(folder, 'server.log'),
+    users: join(folder, 'users'),
+    stoppers: join(folder, 'stoppers'),
+  };
+  mkdirSync(files.users, { recursive: true, mode: 0o700 });
+  mkdirSync(files.stoppers, { recursive: true, mode: 0o700 });
+  return files;
+}
+
+export function readRecord(files: DevServerFiles): DevServerRecord | undefined {
+  const value = readJson(files.record);
+  return isRecord(value) ? value : undefined;
+}
+
+/** Marks a server as ending. Only a process that is the sole stopper or user may write here. */
+export function markEnding(files: DevServerFiles, record: DevServerRecord): void {
+  writeAtomically(files.record, { ...record, ending: true });
+}
+
+/** Registers this process in a folder of users or stoppers; the answer takes it out again. */
+export function register(folder: string): () => void {
+  const identity = ownIdentity();
+  const file = join(folder, `${identity.pid}-${randomUUID()}.json`);
+  writeAtomically(file, identity);
+  return () => rmSync(file, { force: true });
+}
+
+/** The processes registered in a folder that still run; what dead ones left is removed. */
+export function livingProcesses(folder: string): readonly ProcessIdentity[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .flatMap((name) => {
+      const file = join(folder, name);
+      const identity = readJson(file);
+      if (isIdentity(identity) && isAlive(identity)) return [identity];
+      rmSync(file, { force: true });
+      return [];
+    });
+}
+
+/** The last lines of the server's log, for error messages. */
+export function logTail(files: DevServerFiles, lines = 15): string {
+  try {
+    return readFileSync(files.log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+/** Bytes beyond which a log begins anew; one old log is kept. */
+const LOG_LIMIT = 5_000_000;
+
+export function rotateLog(files: DevServerFiles): void {
+  const size = statSync(files.log, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > LOG_LIMIT) renameSync(files.log, `${files.log}.1`);
+}
+
+function realPath(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return join(realpathSync(dirname(file)), basename(file));
+  }
+}
+
+function writeAtomically(file: string, value: unknown): void {
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+  renameSync(temporary, file);
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  if (typeof value !== 'object' || value === null) return false;
+  const { pid, startTime, bootId } = value as Partial<ProcessIdentity>;
+  return Number.isInteger(pid) && typeof startTime === 'string' && typeof bootId === 'string';
+}
+
+function isRecord(value: unknown): value is DevServerRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const record = value as Partial<DevServerRecord>;
+  return isIdentity(record.process) && Number.isInteger(record.port);
+}

@@ -1,0 +1,77 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { RETENTION_DAYS } from './dev-server-arguments.ts';
+import { TemporalSetupError } from './errors.ts';
+
+const SECONDS_A_DAY = 86_400;
+const NOT_FOUND = 5;
+
+/**
+ * Makes a namespace on an embedded server ready for use: made when missing, histories kept long enough.
+ *
+ * @param patience milliseconds that a server which has just started gets to answer.
+ */
+export async function ensureNamespace(address: string, namespace: string, patience: number): Promise<void> {
+  // Loaded here, while a server that was just started gets going: it takes a third of a second.
+  const { Connection } = await import('@temporalio/client');
+  const deadline = Date.now() + patience;
+  for (;;) {
+    try {
+      const connection = await Connection.connect({ address, connectTimeout: Math.max(deadline - Date.now(), 1000) });
+      try {
+        return await connection.withDeadline(deadline, () => prepare(connection, namespace));
+      } finally {
+        await connection.close();
+      }
+    } catch (error) {
+      if (Date.now() >= deadline) {
+        throw new TemporalSetupError(`The Temporal server at ${address} does not answer: ${String(error)}`, {
+          cause: error,
+        });
+      }
+      await delay(20);
+    }
+  }
+}
+
+type Connection = import('@temporalio/client').Connection;
+
+async function prepare(connection: Connection, namespace: string): Promise<void> {
+  const service = connection.workflowService;
+  const retention = msToTs(RETENTION_DAYS * SECONDS_A_DAY * 1000);
+  const kept = await retentionOf(connection, namespace);
+  if (kept === undefined) {
+    await service.registerNamespace({ namespace, workflowExecutionRetentionPeriod: retention });
+    await known(connection, namespace);
+  } else if (kept < RETENTION_DAYS * SECONDS_A_DAY) {
+    await service.updateNamespace({ namespace, config: { workflowExecutionRetentionTtl: retention } });
+  }
+}
+
+/** Each part of the server keeps its own list of namespaces and learns of a new one within seconds. */
+async function known(connection: Connection, namespace: string): Promise<void> {
+  for (;;) {
+    try {
+      await connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: 'none' } });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      if (!/namespace/i.test(error.message)) return;
+    }
+    await delay(50);
+  }
+}
+
+/** Seconds; undefined when the namespace does not exist. */
+async function retentionOf(connection: Connection, namespace: string): Promise<number | undefined> {
+  try {
+    const answer = await connection.workflowService.describeNamespace({ namespace });
+    return Number(answer.config?.workflowExecutionRetentionTtl?.seconds ?? 0);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function isNotFound(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === NOT_FOUND;
+}
