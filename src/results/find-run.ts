@@ -1,0 +1,36 @@
+import type { RunReference } from '../domain/records.ts';
+import { runReferenceName } from '../domain/records.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+
+const SUFFIX = '/run';
+const PREFIX = 'runs/';
+
+/** Every run that the blob store knows, newest first. */
+export async function listRuns(blobs: BlobStore): Promise<RunReference[]> {
+  return readRuns(
+    blobs,
+    (await blobs.listReferences(PREFIX)).filter((name) => name.endsWith(SUFFIX)),
+  );
+}
+
+/**
+ * The newest execution of a run; undefined where the store knows none. A run id is used once, unless Temporal has
+ * forgotten its first use.
+ */
+export async function findRun(blobs: BlobStore, run: string): Promise<RunReference | undefined> {
+  const names = (await blobs.listReferences(`${PREFIX}${run}@`)).filter((name) => {
+    // A run id may hold an @ itself; an execution id holds neither @ nor /.
+    const execution = name.slice(PREFIX.length + run.length + 1, -SUFFIX.length);
+    return name.endsWith(SUFFIX) && /^[^@/]+$/.test(execution);
+  });
+  return (await readRuns(blobs, names))[0];
+}
+
+export async function readRun(blobs: BlobStore, run: string, execution: string): Promise<RunReference | undefined> {
+  return (await blobs.getReference(runReferenceName(run, execution))) as RunReference | undefined;
+}
+
+async function readRuns(blobs: BlobStore, names: readonly string[]): Promise<RunReference[]> {
+  const runs = await Promise.all(names.map((name) => blobs.getReference(name) as Promise<RunReference | undefined>));
+  return runs.filter((run) => run !== undefined).toSorted((a, b) => b.started_at - a.started_at);
+}

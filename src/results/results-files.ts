@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ROOT_AGENT } from '../domain/ids.ts';
+import type { RunSpecification } from '../domain/records.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import { exportTree, type ExportedAgent } from './export-agent.ts';
+import { patchFields, readAnswer, readPatch, type PatchFields } from './run-document.ts';
+import type { RunReader } from './run-reader.ts';
+import { runTotals, type RunSnapshot, type RunTotals } from './run-snapshot.ts';
+
+const DETAIL = '.detail.json';
+const INDEX = 'index.json';
+
+/** What `results/<run id>.detail.json` holds: the reference's two keys first, ours after them. */
+export interface ResultsDetail extends PatchFields {
+  readonly run_id: string;
+  /** Null as long as the root has not begun. */
+  readonly root_agent: ExportedAgent | null;
+
+  readonly status: string;
+  readonly prompt: string;
+  readonly repository: RunSpecification['repository'];
+  readonly answer: unknown;
+  readonly error: string | null;
+  readonly notes: readonly string[];
+  readonly totals: RunTotals;
+  /** Milliseconds since the epoch. */
+  readonly started_at: number;
+  readonly ended_at: number | null;
+}
+
+export interface ResultsWriter {
+  readonly file: string;
+  /** Brings the files up to date; nothing is written when nothing has changed since the last time. */
+  write(snapshot: RunSnapshot): Promise<void>;
+}
+
+/** Writes a run's results into `folder`, which other runs and processes may share. */
+export function createResultsWriter(input: {
+  blobs: BlobStore;
+  reader: RunReader;
+  folder: string;
+  run: string;
+}): ResultsWriter {
+  const { blobs, reader, folder } = input;
+  const name = `${input.run}${DETAIL}`;
+  const file = join(folder, name);
+  let written: string | undefined;
+  return {
+    file,
+    async write(snapshot) {
+      const version = versionOf(snapshot);
+      if (version === written) return;
+      const detail = await resultsDetail(blobs, reader, snapshot);
+      await mkdir(folder, { recursive: true });
+      await replaceFile(folder, name, `${JSON.stringify(detail, null, 2)}\n`);
+      await updateIndex(folder);
+      written = version;
+    },
+  };
+}
+
+export async function resultsDetail(
+  blobs: BlobStore,
+  reader: RunReader,
+  snapshot: RunSnapshot,
+): Promise<ResultsDetail> {
+  const { run } = snapshot;
+  const { outcome } = run;
+  const specification = await reader.specification(run);
+  const root = exportTree(await reader.trajectories(snapshot), ROOT_AGENT) ?? null;
+  return {
+    run_id: run.run,
+    root_agent: root,
+    status: outcome?.status ?? 'running',
+    prompt: specification.prompt,
+    repository: specification.repository,
+    answer: outcome === undefined ? null : await readAnswer(blobs, outcome),
+    ...patchFields(outcome === undefined ? undefined : await readPatch(blobs, outcome)),
+    error: outcome?.error ?? null,
+    notes: outcome?.notes ?? [],
+    totals: runTotals(snapshot),
+    started_at: run.started_at,
+    ended_at: run.ended_at ?? null,
+  };
+}
+
+/** Equal for snapshots of which nothing a reader could see differs. */
+function versionOf({ run, agents }: RunSnapshot): string {
+  const heads = agents.map(({ head, state, sandbox }) => `${head}${state}${sandbox ?? ''}`).join();
+  return `${run.execution} ${run.outcome === undefined ? '' : 'ended'} ${heads}`;
+}
+
+/**
+ * `index.json` lists the detail files, newest first, as the reference's viewer expects. It follows from what is in
+ * the folder: files it does not list yet come first, those that are gone are dropped, the others keep their order.
+ * After writing we look again: of several processes the last to write so always sees the files of all.
+ */
+async function updateIndex(folder: string): Promise<void> {
+  for (let attempt = 0; attempt < 10; attempt += 1) {
+    const listed = await readIndex(folder);
+    const files = (await readdir(folder)).filter((name) => name.endsWith(DETAIL) && !name.startsWith('.'));
+    const kept = listed.filter((name) => files.includes(name));
+    const added = files.filter((name) => !kept.includes(name));
+    if (added.length === 0 && kept.length === listed.length) return;
+    await replaceFile(folder, INDEX, `${JSON.stringify([...(await newestFirst(folder, added)), ...kept], null, 2)}\n`);
+  }
+}
+
+async function readIndex(folder: string): Promise<string[]> {
+  try {
+    const value: unknown = JSON.parse(await readFile(join(folder, INDEX), 'utf8'));
+    return Array.isArray(value) ? [...new Set(value.filter((name) => typeof name === 'string'))] : [];
+  } catch {
+    // Missing, or not JSON: it is made anew from the folder.
+    return [];
+  }
+}
+
+async function newestFirst(folder: string, names: readonly string[]): Promise<string[]> {
+  const dated = await Promise.all(
+    names.map(async (name) => ({ name, time: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0 })),
+  );
+  return dated.toSorted((a, b) => b.time - a.time).map(({ name }) => name);
+}
+
+/** A reader sees the old or the new file, never a half of it. */
+async function replaceFile(folder: string, name: string, content: string): Promise<void> {
+  const temporary = join(folder, `.${randomUUID()}.tmp`);
+  try {
+    await writeFile(temporary, content);
+    await rename(temporary, join(folder, name));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+import type { RunOutcome, RunStatus } from '../domain/records.ts';
+import type { Usage } from '../domain/usage.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import { runTotals, type RunSnapshot } from './run-snapshot.ts';
+
+/** What `--json` prints for a run. */
+export interface RunDocument extends PatchFields {
+  readonly run_id: string;
+  readonly status: RunStatus | 'paused' | 'starting' | 'running' | 'finishing' | 'asleep' | 'terminated';
+  /** What the root gave to FINAL: mostly a string. */
+  readonly answer: unknown;
+  readonly agents: number;
+  readonly max_depth: number;
+  readonly iterations: number;
+  readonly usage: Usage;
+  readonly sandboxes: number;
+  /** Seconds. */
+  readonly execution_time: number;
+  /** The results file; null where none was written. */
+  readonly results: string | null;
+  readonly error: string | null;
+  /** What a person should know about the result: what the patch could not take in, why it is partial. */
+  readonly notes: readonly string[];
+}
+
+/** A patch is bytes: as text where it is UTF-8, else as base64. Both null without a patch. */
+export interface PatchFields {
+  readonly patch: string | null;
+  readonly patch_base64?: string;
+}
+
+/** @param status of a run without an outcome */
+export async function runDocument(
+  blobs: BlobStore,
+  snapshot: RunSnapshot,
+  {
+    status,
+    results,
+    now,
+    reason,
+  }: { status: RunDocument['status']; results: string | null; now: number; reason?: string | null },
+): Promise<RunDocument> {
+  const { run } = snapshot;
+  const { agents, max_depth, iterations, usage, sandboxes } = runTotals(snapshot);
+  const { outcome } = run;
+  return {
+    run_id: run.run,
+    status: outcome?.status ?? status,
+    answer: outcome === undefined ? null : await readAnswer(blobs, outcome),
+    ...patchFields(outcome === undefined ? undefined : await readPatch(blobs, outcome)),
+    agents,
+    max_depth,
+    iterations,
+    usage,
+    sandboxes,
+    execution_time: outcome?.execution_time ?? (now - run.started_at) / 1000,
+    results,
+    error: outcome?.error ?? reason ?? null,
+    notes: outcome?.notes ?? [],
+  };
+}
+
+/** The whole answer; null where the run has none. */
+export async function readAnswer(blobs: BlobStore, outcome: RunOutcome): Promise<unknown> {
+  if (outcome.answer_ref === null) return outcome.answer;
+  return JSON.parse(Buffer.from(await blobs.get(outcome.answer_ref)).toString('utf8')) as unknown;
+}
+
+/** Undefined where the run changed nothing. */
+export async function readPatch(blobs: BlobStore, outcome: RunOutcome): Promise<Uint8Array | undefined> {
+  if (outcome.patch_ref === null) return undefined;
+  const bytes = await blobs.get(outcome.patch_ref);
+  return bytes.length === 0 ? undefined : bytes;
+}
+
+export function patchFields(patch: Uint8Array | undefined): PatchFields {
+  if (patch === undefined) return { patch: null };
+  const bytes = Buffer.from(patch);
+  const text = bytes.toString('utf8');
+  return Buffer.from(text, 'utf8').equals(bytes)
+    ? { patch: text }
+    : { patch: null, patch_base64: bytes.toString('base64') };
+}
