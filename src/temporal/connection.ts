@@ -1,3 +1,4 @@
+import { connect as connectSocket } from 'node:net';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnection } from '@temporalio/worker';
@@ -42,8 +43,8 @@ export interface ResolvedTemporal extends TemporalConnection {
   readonly embedded: DevServer | undefined;
 }
 
-/** Milliseconds in which a server must answer. */
-const CONNECT_TIME = 8000;
+/** Milliseconds in which a server must answer; a connection that is refused is tried again for as long. */
+const CONNECT_TIME = 6000;
 const DEFAULT_NAMESPACE = 'default';
 
 /**
@@ -85,7 +86,7 @@ export async function connect(target: TemporalTarget): Promise<TemporalConnectio
     };
   } catch (error) {
     await connection.close();
-    throw error instanceof TemporalSetupError ? error : unreachable(target, error);
+    throw error instanceof TemporalSetupError ? error : await unreachable(target, error);
   }
 }
 
@@ -161,7 +162,7 @@ async function connectWorker(target: TemporalTarget): Promise<NativeConnection> 
   const { NativeConnection } = await import('@temporalio/worker');
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unreachable(target, new Error('no answer'))), CONNECT_TIME);
+    timer = setTimeout(() => reject(new Error('no answer in time')), CONNECT_TIME);
   });
   const connecting = NativeConnection.connect(target.options);
   try {
@@ -169,7 +170,7 @@ async function connectWorker(target: TemporalTarget): Promise<NativeConnection> 
   } catch (error) {
     // One that is made after all is nobody's.
     void connecting.then((late) => late.close()).catch(() => undefined);
-    throw error instanceof TemporalSetupError ? error : unreachable(target, error);
+    throw await unreachable(target, error);
   } finally {
     clearTimeout(timer);
   }
@@ -185,13 +186,33 @@ function clientOptions({ address, tls, apiKey, metadata }: TemporalTarget['optio
   };
 }
 
-function unreachable({ address, namespace }: TemporalTarget, error: unknown): TemporalSetupError {
+async function unreachable(target: TemporalTarget, error: unknown): Promise<TemporalSetupError> {
+  const { address, namespace } = target;
+  // gRPC only says that its time was up; the network often knows why.
+  const reason = (await networkFault(address)) ?? reasonOf(error);
   return new TemporalSetupError(
-    `The Temporal server at ${address} (namespace "${namespace}") does not answer: ${reasonOf(error)}. ` +
+    `The Temporal server at ${address} (namespace "${namespace}") does not answer: ${reason}. ` +
       'Check the address, TLS and API key (--address, --profile, TEMPORAL_* variables); ' +
       'without any of them an embedded server is used.',
     { cause: error },
   );
+}
+
+/** Why no connection to this address comes about; undefined when one does, or nothing is known in a second. */
+function networkFault(address: string): Promise<string | undefined> {
+  const [, bracketed, plain, port] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined) return Promise.resolve('it is no address of the form host:port');
+  return new Promise((resolve) => {
+    const socket = connectSocket({ host, port: Number(port ?? 7233), timeout: 1000 });
+    const settle = (fault: string | undefined): void => {
+      socket.destroy();
+      resolve(fault);
+    };
+    socket.once('connect', () => settle(undefined));
+    socket.once('timeout', () => settle(undefined));
+    socket.once('error', (error) => settle(reasonOf(error)));
+  });
 }
 
 function isNotFound(error: unknown): boolean {
