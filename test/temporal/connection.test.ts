@@ -135,6 +135,7 @@ async function connectTo(address: string): Promise<void> {
 async function listening(prepare: (server: Server) => void): Promise<string> {
   const server = createServer();
   listeners.push(server);
+  server.on('connection', (socket) => socket.on('error', () => undefined));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const bound = server.address();
   prepare(server);
