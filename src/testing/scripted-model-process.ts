@@ -58,6 +58,7 @@ export async function spawnScriptedModel(options: ScriptedModelProcessOptions): 
     },
     exited,
     async close() {
+      child.ref();
       child.kill('SIGTERM');
       await exited;
     },
