@@ -1,0 +1,131 @@
+/**
+ * Builds `dist`: the compiled sources, the files beside them, and the workflow bundle that workers load (bundling
+ * at their start would cost a second). Does only what is out of date, by the hash of what goes in, so that it can
+ * run before every test and costs nothing when nothing changed.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SOURCE = join(ROOT, 'src');
+const OUTPUT = join(ROOT, 'dist');
+const BUNDLE = join(OUTPUT, 'workflow-bundle.js');
+const STAMPS = join(OUTPUT, '.stamps.json');
+/** What besides the sources decides the outcome: options, compiler and SDK versions, and how it is built. */
+const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build.ts'].map((name) =>
+  join(ROOT, name),
+);
+
+interface Stamps {
+  readonly sources?: string;
+  readonly bundle?: string;
+}
+
+const before = readStamps();
+const sources = filesIn(SOURCE);
+const sourcesStamp = hashOf([...sources, ...SETTINGS]);
+if (before.sources !== sourcesStamp || outputsOf(sources).some((file) => !existsSync(file))) {
+  compile(sources);
+  writeStamps({ ...before, sources: sourcesStamp });
+}
+
+const workflows = join(OUTPUT, 'workflows', 'index.js');
+const bundled = [join(OUTPUT, 'workflows'), join(OUTPUT, 'domain')]
+  .flatMap(filesIn)
+  .filter((file) => file.endsWith('.js'));
+const bundleStamp = hashOf([...bundled, ...SETTINGS]);
+if (existsSync(workflows) && (before.bundle !== bundleStamp || !existsSync(BUNDLE))) {
+  await bundle();
+  writeStamps({ sources: sourcesStamp, bundle: bundleStamp });
+}
+
+function compile(from: readonly string[]): void {
+  const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  if (!existsSync(compiler)) fail('The compiler is missing: run npm ci (with development dependencies), then again.');
+  const { status } = spawnSync(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json')], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
+  if (status !== 0) fail('The sources do not compile: correct what is named above.');
+  for (const file of from.filter((name) => !name.endsWith('.ts'))) {
+    mkdirSync(dirname(outputOf(file)), { recursive: true });
+    copyFileSync(file, outputOf(file));
+  }
+  const expected = new Set(outputsOf(from));
+  const isLeftOver = (file: string): boolean => !expected.has(file.replace(/\.d\.ts$/, '.js'));
+  for (const file of filesIn(OUTPUT)) {
+    if (file !== BUNDLE && file !== STAMPS && isLeftOver(file)) rmSync(file);
+  }
+  const command = join(OUTPUT, 'cli', 'main.js');
+  if (existsSync(command)) chmodSync(command, 0o755);
+}
+
+async function bundle(): Promise<void> {
+  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: workflows,
+    logger: new DefaultLogger('WARN'),
+    webpackConfigHook: (config) => ({ ...config, context: ROOT }),
+  });
+  const temporary = `${BUNDLE}.${process.pid}.tmp`;
+  writeFileSync(temporary, code);
+  renameSync(temporary, BUNDLE);
+}
+
+/** All files below a folder, sorted; none where there is no folder. */
+function filesIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+}
+
+function outputsOf(files: readonly string[]): string[] {
+  return files.filter((file) => !file.endsWith('.d.ts')).map(outputOf);
+}
+
+function outputOf(file: string): string {
+  return join(OUTPUT, relative(SOURCE, file)).replace(/\.ts$/, '.js');
+}
+
+function hashOf(files: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) {
+    const name = relative(ROOT, file).split(sep).join('/');
+    const content = readFileSync(file);
+    hash.update(`${name}\0${content.length}\0`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+function readStamps(): Stamps {
+  try {
+    const value: unknown = JSON.parse(readFileSync(STAMPS, 'utf8'));
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function writeStamps(stamps: Stamps): void {
+  writeFileSync(STAMPS, JSON.stringify(stamps));
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
