@@ -245,7 +245,7 @@ async function answersOf(deps: ActivityDependencies, head: string, block: number
 
 /** The whole captured text as blobs, where the result holds only its head and tail. */
 async function fullOutput(
-  { kernel, deps }: TurnContext,
+  { kernel, deps, specification }: TurnContext,
   step: BlockStep,
   result: BlockResult,
 ): Promise<BlockRecord['full']> {

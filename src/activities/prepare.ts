@@ -1,5 +1,10 @@
-import { activityInfo } from '@temporalio/activity';
-import type { InvestigateInput, PreparedRun, RunScope, WorkflowLimits } from '../domain/contract.ts';
+import type {
+  InvestigateInput,
+  PreparedRun,
+  PrepareInvestigationInput,
+  RunScope,
+  WorkflowLimits,
+} from '../domain/contract.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT, runIdProblem } from '../domain/ids.ts';
@@ -10,10 +15,10 @@ import { whileBeating } from './heartbeat.ts';
 import { taskRecord } from './trajectory.ts';
 
 /** Validates a run's input, fills in defaults, resolves its commit, and stores its specification and root task. */
-export async function prepareInvestigation(deps: ActivityDependencies, input: InvestigateInput): Promise<PreparedRun> {
-  const { workflowExecution } = activityInfo();
-  if (workflowExecution === undefined) throw new Error('prepareInvestigation is called by a workflow');
-  const { workflowId: run, runId: execution } = workflowExecution;
+export async function prepareInvestigation(
+  deps: ActivityDependencies,
+  { run, execution, input }: PrepareInvestigationInput,
+): Promise<PreparedRun> {
   checkInput(run, input);
   const config = deps.parseConfig(input.config ?? {});
   const { repo, branch, commit, bundle } = input;

@@ -6,7 +6,7 @@ import type { Usage } from './usage.ts';
 
 /** What workflows and activities say to each other. Hashes and small metadata only: history stays small. */
 export interface Activities {
-  prepareInvestigation(input: InvestigateInput): Promise<PreparedRun>;
+  prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun>;
   recordOutcome(input: { scope: RunScope; outcome: RunOutcome }): Promise<void>;
   createSandbox(input: CreateSandboxInput): Promise<SandboxHandle>;
   think(input: ThinkInput): Promise<ThinkResult>;
@@ -29,6 +29,13 @@ export interface InvestigateInput {
   readonly config?: unknown;
   /** Set by the client for a local repository: the blob of its bundle. */
   readonly bundle?: string;
+}
+
+export interface PrepareInvestigationInput {
+  readonly run: string;
+  /** First execution id of the run's workflow. */
+  readonly execution: string;
+  readonly input: InvestigateInput;
 }
 
 /** Names a run's data: which run, which execution of it, its specification. */

@@ -35,6 +35,43 @@ export function reserve(ledger: Ledger, wanted: Lease): { ledger: Ledger; grant:
   return { ledger: { limits, taken: addLease(taken, grant) }, grant };
 }
 
+/** More than was asked for, so that its holder need not ask each time: an eighth of what is left. */
+export function withBonus(wanted: Lease, left: Lease): Lease {
+  const extra = (asked: number, available: number): number =>
+    asked > 0 ? Math.floor(Math.max(0, available - asked) / 8) : 0;
+  return {
+    sandboxes: wanted.sandboxes,
+    llm_calls: wanted.llm_calls + extra(wanted.llm_calls, left.llm_calls),
+    usd: wanted.usd,
+  };
+}
+
+export function covers(lease: Lease, wanted: Lease): boolean {
+  return lease.sandboxes >= wanted.sandboxes && lease.llm_calls >= wanted.llm_calls && lease.usd >= wanted.usd;
+}
+
+/** As much of `wanted` as `lease` holds. */
+export function partOf(lease: Lease, wanted: Lease): Lease {
+  return {
+    sandboxes: atMost(wanted.sandboxes, lease.sandboxes),
+    llm_calls: atMost(wanted.llm_calls, lease.llm_calls),
+    usd: atMost(wanted.usd, lease.usd),
+  };
+}
+
+/**
+ * The first lease of each of `children` agents: a sandbox for itself and, between them, half of what their parent has
+ * beyond that.
+ */
+export function firstLease(parent: Lease, children: number): Lease {
+  const share = 2 * Math.max(1, children);
+  return {
+    sandboxes: 1,
+    llm_calls: Math.floor(Math.max(0, parent.llm_calls) / share),
+    usd: Math.max(0, parent.usd) / share,
+  };
+}
+
 /** Takes back what was leased and not used. */
 export function giveBack(ledger: Ledger, unused: Lease): Ledger {
   const { taken } = ledger;

@@ -12,6 +12,8 @@ export const blockedSignal = 'blocked';
 export const requestLeaseSignal = 'requestLease';
 export const grantLeaseSignal = 'grantLease';
 export const returnLeaseSignal = 'returnLease';
+/** From the ledger to agents: give back at once what you hold and do not need. */
+export const recallLeaseSignal = 'recallLease';
 
 /** Of `pause` and `resume`, sent to a run. Applied once for each id. */
 export interface ControlMessage {

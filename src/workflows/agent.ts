@@ -1,0 +1,244 @@
+import { CancellationScope, defineQuery, setHandler, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
+import type {
+  AgentInput,
+  AgentResult,
+  AgentScope,
+  CloseAgentResult,
+  TaskReference,
+  ThinkResult,
+} from '../domain/contract.ts';
+import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
+import { statusQuery, type AgentState } from '../domain/messages.ts';
+import type { AgentStatus, AnswerSource } from '../domain/records.ts';
+import type { SandboxHandle } from '../domain/sandbox.ts';
+import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { modelActivities, runActivities, sandboxActivities } from './activities.ts';
+import { runBlocks } from './blocks.ts';
+import { failureMessage, failureType, isCancelled } from './failure-type.ts';
+import { createLeaseHolder, type LeaseHolder } from './lease-holder.ts';
+import { createPauseGate } from './pause-gate.ts';
+import { createPersistence, type Persistence } from './persistence.ts';
+import { createSpending, type Spending } from './spending.ts';
+import { answerCall } from './queries.ts';
+import { createSubAgents, withoutOwnSandbox, type SubAgents } from './sub-agents.ts';
+
+/** Replies without code in a row after which the text is the answer. */
+const REPLIES_WITHOUT_CODE = 3;
+
+interface AgentRun {
+  readonly input: AgentInput;
+  readonly scope: AgentScope;
+  readonly taskQueue: string;
+  readonly leases: LeaseHolder;
+  readonly subAgents: SubAgents;
+  readonly persistence: Persistence;
+  readonly spending: Spending;
+  /** Settles when the sandbox is there; its failure is the agent's. */
+  readonly sandbox: Promise<SandboxHandle>;
+  readonly progress: Progress;
+}
+
+/** What the agent has got to; the only state that changes. */
+interface Progress {
+  state: AgentState['state'];
+  iteration: number;
+  head: string | TaskReference;
+  block: number;
+  usage: Usage;
+}
+
+interface Ending {
+  readonly status: AgentStatus;
+  readonly source: AnswerSource;
+  readonly error?: string;
+}
+
+setWorkflowOptions({ failureExceptionTypes: [Error] }, agent);
+/** One agent, root or sub-agent: asks the model, runs its code, answers the code's calls, until it is done. */
+export async function agent(input: AgentInput): Promise<AgentResult> {
+  const startedAt = Date.now();
+  const run = begin(input);
+  const ending = await turns(run).then(
+    (source): Ending => ({ status: 'completed', source }),
+    (error: unknown): Ending => endingOf(error),
+  );
+  return CancellationScope.nonCancellable(() => end(run, ending, startedAt));
+}
+
+function begin(input: AgentInput): AgentRun {
+  const { workflowId, taskQueue } = workflowInfo();
+  const { run, agent: id } = splitAgentWorkflowId(workflowId);
+  const scope: AgentScope = { run, execution: input.execution, spec: input.spec, agent: id };
+  const progress: Progress = {
+    state: 'starting',
+    iteration: 0,
+    head: input.task.index === undefined ? input.task.ref : input.task,
+    block: 0,
+    usage: NO_USAGE,
+  };
+  const lease = withoutOwnSandbox(input.lease);
+  const leases = createLeaseHolder({ run, workflowId, lease, onRecall: () => subAgents.signal('recall') });
+  const gate = createPauseGate(input.paused === true, (closed) => subAgents.signal(closed ? 'pause' : 'resume'));
+  const subAgents = createSubAgents({
+    scope,
+    depth: agentDepth(id),
+    parent: input,
+    leases,
+    isPaused: () => gate.closed,
+  });
+  const persistence = createPersistence({ run, agent: id, onError: input.limits.on_error, gate });
+  setHandler(defineQuery<AgentState>(statusQuery), () => ({
+    agent: id,
+    state: gate.closed && progress.state !== 'done' ? 'paused' : progress.state,
+    iteration: progress.iteration,
+    head: typeof progress.head === 'string' ? progress.head : null,
+    children: subAgents.working,
+  }));
+  const spending = createSpending(leases, input.limits.max_cost);
+  // Made while the model thinks. Not cancelled half-way: what is made is removed at the end.
+  const sandbox = CancellationScope.nonCancellable(() =>
+    runActivities({ summary: 'make the sandbox', scheduleToCloseTimeout: `${input.create_timeout}s` }).createSandbox({
+      scope,
+      task: input.task,
+      generation: 0,
+    }),
+  );
+  sandbox.catch(() => undefined); // Its failure is met where it is awaited.
+  return { input, scope, taskQueue, leases, subAgents, persistence, spending, sandbox, progress };
+}
+
+/** The loop. Returns where the answer comes from. */
+async function turns(run: AgentRun): Promise<AnswerSource> {
+  const { progress, input } = run;
+  let withoutCode = 0;
+  while (progress.iteration < input.limits.max_iterations) {
+    progress.iteration += 1;
+    const reply = await think(run, 'turn');
+    if (reply === 'too long') break;
+    if (reply.blocks === 0) {
+      if (!reply.cut) withoutCode += 1;
+      if (withoutCode === REPLIES_WITHOUT_CODE) return 'text';
+      continue;
+    }
+    withoutCode = 0;
+    const final = await runCode(run);
+    if (final) return 'final';
+  }
+  await think(run, 'extract');
+  return 'extract';
+}
+
+async function think(run: AgentRun, purpose: 'turn' | 'extract'): Promise<ThinkResult | 'too long'> {
+  const { progress, scope, persistence, spending } = run;
+  const summary = purpose === 'turn' ? `iteration ${progress.iteration}: ask the model` : 'ask for the best answer';
+  try {
+    const reply = await persistence.run(() => {
+      progress.state = 'thinking';
+      const ask = (): Promise<ThinkResult> =>
+        modelActivities(summary).think({ scope, head: progress.head, iteration: progress.iteration, purpose });
+      return spending.pay(ask);
+    });
+    progress.head = reply.head;
+    progress.usage = addUsage(progress.usage, reply.usage);
+    return reply;
+  } catch (error) {
+    if (failureType(error) === 'Model.ContextLength') return 'too long';
+    throw error;
+  }
+}
+
+/** True when the code called FINAL. */
+async function runCode(run: AgentRun): Promise<boolean> {
+  const { progress, scope, leases, subAgents, persistence, spending, input } = run;
+  const sandbox = await run.sandbox;
+  progress.state = 'running';
+  const result = await runBlocks({
+    scope,
+    taskQueue: run.taskQueue,
+    sandbox,
+    head: progress.head as string,
+    iteration: progress.iteration,
+    block: progress.block,
+    answer: (call) => answerCall({ scope, limits: input.limits, leases, subAgents, persistence, spending }, call),
+    onWaiting: (waiting) => {
+      progress.state = waiting ? 'waiting' : 'running';
+    },
+  });
+  progress.head = result.head;
+  progress.block = result.block;
+  progress.usage = addUsage(progress.usage, result.usage);
+  return result.final;
+}
+
+function endingOf(error: unknown): Ending {
+  if (isCancelled(error)) return { status: 'cancelled', source: 'partial' };
+  const type = failureType(error);
+  const message = failureMessage(error);
+  return { status: 'failed', source: 'partial', error: type === undefined ? message : `${type}: ${message}` };
+}
+
+/** Takes the patch (root only), records the end, removes the sandbox. */
+async function end(run: AgentRun, ending: Ending, startedAt: number): Promise<AgentResult> {
+  const { progress, scope, subAgents, leases } = run;
+  progress.state = 'closing';
+  const made = await run.sandbox.then(
+    (handle) => ({ handle }),
+    (error: unknown) => ({ error: failureMessage(error) }),
+  );
+  const handle = 'handle' in made ? made.handle : undefined;
+  const closed = await close(run, ending, { handle, startedAt });
+  progress.state = 'done';
+  const { totals } = subAgents;
+  const failure = ending.error ?? ('error' in made && ending.status === 'failed' ? made.error : undefined);
+  return {
+    status: ending.status,
+    ...closed,
+    ...(failure === undefined ? {} : { error: failure }),
+    lease: handle === undefined ? { ...leases.balance, sandboxes: leases.balance.sandboxes + 1 } : leases.balance,
+    usage: addUsage(progress.usage, totals.usage),
+    agents: 1 + totals.agents,
+    depth: Math.max(agentDepth(scope.agent), totals.depth),
+    iterations: progress.iteration + totals.iterations,
+    sandboxes: (handle === undefined ? 0 : 1) + totals.sandboxes,
+  };
+}
+
+/** Seconds that a cancelled agent gets to clean up; what it did not manage, the sweep does. */
+const CLEAN_UP = { root: 8, subAgent: 5 };
+
+async function close(
+  run: AgentRun,
+  ending: Ending,
+  { handle, startedAt }: { handle: SandboxHandle | undefined; startedAt: number },
+): Promise<Omit<CloseAgentResult, 'head'> & { head: string | null }> {
+  const { scope, progress, taskQueue } = run;
+  const isRoot = agentDepth(scope.agent) === 0;
+  const limit =
+    ending.status === 'cancelled'
+      ? { scheduleToCloseTimeout: `${isRoot ? CLEAN_UP.root : CLEAN_UP.subAgent}s` as const }
+      : {};
+  try {
+    return await sandboxActivities(
+      { taskQueue, host: handle?.host },
+      { summary: `end: ${ending.status}`, ...limit },
+    ).closeAgent({
+      scope,
+      head: progress.head,
+      ...(handle === undefined ? {} : { sandbox: handle }),
+      status: ending.status,
+      source: ending.source,
+      ...(ending.error === undefined ? {} : { error: ending.error }),
+      extractPatch: isRoot,
+      usage: progress.usage,
+      execution_time: Math.round(Date.now() - startedAt) / 1000,
+    });
+  } catch (error) {
+    const head = typeof progress.head === 'string' ? progress.head : null;
+    return {
+      head,
+      source: 'none',
+      answer_ref: null,
+      notes: [`The end could not be recorded: ${failureMessage(error)}`],
+    };
+  }
+}

@@ -1,0 +1,129 @@
+import { CancellationScope, condition } from '@temporalio/workflow';
+import type { ActInput, ActResult, AgentScope, BlockStep, PendingCall } from '../domain/contract.ts';
+import type { RecordedAnswer } from '../domain/records.ts';
+import type { SandboxHandle } from '../domain/sandbox.ts';
+import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { sandboxActivities } from './activities.ts';
+import type { AnsweredCall } from './queries.ts';
+
+/** Milliseconds between looks at code that computes while it has calls open: doubled each time, up to the longest. */
+const FIRST_LOOK = 500;
+const LONGEST_LOOK = 30_000;
+
+export interface BlocksInput {
+  readonly scope: AgentScope;
+  readonly taskQueue: string;
+  readonly sandbox: SandboxHandle;
+  readonly head: string;
+  readonly iteration: number;
+  /** Number of the last block run. */
+  readonly block: number;
+  readonly answer: (call: PendingCall) => Promise<AnsweredCall>;
+  /** Told when the code begins and ends to wait for answers. */
+  readonly onWaiting: (waiting: boolean) => void;
+}
+
+export interface BlocksResult {
+  readonly head: string;
+  readonly block: number;
+  readonly final: boolean;
+  /** Of the `llm_query` calls made. */
+  readonly usage: Usage;
+}
+
+/** Runs the code of a reply to its end, answering its calls: each answer goes back as soon as it is there. */
+export async function runBlocks(input: BlocksInput): Promise<BlocksResult> {
+  const step: BlockStep = { index: 0, block: input.block + 1, name: input.head, cursor: 0 };
+  const first = await act(input, input.head, step, []);
+  const { result, usage } =
+    first.kind === 'done'
+      ? { result: first, usage: NO_USAGE }
+      : await CancellationScope.cancellable(() => answerUntilDone(input, first));
+  return { head: result.head, block: result.block, final: result.final === true, usage };
+}
+
+type Done = Extract<ActResult, { kind: 'done' }>;
+
+async function answerUntilDone(input: BlocksInput, first: ActResult): Promise<{ result: Done; usage: Usage }> {
+  const calls = createOpenCalls(input.answer);
+  let usage = NO_USAGE;
+  let look = FIRST_LOOK;
+  let result = first;
+  while (result.kind === 'calls') {
+    calls.add(result.calls);
+    input.onWaiting(true);
+    await (result.waiting ? calls.anyAnswered() : calls.anyAnswered(look));
+    input.onWaiting(false);
+    const answered = calls.takeAnswered();
+    look = answered.length > 0 ? FIRST_LOOK : Math.min(LONGEST_LOOK, look * 2);
+    usage = addUsage(usage, ...answered.map((call) => call.usage));
+    result = await act(input, result.head, result.step, answered);
+  }
+  // Calls that are still open (the code did not survive to hear the answer) end with the block.
+  if (calls.open > 0) CancellationScope.current().cancel();
+  return { result, usage };
+}
+
+function act(input: BlocksInput, head: string, step: BlockStep, answered: readonly AnsweredCall[]): Promise<ActResult> {
+  const { scope, sandbox, iteration, taskQueue } = input;
+  const what =
+    answered.length === 0
+      ? `run block ${step.block}`
+      : `hand over ${answered.length} answer${answered.length === 1 ? '' : 's'}`;
+  const summary = `iteration ${iteration}: ${what}`;
+  return sandboxActivities({ taskQueue, host: sandbox.host }, { summary }).act({
+    scope,
+    sandbox,
+    head,
+    iteration,
+    step,
+    ...delivery(answered),
+  });
+}
+
+function delivery(answered: readonly AnsweredCall[]): Pick<ActInput, 'answers' | 'usage'> {
+  if (answered.length === 0) return {};
+  const answers: RecordedAnswer[] = answered.map(({ answer }) => answer);
+  const usage = addUsage(...answered.map((call) => call.usage));
+  return usage.llm_calls === 0 ? { answers } : { answers, usage };
+}
+
+interface OpenCalls {
+  readonly open: number;
+  add(calls: readonly PendingCall[]): void;
+  /** Resolves when an answer is there, or after `milliseconds`. @throws what answering a call threw: a cancellation */
+  anyAnswered(milliseconds?: number): Promise<void>;
+  takeAnswered(): AnsweredCall[];
+}
+
+function createOpenCalls(answer: (call: PendingCall) => Promise<AnsweredCall>): OpenCalls {
+  const answered: AnsweredCall[] = [];
+  let open = 0;
+  let failure: { readonly error: unknown } | undefined;
+  const ready = (): boolean => answered.length > 0 || failure !== undefined;
+  return {
+    get open() {
+      return open;
+    },
+    add(calls) {
+      for (const call of calls) {
+        open += 1;
+        answer(call).then(
+          (result) => {
+            open -= 1;
+            answered.push(result);
+          },
+          (error: unknown) => {
+            open -= 1;
+            failure ??= { error };
+          },
+        );
+      }
+    },
+    async anyAnswered(milliseconds) {
+      await (milliseconds === undefined ? condition(ready) : condition(ready, milliseconds));
+      if (failure !== undefined) throw failure.error;
+    },
+    takeAnswered: () => answered.splice(0),
+  };
+}

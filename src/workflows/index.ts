@@ -1,0 +1,3 @@
+export { agent } from './agent.ts';
+export { investigate } from './investigate.ts';
+export { ledger } from './ledger.ts';

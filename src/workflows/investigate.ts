@@ -1,0 +1,214 @@
+import {
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  condition,
+  defineQuery,
+  defineSignal,
+  ParentClosePolicy,
+  setCurrentDetails,
+  setHandler,
+  setWorkflowOptions,
+  startChild,
+  workflowInfo,
+  type ChildWorkflowHandle,
+} from '@temporalio/workflow';
+import type { AgentInput, AgentResult, InvestigateInput, PreparedRun } from '../domain/contract.ts';
+import { agentWorkflowId, ledgerWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
+import { openLedger, reserve, type Lease, type LedgerLimits } from '../domain/ledger.ts';
+import { blockedSignal, statusQuery, type BlockedMessage, type RunState } from '../domain/messages.ts';
+import type { RunOutcome, RunStatus } from '../domain/records.ts';
+import { NO_USAGE } from '../domain/usage.ts';
+import type { agent } from './agent.ts';
+import { runActivities } from './activities.ts';
+import { createDeadline } from './deadline.ts';
+import { failureMessage, isCancelled } from './failure-type.ts';
+import type { ledger } from './ledger.ts';
+import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
+
+/** Seconds that the agents get to end in after the deadline or a cancellation. */
+const GRACE = 9;
+
+setWorkflowOptions({ failureExceptionTypes: [Error] }, investigate);
+/** A run on a git repository; its result is an answer and a patch. */
+export async function investigate(input: InvestigateInput): Promise<RunOutcome> {
+  const { workflowId: run, firstExecutionRunId: execution } = workflowInfo();
+  const startedAt = Date.now();
+  const state: { status: RunState['status']; reason: string | null } = { status: 'starting', reason: null };
+  let root: ChildWorkflowHandle<typeof agent> | undefined;
+
+  const gate = createPauseGate(false, (closed, message) => {
+    state.status = closed ? 'paused' : 'running';
+    state.reason = closed ? (message?.reason ?? 'paused by a person') : null;
+    setCurrentDetails(state.reason === null ? state.status : `${state.status}: ${state.reason}`);
+    root?.signal(closed ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
+  });
+  setHandler(defineSignal<[BlockedMessage]>(blockedSignal), ({ agent: id, reason }) => {
+    const why = `agent ${id}: ${reason}`;
+    gate.close();
+    state.status = 'paused';
+    state.reason ??= why;
+    setCurrentDetails(`paused: ${state.reason}`);
+    root?.signal(pauseSignal).catch(() => undefined);
+  });
+  const deadline = createDeadline(() => gate.closed);
+  setHandler(defineQuery<RunState>(statusQuery), () => ({
+    status: state.status,
+    reason: state.reason,
+    remaining_ms: deadline.remaining,
+    execution,
+  }));
+
+  const prepared = await runActivities({ summary: 'resolve the repository' }).prepareInvestigation({
+    run,
+    execution,
+    input,
+  });
+  deadline.set(prepared.global_timeout * 1000);
+  setCurrentDetails(prepared.summary);
+  if (state.status === 'starting') state.status = 'running';
+
+  const { result, stopped } = await supervise(run, {
+    execution,
+    prepared,
+    deadline,
+    paused: () => gate.closed,
+    onRoot: (handle) => (root = handle),
+  });
+  state.status = 'finishing';
+  const outcome = outcomeOf({ run, startedAt, result, stopped });
+  await CancellationScope.nonCancellable(() =>
+    runActivities({ summary: 'record the outcome' }).recordOutcome({
+      scope: { run, execution, spec: prepared.spec },
+      outcome,
+    }),
+  );
+  state.status = outcome.status;
+  setCurrentDetails(`${outcome.status}: ${outcome.answer ?? outcome.error ?? 'no answer'}`);
+  return outcome;
+}
+
+interface Supervision {
+  readonly execution: string;
+  readonly prepared: PreparedRun;
+  readonly deadline: ReturnType<typeof createDeadline>;
+  readonly paused: () => boolean;
+  readonly onRoot: (root: ChildWorkflowHandle<typeof agent>) => void;
+}
+
+interface Supervised {
+  readonly result: AgentResult | { readonly failure: string };
+  readonly stopped: 'timed_out' | 'cancelled' | undefined;
+}
+
+/** Starts ledger and root agent, and ends the agents at the deadline or when the run is cancelled. */
+async function supervise(run: string, input: Supervision): Promise<Supervised> {
+  const scope = new CancellationScope();
+  let result: Supervised['result'] | undefined;
+  const work = CancellationScope.nonCancellable(() =>
+    scope.run(async () => {
+      result = await runRoot(run, input).catch((error: unknown) => ({
+        failure: isCancelled(error) ? 'it did not end in time' : failureMessage(error),
+      }));
+    }),
+  );
+  let stopped: Supervised['stopped'];
+  try {
+    const inTime = await input.deadline.until(() => result !== undefined);
+    if (!inTime) stopped = 'timed_out';
+  } catch (error) {
+    if (!isCancelled(error)) throw error;
+    stopped = 'cancelled';
+  }
+  if (stopped === undefined) await work;
+  else {
+    scope.cancel();
+    await CancellationScope.nonCancellable(() => condition(() => result !== undefined, `${GRACE}s`));
+  }
+  return { result: result ?? { failure: 'the agents did not end in time; what they had recorded is kept' }, stopped };
+}
+
+async function runRoot(run: string, { execution, prepared, paused, onRoot }: Supervision): Promise<AgentResult> {
+  const { limits } = prepared;
+  const everything: Lease = {
+    sandboxes: limits.max_sandboxes,
+    llm_calls: limits.max_llm_calls,
+    usd: limits.max_cost ?? 0,
+  };
+  const ledgerLimits: LedgerLimits = {
+    sandboxes: limits.max_sandboxes,
+    llm_calls: limits.max_llm_calls,
+    ...(limits.max_cost === undefined ? {} : { usd: limits.max_cost }),
+  };
+  // The root begins with all there is; the ledger recalls what it does not need when another agent asks.
+  const opened = reserve(openLedger(ledgerLimits), everything);
+  const input: AgentInput = {
+    execution,
+    spec: prepared.spec,
+    task: { ref: prepared.task },
+    lease: opened.grant,
+    limits,
+    create_timeout: prepared.create_timeout,
+    ...(paused() ? { paused: true } : {}),
+  };
+  const [, root] = await Promise.all([
+    startChild<typeof ledger>('ledger', {
+      workflowId: ledgerWorkflowId(run),
+      args: [{ ledger: opened.ledger, recallable: true }],
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    }),
+    startChild<typeof agent>('agent', {
+      workflowId: agentWorkflowId(run, ROOT_AGENT),
+      args: [input],
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      staticSummary: prepared.summary,
+    }),
+  ]);
+  onRoot(root);
+  return root.result();
+}
+
+function outcomeOf(input: {
+  run: string;
+  startedAt: number;
+  result: Supervised['result'];
+  stopped: Supervised['stopped'];
+}): RunOutcome {
+  const { run, result, stopped } = input;
+  const base = { run_id: run, execution_time: Math.round(Date.now() - input.startedAt) / 1000 };
+  if ('failure' in result) {
+    return {
+      ...base,
+      status: stopped ?? 'failed',
+      answer: null,
+      answer_ref: null,
+      patch_ref: null,
+      error: result.failure,
+      notes: [],
+      agents: 1,
+      max_depth: 0,
+      iterations: 0,
+      sandboxes: 0,
+      usage: NO_USAGE,
+    };
+  }
+  return {
+    ...base,
+    status: runStatus(result, stopped),
+    answer: result.answer ?? null,
+    answer_ref: result.full_answer_ref ?? null,
+    patch_ref: result.patch_ref ?? null,
+    error: result.error ?? null,
+    notes: result.notes ?? [],
+    agents: result.agents,
+    max_depth: result.depth,
+    iterations: result.iterations,
+    sandboxes: result.sandboxes,
+    usage: result.usage,
+  };
+}
+
+/** A root that had finished all the same when the deadline struck has finished. */
+function runStatus(result: AgentResult, stopped: Supervised['stopped']): RunStatus {
+  return result.status === 'completed' ? 'completed' : (stopped ?? result.status);
+}

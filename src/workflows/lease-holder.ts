@@ -1,0 +1,104 @@
+import { condition, getExternalWorkflowHandle, isCancellation, setHandler, uuid4 } from '@temporalio/workflow';
+import { ledgerWorkflowId } from '../domain/ids.ts';
+import { addLease, covers, EMPTY_LEASE, partOf, spend, type Lease } from '../domain/ledger.ts';
+import type { LeaseGrant } from '../domain/messages.ts';
+import { grantLease, recallLease, requestLease, returnLease } from './ledger.ts';
+
+/** What an agent may spend without asking, and how it gets more. */
+export interface LeaseHolder {
+  readonly balance: Lease;
+  /** What the whole run had left when the ledger last spoke. */
+  readonly left: Lease | undefined;
+  /** Takes as much of `wanted` as can be had: from the balance, the rest from the ledger in one request. */
+  take(wanted: Partial<Lease>): Promise<Lease>;
+  /** Corrects the balance by what something really cost. */
+  settle(spent: Partial<Lease>): void;
+  /** What a child returned unused. */
+  receive(unused: Lease): void;
+}
+
+/**
+ * @param onRecall hands the ledger's recall on to this agent's children.
+ */
+export function createLeaseHolder(input: {
+  run: string;
+  workflowId: string;
+  lease: Lease;
+  onRecall: () => void;
+}): LeaseHolder {
+  const ledger = (): ReturnType<typeof getExternalWorkflowHandle> =>
+    getExternalWorkflowHandle(ledgerWorkflowId(input.run));
+  const grants = new Map<string, LeaseGrant>();
+  let balance = input.lease;
+  let left: Lease | undefined;
+  let recalled = false;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  setHandler(grantLease, (grant) => {
+    grants.set(grant.id, grant);
+  });
+  setHandler(recallLease, () => {
+    recalled = true;
+    returnToLedger();
+    input.onRecall();
+  });
+
+  function returnToLedger(): void {
+    const unused = partOf(balance, { ...balance, usd: Math.max(0, balance.usd) });
+    if (unused.sandboxes + unused.llm_calls + unused.usd <= 0) return;
+    balance = spend(balance, unused);
+    ledger()
+      .signal(returnLease, { id: uuid4(), unused })
+      .catch(() => {
+        balance = addLease(balance, unused);
+      });
+  }
+
+  async function ask(wanted: Lease): Promise<void> {
+    const id = uuid4();
+    try {
+      await ledger().signal(requestLease, { id, from: input.workflowId, wanted });
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      return; // Without a ledger nothing is granted.
+    }
+    await condition(() => grants.has(id));
+    const answer = grants.get(id);
+    grants.delete(id);
+    if (answer === undefined) return;
+    balance = addLease(balance, answer.grant);
+    left = answer.left;
+  }
+
+  async function takeNow(wanted: Lease): Promise<Lease> {
+    if (!covers(balance, wanted)) {
+      const missing = spend(wanted, partOf(balance, wanted));
+      await ask({ ...missing, usd: Math.max(0, missing.usd) });
+    }
+    const taken = partOf(balance, wanted);
+    balance = spend(balance, taken);
+    return taken;
+  }
+
+  return {
+    get balance() {
+      return balance;
+    },
+    get left() {
+      return left;
+    },
+    take(wanted) {
+      // One after another: two calls at once must not both count on the same balance.
+      const result = turn.then(() => takeNow({ ...EMPTY_LEASE, ...wanted }));
+      turn = result.catch(() => undefined);
+      return result;
+    },
+    settle(spent) {
+      balance = spend(balance, spent);
+    },
+    receive(unused) {
+      balance = addLease(balance, unused);
+      if (recalled) returnToLedger();
+    },
+  };
+}

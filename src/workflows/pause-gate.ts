@@ -1,0 +1,41 @@
+import { condition, defineSignal, setHandler } from '@temporalio/workflow';
+import { pauseMessage, resumeMessage, type ControlMessage } from '../domain/messages.ts';
+
+export const pauseSignal = defineSignal<[ControlMessage?]>(pauseMessage);
+export const resumeSignal = defineSignal<[ControlMessage?]>(resumeMessage);
+
+/** Closed while the workflow is paused: who is about to begin something passes through it. */
+export interface PauseGate {
+  readonly closed: boolean;
+  close(): void;
+  /** Resolves at once, or when the gate is opened. */
+  passage(): Promise<void>;
+}
+
+/**
+ * A gate that the signals `pause` and `resume` close and open.
+ *
+ * @param onChange is told of each change, to hand it on.
+ */
+export function createPauseGate(
+  closed: boolean,
+  onChange: (closed: boolean, message: ControlMessage | undefined) => void,
+): PauseGate {
+  let isClosed = closed;
+  const change = (to: boolean, message: ControlMessage | undefined): void => {
+    if (isClosed === to) return;
+    isClosed = to;
+    onChange(to, message);
+  };
+  setHandler(pauseSignal, (message) => change(true, message));
+  setHandler(resumeSignal, (message) => change(false, message));
+  return {
+    get closed() {
+      return isClosed;
+    },
+    close: () => {
+      isClosed = true;
+    },
+    passage: () => (isClosed ? condition(() => !isClosed) : Promise.resolve()),
+  };
+}
