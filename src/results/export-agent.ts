@@ -1,11 +1,4 @@
-import type {
-  AgentReference,
-  AnswersRecord,
-  BlockRecord,
-  ChainRecord,
-  EndRecord,
-  ReplyRecord,
-} from '../domain/records.ts';
+import type { AgentReference, BlockRecord, ChainRecord, EndRecord, ReplyRecord } from '../domain/records.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { AgentTrajectory } from './run-reader.ts';
 import { parentAgent } from './run-snapshot.ts';
@@ -120,17 +113,16 @@ function exportAgent({ reference, records }: AgentTrajectory, spawned: readonly 
 }
 
 function exportIterations(records: readonly ChainRecord[], depth: number): ExportedIteration[] {
-  const turns: { reply: ReplyRecord; blocks: BlockRecord[]; answers: AnswersRecord[] }[] = [];
+  const turns: { reply: ReplyRecord; blocks: BlockRecord[] }[] = [];
   for (const record of records) {
-    if (record.kind === 'reply') turns.push({ reply: record, blocks: [], answers: [] });
+    if (record.kind === 'reply') turns.push({ reply: record, blocks: [] });
     else if (record.kind === 'block') turns.at(-1)?.blocks.push(record);
-    else if (record.kind === 'answers') turns.at(-1)?.answers.push(record);
   }
-  return turns.map(({ reply, blocks, answers }) => ({
+  return turns.map(({ reply, blocks }) => ({
     iteration: reply.iteration,
     prompt: reply.request.last,
     raw_response: reply.text,
-    parsed_code_blocks: blocks.map((block) => exportBlock(block, answers)),
+    parsed_code_blocks: blocks.map(exportBlock),
     spawned_agents: blocks.flatMap((block) => block.spawned).map((agent_id) => ({ agent_id, depth: depth + 1 })),
     purpose: reply.purpose,
     model: reply.model,
@@ -140,7 +132,7 @@ function exportIterations(records: readonly ChainRecord[], depth: number): Expor
   }));
 }
 
-function exportBlock(block: BlockRecord, answers: readonly AnswersRecord[]): ExportedBlock {
+function exportBlock(block: BlockRecord): ExportedBlock {
   const { result } = block;
   return {
     code: block.code,
@@ -149,9 +141,7 @@ function exportBlock(block: BlockRecord, answers: readonly AnswersRecord[]): Exp
     execution_time: result.execution_time,
     error: result.error,
     status: result.status,
-    calls: answers
-      .filter((record) => record.block === block.block)
-      .flatMap((record) => record.answers.map(({ call, function: name }) => ({ call, function: name }))),
+    calls: block.calls.map(({ call, function: name }) => ({ call, function: name })),
   };
 }
 
