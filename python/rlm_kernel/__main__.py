@@ -1,0 +1,3 @@
+from rlm_kernel.start import main
+
+main()

@@ -1,0 +1,59 @@
+"""Compiles and runs a block; renders what went wrong."""
+
+import os
+import sys
+
+_ONLY_AST = 0x400
+_OURS = os.path.dirname(__file__)
+
+
+def compile_block(code, name):
+    """[code objects]: the statements, and a last expression by itself, to be echoed."""
+    import _ast
+
+    tree = compile(code, name, "exec", _ONLY_AST, True)
+    if not tree.body or not isinstance(tree.body[-1], _ast.Expr):
+        return [compile(tree, name, "exec", 0, True)]
+    last = _ast.Interactive(body=[tree.body.pop()])
+    first = [compile(tree, name, "exec", 0, True)] if tree.body else []
+    return [*first, compile(last, name, "single", 0, True)]
+
+
+def remember_source(code, name):
+    """So that tracebacks and inspect show the lines of blocks."""
+    lines = [line + "\n" for line in code.split("\n")]
+    linecache = sys.modules.get("linecache")
+    if linecache is None:
+        import linecache
+    linecache.cache[name] = (len(code), None, lines, name)
+
+
+def describe(error, limit, sources):
+    """The traceback of an exception without our own frames, at most about `limit` characters."""
+    import traceback
+
+    for name, code in sources.items():
+        remember_source(code, name)
+    try:
+        report = traceback.TracebackException(type(error), error, error.__traceback__)
+        _drop_our_frames(report)
+        text = "".join(report.format())
+    except Exception as failure:
+        text = "%s (its traceback cannot be shown: %r)\n" % (type(error).__name__, failure)
+    if len(text) > limit:
+        text = "%s\n... [%d characters left out] ...\n%s" % (text[: limit // 2], len(text) - limit, text[-limit // 2 :])
+    return text.rstrip("\n")
+
+
+def _drop_our_frames(report, seen=None):
+    seen = set() if seen is None else seen
+    if report is None or id(report) in seen:
+        return
+    seen.add(id(report))
+    kept = [frame for frame in report.stack if os.path.dirname(frame.filename) != _OURS]
+    del report.stack[:]
+    report.stack.extend(kept)
+    _drop_our_frames(report.__cause__, seen)
+    _drop_our_frames(report.__context__, seen)
+    for inner in getattr(report, "exceptions", None) or ():
+        _drop_our_frames(inner, seen)

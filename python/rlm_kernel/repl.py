@@ -1,0 +1,245 @@
+"""The REPL process: runs blocks in the real `__main__`, so that nothing is ever pickled and everything survives."""
+
+import _signal
+import builtins
+import os
+import sys
+
+from rlm_kernel import system, wire
+from rlm_kernel.bridge import Bridge, Final, host_function
+from rlm_kernel.echo import compile_block, describe, remember_source
+from rlm_kernel.editing import edit_file
+from rlm_kernel.values import clean
+
+# The code's own descriptors begin at 3; ours lie where it does not look.
+_LOWEST_DESCRIPTOR = 100
+_STARTS_PROCESS = {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
+
+
+def run(control, bridge, stdout, stderr):
+    """Never returns."""
+    status = 70
+    try:
+        repl = Repl(control, bridge, stdout, stderr)
+        while True:
+            message = wire.read_frame(repl.control)
+            if message is None:
+                status = 0
+                break
+            repl.handle(message)
+    finally:
+        os._exit(status)
+
+
+class Repl:
+    def __init__(self, control, bridge, stdout, stderr):
+        self._pid = os.getpid()
+        self._in_block = False
+        _calm_signals(self._on_interrupt)
+        os.setsid()
+        system.die_with_parent()
+        system.show_memory()
+        system.prefer_for_oom_killer()
+        self.control, bridge, self._stdout, self._stderr = _move_descriptors(control, bridge, stdout, stderr)
+        self._bridge = Bridge(bridge)
+        self._sources = {}
+        self._functions = {}
+        self._module = _fresh_main()
+        self._streams = None
+        self._restore()
+        sys.addaudithook(_flush_before_processes)
+        os.register_at_fork(before=_flush)
+
+    def handle(self, message):
+        if message["type"] == "setup":
+            self._reply({"type": "setup", "error": self._setup(message)})
+        else:
+            self._reply(self._run_block(message))
+
+    def _reply(self, message):
+        wire.write_all(self.control, wire.frame(message))
+
+    def _setup(self, message):
+        from rlm_kernel.imports import seed_random
+
+        namespace = self._module.__dict__
+        self._functions = {
+            "FINAL": _named(self._final, "FINAL"),
+            "FINAL_VAR": _named(self._final_var, "FINAL_VAR"),
+            "edit_file": edit_file,
+        }
+        for description in message["functions"]:
+            try:
+                self._functions[description["name"]] = host_function(self._bridge, description)
+            except SyntaxError as error:
+                return "function %s cannot be made: %s" % (description["name"], error.msg)
+        namespace.update(message["variables"])
+        namespace.update(self._functions)
+        seed_random(message["seed"])
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        try:
+            os.chdir(message["cwd"])
+        except OSError as error:
+            return "the folder %s cannot be entered: %s" % (message["cwd"], error.strerror)
+        return None
+
+    def _final(self, answer):
+        """Ends the work: `answer` is the result, a string or any JSON value."""
+        self._bridge.finish(answer)
+
+    def _final_var(self, name):
+        """Ends the work: the value of the variable called `name` (a string) is the result."""
+        if not isinstance(name, str):
+            raise TypeError(
+                "FINAL_VAR takes the name of a variable, as a string, not %s; to give a value itself call FINAL(value)"
+                % type(name).__name__
+            )
+        namespace = self._module.__dict__
+        if name not in namespace or name.startswith("__"):
+            there = sorted(key for key in namespace if not key.startswith("_") and key not in self._functions)
+            raise NameError(
+                "FINAL_VAR: there is no variable %r; there are: %s" % (name, ", ".join(there[:100]) or "none")
+            )
+        self._bridge.finish(namespace[name])
+
+    # Blocks
+
+    def _run_block(self, message):
+        self._restore()
+        name = "<block %d>" % message["block"]
+        code = message["code"]
+        self._sources[name] = code
+        if "linecache" in sys.modules:
+            remember_source(code, name)
+        self._bridge.final = False
+        error = None
+        try:
+            try:
+                self._in_block = True
+                for part in compile_block(code, name):
+                    exec(part, self._module.__dict__)
+            finally:
+                self._in_block = False
+        except BaseException as raised:
+            self._in_block = False
+            error = self._judge(raised, message["limit"])
+        _flush()
+        if os.getpid() != self._pid:
+            _leave_forked_process(error)
+        return {
+            "type": "finished",
+            "block": message["block"],
+            "status": "ok" if error is None else "error",
+            "error": error,
+        }
+
+    def _judge(self, raised, limit):
+        """The text of an error, or None where the exception is a way to end a block."""
+        if isinstance(raised, Final) and os.getpid() == self._pid:
+            return None
+        if isinstance(raised, SystemExit) and raised.code in (None, 0):
+            return None
+        try:
+            return clean(describe(raised, limit, self._sources))
+        except BaseException as failure:
+            return "%s (and it cannot be shown: %s)" % (type(raised).__name__, type(failure).__name__)
+
+    def _on_interrupt(self, number, frame):
+        if os.getpid() != self._pid:
+            raise KeyboardInterrupt
+        if self._in_block:
+            raise Final if self._bridge.final else KeyboardInterrupt
+
+    def _restore(self):
+        """Descriptors 0 to 2, sys.std*, SIGINT and our functions, whatever the last block did to them."""
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for target, descriptor in ((0, null), (1, self._stdout), (2, self._stderr)):
+            if descriptor != target:
+                os.dup2(descriptor, target)
+        if null > 2:
+            os.close(null)
+        current = (sys.stdin, sys.stdout, sys.stderr)
+        if self._streams is None or any(stream.closed for stream in self._streams) or current != self._streams:
+            if self._streams is not None:
+                _flush()
+            self._streams = (_text_stream(0, "r"), _text_stream(1, "w"), _text_stream(2, "w"))
+        sys.stdin, sys.stdout, sys.stderr = self._streams
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = self._streams
+        sys.displayhook, sys.excepthook = sys.__displayhook__, sys.__excepthook__
+        _signal.signal(_signal.SIGINT, self._on_interrupt)
+        self._module.__dict__.update(self._functions)
+        sys.modules["__main__"] = self._module
+
+
+def _named(method, name):
+    def function(*arguments, **keywords):
+        return method(*arguments, **keywords)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = method.__doc__
+    return function
+
+
+def _fresh_main():
+    module = type(sys)("__main__")
+    module.__builtins__ = builtins
+    sys.modules["__main__"] = module
+    sys.argv = [""]
+    sys.path[:] = [entry for entry in sys.path if entry != os.path.dirname(os.path.dirname(__file__))]
+    sys.pycache_prefix = os.environ.get("PYTHONPYCACHEPREFIX")
+    return module
+
+
+def _calm_signals(on_interrupt):
+    _signal.set_wakeup_fd(-1)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, on_interrupt)
+
+
+def _move_descriptors(*descriptors):
+    """Ours to high numbers, everything else that the supervisor had open is closed."""
+    import fcntl
+
+    moved = []
+    for descriptor in descriptors:
+        moved.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LOWEST_DESCRIPTOR + len(descriptors)))
+    placed = []
+    for offset, descriptor in enumerate(moved):
+        os.dup2(descriptor, _LOWEST_DESCRIPTOR + offset, False)
+        placed.append(_LOWEST_DESCRIPTOR + offset)
+    os.closerange(3, _LOWEST_DESCRIPTOR)
+    os.closerange(_LOWEST_DESCRIPTOR + len(descriptors), 65536)
+    return placed
+
+
+def _text_stream(descriptor, mode):
+    if mode == "r":
+        return open(descriptor, "r", encoding="utf-8", errors="surrogateescape", closefd=False)
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", newline="\n", closefd=False)
+
+
+def _flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+
+
+def _flush_before_processes(event, arguments):
+    if event in _STARTS_PROCESS:
+        _flush()
+
+
+def _leave_forked_process(error):
+    """A forked process that falls out of the block's end must not go on as a second REPL."""
+    if error is not None:
+        try:
+            os.write(2, (error + "\n").encode("utf-8", "backslashreplace"))
+        except OSError:
+            pass
+    os._exit(0 if error is None else 1)
+
+

@@ -1,0 +1,281 @@
+"""The supervisor's side of the REPL process: its pipes, its bridge, its end."""
+
+import _signal
+import _socket
+import array
+import fcntl
+import os
+import termios
+
+from rlm_kernel import wire
+from rlm_kernel.limits import CALL_SIZE, CONTROL_SIZE, PENDING_CALLS
+from rlm_kernel.loop import ENDED, READ, WRITE
+
+_ROOM_FOR_ENCODING = 1024 * 1024
+_MOST_LINES = 2 * PENDING_CALLS
+_MOST_READS = 4096
+
+
+class BecomeRepl(BaseException):
+    """Raised in the forked child: unwinds the supervisor, then the REPL begins with these descriptors."""
+
+    def __init__(self, control, bridge, stdout, stderr):
+        super().__init__()
+        self.descriptors = (control, bridge, stdout, stderr)
+
+
+class Channel:
+    """Messages in frames over a non-blocking descriptor."""
+
+    def __init__(self, loop, descriptor, limit, on_message, on_close):
+        os.set_blocking(descriptor, False)
+        self._loop = loop
+        self._descriptor = descriptor
+        self._reader = wire.FrameReader(limit)
+        self._output = []
+        self._on_message = on_message
+        self._on_close = on_close
+        loop.watch(descriptor, self._ready, READ)
+
+    @property
+    def open(self):
+        return self._descriptor is not None
+
+    def send(self, value):
+        self.send_frame(wire.frame(value))
+
+    def send_frame(self, data):
+        if self.open:
+            self._output.append(memoryview(data))
+            self._flush()
+
+    def close(self):
+        if self.open:
+            descriptor, self._descriptor = self._descriptor, None
+            self._loop.forget(descriptor)
+            os.close(descriptor)
+            self._output = []
+            self._on_close(self)
+
+    def _ready(self, events):
+        if events & WRITE:
+            self._flush()
+        if self.open and events & (READ | ENDED):
+            self.read()
+
+    def read(self):
+        """Takes what is there; False when there is nothing more."""
+        try:
+            data = os.read(self._descriptor, 1 << 18)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        try:
+            messages = self._reader.feed(data)
+        except (ValueError, MemoryError):
+            messages, data = [], b""
+        for message in messages:
+            self._on_message(self, message)
+        if not data:
+            self.close()
+        return bool(data)
+
+    def drain(self):
+        for _ in range(_MOST_READS):
+            if not self.open or not self.read():
+                break
+
+    def _flush(self):
+        try:
+            while self._output:
+                rest = self._output[0][os.write(self._descriptor, self._output[0]) :]
+                if rest:
+                    self._output[0] = rest
+                else:
+                    del self._output[0]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close()
+            return
+        self._loop.watch(self._descriptor, self._ready, READ | WRITE if self._output else READ)
+
+
+class Stream:
+    """One output pipe. Its write end stays open here, so it never ends; it is read only while a block runs."""
+
+    def __init__(self, loop, feed):
+        self._loop = loop
+        self._feed = feed
+        self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.read_end, False)
+
+    def start(self):
+        self._loop.watch(self.read_end, lambda events: self._read(1 << 16), READ)
+
+    def stop(self):
+        """Takes exactly what is in the pipe now, however fast others write to it, then leaves it alone."""
+        self._loop.forget(self.read_end)
+        count = array.array("i", [0])
+        fcntl.ioctl(self.read_end, termios.FIONREAD, count)
+        left = count[0]
+        while left > 0:
+            taken = self._read(left)
+            if not taken:
+                break
+            left -= taken
+
+    def _read(self, most):
+        try:
+            data = os.read(self.read_end, most)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        self._feed(data)
+        return len(data)
+
+
+class ReplProcess:
+    """`owner` has repl_message, repl_call and repl_caller_gone; its exit is seen by whoever reaps children."""
+
+    def __init__(self, loop, streams, owner):
+        self._loop = loop
+        self._owner = owner
+        self._lines = set()
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        bridge, their_bridge = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if self.pid == 0:
+            loop.abandon()
+            ours.detach()
+            bridge.detach()
+            raise BecomeRepl(theirs.detach(), their_bridge.detach(), *(stream.write_end for stream in streams))
+        theirs.close()
+        their_bridge.close()
+        self._control = Channel(loop, ours.detach(), CONTROL_SIZE, self._message, lambda channel: None)
+        self._bridge = bridge
+        bridge.setblocking(False)
+        loop.watch(bridge.fileno(), self._accept, READ)
+
+    def send_frame(self, data):
+        self._control.send_frame(data)
+
+    def interrupt(self):
+        """SIGINT to its process group."""
+        self._kill_group(_signal.SIGINT)
+
+    def kill(self):
+        self._kill_group(_signal.SIGKILL)
+        try:
+            os.kill(self.pid, _signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def _kill_group(self, number):
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def drain(self):
+        """After its death: takes what it still had to say."""
+        self._control.drain()
+        self.drain_calls()
+
+    def drain_calls(self):
+        """Takes in every call that was made until now."""
+        if self._bridge is not None:
+            self._accept(READ)
+        for line in list(self._lines):
+            if line.call is None:
+                line.channel.drain()
+
+    def close(self):
+        self._control.close()
+        if self._bridge is not None:
+            self._loop.forget(self._bridge.fileno())
+            self._bridge.close()
+            self._bridge = None
+        for line in list(self._lines):
+            line.channel.close()
+
+    def _message(self, channel, message):
+        if isinstance(message, dict):
+            self._owner.repl_message(message)
+
+    def _accept(self, events):
+        """A caller hands over one end of a pair of sockets, and waits on the other."""
+        while self._bridge is not None:
+            try:
+                data, ancillary, _, _ = self._bridge.recvmsg(16, 256, _socket.MSG_CMSG_CLOEXEC)
+            except BlockingIOError:
+                return
+            except OSError:
+                data, ancillary = b"", []
+            if not data:
+                self._loop.forget(self._bridge.fileno())
+                self._bridge.close()
+                self._bridge = None
+                return
+            for _, _, passed in ancillary:
+                for start in range(0, len(passed) - wire.INT_BYTES + 1, wire.INT_BYTES):
+                    self._add_line(int.from_bytes(passed[start : start + wire.INT_BYTES], wire.BYTE_ORDER))
+
+    def _add_line(self, descriptor):
+        try:
+            if len(self._lines) >= _MOST_LINES:
+                raise OSError("too many callers")
+            self._lines.add(Line(self, descriptor))
+        except OSError:
+            # Also for what cannot be watched: the code may have handed over any descriptor.
+            os.close(descriptor)
+
+    def waits_on(self, lines):
+        """True where nothing in it can go on until one of `lines` is answered."""
+        from rlm_kernel.waiting import cannot_go_on
+
+        if any(line.pid != self.pid for line in lines):
+            return False
+        return cannot_go_on(self.pid, {line.number for line in lines})
+
+    def line_message(self, line, message):
+        self._owner.repl_call(line, message)
+
+    def line_closed(self, line):
+        self._lines.discard(line)
+        self._owner.repl_caller_gone(line)
+
+
+class Line:
+    """The connection of one caller: it sends one request and waits for its answer."""
+
+    def __init__(self, process, descriptor):
+        self._process = process
+        self.call = None
+        self.pid = -1
+        self.number = -1
+        """The caller's process, and its descriptor there, as it says."""
+        self.channel = None
+        self.channel = Channel(
+            process._loop, descriptor, CALL_SIZE + _ROOM_FOR_ENCODING, self._message, lambda channel: self._close()
+        )
+
+    def send(self, value):
+        try:
+            self.channel.send(value)
+        except ValueError:
+            self.channel.close()
+
+    def _message(self, channel, message):
+        if not isinstance(message, dict) or self.call is not None:
+            channel.close()
+            return
+        if isinstance(message.get("pid"), int) and isinstance(message.get("descriptor"), int):
+            self.pid, self.number = message["pid"], message["descriptor"]
+        self._process.line_message(self, message)
+
+    def _close(self):
+        self._process.line_closed(self)

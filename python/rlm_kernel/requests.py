@@ -1,0 +1,67 @@
+"""The bodies of requests, checked field by field."""
+
+from rlm_kernel.connection import HttpError
+from rlm_kernel.limits import OUTPUT_LIMIT
+
+_TYPES = ("str", "list[str]", "any")
+
+
+def _check(condition, what):
+    if not condition:
+        raise HttpError(400, "malformed", what)
+
+
+def whole(body, name, least=0, most=1 << 53):
+    value = body.get(name)
+    _check(isinstance(value, int) and not isinstance(value, bool), "%s must be a whole number" % name)
+    _check(least <= value <= most, "%s is out of range" % name)
+    return value
+
+
+def text(body, name):
+    value = body.get(name)
+    _check(isinstance(value, str), "%s must be a string" % name)
+    return value
+
+
+def check_setup(body):
+    whole(body, "seed", -(1 << 53))
+    _check("\0" not in text(body, "cwd"), "cwd must be a path")
+    variables = body.get("variables")
+    _check(isinstance(variables, dict) and all(map(str.isidentifier, variables)), "variables must be named values")
+    functions = body.get("functions")
+    _check(isinstance(functions, list), "functions must be a list")
+    for function in functions:
+        _check(isinstance(function, dict), "a function must be an object")
+        _check(text(function, "name").isidentifier(), "a function's name must be an identifier")
+        text(function, "doc")
+        parameters = function.get("parameters")
+        _check(isinstance(parameters, list), "parameters must be a list")
+        for parameter in parameters:
+            _check(isinstance(parameter, dict), "a parameter must be an object")
+            _check(text(parameter, "name").isidentifier(), "a parameter's name must be an identifier")
+            _check(parameter.get("type") in _TYPES, "a parameter's type must be one of %s" % ", ".join(_TYPES))
+
+
+def check_exec(body):
+    """(number, head, code, timeout, output_limit)"""
+    timeout = body.get("timeout")
+    _check(isinstance(timeout, (int, float)) and not isinstance(timeout, bool), "timeout must be a number")
+    _check(0 < timeout <= 1e9, "timeout is out of range")
+    return (
+        whole(body, "block", 1),
+        text(body, "head"),
+        text(body, "code"),
+        timeout,
+        whole(body, "output_limit", 0, OUTPUT_LIMIT),
+    )
+
+
+def check_answers(body):
+    """[(call, value)]"""
+    answers = body.get("answers")
+    _check(isinstance(answers, list), "answers must be a list")
+    for answer in answers:
+        _check(isinstance(answer, dict) and "value" in answer, "an answer must have a call and a value")
+        text(answer, "call")
+    return [(answer["call"], answer["value"]) for answer in answers]

@@ -1,0 +1,169 @@
+"""The command line: `serve` starts the supervisor; the REPL begins here too, in the forked child."""
+
+import _signal
+import _socket
+import os
+import sys
+
+from rlm_kernel import system
+from rlm_kernel.loop import Loop
+from rlm_kernel.repl_process import BecomeRepl
+from rlm_kernel.supervisor import Shutdown, Supervisor
+
+_USAGE = (
+    "usage: kernel serve (--fd N | --socket PATH | --tcp PORT) [--generation G] [--idle-timeout SECONDS] "
+    "[--memory-mb M]"
+)
+_MOST_FAILURES = 100
+
+
+def main():
+    options = _parse(sys.argv[1:])
+    try:
+        code = _serve(options)
+    except BecomeRepl as become:
+        descriptors = become.descriptors
+    else:
+        sys.stdout.flush()
+        os._exit(code)
+    from rlm_kernel.repl import run
+
+    run(*descriptors)
+
+
+def _parse(arguments):
+    options = {"fd": None, "socket": None, "tcp": None, "generation": "0", "idle-timeout": "1800", "memory-mb": "0"}
+    try:
+        if arguments[0] != "serve" or len(arguments) % 2 == 0:
+            raise ValueError
+        for name, value in zip(arguments[1::2], arguments[2::2]):
+            if not name.startswith("--") or name[2:] not in options:
+                raise ValueError
+            options[name[2:]] = value
+        for name in ("fd", "tcp", "generation", "memory-mb"):
+            if options[name] is not None:
+                options[name] = int(options[name])
+        options["idle-timeout"] = float(options["idle-timeout"])
+        if sum(options[name] is not None for name in ("fd", "socket", "tcp")) != 1:
+            raise ValueError
+    except (ValueError, IndexError):
+        print(_USAGE, file=sys.stderr)
+        sys.exit(2)
+    return options
+
+
+def _listen(options):
+    if options["fd"] is not None:
+        listener = _socket.socket(fileno=options["fd"])
+        os.set_inheritable(options["fd"], False)
+    elif options["socket"] is not None:
+        listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        listener.bind(options["socket"])
+        listener.listen(128)
+    else:
+        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it; without, small replies wait 40 ms.
+        listener.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        listener.bind(("0.0.0.0", options["tcp"]))
+        listener.listen(128)
+    listener.setblocking(False)
+    return listener
+
+
+def _complete_environment():
+    """What the code needs and the environment lacks. Bytecode belongs outside the tree, or it lands in patches."""
+    os.environ.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
+    os.environ.setdefault("HOME", "/tmp")
+    os.environ.setdefault("LANG", "C.UTF-8")
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    if "PYTHONPYCACHEPREFIX" in os.environ:
+        return None
+    folder = "%s/rlm-bytecode-%s" % (os.environ.get("TMPDIR", "/tmp"), os.urandom(8).hex())
+    os.environ["PYTHONPYCACHEPREFIX"] = folder
+    return folder
+
+
+def _remove(folder):
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    _remove(entry.path)
+                else:
+                    os.unlink(entry.path)
+        os.rmdir(folder)
+    except OSError:
+        pass
+
+
+def _serve(options):
+    listener = _listen(options)
+    bytecode = _complete_environment()
+    system.hide_memory()
+    if os.getpid() != 1:
+        system.adopt_orphans()
+    loop = Loop()
+    wake = _watch_children()
+    supervisor = None
+    try:
+        supervisor = Supervisor(loop, listener, options["generation"], options["idle-timeout"], options["memory-mb"])
+        loop.watch(wake, lambda events: _on_signal(wake, supervisor))
+        _run(loop)
+    except BecomeRepl:
+        listener.detach()
+        raise
+    except Shutdown:
+        pass
+    finally:
+        _signal.set_wakeup_fd(-1)
+    supervisor.kill_all()
+    if options["socket"] is not None:
+        _unlink(options["socket"])
+    if bytecode is not None:
+        _remove(bytecode)
+    return 0
+
+
+def _run(loop):
+    failures = 0
+    while failures < _MOST_FAILURES:
+        try:
+            loop.step()
+            failures = 0
+        except Exception as error:
+            # A fault of one request or process must not end the sandbox.
+            failures += 1
+            print("kernel: %r" % error, file=sys.stderr, flush=True)
+
+
+def _unlink(path):
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _stop(number, frame):
+    raise Shutdown
+
+
+def _watch_children():
+    """A descriptor that becomes readable when a child has ended."""
+    read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
+    _signal.signal(_signal.SIGTERM, _stop)
+    _signal.signal(_signal.SIGINT, _stop)
+    _signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    return read_end
+
+
+def _on_signal(descriptor, supervisor):
+    try:
+        while os.read(descriptor, 4096):
+            pass
+    except BlockingIOError:
+        pass
+    supervisor.children_changed()
+
+

@@ -1,0 +1,52 @@
+"""What may travel as JSON, and what becomes of the rest."""
+
+_DEEPEST = 100
+_EXACT = 1 << 53
+
+
+def clean(text):
+    """Text as UTF-8 can hold it: lone surrogates (undecodable bytes of file names) as escapes."""
+    if type(text) is not str:
+        text = "".join([text])
+    try:
+        text.encode("utf-8")
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def sealed(value, depth=0):
+    """A deep copy of `value` as a JSON value; whatever is not JSON becomes its str().
+
+    So do integers that a double cannot hold, NaN and the infinities, and what is nested deeper than 100.
+    """
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, int) and -_EXACT < value < _EXACT:
+        return int(value)
+    if isinstance(value, float) and value - value == 0:
+        return float(value)
+    if depth < _DEEPEST:
+        if isinstance(value, dict):
+            return {_text(key): sealed(item, depth + 1) for key, item in list(value.items())}
+        if isinstance(value, (list, tuple)):
+            return [sealed(item, depth + 1) for item in list(value)]
+    return _text(value)
+
+
+def _text(value):
+    if isinstance(value, str):
+        return clean(value)
+    try:
+        return clean(str(value))
+    except ValueError:
+        # Python refuses to write very large integers in decimal.
+        return hex(value) if isinstance(value, int) else _unprintable(value)
+    except Exception:
+        return _unprintable(value)
+
+
+def _unprintable(value):
+    return "<%s that cannot be printed>" % type(value).__name__
