@@ -65,7 +65,7 @@ export function sandboxName(scope: AgentScope, generation: number): string {
 
 function repositorySource(deps: ActivityDependencies, run: RunSpecification): RepositorySource {
   const { bundle, url } = run.repository;
-  if (bundle !== undefined) return { kind: 'bundle', id: bundle, open: () => deps.blobs.open(bundle) };
+  if (bundle !== undefined) return { kind: 'bundle', id: run.repository.commit, open: () => deps.blobs.open(bundle) };
   const token =
     run.config.repository.token_env === undefined ? undefined : deps.environment[run.config.repository.token_env];
   return { kind: 'url', url: url ?? '', ...(token === undefined ? {} : { token }) };

@@ -1,0 +1,69 @@
+import { basename } from 'node:path';
+import type { RepositoryReference } from './domain/records.ts';
+import { bundleRepository } from './sandbox/repository/bundle.ts';
+import type { RepositoryCache } from './sandbox/repository/repository-cache.ts';
+import { parseRepositoryName } from './sandbox/repository/repository-name.ts';
+import { resolveCommit } from './sandbox/repository/resolve-commit.ts';
+import type { BlobStore } from './storage/blob-store.ts';
+
+export interface RepositoryQuestion {
+  /** URL or folder, as a person types it. */
+  readonly repo: string;
+  readonly branch?: string;
+  readonly commit?: string;
+  /** Blob of a bundle made before; then `commit` is whole and nothing is looked up. */
+  readonly bundle?: string;
+  readonly token?: string;
+}
+
+export interface RepositoryAnswer {
+  readonly repository: RepositoryReference;
+  /** What a person should know, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Which commit a run works on, and how it travels: a URL as it is, a folder as a bundle in the blob store. A folder's
+ * bundle is made once for each commit.
+ *
+ * @throws TypedError `Repository.NotFound`, `Repository.Unavailable`, `Input.Invalid`.
+ */
+export async function referToRepository(
+  stores: { readonly blobs: BlobStore; readonly cache: RepositoryCache },
+  question: RepositoryQuestion,
+): Promise<RepositoryAnswer> {
+  const { branch, commit } = question;
+  if (question.bundle !== undefined && commit !== undefined) {
+    return {
+      repository: { name: question.repo, bundle: question.bundle, commit, ...(branch === undefined ? {} : { branch }) },
+      warnings: [],
+    };
+  }
+  const name = parseRepositoryName(question.repo);
+  const token = question.token === undefined ? {} : { token: question.token };
+  const resolved = await resolveCommit(stores.cache, {
+    repository: name.kind === 'url' ? { ...name, ...token } : name,
+    ...(branch === undefined ? {} : { branch }),
+    ...(commit === undefined ? {} : { commit }),
+  });
+  if (name.kind === 'url') return { repository: { name: name.url, url: name.url, ...resolved }, warnings: [] };
+  const { bundle, warnings } = await bundleOnce(stores.blobs, name.path, resolved.commit);
+  return { repository: { name: basename(name.path), bundle, ...resolved }, warnings };
+}
+
+async function bundleOnce(
+  blobs: BlobStore,
+  path: string,
+  commit: string,
+): Promise<{ bundle: string; warnings: readonly string[] }> {
+  const reference = `bundles/${commit}`;
+  const known = await blobs.getReference(reference);
+  const { stream, warnings } = await bundleRepository({ path, commit });
+  if (typeof known === 'string' && (await blobs.has(known))) {
+    stream.destroy();
+    return { bundle: known, warnings };
+  }
+  const { hash } = await blobs.putStream(stream);
+  await blobs.setReference(reference, hash);
+  return { bundle: hash, warnings };
+}

@@ -1,0 +1,46 @@
+import type { SandboxLabels, SandboxListing, SandboxProvider } from './provider.ts';
+
+export interface SweepInput {
+  readonly provider: SandboxProvider;
+  /** Only sandboxes of this cluster and namespace are touched. */
+  readonly cluster: string;
+  readonly namespace: string;
+  /** Whether the agent's workflow is still running; asked by name, not from a list that may lag. */
+  readonly isOpen: (labels: SandboxLabels) => Promise<boolean>;
+  readonly log: (line: string) => void;
+}
+
+export interface SweepResult {
+  readonly removed: number;
+  readonly renewed: number;
+}
+
+/**
+ * Removes sandboxes whose agent is no longer running, and renews the lease of those whose agent is: nobody speaks to a
+ * kernel while its agent waits for others.
+ */
+export async function sweep(input: SweepInput): Promise<SweepResult> {
+  let [removed, renewed] = [0, 0];
+  for (const listing of await input.provider.list()) {
+    if (listing.labels.cluster !== input.cluster || listing.labels.namespace !== input.namespace) continue;
+    try {
+      if (await input.isOpen(listing.labels)) renewed += await renew(input.provider, listing);
+      else {
+        await input.provider.destroy(listing.handle);
+        removed += 1;
+      }
+    } catch (error) {
+      input.log(
+        `the sweep could not look after sandbox ${listing.handle.id}: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+  if (removed > 0) input.log(`removed ${removed} sandbox${removed === 1 ? '' : 'es'} whose agent had ended`);
+  return { removed, renewed };
+}
+
+async function renew(provider: SandboxProvider, { handle }: SandboxListing): Promise<number> {
+  const sandbox = await provider.connect(handle).catch(() => undefined); // A lost one is its agent's to notice.
+  await sandbox?.kernel.renew();
+  return sandbox === undefined ? 0 : 1;
+}

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
+import type { BlockResult } from '../../src/domain/kernel-protocol.ts';
+import {
+  lastKnownAnswer,
+  renderConversation,
+  resultString,
+  shortenConversation,
+} from '../../src/domain/prompts/conversation.ts';
+import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, TaskRecord } from '../../src/domain/records.ts';
+import { NO_USAGE } from '../../src/domain/usage.ts';
+
+const run: RunSpecification = {
+  v: 1,
+  kind: 'run',
+  type: 'investigate',
+  run: 'r',
+  execution: 'e',
+  prompt: 'Find the TODOs.',
+  repository: {
+    name: 'https://example.com/scikit-learn',
+    url: 'https://example.com/scikit-learn',
+    branch: 'main',
+    commit: 'c0ffee'.repeat(7).slice(0, 40),
+  },
+  config: DEFAULT_CONFIG,
+};
+
+function task(agent: string, depth: number, text = 'Find the TODOs.'): TaskRecord {
+  return { v: 1, kind: 'task', parent: null, agent, depth, run: 's', task: text, prompt_version: 1 };
+}
+
+function reply(iteration: number, text: string, finish = 'stop'): ReplyRecord {
+  return {
+    v: 1,
+    kind: 'reply',
+    parent: 'p',
+    iteration,
+    purpose: 'turn',
+    text,
+    finish_reason: finish,
+    model: 'm',
+    usage: NO_USAGE,
+    execution_time: 1,
+    request: { messages: 2, characters: 10, last: '' },
+  };
+}
+
+function block(index: number, result: Partial<BlockResult>): BlockRecord {
+  const whole: BlockResult = {
+    status: 'ok',
+    stdout: '',
+    stderr: '',
+    stdout_length: 0,
+    stderr_length: 0,
+    error: null,
+    final: null,
+    execution_time: 0.01,
+    ...result,
+  };
+  return {
+    v: 1,
+    kind: 'block',
+    parent: 'p',
+    iteration: 1,
+    block: index + 1,
+    index,
+    code: 'c',
+    result: whole,
+    spawned: [],
+    calls: [],
+  };
+}
+
+const CODE = 'Let me look.\n```python\nprint(1)\n```';
+
+describe('the messages of a request', () => {
+  it('for a root agent that begins', () => {
+    expect(renderConversation([task('0', 0)], run, 'turn')).toMatchSnapshot();
+  });
+
+  it('for a sub-agent at the greatest depth', () => {
+    const limited = { ...run, config: { ...run.config, rlm: { ...run.config.rlm, max_depth: 1 } } };
+    expect(renderConversation([task('0.1', 1)], limited, 'turn')[0]?.content).toMatchSnapshot();
+  });
+
+  it('for a sub-agent that may delegate', () => {
+    expect(renderConversation([task('0.1', 1)], run, 'turn')[0]?.content).toMatchSnapshot();
+  });
+
+  const observations: [string, ChainRecord[]][] = [
+    ['plain output', [reply(1, CODE), block(0, { stdout: '1\n', stdout_length: 2 })]],
+    ['no output', [reply(1, CODE), block(0, {})]],
+    [
+      'an error after some output',
+      [
+        reply(1, CODE),
+        block(0, { status: 'error', stdout: 'a\n', stderr: 'warn\n', error: 'Traceback...\nKeyError: 1' }),
+      ],
+    ],
+    [
+      'two blocks, the second not run',
+      [reply(1, `${CODE}\n${CODE}`), block(0, { status: 'error', error: 'KeyError: 1' })],
+    ],
+    ['a slow block', [reply(1, CODE), block(0, { stdout: 'x', execution_time: 12.34 })]],
+    ['a reply without code', [reply(1, 'I think so.')]],
+    ['a reply that was cut off', [reply(1, CODE, 'length')]],
+    ['an empty reply', [reply(1, '')]],
+    ['the last turn', [reply(49, CODE), block(0, { stdout: 'x' })]],
+  ];
+  it.each(observations)('tell the model of %s', (_name, records) => {
+    expect(renderConversation([task('0', 0), ...records], run, 'turn').slice(2)).toMatchSnapshot();
+  });
+
+  it('ask for the best answer at the end', () => {
+    const records = [task('0', 0), reply(50, CODE), block(0, { stdout: 'x' })];
+    expect(renderConversation(records, run, 'extract').at(-1)).toMatchSnapshot();
+  });
+
+  it('show the beginning and end of a long task, and say where the whole is', () => {
+    const text = renderConversation([task('0', 0, `${'a'.repeat(9000)}END`)], run, 'turn')[1]?.content ?? '';
+    expect(text.length).toBeLessThan(8500);
+    expect(text).toContain('END');
+    expect(text).toContain('the variable `task` holds all 9003 characters');
+  });
+});
+
+describe('a conversation that is too long', () => {
+  it('loses turns in the middle, keeps its beginning and end, and says so', () => {
+    const records = [
+      task('0', 0),
+      ...Array.from({ length: 10 }, (_, i) => [
+        reply(i + 1, `${i} ${CODE}`),
+        block(0, { stdout: 'x'.repeat(1000) }),
+      ]).flat(),
+    ];
+    const messages = renderConversation(records, run, 'extract');
+    const total = messages.reduce((sum, message) => sum + message.content.length, 0);
+    const shorter = shortenConversation(messages, total / 2);
+    expect(shorter.length).toBeLessThan(messages.length);
+    expect(shorter[0]).toEqual(messages[0]);
+    expect(shorter.at(-1)).toEqual(messages.at(-1));
+    expect(shorter[1]?.content).toContain('earlier turns are left out');
+    expect(shorter.slice(2).map(({ role }) => role)).toEqual(
+      shorter.slice(2).map((_, i) => (i % 2 === 0 ? 'assistant' : 'user')),
+    );
+  });
+});
+
+describe('the last known answer', () => {
+  it('is the last output, else the last reply, else nothing', () => {
+    expect(lastKnownAnswer([task('0', 0)])).toBeUndefined();
+    expect(lastKnownAnswer([task('0', 0), reply(1, 'thinking')])).toContain('thinking');
+    expect(lastKnownAnswer([task('0', 0), reply(1, CODE), block(0, { stdout: 'found 3' })])).toContain('found 3');
+  });
+});
+
+describe("what reaches an agent's parent", () => {
+  it('is a string: JSON for lists and dicts, cut to the limit', () => {
+    expect(resultString('abc', 10)).toEqual({ result: 'abc', truncated: false });
+    expect(resultString([1, { a: null }], 100).result).toBe('[1,{"a":null}]');
+    expect(resultString('x'.repeat(100), 10).truncated).toBe(true);
+  });
+});

@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TaskRecord } from '../../src/domain/records.ts';
+import { createChains } from '../../src/storage/chain.ts';
+import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
+
+let path: string;
+beforeEach(async () => {
+  path = await mkdtemp(join(tmpdir(), 'chain-'));
+});
+afterEach(() => rm(path, { recursive: true, force: true }));
+
+const first: TaskRecord = {
+  v: 1,
+  kind: 'task',
+  parent: null,
+  agent: '0',
+  depth: 0,
+  run: 's',
+  task: 't',
+  prompt_version: 1,
+};
+
+describe('a chain', () => {
+  it('is walked from its first record to its head, also by a process that did not write it', async () => {
+    const chains = createChains(createFileBlobStore({ path }));
+    const hash = await chains.append(first);
+    const head = await chains.append({
+      v: 1,
+      kind: 'answers',
+      parent: hash,
+      block: 1,
+      answers: [],
+      usage: { input_tokens: 0, output_tokens: 0, cost: 0, llm_calls: 0 },
+    });
+    const other = createChains(createFileBlobStore({ path }));
+    expect((await other.walk(head)).map(({ kind }) => kind)).toEqual(['task', 'answers']);
+    expect(await other.record(hash)).toEqual(first);
+  });
+
+  it('gives the same hash to the same record', async () => {
+    const chains = createChains(createFileBlobStore({ path }));
+    const hash = await chains.append(first);
+    expect(await chains.append({ ...first })).toBe(hash);
+  });
+
+  it('keeps a bounded cache: with hardly any, everything is read again and right', async () => {
+    const chains = createChains(createFileBlobStore({ path }), { cacheCharacters: 300 });
+    let head = await chains.append(first);
+    for (let block = 1; block <= 30; block += 1) {
+      head = await chains.append({
+        v: 1,
+        kind: 'answers',
+        parent: head,
+        block,
+        answers: [],
+        usage: { input_tokens: 0, output_tokens: 0, cost: 0, llm_calls: 0 },
+      });
+    }
+    expect(await chains.walk(head)).toHaveLength(31);
+  });
+});
