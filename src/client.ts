@@ -1,0 +1,189 @@
+import type { ConfigInput } from './config/schema.ts';
+import { loadDotEnv } from './config/dot-env.ts';
+import { parseConfig } from './config/load-config.ts';
+import { openEnvironment } from './client/environment.ts';
+import { reportRun, type RunReport } from './client/report-run.ts';
+import type { RunArguments } from './client/run-arguments.ts';
+import { planRun, startRun } from './client/start-run.ts';
+import { createTemporalRuns, type RunEnd, type TemporalRuns } from './client/temporal-runs.ts';
+import type { RunConfig } from './domain/config.ts';
+import { TypedError } from './domain/failures.ts';
+import type { RunReference } from './domain/records.ts';
+import { listRuns } from './results/find-run.ts';
+import { readPatch, runDocument, type RunDocument } from './results/run-document.ts';
+import { NO_USAGE } from './domain/usage.ts';
+import { resolveTemporal } from './temporal/connection.ts';
+
+export type { ConfigInput, RunArguments, RunConfig, RunDocument, RunReference, RunReport };
+export { TypedError };
+export { TemporalSetupError } from './temporal/errors.ts';
+
+export interface ConnectOptions {
+  /** Temporal server, `host:port`. Default: a profile's or the environment's, else the embedded server. */
+  readonly address?: string;
+  readonly namespace?: string;
+  /** Profile of Temporal's configuration file. */
+  readonly profile?: string;
+  /** As in `config.yaml`: the configuration of runs, where blobs are kept, the task queue. */
+  readonly config?: ConfigInput;
+  /** Default: that of this process, with a `.env` in the current folder. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** What relative paths are relative to. Default: the current folder. */
+  readonly cwd?: string;
+  /** Gets lines for a person. Default: nobody does. */
+  readonly log?: (line: string) => void;
+}
+
+/** A run as it was started or found. */
+export interface RunHandle {
+  readonly id: string;
+  readonly execution: string;
+  /** False where a run of this id and these arguments was there already. */
+  readonly isNew: boolean;
+  /** What a person should know, such as uncommitted changes that are left out. */
+  readonly warnings: readonly string[];
+  /** Waits for the end. */
+  result(signal?: AbortSignal): Promise<RunDocument>;
+}
+
+/**
+ * Starts and follows runs. Runs are done by workers (`rlm up`, `rlm worker`, or `createRlmWorker` of
+ * `durable-rlm/worker`), which may be anywhere and come and go.
+ *
+ * Every method throws a TypedError `Input.Invalid` for a run that does not exist.
+ */
+export interface RlmClient {
+  /**
+   * Starts a run when all of its arguments are found to be right. An `id` that exists, with the same arguments, is
+   * attached to.
+   *
+   * @throws TypedError `Input.Invalid` (also for an id used with other arguments), `Repository.*`, `Storage.*`
+   */
+  start(request: RunArguments & { readonly config?: ConfigInput }): Promise<RunHandle>;
+  attach(run: string): Promise<RunHandle>;
+  /** Runs that the blob store knows, newest first. */
+  list(): Promise<RunReference[]>;
+  status(run: string): Promise<RunReport>;
+  /** Nothing new is begun; what is under way is finished. */
+  pause(run: string, reason?: string): Promise<void>;
+  resume(run: string): Promise<void>;
+  /** The run ends `cancelled`, with what it has so far. */
+  cancel(run: string): Promise<void>;
+  /** Waits for the end. */
+  result(run: string, signal?: AbortSignal): Promise<RunDocument>;
+  /** Of a run that has ended; undefined when it changed nothing. Bytes, because files need not be UTF-8. */
+  patch(run: string): Promise<Uint8Array | undefined>;
+  /** Gives connections back; runs go on. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to Temporal, starting the embedded server where none is named and none runs.
+ *
+ * @throws TypedError `Input.Invalid` for a wrong configuration; TemporalSetupError within 10 s when the server does
+ *   not answer
+ */
+export async function connect(options: ConnectOptions = {}): Promise<RlmClient> {
+  const cwd = options.cwd ?? process.cwd();
+  const env = options.env ?? (await loadDotEnv(cwd, process.env));
+  const config = parseConfig(options.config ?? {});
+  const environment = openEnvironment({ env, cwd, config });
+  const { address, namespace, profile, log } = options;
+  const temporal = await resolveTemporal(
+    { address, namespace, profile, env, config: config.temporal },
+    { ...environment, ...(log === undefined ? {} : { log }) },
+  );
+  const runs = createTemporalRuns({ client: temporal.client, taskQueue: config.temporal.task_queue });
+  return createClient({ environment, config, given: options.config ?? {}, runs, close: () => temporal.close() });
+}
+
+interface ClientParts {
+  readonly environment: ReturnType<typeof openEnvironment>;
+  readonly config: RunConfig;
+  /** The configuration as it was given: what a run's own is laid over. */
+  readonly given: ConfigInput;
+  readonly runs: TemporalRuns;
+  readonly close: () => Promise<void>;
+}
+
+function createClient({ environment, config, given, runs, close }: ClientParts): RlmClient {
+  const { blobs } = environment;
+
+  async function status(run: string): Promise<RunReport> {
+    const report = await reportRun({ blobs, runs }, run);
+    if (report === undefined) throw unknownRun(run);
+    return report;
+  }
+
+  async function result(run: string, signal = new AbortController().signal): Promise<RunDocument> {
+    const known = await runs.describe(run);
+    const end = known === undefined ? undefined : await runs.end(run, { execution: known.execution, signal });
+    const { snapshot, status: standing, reason } = await status(run);
+    const results = { status: standing, reason, results: null, now: Date.now() };
+    return snapshot === undefined ? emptyDocument(run, end) : runDocument(blobs, snapshot, results);
+  }
+
+  const handle = (
+    started: { run: string; execution: string; isNew: boolean },
+    warnings: readonly string[],
+  ): RunHandle => ({
+    id: started.run,
+    execution: started.execution,
+    isNew: started.isNew,
+    warnings,
+    result: (signal) => result(started.run, signal),
+  });
+
+  return {
+    async start({ config: own, ...request }) {
+      const plan = planRun(environment, request, own === undefined ? config : parseConfig({ ...given, ...own }));
+      const started = await startRun(environment, runs, plan);
+      return handle(started, started.warnings);
+    },
+    async attach(run) {
+      const { execution } = await status(run);
+      return handle({ run, execution, isNew: false }, []);
+    },
+    list: () => listRuns(blobs),
+    status,
+    pause: async (run, reason) => mustRun(run, await runs.pause(run, reason)),
+    resume: async (run) => mustRun(run, await runs.resume(run)),
+    cancel: async (run) => mustRun(run, await runs.cancel(run)),
+    result,
+    async patch(run) {
+      const outcome = (await status(run)).snapshot?.run.outcome;
+      if (outcome === undefined)
+        throw new TypedError('Input.Invalid', `Run "${run}" has not ended: wait for its result.`);
+      return readPatch(blobs, outcome);
+    },
+    close,
+  };
+}
+
+function mustRun(run: string, found: boolean): void {
+  if (!found) throw new TypedError('Input.Invalid', `Run "${run}" is not running: it has ended, or never was.`);
+}
+
+export function unknownRun(run: string): TypedError {
+  return new TypedError('Input.Invalid', `There is no run "${run}": rlm list shows those there are.`);
+}
+
+/** Of a run that ended before it had stored anything. */
+export function emptyDocument(run: string, end: RunEnd | undefined): RunDocument {
+  const failed = end === undefined || 'outcome' in end ? undefined : end;
+  return {
+    run_id: run,
+    status: failed?.status ?? 'failed',
+    answer: null,
+    patch: null,
+    agents: 0,
+    max_depth: 0,
+    iterations: 0,
+    usage: NO_USAGE,
+    sandboxes: 0,
+    execution_time: 0,
+    results: null,
+    error: failed?.error ?? null,
+    notes: [],
+  };
+}

@@ -1,0 +1,75 @@
+import type { RunReference } from '../domain/records.ts';
+import { findRun } from '../results/find-run.ts';
+import { createRunReader, type RunReader } from '../results/run-reader.ts';
+import type { RunDocument } from '../results/run-document.ts';
+import type { RunSnapshot } from '../results/run-snapshot.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { RunEnd, TemporalRun, TemporalRuns } from './temporal-runs.ts';
+
+/** How a run stands, from its references and, where it can be reached, from Temporal. */
+export interface RunReport {
+  readonly run: string;
+  readonly execution: string;
+  readonly status: RunDocument['status'];
+  /** Why it is paused, asleep or failed. */
+  readonly reason: string | null;
+  /** Undefined as long as it has stored nothing. */
+  readonly snapshot: RunSnapshot | undefined;
+  readonly reader: RunReader;
+}
+
+const NO_SERVER = 'no Temporal server is running here: rlm up starts it';
+const NO_WORKER = 'no worker is at work on it: rlm up starts one, or repeat the command that started the run';
+
+/**
+ * @param runs undefined where Temporal cannot be reached
+ * @returns undefined where nobody knows the run
+ */
+export async function reportRun(
+  { blobs, runs, patienceMs = 2500 }: { blobs: BlobStore; runs: TemporalRuns | undefined; patienceMs?: number },
+  run: string,
+): Promise<RunReport | undefined> {
+  const [stored, known] = await Promise.all([findRun(blobs, run), runs?.describe(run)]);
+  const execution = known?.execution ?? stored?.execution;
+  if (execution === undefined) return undefined;
+  const reader = createRunReader(blobs, { run, execution });
+  const report = { run, execution, reader };
+  const snapshot = await reader.snapshot();
+  if (snapshot?.run.outcome !== undefined) {
+    const { status, error } = snapshot.run.outcome;
+    return { ...report, snapshot, status, reason: error };
+  }
+  if (known === undefined || runs === undefined) {
+    const reason =
+      runs === undefined
+        ? NO_SERVER
+        : 'Temporal does not know it: was its database deleted, or is it on another server?';
+    return { ...report, snapshot, status: 'asleep', reason };
+  }
+  if (known.status === 'running') {
+    const state = await runs.state(run, patienceMs);
+    return state === undefined
+      ? { ...report, snapshot, status: 'asleep', reason: NO_WORKER }
+      : { ...report, snapshot, status: state.status, reason: state.reason };
+  }
+  return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
+}
+
+function endOf(runs: TemporalRuns, known: TemporalRun): Promise<RunEnd> {
+  return runs.end(known.run, { execution: known.execution, signal: AbortSignal.timeout(10_000) });
+}
+
+/** Of a run that has ended without its outcome in this blob store. */
+export function endedReport(
+  snapshot: RunSnapshot | undefined,
+  end: RunEnd,
+): Pick<RunReport, 'snapshot' | 'status' | 'reason'> {
+  if (!('outcome' in end)) return { snapshot, status: end.status, reason: end.error };
+  const { outcome } = end;
+  const run: RunReference | undefined = snapshot === undefined ? undefined : { ...snapshot.run, outcome };
+  return {
+    snapshot: run === undefined || snapshot === undefined ? undefined : { ...snapshot, run },
+    status: outcome.status,
+    reason: outcome.error,
+  };
+}

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { DEFAULT_CONFIG, type RunConfig } from '../domain/config.ts';
+import { TypedError } from '../domain/failures.ts';
+import { runIdProblem } from '../domain/ids.ts';
+import { canonicalJson } from '../domain/records.ts';
+import type { RepositoryName } from '../sandbox/repository/repository-name.ts';
+
+/** What a person asks for, as typed. */
+export interface RunArguments {
+  /** Default: made up from repository and time. */
+  readonly id?: string;
+  /** URL, or a folder of this machine. */
+  readonly repo: string;
+  readonly prompt: string;
+  /** Branch or tag; default: the repository's own. */
+  readonly branch?: string;
+  /** At least 7 digits; stronger than `branch`. */
+  readonly commit?: string;
+}
+
+/** @throws TypedError `Input.Invalid`, saying what to do. */
+export function checkArguments({ id, prompt }: RunArguments): void {
+  const problem = id === undefined ? undefined : runIdProblem(id);
+  if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
+  if (prompt.trim() === '') throw new TypedError('Input.Invalid', 'The prompt is empty: say what is to be done.');
+}
+
+/**
+ * Equal for arguments that mean the same run: what was typed counts, not what it was resolved to, so that a command
+ * can be repeated after its branch has moved on, or after an upgrade that changed a default. Where blobs and Temporal
+ * are does not count.
+ */
+export async function argumentsDigest(
+  { prompt, branch, commit }: RunArguments,
+  repository: RepositoryName,
+  config: RunConfig,
+): Promise<string> {
+  const repo =
+    repository.kind === 'url' ? repository.url : await realpath(repository.path).catch(() => repository.path);
+  const typed = difference(portableConfig(config), portableConfig(DEFAULT_CONFIG));
+  return createHash('sha256')
+    .update(canonicalJson({ repo, prompt, branch, commit, config: typed }))
+    .digest('hex');
+}
+
+/** The part of a configuration that belongs to a run, not to the machine it is typed on. */
+export function portableConfig({
+  model,
+  rlm,
+  sandbox,
+  repository,
+}: RunConfig): Omit<RunConfig, 'storage' | 'temporal'> {
+  return { model, rlm, sandbox, repository };
+}
+
+/** What of `value` is not the same in `base`. */
+function difference(value: object, base: object): Record<string, unknown> {
+  const before = new Map<string, unknown>(Object.entries(base));
+  const changed: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(value) as [string, unknown][]) {
+    const other = before.get(key);
+    if (isDeepStrictEqual(field, other)) continue;
+    const sections = isSection(field) && isSection(other);
+    changed[key] = sections ? difference(field, other) : field;
+  }
+  return changed;
+}
+
+function isSection(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `scikit-learn-1207-153012-x7k2`: says what and when, and is not met twice. */
+export function newRunId(repository: RepositoryName, now: Date, random: () => number = Math.random): string {
+  const place = repository.kind === 'url' ? repository.url : repository.path;
+  const last =
+    place
+      .replace(/\/+$/, '')
+      .replace(/\.git$/, '')
+      .split(/[/:\\]/)
+      .at(-1) ?? '';
+  const name = last
+    .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 40);
+  const digits = now.toISOString().replaceAll(/\D/g, '');
+  const suffix = Math.floor(random() * 36 ** 4)
+    .toString(36)
+    .padStart(4, '0');
+  return `${name === '' ? 'run' : name}-${digits.slice(4, 8)}-${digits.slice(8, 14)}-${suffix}`;
+}

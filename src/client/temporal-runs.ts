@@ -1,0 +1,213 @@
+import { randomUUID } from 'node:crypto';
+import {
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowExecutionDescription,
+} from '@temporalio/client';
+import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import type { InvestigateInput } from '../domain/contract.ts';
+import { pauseMessage, resumeMessage, statusQuery, type ControlMessage, type RunState } from '../domain/messages.ts';
+import type { RunOutcome } from '../domain/records.ts';
+
+const WORKFLOW_TYPE = 'investigate';
+
+export interface StartedRun {
+  readonly run: string;
+  /** First execution id: its data is kept under it. */
+  readonly execution: string;
+  /** False where a run of this id was there already. */
+  readonly isNew: boolean;
+  /** Digest of the arguments it was started with; undefined for a run that something else started. */
+  readonly digest: string | undefined;
+}
+
+/** What Temporal knows of a run without asking a worker. */
+export interface TemporalRun {
+  readonly run: string;
+  readonly execution: string;
+  readonly status: 'running' | 'ended' | 'cancelled' | 'failed' | 'terminated';
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly digest: string | undefined;
+}
+
+/** How a run's workflow ended: with an outcome, or without because it could not even record one. */
+export type RunEnd =
+  | { readonly outcome: RunOutcome }
+  | { readonly status: 'cancelled' | 'failed' | 'terminated'; readonly error: string };
+
+/** Runs as Temporal's workflows: started, asked, told and awaited. Holds no state. */
+export interface TemporalRuns {
+  /** Starts a run, or finds the one of this id, whether it is running or has ended. */
+  start(input: { run: string; digest: string; summary: string; input: InvestigateInput }): Promise<StartedRun>;
+  /** Undefined where Temporal knows no such run. */
+  describe(run: string): Promise<TemporalRun | undefined>;
+  /** Answered by a worker: undefined when none answers in time, or there is no such run. */
+  state(run: string, timeoutMs?: number): Promise<RunState | undefined>;
+  /** Both apply once for each call. @returns false where no such run is running */
+  pause(run: string, reason?: string): Promise<boolean>;
+  resume(run: string): Promise<boolean>;
+  /** @returns false where no such run is running */
+  cancel(run: string): Promise<boolean>;
+  /** Waits for the end, through outages of the server. */
+  end(run: string, options: { execution?: string; signal: AbortSignal; onOutage?: () => void }): Promise<RunEnd>;
+  list(limit: number): Promise<TemporalRun[]>;
+}
+
+/** Milliseconds in which a living worker answers, also one that has to replay the run first. */
+const ANSWER_TIME = 5000;
+const RETRY_PAUSE = 500;
+
+export function createTemporalRuns({ client, taskQueue }: { client: Client; taskQueue: string }): TemporalRuns {
+  const { workflow } = client;
+
+  async function describe(run: string): Promise<TemporalRun | undefined> {
+    try {
+      return temporalRun(await workflow.getHandle(run).describe());
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    describe,
+
+    async start({ run, digest, summary, input }) {
+      const attempt = randomUUID();
+      try {
+        const handle = await workflow.start(WORKFLOW_TYPE, {
+          workflowId: run,
+          taskQueue,
+          args: [input],
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          memo: { digest, attempt },
+          staticSummary: summary,
+        });
+        const description = await handle.describe();
+        const isNew = description.memo?.['attempt'] === attempt;
+        return { run, execution: handle.firstExecutionRunId, isNew, digest: digestOf(description) };
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        const ended = await describe(run);
+        if (ended === undefined) throw error;
+        return { run, execution: ended.execution, isNew: false, digest: ended.digest };
+      }
+    },
+
+    async state(run, timeoutMs = ANSWER_TIME) {
+      try {
+        return await client.withDeadline(Date.now() + timeoutMs, () =>
+          workflow.getHandle(run).query<RunState>(statusQuery),
+        );
+      } catch {
+        // No worker, no such run, or a server that is away: for all of them there is no answer now.
+        return undefined;
+      }
+    },
+
+    pause: (run, reason) =>
+      send(() =>
+        workflow
+          .getHandle(run)
+          .signal<[ControlMessage]>(pauseMessage, { id: randomUUID(), ...(reason === undefined ? {} : { reason }) }),
+      ),
+    resume: (run) => send(() => workflow.getHandle(run).signal<[ControlMessage]>(resumeMessage, { id: randomUUID() })),
+    cancel: (run) => send(() => workflow.getHandle(run).cancel()),
+
+    async end(run, { execution, signal, onOutage }) {
+      for (;;) {
+        try {
+          const handle = workflow.getHandle<(input: InvestigateInput) => Promise<RunOutcome>>(run, execution);
+          return { outcome: await untilAborted(handle.result(), signal) };
+        } catch (error) {
+          if (error instanceof WorkflowFailedError) return failedEnd(error);
+          if (signal.aborted || error instanceof WorkflowNotFoundError || !isGrpcServiceError(error)) throw error;
+          // The server is away, and comes back: nothing of the run is lost meanwhile.
+          onOutage?.();
+          await pause(RETRY_PAUSE, signal);
+        }
+      }
+    },
+
+    async list(limit) {
+      const runs: TemporalRun[] = [];
+      for await (const execution of workflow.list({ query: `WorkflowType = '${WORKFLOW_TYPE}'` })) {
+        runs.push(temporalRun(execution));
+        if (runs.length >= limit) break;
+      }
+      return runs;
+    },
+  };
+}
+
+/** @returns false where no such run is running */
+async function send(act: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await act();
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
+type Described = Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'status' | 'startTime' | 'memo'>;
+
+function temporalRun(description: Described): TemporalRun {
+  const { workflowId, runId, status, startTime } = description;
+  return {
+    run: workflowId,
+    execution: runId,
+    status: STATUSES[status.name] ?? 'failed',
+    startedAt: startTime.getTime(),
+    digest: digestOf(description),
+  };
+}
+
+const STATUSES: Readonly<Record<string, TemporalRun['status']>> = {
+  RUNNING: 'running',
+  COMPLETED: 'ended',
+  CANCELLED: 'cancelled',
+  TERMINATED: 'terminated',
+};
+
+function digestOf({ memo }: Pick<Described, 'memo'>): string | undefined {
+  const digest = memo?.['digest'];
+  return typeof digest === 'string' ? digest : undefined;
+}
+
+function failedEnd(error: WorkflowFailedError): RunEnd {
+  if (error.cause instanceof CancelledFailure) return { status: 'cancelled', error: 'cancelled before it had begun' };
+  if (error.cause instanceof TerminatedFailure) return { status: 'terminated', error: 'terminated in Temporal' };
+  return { status: 'failed', error: deepestMessage(error) };
+}
+
+/** What went wrong, without "Activity task failed" and the like around it. */
+function deepestMessage(error: Error): string {
+  let deepest = error;
+  while (deepest.cause instanceof Error) deepest = deepest.cause;
+  return deepest.message;
+}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(abortReason(signal));
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+function abortReason(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new Error('aborted');
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { setTimeout: delay } = await import('node:timers/promises');
+  await delay(milliseconds, undefined, { signal });
+}
