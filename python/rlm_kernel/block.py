@@ -29,6 +29,12 @@ def failure(arguments, message):
     return message
 
 
+def encode_for_reply(value):
+    """Canonical JSON. ValueError also for what could not be encoded once it stands deeper, in a reply."""
+    data = wire.encode([[[[[[[[value]]]]]]]], True)
+    return data[8:-8]
+
+
 class Block:
     def __init__(self, number, head, code, timeout, output_limit):
         self.number = number
@@ -77,9 +83,10 @@ class Block:
         return None
 
     def call(self, function, arguments, line):
+        """ValueError where the arguments cannot travel."""
+        canonical = encode_for_reply({"arguments": arguments, "function": function})
         self._made += 1
         name = "%d.%d" % (self.number, self._made)
-        canonical = wire.encode({"arguments": arguments, "function": function}, True)
         call = Call(name, line, arguments, len(canonical))
         self._calls[name] = self._open[name] = call
         self._pending_size += call.size

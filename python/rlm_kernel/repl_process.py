@@ -275,7 +275,11 @@ class Line:
             return
         if isinstance(message.get("pid"), int) and isinstance(message.get("descriptor"), int):
             self.pid, self.number = message["pid"], message["descriptor"]
-        self._process.line_message(self, message)
+        try:
+            self._process.line_message(self, message)
+        except (ValueError, MemoryError):
+            # What it asks cannot travel: its caller sees the connection end.
+            channel.close()
 
     def _close(self):
         self._process.line_closed(self)

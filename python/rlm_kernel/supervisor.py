@@ -6,7 +6,7 @@ import sys
 from time import monotonic
 
 from rlm_kernel import PROTOCOL, limits, requests, system, wire
-from rlm_kernel.block import ENDED, Block, failure
+from rlm_kernel.block import ENDED, Block, encode_for_reply, failure
 from rlm_kernel.command import Command, CommandRequest
 from rlm_kernel.connection import Connection, HttpError
 from rlm_kernel.ending import Ending, describe_exit
@@ -427,6 +427,7 @@ class Supervisor:
         if not self._running or self._block.finished is not None:
             return False
         if self._block.final is None:
+            encode_for_reply(value)
             self._block.final = {"value": value}
         return True
 

@@ -12,11 +12,18 @@ def _reject_constant(name):
     raise ValueError("%s is not JSON" % name)
 
 
+def _parse_float(text):
+    value = float(text)
+    if value - value != 0:
+        raise ValueError("a number out of range")
+    return value
+
+
 class _ScannerSettings:
     strict = True
     object_hook = None
     object_pairs_hook = None
-    parse_float = float
+    parse_float = staticmethod(_parse_float)
     parse_int = int
     parse_constant = staticmethod(_reject_constant)
     memo = None
@@ -61,7 +68,7 @@ def _fast():
 def _portable():
     import json
 
-    decoder = json.JSONDecoder(parse_constant=_reject_constant)
+    decoder = json.JSONDecoder(parse_float=_parse_float, parse_constant=_reject_constant)
     encoders = [
         json.JSONEncoder(
             ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort, default=_not_json

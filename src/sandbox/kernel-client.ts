@@ -1,0 +1,81 @@
+import type { KernelInfo } from '../domain/kernel-protocol.ts';
+import { kernelTransport, type KernelAddress, type KernelRequest } from './kernel-http.ts';
+import { eventsReply, kernelInfo, parseReply, processReply } from './kernel-replies.ts';
+import type { Kernel } from './provider.ts';
+
+export type { KernelAddress } from './kernel-http.ts';
+
+const MIB = 1024 * 1024;
+const SMALL = 64 * 1024;
+/** Largest replies in bytes: the kernel's own limits (docs/kernel-protocol.md) with room for JSON's escapes. */
+const EVENTS_LIMIT = 256 * MIB;
+const OUTPUT_LIMIT = 16 * MIB;
+const PROCESS_OUTPUT = 64 * MIB;
+const PROCESS_TIMEOUT = 120;
+/** Milliseconds for an answer that needs no waiting; a setup may carry hundreds of MiB. */
+const PATIENCE = 60_000;
+
+type Quick = Pick<KernelRequest, 'method' | 'path' | 'body'>;
+
+/**
+ * The client of one kernel. Connections are made when needed and kept alive; nothing has to be closed.
+ *
+ * @throws TypedError from every method: `Sandbox.Lost` where nobody answers (asked again within a second),
+ * `Sandbox.Diverged` where the kernel says stale, diverged or generation, or sends what the protocol does not allow,
+ * `Input.Invalid` where it calls the request malformed. Another Error where trying again may help: no answer in
+ * time, or a cut connection while a command ran.
+ */
+export function connectKernel(address: KernelAddress): Kernel {
+  const transport = kernelTransport(address);
+
+  async function quick(request: Quick): Promise<KernelInfo> {
+    const reply = await transport.send({ ...request, replyLimit: SMALL, timeoutMs: PATIENCE, idempotent: true });
+    return kernelInfo(parseReply(reply));
+  }
+
+  async function tell(request: Quick): Promise<void> {
+    const reply = await transport.send({ ...request, replyLimit: SMALL, timeoutMs: PATIENCE, idempotent: true });
+    parseReply(reply);
+  }
+
+  return {
+    info: () => quick({ method: 'GET', path: '/v1/info' }),
+    setup: (body) => quick({ method: 'POST', path: '/v1/setup', body }),
+    exec: (body) => quick({ method: 'POST', path: '/v1/exec', body }),
+    answer: (body) => tell({ method: 'POST', path: '/v1/answers', body }),
+    interrupt: (body) => tell({ method: 'POST', path: '/v1/interrupt', body }),
+    renew: () => tell({ method: 'POST', path: '/v1/renew', body: {} }),
+    async events({ block, after, waitMs }, signal) {
+      const wait = Math.min(30_000, Math.max(0, Math.ceil(waitMs)));
+      const reply = await transport.send({
+        method: 'GET',
+        path: `/v1/events?block=${block}&after=${after}&wait_ms=${wait}`,
+        replyLimit: EVENTS_LIMIT,
+        timeoutMs: wait + PATIENCE,
+        idempotent: true,
+        signal,
+      });
+      return eventsReply(parseReply(reply), block, after);
+    },
+    output: ({ block, stream, offset }) =>
+      transport.send({
+        method: 'GET',
+        path: `/v1/output?block=${block}&stream=${stream}&offset=${offset}`,
+        replyLimit: OUTPUT_LIMIT,
+        timeoutMs: PATIENCE,
+        idempotent: true,
+      }),
+    async process(body, signal) {
+      const reply = await transport.send({
+        method: 'POST',
+        path: '/v1/process',
+        body,
+        replyLimit: Math.ceil(((body.limit ?? PROCESS_OUTPUT) * 8) / 3) + SMALL,
+        timeoutMs: (body.timeout ?? PROCESS_TIMEOUT) * 1000 + PATIENCE,
+        idempotent: false,
+        signal,
+      });
+      return processReply(parseReply(reply));
+    },
+  };
+}
