@@ -1,7 +1,7 @@
 import type { ClientOptions } from 'openai';
 import { Agent, EnvHttpProxyAgent, fetch, type Dispatcher } from 'undici';
 
-type Fetch = NonNullable<ClientOptions['fetch']>;
+export type Fetch = NonNullable<ClientOptions['fetch']>;
 
 /** What a request may tell about us; the client would add the machine's system and versions. */
 const SENT_HEADERS = new Set([
@@ -14,13 +14,23 @@ const SENT_HEADERS = new Set([
   'user-agent',
 ]);
 
+/** One pool of connections for each environment, however many configurations ask through it. */
+const fetches = new WeakMap<NodeJS.ProcessEnv, Fetch>();
+
 /**
  * A `fetch` for slow answers. Node's own gives up when the first byte takes longer than five minutes, which a long
  * reply without streaming does; here the caller's signal is the only limit. Proxy variables of the environment are
  * honoured, except for loopback.
  */
-export function createFetch(env: NodeJS.ProcessEnv): Fetch {
-  const dispatcher = createDispatcher(env);
+export function fetchFor(env: NodeJS.ProcessEnv): Fetch {
+  const known = fetches.get(env);
+  if (known !== undefined) return known;
+  const created = createFetch(createDispatcher(env));
+  fetches.set(env, created);
+  return created;
+}
+
+function createFetch(dispatcher: Dispatcher): Fetch {
   return async (url, init) => {
     const address = typeof url === 'string' ? url : 'href' in url ? url.href : url.url;
     const response: unknown = await fetch(address, {

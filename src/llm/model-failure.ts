@@ -38,12 +38,26 @@ export function failureOfAnswer(asked: Asked, answer: ErrorAnswer, now = Date.no
   });
 }
 
-/** Anything that kept an answer from arriving, or what arrived from being one. */
-export function failureOfTransport(asked: Asked, what: string): TypedError {
+/**
+ * Anything that kept an answer from arriving, or what arrived from being one.
+ *
+ * @param error what the connection failed with, of which the innermost reason is told
+ */
+export function failureOfTransport(asked: Asked, what: string, error?: unknown): TypedError {
+  const reason = error === undefined ? what : `${what} (${innermostReason(error)})`;
   return new TypedError(
     'Model.Unavailable',
-    `${asked.name}: ${excerpt(what, asked)}. ${advice('Model.Unavailable', 0, asked)}`,
+    `${asked.name}: ${excerpt(reason, asked)}. ${advice('Model.Unavailable', 0, asked)}`,
   );
+}
+
+/** Of `fetch failed`, caused by a socket's error, caused by ...: the last one says something. */
+function innermostReason(error: unknown): string {
+  let innermost = error;
+  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
+  if (!(innermost instanceof Error)) return 'no reason given';
+  const code = 'code' in innermost && typeof innermost.code === 'string' ? innermost.code : '';
+  return [code, innermost.message].filter((part) => part !== '').join(': ');
 }
 
 function typeOf(status: number, detail: Detail): FailureType {

@@ -3,7 +3,7 @@ import type { ModelConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { readCompletion, requestBody } from './chat-completion.ts';
 import type { ChatModels, ChatReply, ChatRequest } from './chat-model.ts';
-import { createFetch } from './http.ts';
+import { fetchFor, type Fetch } from './http.ts';
 import { failureOfAnswer, failureOfTransport, type Asked } from './model-failure.ts';
 import { resolveModel } from './resolve-model.ts';
 
@@ -17,7 +17,7 @@ export interface ChatModelsOptions {
 
 /** Chat models behind any OpenAI-compatible endpoint. Keys appear in no error, log or result. */
 export function createChatModels({ model: config, env, host }: ChatModelsOptions): ChatModels {
-  const fetch = createFetch(env);
+  const fetch = fetchFor(env);
   return {
     async complete(request, signal) {
       const asked: Asked = { name: request.model, resolved: resolveModel(request.model, config, env, host) };
@@ -54,7 +54,7 @@ async function ask(
 }
 
 /** Everything the client would read from the process's environment is said here instead. */
-function createClient({ resolved }: Asked, env: NodeJS.ProcessEnv, fetch: ReturnType<typeof createFetch>): OpenAI {
+function createClient({ resolved }: Asked, env: NodeJS.ProcessEnv, fetch: Fetch): OpenAI {
   const isOpenAI = new URL(resolved.baseUrl).hostname === 'api.openai.com';
   return new OpenAI({
     baseURL: resolved.baseUrl,
@@ -88,16 +88,7 @@ function toTypedError(error: unknown, asked: Asked): TypedError {
     return failureOfAnswer(asked, { status: error.status, headers: error.headers, body });
   }
   const { host } = new URL(asked.resolved.baseUrl);
-  return failureOfTransport(asked, `the connection to ${host} failed (${innermostReason(error)})`);
-}
-
-/** Of `fetch failed`, caused by a socket's error, caused by ...: the last one says something. */
-function innermostReason(error: unknown): string {
-  let innermost = error;
-  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
-  if (!(innermost instanceof Error)) return 'no reason given';
-  const code = 'code' in innermost && typeof innermost.code === 'string' ? innermost.code : '';
-  return [code, innermost.message].filter((part) => part !== '').join(': ');
+  return failureOfTransport(asked, `the connection to ${host} failed`, error);
 }
 
 function abortError(signal: AbortSignal): Error {

@@ -118,24 +118,19 @@ export async function startScriptedModel(options: ScriptedModelOptions): Promise
 async function serve(stage: Stage, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const arrived = performance.now();
   const path = (request.url ?? '').split('?')[0] ?? '';
-  if (request.method === 'GET') return serveInquiry(stage, path, response);
+  if (path === '/scripted') return sendJson(response, 200, stage.summary());
+  if (path === '/scripted/calls') return sendJson(response, 200, stage.records.calls);
   try {
     const body = await readBody(request);
-    if (!path.endsWith('/chat/completions')) return sendError(response, 404, `the scripted model has no ${path}`);
     if (stage.apiKey !== undefined && request.headers.authorization !== `Bearer ${stage.apiKey}`) {
       return sendError(response, 401, 'the scripted model was given another key');
     }
+    if (path.endsWith('/models')) return sendJson(response, 200, { object: 'list', data: [] });
+    if (!path.endsWith('/chat/completions')) return sendError(response, 404, `the scripted model has no ${path}`);
     await play(stage, readConversation(body, request.headers), response, arrived);
   } catch (error) {
     sendError(response, 400, error instanceof Error ? error.message : String(error));
   }
-}
-
-function serveInquiry(stage: Stage, path: string, response: ServerResponse): void {
-  if (path.endsWith('/models')) return sendJson(response, 200, { object: 'list', data: [] });
-  if (path === '/scripted') return sendJson(response, 200, stage.summary());
-  if (path === '/scripted/calls') return sendJson(response, 200, stage.records.calls);
-  return sendError(response, 404, `the scripted model has no ${path}`);
 }
 
 async function play(

@@ -1,0 +1,167 @@
+import { z } from 'zod';
+import { DEFAULT_CONFIG } from '../domain/config.ts';
+
+const { model, rlm, sandbox, storage, temporal } = DEFAULT_CONFIG;
+
+/** Longest time a timer of Node can wait, in whole seconds: about 24 days. */
+const LONGEST_TIMER = 2_147_483;
+const YEAR = 31_536_000;
+
+const text = z.string().trim().min(1);
+const count = z.number().int().min(1);
+const seconds = z.number().positive().max(LONGEST_TIMER);
+const dollars = z.number().min(0);
+
+/** Not quoted in messages, and in capitals: someone may have put the key where its variable's name belongs. */
+const environmentVariable = z
+  .string()
+  .regex(/^[A-Z_][A-Z0-9_]*$/, 'must be the name of an environment variable, in capitals, not what it holds')
+  .meta({ secret: true });
+
+const endpoint = z
+  .string()
+  .refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), {
+    error: 'must be an http or https address such as https://host/v1',
+    abort: true,
+  })
+  .refine((value) => new URL(value).username === '' && new URL(value).password === '', {
+    error: 'must not hold a name or password; put the key into the variable that model.api_key_env names',
+  })
+  .meta({ secret: true });
+
+const modelSchema = z.strictObject({
+  name: text
+    .default(model.name)
+    .describe(
+      'Model of the agents, in LiteLLM notation: `provider/model`. The prefix gives the base URL and the key variable.',
+    ),
+  sub_name: text.optional().describe('Model that answers `llm_query`. Default: `model.name`.'),
+  by_depth: z
+    .record(
+      z.string().regex(/^(0|[1-9]\d*)$/, 'must be a depth, 0 for the root agent, 1 for its sub-agents and so on'),
+      text,
+    )
+    .optional()
+    .describe(
+      "Model by depth of the agent (the root has depth 0); the entry with the greatest depth not above the agent's counts.",
+    ),
+  base_url: endpoint
+    .optional()
+    .describe(
+      'Base URL of an OpenAI-compatible endpoint, for all models of the file. Default: by the prefix of the name.',
+    ),
+  api_key_env: environmentVariable
+    .optional()
+    .describe(
+      'Name of the environment variable that holds the key. Default: by the prefix of the name, then `LLM_API_KEY`.',
+    ),
+  temperature: z.number().min(0).max(2).optional().describe("Sampling temperature. Default: the provider's."),
+  max_tokens: count.optional().describe("Longest reply, in tokens. Default: the provider's."),
+  timeout: seconds.default(model.timeout).describe('Seconds a single request may take.'),
+  prices: z
+    .record(
+      text,
+      z.strictObject({
+        input: dollars.describe('USD for a million input tokens.'),
+        output: dollars.describe('USD for a million output tokens.'),
+      }),
+    )
+    .optional()
+    .describe('USD for a million tokens, `{input, output}` by model name, where the provider does not report a cost.'),
+});
+
+const rlmSchema = z.strictObject({
+  max_sandboxes: count
+    .default(rlm.max_sandboxes)
+    .describe("Sandboxes created over the run's lifetime, the root's included."),
+  max_iterations: count.default(rlm.max_iterations).describe('Turns of one agent.'),
+  global_timeout: z
+    .number()
+    .positive()
+    .max(YEAR)
+    .default(rlm.global_timeout)
+    .describe('Seconds for the whole run; time spent paused does not count.'),
+  result_truncation_limit: count
+    .default(rlm.result_truncation_limit)
+    .describe("Characters of a sub-agent's result that reach its parent."),
+  max_llm_calls: z
+    .number()
+    .int()
+    .min(0)
+    .default(rlm.max_llm_calls)
+    .describe('`llm_query` calls over the whole tree, each prompt of a batch counted.'),
+  max_cost: z.number().positive().optional().describe('USD over the whole tree. Default: no limit.'),
+  max_depth: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('Greatest depth of a sub-agent (the root has depth 0, so 0 allows none). Default: no limit.'),
+  max_parallel: count
+    .max(500)
+    .default(rlm.max_parallel)
+    .describe('Sub-agents of one parent that work at the same time.'),
+  output_limit: count
+    .default(rlm.output_limit)
+    .describe("Characters of one block's output that the model sees; head and tail are kept."),
+  on_error: z
+    .enum(['pause', 'fail'])
+    .default(rlm.on_error)
+    .describe('What a refusal for good (a bad key, no credit) does to the run.'),
+});
+
+const sandboxSchema = z.strictObject({
+  provider: z.enum(['local', 'daytona']).default(sandbox.provider).describe('Where code runs.'),
+  isolation: z
+    .enum(['bubblewrap', 'none'])
+    .default(sandbox.isolation)
+    .describe('How the local provider shuts code in. With `none` what the model writes runs unprotected.'),
+  python: text.optional().describe('Interpreter for the sandbox. Default: the first suitable `python3` found.'),
+  block_timeout: seconds
+    .default(sandbox.block_timeout)
+    .describe('Seconds a block may compute; the clock stops while one of its calls is unanswered.'),
+  create_timeout: seconds.default(sandbox.create_timeout).describe('Seconds to wait for a sandbox to be created.'),
+  memory_mb: z
+    .number()
+    .int()
+    .min(64)
+    .default(sandbox.memory_mb)
+    .describe('MiB of memory for all processes of a sandbox.'),
+  idle_timeout: seconds
+    .default(sandbox.idle_timeout)
+    .describe('Seconds after which a sandbox that nobody renews ends itself.'),
+});
+
+const repositorySchema = z.strictObject({
+  token_env: environmentVariable
+    .optional()
+    .describe("Name of the worker's environment variable that holds a token for a private repository (HTTPS)."),
+});
+
+const storageSchema = z.strictObject({
+  driver: z.enum(['file']).default(storage.driver).describe('Where trajectories are kept.'),
+  path: text.optional().describe('Folder of the blob store. Default: `blobs` in the state directory.'),
+});
+
+const temporalSchema = z.strictObject({
+  address: z
+    .string()
+    .regex(/^([^\s:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, 'must be host:port such as localhost:7233')
+    .optional()
+    .describe('Temporal server, `host:port`. Default: the embedded one.'),
+  namespace: text.optional().describe('Temporal namespace. Default: `default`.'),
+  task_queue: text.default(temporal.task_queue).describe('Temporal task queue.'),
+});
+
+/** `config.yaml`. Whatever is left out has its default; what is not listed is an error. */
+export const configSchema = z.strictObject({
+  model: modelSchema.prefault({}).describe('Which models are asked, and how.'),
+  rlm: rlmSchema.prefault({}).describe('What a run may spend and how its agents work.'),
+  sandbox: sandboxSchema.prefault({}).describe('Where the code of the agents runs.'),
+  repository: repositorySchema.prefault({}).describe('Access to the repository.'),
+  storage: storageSchema.prefault({}).describe('Where trajectories are kept.'),
+  temporal: temporalSchema.prefault({}).describe('The Temporal server that makes runs durable.'),
+});
+
+/** What the file may hold: every section and setting optional. */
+export type ConfigInput = z.input<typeof configSchema>;
