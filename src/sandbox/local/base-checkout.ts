@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chown, mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TypedError } from '../../domain/failures.ts';
+import type { RepositorySource } from '../provider.ts';
+import { withHostLock } from '../repository/host-lock.ts';
+import { RepositoryCache, type CachedCommit } from '../repository/repository-cache.ts';
+import { launchSpec, sandboxOwner, WORKSPACE, type Interpreter } from './launch-spec.ts';
+import type { Launcher } from './launcher.ts';
+
+/** A clean checkout of one commit, immutable: the lower layer of every clone. Paths on the host. */
+export interface BaseCheckout {
+  readonly tree: string;
+  /** A copy of its index, in a place that no clone can write. */
+  readonly index: string;
+  /** The objects it borrows. */
+  readonly objects: string;
+}
+
+/** Where a sandbox sees the objects and the index. */
+export const INSIDE_OBJECTS = '/run/rlm/objects';
+export const INSIDE_INDEX = '/run/rlm/index';
+
+const CHECKOUT_TIMEOUT_MS = 15 * 60_000;
+const CHECKOUT_MEMORY_MB = 8192;
+const CHECKOUT_DISK_MB = 65_536;
+const SCRIPT = fileURLToPath(new URL('../../../python/rlm_launcher/checkout.py', import.meta.url));
+
+/**
+ * One checkout for each repository, commit and owner on this host, made inside a sandbox and under its uid: checking
+ * out runs what the repository's attributes name, and an index written by another uid makes the first status slow.
+ */
+export class BaseCheckouts {
+  readonly #directory: string;
+  readonly #cache: RepositoryCache;
+  readonly #launcher: Launcher;
+
+  constructor(cacheDirectory: string, launcher: Launcher) {
+    this.#directory = join(cacheDirectory, 'checkouts');
+    this.#cache = new RepositoryCache(cacheDirectory);
+    this.#launcher = launcher;
+  }
+
+  /** Makes it where it is missing; concurrent callers, of other processes too, make it once. */
+  async ensure(
+    repository: { readonly source: RepositorySource; readonly commit: string },
+    how: { readonly bwrap: string | null; readonly interpreter: Interpreter },
+    signal?: AbortSignal,
+  ): Promise<BaseCheckout> {
+    const { source, commit } = repository;
+    if (!/^[0-9a-f]{40}$/.test(commit))
+      throw new TypedError('Input.Invalid', `not the full name of a commit: ${commit}`);
+    const kind = how.bwrap === null ? 'plain' : `uid-${sandboxOwner()}`;
+    const folder = join(this.#directory, kind, RepositoryCache.key(source), commit);
+    if (!existsSync(folder)) {
+      await withHostLock(`checkout ${folder}`, signal, async () => {
+        if (existsSync(folder)) return;
+        const cached = await this.#cache.fetch(source, commit, signal);
+        await this.#make(folder, cached, how, signal);
+      });
+    }
+    const objects = join(RepositoryCache.folder(dirname(this.#directory), source), 'objects');
+    return { tree: join(folder, 'tree'), index: join(folder, 'index'), objects };
+  }
+
+  async #make(
+    folder: string,
+    cached: CachedCommit,
+    how: { readonly bwrap: string | null; readonly interpreter: Interpreter },
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    await mkdir(dirname(folder), { recursive: true });
+    const fresh = join(this.#directory, `.new-${randomBytes(8).toString('hex')}`);
+    await mkdir(fresh);
+    try {
+      if (how.bwrap !== null && process.getuid?.() === 0) await chown(fresh, sandboxOwner(), sandboxOwner());
+      const isolated = how.bwrap !== null;
+      const inside = isolated ? WORKSPACE : fresh;
+      const shallow = cached.shallow === undefined ? [] : ['--shallow', isolated ? '/run/rlm/shallow' : cached.shallow];
+      const spec = launchSpec({
+        bwrap: how.bwrap,
+        interpreter: how.interpreter,
+        folder: null,
+        read_only: [
+          [SCRIPT, '/run/rlm/checkout.py'],
+          [cached.objects, INSIDE_OBJECTS],
+          ...(cached.shallow === undefined ? [] : ([[cached.shallow, '/run/rlm/shallow']] as const)),
+        ],
+        workspace: { kind: 'bind', path: fresh },
+        inside,
+        memory_mb: CHECKOUT_MEMORY_MB,
+        disk_mb: CHECKOUT_DISK_MB,
+        argv: [
+          ...[how.interpreter.path, '-I', '-S', '-B', isolated ? '/run/rlm/checkout.py' : SCRIPT],
+          ...['--into', inside, '--objects', isolated ? INSIDE_OBJECTS : cached.objects],
+          ...['--commit', cached.commit, ...shallow],
+        ],
+      });
+      const exit = await this.#launcher.job(spec, CHECKOUT_TIMEOUT_MS, signal);
+      signal?.throwIfAborted();
+      if (exit.code !== 0) {
+        const why = exit.stderr.trim() || `exit code ${exit.code}`;
+        throw new TypedError('Repository.Unavailable', `Commit ${cached.commit} could not be checked out: ${why}`);
+      }
+      await rename(fresh, folder);
+    } finally {
+      await rm(fresh, { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { bootId, findByText, kill, untilEnded, type ProcessIdentity } from './processes.ts';
+import type { SandboxRecords } from './records.ts';
+
+const PATIENCE_MS = 5_000;
+
+/**
+ * Ends every process of a sandbox, however far it has come, and removes its folder.
+ *
+ * Its first process takes all others with it (it is pid 1 of their namespace). A sandbox whose record was not
+ * completed may have any part of it: so also the process group it was started in, and whatever shows its marker.
+ * What is being started at this very moment sees the `ended` file, or has left its launch record.
+ *
+ * @param marker found in the command line of all that belongs to the sandbox; see `sandboxMarkers`.
+ */
+export async function endSandbox(records: SandboxRecords, id: string, markers: readonly string[]): Promise<void> {
+  if (!records.exists(id)) return;
+  await records.markEnded(id);
+  const record = records.read(id);
+  const sameBoot = record === undefined || record.boot === bootId();
+  if (sameBoot) {
+    const running = record?.running;
+    const launch = running?.launch ?? records.launch(id);
+    const known = [running?.child, launch].filter((identity) => identity !== undefined);
+    if (running !== undefined) kill(running.child, record?.isolation === 'none');
+    // Killed by itself, bubblewrap's monitor would leave its child: it ends when the child does, and is collected.
+    const left = running === undefined ? known : await untilEnded(known, 200);
+    for (const identity of left) kill(identity, true);
+    const complete = running !== undefined && record?.isolation === 'bubblewrap';
+    const strays = complete ? [] : killMarked(markers, record?.isolation === 'none');
+    await untilEnded([...left, ...strays], PATIENCE_MS);
+  }
+  await records.remove(id);
+}
+
+/** Again and again until a look finds nothing: what is killed may have forked a moment before. */
+function killMarked(markers: readonly string[], environment: boolean): ProcessIdentity[] {
+  const killed: ProcessIdentity[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const found = markers.flatMap((marker) => findByText(marker, environment));
+    if (found.length === 0) break;
+    for (const identity of found) kill(identity, false);
+    killed.push(...found);
+  }
+  return killed;
+}

@@ -1,0 +1,243 @@
+import { createHash } from 'node:crypto';
+import { realpathSync, mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { TypedError } from '../../domain/failures.ts';
+import type { SandboxHandle } from '../../domain/sandbox.ts';
+import type { Sandbox, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
+import { withHostLock } from '../repository/host-lock.ts';
+import { BaseCheckouts } from './base-checkout.ts';
+import { endSandbox } from './ending.ts';
+import { tryIsolation, type Isolation } from './isolation.ts';
+import { KernelConnections } from './kernel-connections.ts';
+import { Launcher } from './launcher.ts';
+import { LocalSandbox } from './local-sandbox.ts';
+import { planSandbox, sandboxMarkers } from './plan.ts';
+import { bootId, identify, isAlive } from './processes.ts';
+import { Interpreters, type KernelInterpreter } from './interpreters.ts';
+import { SandboxRecords, type SandboxRecord } from './records.ts';
+
+export type { Isolation } from './isolation.ts';
+
+export interface LocalProviderOptions {
+  /** Where the records of sandboxes are; shared by all workers of this user on this host. */
+  readonly stateDirectory: string;
+  /** Repositories, checkouts, the kernel's archive: may be deleted when no sandbox runs. */
+  readonly cacheDirectory: string;
+  /** Names this host in handles. Default: its host name. */
+  readonly host?: string;
+  /** Interpreter of the launcher, and of sandboxes that name none. */
+  readonly python?: string;
+  /** One line for a person: something is being installed. Default: standard error. */
+  readonly log?: (line: string) => void;
+}
+
+export interface LocalProvider extends SandboxProvider {
+  readonly host: string;
+  /**
+   * Whether protected sandboxes can be made here, found out by making one.
+   *
+   * @param options.install default true: bubblewrap is installed where that needs no question (root, apt).
+   */
+  checkIsolation(options?: { readonly install?: boolean }): Promise<Isolation>;
+  /** Of the launcher, while there is one. */
+  readonly launcherPid: number | undefined;
+}
+
+/** Sandboxes on this host: the kernel under bubblewrap, its clone an overlay on a clean checkout. docs/sandbox.md. */
+export function createLocalProvider(options: LocalProviderOptions): LocalProvider {
+  return new Provider(options);
+}
+
+class Provider implements LocalProvider {
+  readonly name = 'local';
+  readonly host: string;
+  readonly #records: SandboxRecords;
+  readonly #cacheDirectory: string;
+  readonly #log: (line: string) => void;
+  readonly #interpreters: Interpreters;
+  readonly #connections: KernelConnections;
+  readonly #tag: string;
+  readonly #defaultPython: string | undefined;
+  #launcher: Promise<Launcher> | undefined;
+  #isolation: Promise<Isolation> | undefined;
+
+  constructor(options: LocalProviderOptions) {
+    mkdirSync(options.stateDirectory, { recursive: true });
+    mkdirSync(options.cacheDirectory, { recursive: true });
+    const stateDirectory = realpathSync(options.stateDirectory);
+    this.host = options.host ?? hostname();
+    this.#records = new SandboxRecords(stateDirectory);
+    this.#connections = new KernelConnections(this.#records.directory);
+    this.#cacheDirectory = realpathSync(options.cacheDirectory);
+    this.#log = options.log ?? ((line) => void process.stderr.write(`${line}\n`));
+    this.#interpreters = new Interpreters(this.#cacheDirectory);
+    this.#tag = createHash('sha256').update(stateDirectory).digest('hex').slice(0, 12);
+    this.#defaultPython = options.python;
+  }
+
+  get launcherPid(): number | undefined {
+    return this.#startedLauncher?.pid;
+  }
+
+  async create(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxHandle> {
+    if (!/^[A-Za-z0-9._-]{1,63}$/.test(request.name) || request.name.startsWith('.')) {
+      throw new TypedError('Input.Invalid', `not a name for a sandbox: ${request.name}`);
+    }
+    const id = `${request.name}.g${request.generation}`;
+    const interpreter = await this.#interpreters.find(request.python ?? this.#defaultPython);
+    const bwrap = request.isolation === 'none' ? null : await this.#bubblewrap();
+    const launcher = await this.#launch();
+    const how = { bwrap, interpreter };
+    const checkouts = new BaseCheckouts(this.#cacheDirectory, launcher);
+    const base = request.repository === undefined ? undefined : await checkouts.ensure(request.repository, how, signal);
+    return this.#locked(id, signal, async () => {
+      const existing = this.#records.read(id);
+      if (existing !== undefined && isRunning(existing)) return this.#handle(existing);
+      await this.#end(id);
+      const isolation = await this.#isolation;
+      const overlay = isolation?.ok === true && isolation.overlay;
+      const plan = planSandbox({
+        request,
+        id,
+        tag: this.#tag,
+        folder: this.#records.folder(id),
+        overlay,
+        base,
+        ...how,
+      });
+      try {
+        const record = await this.#start(launcher, plan, signal);
+        return this.#handle(record);
+      } catch (error) {
+        await this.#end(id);
+        if (signal?.aborted === true) throw signal.reason;
+        if (error instanceof TypedError && error.type !== 'Sandbox.Lost') throw error;
+        const why = error instanceof Error ? error.message : String(error);
+        throw new TypedError('Sandbox.Unavailable', `A sandbox could not be started: ${why}`, { cause: error });
+      }
+    });
+  }
+
+  async #start(
+    launcher: Launcher,
+    plan: ReturnType<typeof planSandbox>,
+    signal: AbortSignal | undefined,
+  ): Promise<SandboxRecord> {
+    const folder = await this.#records.create(plan.record);
+    signal?.throwIfAborted();
+    await plan.prepare(folder);
+    const started = await launcher.start(plan.spec);
+    const child = identify(started.pid);
+    const launch = identify(started.launch);
+    if (child === undefined || launch === undefined)
+      throw new Error((await started.exited).stderr || 'it ended at once');
+    const record: SandboxRecord = { ...plan.record, running: { child, launch } };
+    const kernel = this.#connections.open(record.id);
+    const answered = kernel.info();
+    // Whichever comes first: its first answer, or its end with the reason on its standard error.
+    const failed = started.exited.then((exit) => {
+      throw new Error(exit.stderr.trim() || `it ended with exit code ${exit.code}`);
+    });
+    failed.catch(() => undefined);
+    answered.catch(() => undefined);
+    await abortable(Promise.race([answered, failed]), signal);
+    await this.#records.replace(record);
+    return record;
+  }
+
+  async connect(handle: SandboxHandle): Promise<Sandbox> {
+    const record = this.#records.read(handle.id);
+    if (handle.host !== undefined && handle.host !== this.host) {
+      throw new TypedError('Sandbox.Lost', `Sandbox ${handle.id} is on ${handle.host}, not here.`);
+    }
+    if (record === undefined || record.generation !== handle.generation || !isRunning(record)) {
+      this.#connections.forget(handle.id);
+      throw new TypedError('Sandbox.Lost', `Sandbox ${handle.id} is gone: ended, killed, or idle for too long.`);
+    }
+    return new LocalSandbox(handle, record, this.#connections.open(record.id));
+  }
+
+  async destroy(handle: Pick<SandboxHandle, 'id'>): Promise<void> {
+    // Not under the lock: a creation that hangs must not keep its sandbox alive.
+    await this.#end(handle.id);
+  }
+
+  async list(): Promise<SandboxListing[]> {
+    const listings: SandboxListing[] = [];
+    for (const id of await this.#records.ids()) {
+      const record = this.#records.read(id);
+      if (record !== undefined) listings.push({ handle: this.#handle(record), labels: record.labels });
+      // Its record was lost in a crash of the machine, and all its processes with it.
+      else if (this.#records.exists(id)) await this.#end(id);
+    }
+    return listings;
+  }
+
+  async close(): Promise<void> {
+    this.#connections.close();
+    const launcher = await this.#launcher;
+    this.#launcher = undefined;
+    this.#startedLauncher = undefined;
+    await launcher?.close();
+  }
+
+  checkIsolation(options: { readonly install?: boolean } = {}): Promise<Isolation> {
+    const asked = this.#tryIsolation(options.install ?? true);
+    // Only what works is remembered: the rest may be put right at any moment.
+    this.#isolation ??= asked;
+    void asked.then((isolation) => {
+      if (!isolation.ok && this.#isolation === asked) this.#isolation = undefined;
+    });
+    return asked;
+  }
+
+  async #tryIsolation(install: boolean): Promise<Isolation> {
+    const [launcher, interpreter] = await Promise.all([this.#launch(), this.#interpreters.find(this.#defaultPython)]);
+    return tryIsolation({ launcher, interpreter, cacheDirectory: this.#cacheDirectory, install, log: this.#log });
+  }
+
+  async #bubblewrap(): Promise<string> {
+    const isolation = await (this.#isolation ?? this.checkIsolation());
+    if (isolation.ok) return isolation.bubblewrap;
+    const ways = isolation.remedies.map((remedy) => `\n  - ${remedy}`).join('');
+    throw new TypedError('Sandbox.Unavailable', `No protected sandbox can be made here: ${isolation.reason}.${ways}`);
+  }
+
+  #startedLauncher: Launcher | undefined;
+
+  #launch(): Promise<Launcher> {
+    this.#launcher ??= this.#interpreters.find(this.#defaultPython).then((interpreter: KernelInterpreter) => {
+      this.#startedLauncher = new Launcher(interpreter.path);
+      return this.#startedLauncher;
+    });
+    return this.#launcher;
+  }
+
+  #locked<T>(id: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    return withHostLock(`sandbox ${join(this.#records.directory, id)}`, signal, work);
+  }
+
+  async #end(id: string): Promise<void> {
+    this.#connections.forget(id);
+    if (!this.#records.exists(id)) return;
+    await endSandbox(this.#records, id, sandboxMarkers(this.#tag, id, this.#records.folder(id)));
+  }
+
+  #handle(record: SandboxRecord): SandboxHandle {
+    return { provider: this.name, id: record.id, generation: record.generation, host: this.host };
+  }
+}
+
+function isRunning(record: SandboxRecord): boolean {
+  return record.running !== undefined && record.boot === bootId() && isAlive(record.running.child);
+}
+
+function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const aborted = Promise.withResolvers<never>();
+  const stop = (): void => aborted.reject(signal.reason as Error);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', stop));
+}

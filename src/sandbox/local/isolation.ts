@@ -1,0 +1,166 @@
+import { spawn } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { mkdtemp } from 'node:fs/promises';
+import { launchSpec, sandboxOwner, type Interpreter } from './launch-spec.ts';
+import type { Launcher } from './launcher.ts';
+
+export type Isolation =
+  | {
+      readonly ok: true;
+      /** Path of bubblewrap. */
+      readonly bubblewrap: string;
+      /** Clones are overlays; otherwise copies in memory. */
+      readonly overlay: boolean;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      /** What to do about it, one way a line, best first. */
+      readonly remedies: readonly string[];
+    };
+
+const INSTALL_TIMEOUT_MS = 90_000;
+/** Seconds apt waits for a server that does not answer. */
+const DOWNLOAD_TIMEOUT = 8;
+const TRIAL_TIMEOUT_MS = 30_000;
+
+/** The steps at which overlays of some kernels fail: whiteouts, opaque folders, copying up. */
+const TRIAL = `
+import os
+assert os.getuid() == 1000 and os.getpid() == 1
+os.remove("folder/file"); os.rmdir("folder"); os.mkdir("folder"); assert os.listdir("folder") == []
+with open("other/file", "a") as file: file.write("more")
+os.chmod("other/file", 0o755); os.rename("other/file", "other/renamed"); os.symlink("renamed", "other/link")
+assert sorted(os.listdir("other")) == ["link", "renamed"]
+`;
+
+export interface TrialRequest {
+  readonly launcher: Launcher;
+  readonly interpreter: Interpreter;
+  readonly cacheDirectory: string;
+  /** Install bubblewrap where that needs no question (root, apt). */
+  readonly install: boolean;
+  log(line: string): void;
+}
+
+/** Whether sandboxes can be made here, found out by making one. */
+export async function tryIsolation(request: TrialRequest): Promise<Isolation> {
+  if (process.platform !== 'linux') {
+    return { ok: false, reason: `local sandboxes need Linux, this is ${process.platform}`, remedies: OTHER_WAYS };
+  }
+  const bubblewrap = findProgram('bwrap') ?? (request.install ? await installBubblewrap(request.log) : undefined);
+  if (bubblewrap === undefined) {
+    return { ok: false, reason: 'bubblewrap is not installed', remedies: [...INSTALL_COMMANDS, ...OTHER_WAYS] };
+  }
+  const overlay = await trial(request, bubblewrap, 'overlay');
+  if (overlay === undefined) return { ok: true, bubblewrap, overlay: true };
+  const copy = await trial(request, bubblewrap, 'copy');
+  if (copy === undefined) return { ok: true, bubblewrap, overlay: false };
+  return { ok: false, reason: `a trial sandbox failed: ${copy}`, remedies: [...remediesFor(copy), ...OTHER_WAYS] };
+}
+
+/** Undefined when it went well, else why not. */
+async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'copy'): Promise<string | undefined> {
+  await mkdir(request.cacheDirectory, { recursive: true });
+  const lower = await mkdtemp(join(request.cacheDirectory, '.trial-'));
+  try {
+    for (const folder of ['folder', 'other']) {
+      await mkdir(join(lower, folder));
+      await writeFile(join(lower, folder, 'file'), 'text');
+    }
+    if (process.getuid?.() === 0) {
+      const owner = sandboxOwner();
+      const paths = ['', 'folder', 'folder/file', 'other', 'other/file'];
+      await Promise.all(paths.map((path) => chown(join(lower, path), owner, owner)));
+    }
+    const spec = launchSpec({
+      bwrap,
+      interpreter: request.interpreter,
+      folder: null,
+      workspace: { kind, lower },
+      memory_mb: 512,
+      argv: [request.interpreter.path, '-I', '-S', '-c', TRIAL],
+    });
+    const exit = await request.launcher.job(spec, TRIAL_TIMEOUT_MS);
+    if (exit.code === 0) return undefined;
+    return exit.stderr.trim().split('\n').at(-1) || `exit code ${exit.code}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    await rm(lower, { recursive: true, force: true });
+  }
+}
+
+const INSTALL_COMMANDS = [
+  'install it: sudo apt-get install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora), sudo pacman -S bubblewrap (Arch)',
+];
+
+const OTHER_WAYS = [
+  'use remote sandboxes: sandbox.provider: daytona in the configuration, with DAYTONA_API_KEY set',
+  'or run model-written code unprotected, as your own user, which must be said explicitly: sandbox.isolation: none',
+];
+
+function remediesFor(failure: string): string[] {
+  const setting = (path: string): string | undefined =>
+    existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
+  const remedies: string[] = [];
+  if (setting('/proc/sys/user/max_user_namespaces') === '0') {
+    remedies.push('allow user namespaces: sudo sysctl -w user.max_user_namespaces=15000');
+  }
+  if (setting('/proc/sys/kernel/unprivileged_userns_clone') === '0') {
+    remedies.push('allow user namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1');
+  }
+  if (setting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1') {
+    remedies.push('allow user namespaces: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0');
+  }
+  const inContainer = existsSync('/.dockerenv') || existsSync('/run/.containerenv');
+  if (inContainer || (remedies.length === 0 && /not permitted|permission denied/i.test(failure))) {
+    remedies.push(
+      'in a container, start it with: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined ...',
+    );
+  }
+  return remedies;
+}
+
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/bin', '/usr/bin', '/bin'];
+  return folders
+    .filter((folder) => folder.startsWith('/'))
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Only where nobody has to be asked: root on a Debian-like system. */
+async function installBubblewrap(log: (line: string) => void): Promise<string | undefined> {
+  const apt = findProgram('apt-get');
+  if (apt === undefined || process.getuid?.() !== 0) return undefined;
+  log('bubblewrap, which local sandboxes need, is missing: installing it (apt-get install bubblewrap)');
+  const install = ['install', '--yes', '--no-install-recommends', 'bubblewrap'];
+  if ((await runApt(apt, install)) !== 0 && (await runApt(apt, ['update'])) === 0) await runApt(apt, install);
+  const found = findProgram('bwrap');
+  if (found === undefined) log('bubblewrap could not be installed');
+  return found;
+}
+
+function runApt(apt: string, command: readonly string[]): Promise<number> {
+  const patience = ['http', 'https'].flatMap((way) => ['-o', `Acquire::${way}::Timeout=${DOWNLOAD_TIMEOUT}`]);
+  const options = [...patience, '-o', 'Acquire::Retries=0', '-o', `DPkg::Lock::Timeout=${DOWNLOAD_TIMEOUT}`];
+  return new Promise((resolve) => {
+    const child = spawn(apt, [...options, ...command], {
+      stdio: 'ignore',
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      timeout: INSTALL_TIMEOUT_MS,
+    });
+    child.once('error', () => resolve(127));
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}

@@ -1,0 +1,111 @@
+import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { LaunchSpec } from './launcher.ts';
+
+/**
+ * The uid of sandboxes when the worker is root: above those of accounts and of Debian's and systemd's dynamic users,
+ * within the 65,536 that a container has, and not `nobody`, who owns what cannot be mapped and may use a disk's
+ * reserved blocks.
+ */
+export const SANDBOX_UID = 60907;
+
+/** Processes and threads of one sandbox. */
+const PROCESSES = 512;
+/** Smallest size of the file system in memory that holds what a sandbox writes, MiB. */
+const LEAST_DISK_MB = 1024;
+
+/** Who owns the files of sandboxes on the host: themselves when the worker is root, else its user. */
+export function sandboxOwner(): number {
+  const uid = process.getuid?.() ?? 0;
+  return uid === 0 ? SANDBOX_UID : uid;
+}
+
+type Binds = LaunchSpec['read_only'];
+
+interface SystemView {
+  readonly read_only: Binds;
+  readonly symlinks: Binds;
+}
+
+let system: SystemView | undefined;
+
+/** The parts of the host's system that a sandbox sees, read-only: programs and libraries, no data, no accounts. */
+export function systemView(): SystemView {
+  if (system !== undefined) return system;
+  const read_only: [string, string][] = [['/usr', '/usr']];
+  const symlinks: [string, string][] = [];
+  for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
+    const entry = lstatSync(path, { throwIfNoEntry: false });
+    if (entry?.isSymbolicLink() === true) symlinks.push([readlinkSync(path), path]);
+    else if (entry?.isDirectory() === true) read_only.push([path, path]);
+  }
+  const settings = ['alternatives', 'ca-certificates', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime'];
+  const pythons = readdirSync('/etc').filter((name) => /^python3(\.\d+)?$/.test(name));
+  for (const name of [...settings, 'mime.types', 'pki', 'ssl', 'terminfo', ...pythons]) {
+    if (existsSync(`/etc/${name}`)) read_only.push([`/etc/${name}`, `/etc/${name}`]);
+  }
+  if (existsSync('/nix/store')) read_only.push(['/nix/store', '/nix/store']);
+  system = { read_only, symlinks };
+  return system;
+}
+
+/** An interpreter and the folders it needs. */
+export interface Interpreter {
+  readonly path: string;
+  /** sys.prefix and sys.base_prefix. */
+  readonly prefixes: readonly string[];
+}
+
+/** What of the interpreter the system's folders do not show already. */
+export function interpreterBinds(interpreter: Interpreter): Binds {
+  const shown = (path: string): boolean =>
+    path === '/usr' || path.startsWith('/usr/') || path.startsWith('/nix/store/');
+  return [...new Set(interpreter.prefixes)].filter((path) => path !== '/' && !shown(path)).map((path) => [path, path]);
+}
+
+/** The whole environment of what runs in a sandbox. */
+export function sandboxEnvironment(interpreter: Interpreter): Record<string, string> {
+  const standard = ['/usr/local/bin', '/usr/bin', '/bin'];
+  const own = dirname(interpreter.path);
+  return {
+    PATH: [...(standard.includes(own) ? [] : [own]), ...standard].join(':'),
+    HOME: '/home/agent',
+    USER: 'agent',
+    LANG: 'C.UTF-8',
+    PYTHONHASHSEED: '0',
+  };
+}
+
+export interface SpecRequest {
+  readonly bwrap: string | null;
+  readonly interpreter: Interpreter;
+  readonly folder: string | null;
+  readonly read_only?: Binds;
+  readonly workspace: LaunchSpec['workspace'];
+  readonly inside?: string;
+  readonly memory_mb: number;
+  readonly disk_mb?: number;
+  readonly argv: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export const WORKSPACE = '/workspace';
+
+export function launchSpec(request: SpecRequest): LaunchSpec {
+  const view = systemView();
+  return {
+    bwrap: request.bwrap,
+    uid: SANDBOX_UID,
+    folder: request.folder,
+    read_only: [...view.read_only, ...interpreterBinds(request.interpreter), ...(request.read_only ?? [])],
+    writable: [],
+    symlinks: view.symlinks,
+    workspace: request.workspace,
+    inside: request.inside ?? WORKSPACE,
+    memory_mb: request.memory_mb,
+    disk_mb: request.disk_mb ?? Math.max(LEAST_DISK_MB, request.memory_mb),
+    processes: PROCESSES,
+    environment: request.environment ?? sandboxEnvironment(request.interpreter),
+    argv: request.argv,
+  };
+}

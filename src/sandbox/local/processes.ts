@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A process for good: its number alone may be another's tomorrow. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks from boot to its start. */
+  readonly start: number;
+}
+
+let boot: string | undefined;
+
+/** Changes at each boot; after it no process of a record lives. */
+export function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return boot;
+}
+
+/** The process that has this number now; undefined when none has, or it has ended and waits to be collected. */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const stat = readText(`/proc/${pid}/stat`);
+  if (stat === undefined) return undefined;
+  // The name, in parentheses, may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+  return { pid, start: Number(fields[19]) };
+}
+
+export function isAlive(identity: ProcessIdentity): boolean {
+  return identify(identity.pid)?.start === identity.start;
+}
+
+/** SIGKILL, to its process group as well where it leads one. */
+export function kill(identity: ProcessIdentity, group: boolean): void {
+  if (group) signal(-identity.pid);
+  if (isAlive(identity)) signal(identity.pid);
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Resolves to those still alive after `timeoutMs`. */
+export async function untilEnded(
+  identities: readonly ProcessIdentity[],
+  timeoutMs: number,
+): Promise<ProcessIdentity[]> {
+  const deadline = Date.now() + timeoutMs;
+  let alive = identities.filter(isAlive);
+  for (let pause = 1; alive.length > 0 && Date.now() < deadline; pause = Math.min(pause * 2, 20)) {
+    await delay(pause);
+    alive = alive.filter(isAlive);
+  }
+  return alive;
+}
+
+/**
+ * Every process whose command line or (where readable) environment holds the text. A sandbox's own processes cannot
+ * change what their first one shows.
+ */
+export function findByText(text: string, environment: boolean): ProcessIdentity[] {
+  const found: ProcessIdentity[] = [];
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const shown = readText(`/proc/${pid}/cmdline`)?.includes(text) === true;
+    if (!shown && !(environment && readText(`/proc/${pid}/environ`)?.includes(text) === true)) continue;
+    const identity = identify(pid);
+    if (identity !== undefined) found.push(identity);
+  }
+  return found;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SandboxLabels } from '../provider.ts';
+import type { ProcessIdentity } from './processes.ts';
+
+/**
+ * What the host keeps of a sandbox, in a folder that only the host's user can enter: written before anything is
+ * started and completed when the kernel answers.
+ *
+ *     record.json   this
+ *     launch.json   pid and start time of the process that becomes the sandbox, written by itself
+ *     k             the kernel's socket
+ *     ended         written first by who destroys it: what is still starting then stops
+ *     work          the clone, of a sandbox without isolation
+ */
+export interface SandboxRecord {
+  readonly v: 1;
+  readonly id: string;
+  readonly name: string;
+  readonly generation: number;
+  readonly labels: SandboxLabels;
+  readonly isolation: 'bubblewrap' | 'none';
+  readonly boot: string;
+  readonly created: string;
+  readonly commit?: string;
+  /** Paths as the code inside sees them. */
+  readonly inside: InsidePaths;
+  /** Present once it runs. */
+  readonly running?: {
+    /** The kernel's supervisor: while it lives, the sandbox does. */
+    readonly child: ProcessIdentity;
+    /** Leader of the process group it was started in. */
+    readonly launch: ProcessIdentity;
+  };
+}
+
+export interface InsidePaths {
+  readonly python: string;
+  readonly kernel: string;
+  readonly workspace: string;
+  /** Objects and index of the base checkout; absent without a repository. */
+  readonly objects?: string;
+  readonly index?: string;
+}
+
+const RECORD = 'record.json';
+const FRESH = '.new-';
+/** A folder that was never completed by a rename; nothing was started in it. */
+const ABANDONED_AFTER_MS = 60_000;
+
+export class SandboxRecords {
+  readonly directory: string;
+
+  constructor(stateDirectory: string) {
+    this.directory = join(stateDirectory, 'sandboxes');
+  }
+
+  folder(id: string): string {
+    if (!/^[A-Za-z0-9._-]{1,100}$/.test(id) || id.startsWith('.')) throw new Error(`not the id of a sandbox: ${id}`);
+    return join(this.directory, id);
+  }
+
+  /** The folder appears with its record in it, or not at all. */
+  async create(record: SandboxRecord): Promise<string> {
+    const folder = this.folder(record.id);
+    const fresh = join(this.directory, `${FRESH}${randomBytes(8).toString('hex')}`);
+    await mkdir(fresh, { recursive: true, mode: 0o700 });
+    await writeFile(join(fresh, RECORD), JSON.stringify(record));
+    await rename(fresh, folder);
+    return folder;
+  }
+
+  async replace(record: SandboxRecord): Promise<void> {
+    const folder = this.folder(record.id);
+    const fresh = join(folder, `${RECORD}.new`);
+    await writeFile(fresh, JSON.stringify(record));
+    await rename(fresh, join(folder, RECORD));
+  }
+
+  /** Undefined when there is no such sandbox, or its record cannot be read. */
+  read(id: string): SandboxRecord | undefined {
+    return readJson<SandboxRecord>(join(this.folder(id), RECORD));
+  }
+
+  exists(id: string): boolean {
+    return existsSync(this.folder(id));
+  }
+
+  /** Who was started in the folder, also when the record was not completed. */
+  launch(id: string): ProcessIdentity | undefined {
+    return readJson<ProcessIdentity>(join(this.folder(id), 'launch.json'));
+  }
+
+  async markEnded(id: string): Promise<void> {
+    await writeFile(join(this.folder(id), 'ended'), '').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+  }
+
+  async remove(id: string): Promise<void> {
+    await rm(this.folder(id), { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async ids(): Promise<string[]> {
+    const names = await readdir(this.directory).catch(() => []);
+    await Promise.all(names.filter((name) => name.startsWith(FRESH)).map((name) => this.#removeAbandoned(name)));
+    return names.filter((name) => !name.startsWith('.'));
+  }
+
+  async #removeAbandoned(name: string): Promise<void> {
+    const path = join(this.directory, name);
+    const made = await stat(path).catch(() => undefined);
+    if (made !== undefined && Date.now() - made.mtimeMs > ABANDONED_AFTER_MS)
+      await rm(path, { recursive: true, force: true });
+  }
+}
+
+function readJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
+}

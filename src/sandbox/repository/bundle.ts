@@ -1,0 +1,109 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { TypedError } from '../../domain/failures.ts';
+import { runGit, spawnGit } from './git.ts';
+import { openLocalRepository, uncommittedChanges, type LocalRepository } from './local-repository.ts';
+
+export interface RepositoryBundle {
+  /** A `git bundle` of the commit and its whole history. An error while it is made ends the stream with that error. */
+  readonly stream: Readable;
+  /** What a person should know, one sentence each: uncommitted changes that are left out. */
+  readonly warnings: readonly string[];
+}
+
+const BUNDLE_TIMEOUT_MS = 20 * 60_000;
+
+/**
+ * Packs a commit of a local repository, with its history, so that a worker anywhere can have it.
+ *
+ * It is made from a repository of our own that borrows the objects: nothing of the other's configuration has a say,
+ * and nothing is written there.
+ *
+ * @param request.commit all 40 digits.
+ * @throws TypedError `Repository.NotFound`, `Input.Invalid`.
+ */
+export async function bundleRepository(
+  request: { readonly path: string; readonly commit: string },
+  signal?: AbortSignal,
+): Promise<RepositoryBundle> {
+  const repository = await openLocalRepository(request.path, signal);
+  const warnings = [...(await uncommittedChanges(repository, signal)), ...shallowWarning(repository)];
+  const scratch = await mkdtemp(join(tmpdir(), 'durable-rlm-bundle-'));
+  const remove = (): Promise<void> => rm(scratch, { recursive: true, force: true });
+  try {
+    await borrowObjects(scratch, repository, request.commit, signal);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { stream: Readable.from(bundleChunks(scratch, signal, remove), { objectMode: false }), warnings };
+}
+
+function shallowWarning(repository: LocalRepository): string[] {
+  if (repository.shallow.length === 0) return [];
+  return [`${repository.top} is a shallow clone: agents see its history only as far as it goes.`];
+}
+
+async function borrowObjects(
+  scratch: string,
+  repository: LocalRepository,
+  commit: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const made = await runGit(['init', '--quiet', '--bare', '--template=', '--object-format=sha1', scratch], { signal });
+  if (made.code !== 0) throw new TypedError('Repository.Unavailable', `git could not make a bundle: ${made.stderr}`);
+  await mkdir(join(scratch, 'objects', 'info'), { recursive: true });
+  await writeFile(join(scratch, 'objects', 'info', 'alternates'), `${quoteAlternate(repository.objects)}\n`);
+  if (repository.shallow.length > 0) await writeFile(join(scratch, 'shallow'), `${repository.shallow.join('\n')}\n`);
+  const set = await runGit(['update-ref', 'refs/heads/run', commit], { gitDirectory: scratch, signal });
+  if (set.code !== 0) {
+    throw new TypedError('Repository.NotFound', `${repository.top} has no commit ${commit}.`);
+  }
+  // Where a shallow history ends travels as references; those of other branches are not reachable and not needed.
+  const reachable = new Set(await reachableCommits(scratch, repository.shallow, signal));
+  for (const [place, end] of repository.shallow.entries()) {
+    if (!reachable.has(end)) continue;
+    await runGit(['update-ref', `refs/shallow/${place}`, end], { gitDirectory: scratch, signal });
+  }
+}
+
+async function reachableCommits(
+  scratch: string,
+  shallow: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  if (shallow.length === 0) return [];
+  const roots = await runGit(['rev-list', '--max-parents=0', 'refs/heads/run'], { gitDirectory: scratch, signal });
+  return roots.stdout.split('\n');
+}
+
+/** A path with a newline or a leading quote or hash is written as a C string. */
+function quoteAlternate(path: string): string {
+  return /["\\\n]|^#/.test(path) ? JSON.stringify(path) : path;
+}
+
+async function* bundleChunks(
+  scratch: string,
+  signal: AbortSignal | undefined,
+  remove: () => Promise<void>,
+): AsyncGenerator<Buffer> {
+  try {
+    const running = spawnGit(['bundle', 'create', '--quiet', '-', '--all'], {
+      gitDirectory: scratch,
+      signal,
+      timeoutMs: BUNDLE_TIMEOUT_MS,
+    });
+    const errors: Buffer[] = [];
+    running.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+    for await (const chunk of running.stdout) yield chunk as Buffer;
+    const { code, reason } = await running.ended;
+    if (code !== 0) {
+      const why = reason ?? Buffer.concat(errors).toString('utf8').trim();
+      throw new TypedError('Repository.Unavailable', `The repository could not be packed: ${why}`);
+    }
+  } finally {
+    await remove();
+  }
+}

@@ -1,0 +1,227 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { TypedError } from '../../domain/failures.ts';
+import type { RepositorySource } from '../provider.ts';
+import { runGit, type GitOptions } from './git.ts';
+import { withHostLock } from './host-lock.ts';
+import { fetchFailure } from './remote-failures.ts';
+
+/** A bare repository of ours on the host, from which checkouts are made. */
+export interface CachedCommit {
+  /** Folder of the bare repository. */
+  readonly gitDirectory: string;
+  /** Its objects, which checkouts borrow. */
+  readonly objects: string;
+  /** The commits at which the history we have ends; present in a shallow one only. */
+  readonly shallow: string | undefined;
+  readonly commit: string;
+}
+
+/** A large repository over a slow line; below `http.lowSpeedLimit` git gives up much sooner. */
+const FETCH_TIMEOUT_MS = 20 * 60_000;
+
+/**
+ * Bare repositories in `<cacheDirectory>/repositories`, one for each source. They are only ever fetched into: nothing
+ * is checked out, no hook or helper runs, nothing is collected, so that objects borrowed from them stay.
+ */
+export class RepositoryCache {
+  readonly #cacheDirectory: string;
+  readonly #directory: string;
+
+  constructor(cacheDirectory: string) {
+    this.#cacheDirectory = cacheDirectory;
+    this.#directory = join(cacheDirectory, 'repositories');
+  }
+
+  /** Names a source in paths: the same source, the same key. A token is no part of it. */
+  static key(source: RepositorySource): string {
+    const identity = source.kind === 'url' ? `url ${source.url}` : `bundle ${source.id}`;
+    return createHash('sha256').update(identity).digest('hex').slice(0, 32);
+  }
+
+  /** The bare repository of a source. */
+  static folder(cacheDirectory: string, source: RepositorySource): string {
+    return join(cacheDirectory, 'repositories', `${RepositoryCache.key(source)}.git`);
+  }
+
+  /**
+   * Has the commit and its history here.
+   *
+   * @param commit all 40 digits.
+   * @throws TypedError `Repository.NotFound`, `Repository.Unavailable`.
+   */
+  async fetch(source: RepositorySource, commit: string, signal?: AbortSignal): Promise<CachedCommit> {
+    const gitDirectory = RepositoryCache.folder(this.#cacheDirectory, source);
+    if (!(await hasCommit(gitDirectory, commit))) {
+      await withHostLock(`fetch ${gitDirectory}`, signal, async () => {
+        await this.#initialise(gitDirectory);
+        if (await hasCommit(gitDirectory, commit)) return;
+        if (source.kind === 'url') await fetchFromUrl(gitDirectory, source, commit, signal);
+        else await this.#fetchFromBundle(gitDirectory, source, commit, signal);
+        await markComplete(gitDirectory, commit);
+      });
+    }
+    const shallow = join(gitDirectory, 'shallow');
+    return {
+      gitDirectory,
+      objects: join(gitDirectory, 'objects'),
+      shallow: (await exists(shallow)) ? shallow : undefined,
+      commit,
+    };
+  }
+
+  /**
+   * The full name of a commit given by its first digits, after everything has been fetched.
+   *
+   * @throws TypedError `Repository.NotFound` when there is none or more than one.
+   */
+  async resolveAbbreviated(
+    source: RepositorySource & { kind: 'url' },
+    digits: string,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const gitDirectory = RepositoryCache.folder(this.#cacheDirectory, source);
+    return withHostLock(`fetch ${gitDirectory}`, signal, async () => {
+      await this.#initialise(gitDirectory);
+      await fetchAllBranches(gitDirectory, source, signal);
+      const found = await runGit(['rev-parse', '--verify', '--quiet', `${digits}^{commit}`], { gitDirectory, signal });
+      if (found.code === 0) return found.stdout.trim();
+      throw new TypedError(
+        'Repository.NotFound',
+        `No commit ${digits} is reachable from a branch or tag of ${source.url} (or several begin so): give all 40 digits.`,
+      );
+    });
+  }
+
+  async #initialise(gitDirectory: string): Promise<void> {
+    if (await exists(gitDirectory)) return;
+    await mkdir(this.#directory, { recursive: true });
+    const fresh = join(this.#directory, `.new-${randomBytes(8).toString('hex')}`);
+    const made = await runGit(['init', '--quiet', '--bare', '--template=', '--object-format=sha1', fresh]);
+    if (made.code !== 0) throw new TypedError('Repository.Unavailable', `git could not make its cache: ${made.stderr}`);
+    await rename(fresh, gitDirectory);
+  }
+
+  async #fetchFromBundle(
+    gitDirectory: string,
+    source: RepositorySource & { kind: 'bundle' },
+    commit: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const file = join(this.#directory, `.bundle-${randomBytes(8).toString('hex')}`);
+    try {
+      await pipeline(
+        await source.open(),
+        createWriteStream(file, { mode: 0o600 }),
+        signal === undefined ? {} : { signal },
+      );
+      await addShallowCommits(gitDirectory, file, signal);
+      const fetched = await runGit(
+        ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', file, '+refs/*:refs/rlm/bundle/*'],
+        {
+          gitDirectory,
+          signal,
+          timeoutMs: FETCH_TIMEOUT_MS,
+          config: [['protocol.file.allow', 'always']],
+        },
+      );
+      if (fetched.code !== 0) {
+        throw new TypedError(
+          'Repository.Unavailable',
+          `The repository's bundle could not be read: ${fetched.stderr.trim()}`,
+        );
+      }
+    } finally {
+      await rm(file, { force: true });
+    }
+    if (await lacks(gitDirectory, commit)) {
+      throw new TypedError('Repository.NotFound', `The repository's bundle does not hold commit ${commit}.`);
+    }
+  }
+}
+
+/**
+ * The bundle of a shallow repository names the commits its history ends at as references (see bundle.ts); git must
+ * know them before it fetches, or it misses their parents.
+ */
+async function addShallowCommits(gitDirectory: string, bundle: string, signal: AbortSignal | undefined): Promise<void> {
+  const heads = await runGit(['bundle', 'list-heads', bundle], { gitDirectory, signal });
+  const ends = heads.stdout
+    .split('\n')
+    .filter((line) => line.includes(' refs/shallow/'))
+    .map((line) => line.slice(0, 40));
+  if (ends.length > 0) await writeFile(join(gitDirectory, 'shallow'), `${ends.join('\n')}\n`);
+}
+
+async function fetchFromUrl(
+  gitDirectory: string,
+  source: RepositorySource & { kind: 'url' },
+  commit: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const options = urlOptions(gitDirectory, source, signal);
+  const one = await runGit(
+    ['fetch', '--quiet', '--no-write-fetch-head', '--', source.url, `+${commit}:refs/rlm/fetched/${commit}`],
+    options,
+  );
+  if (one.code === 0) return;
+  // Some servers give out branches only, not a commit by name.
+  await fetchAllBranches(gitDirectory, source, signal);
+  if (await lacks(gitDirectory, commit)) {
+    throw new TypedError('Repository.NotFound', `${source.url} has no commit ${commit}: was it pushed?`);
+  }
+}
+
+async function fetchAllBranches(
+  gitDirectory: string,
+  source: RepositorySource & { kind: 'url' },
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const everything = ['+refs/heads/*:refs/rlm/heads/*', '+refs/tags/*:refs/tags/*'];
+  const all = await runGit(
+    ['fetch', '--quiet', '--no-write-fetch-head', '--', source.url, ...everything],
+    urlOptions(gitDirectory, source, signal),
+  );
+  if (all.code !== 0) throw fetchFailure(source.url, all);
+}
+
+export function urlOptions(
+  gitDirectory: string | undefined,
+  source: RepositorySource & { kind: 'url' },
+  signal: AbortSignal | undefined,
+): GitOptions {
+  return {
+    signal,
+    timeoutMs: FETCH_TIMEOUT_MS,
+    ...(gitDirectory === undefined ? {} : { gitDirectory }),
+    ...(source.token === undefined ? {} : { token: { value: source.token, url: source.url } }),
+  };
+}
+
+/** Written when all of a commit's history is here, so that asking costs no process. */
+function completeMark(gitDirectory: string, commit: string): string {
+  return join(gitDirectory, 'complete', commit);
+}
+
+async function markComplete(gitDirectory: string, commit: string): Promise<void> {
+  await mkdir(join(gitDirectory, 'complete'), { recursive: true });
+  await writeFile(completeMark(gitDirectory, commit), '');
+}
+
+async function hasCommit(gitDirectory: string, commit: string): Promise<boolean> {
+  return exists(completeMark(gitDirectory, commit));
+}
+
+async function lacks(gitDirectory: string, commit: string): Promise<boolean> {
+  return (await runGit(['cat-file', '-e', `${commit}^{commit}`], { gitDirectory })).code !== 0;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
