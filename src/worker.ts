@@ -13,11 +13,12 @@ import {
 } from '@temporalio/worker';
 import type { ActivityDependencies } from './activities/dependencies.ts';
 import { createActivities } from './activities/index.ts';
-import { parseConfig } from './config/index.ts';
-import type { ModelConfig } from './domain/config.ts';
+import { ConfigError } from './config/config-error.ts';
+import { parseConfig } from './config/load-config.ts';
+import type { ModelConfig, RunConfig } from './domain/config.ts';
 import { agentWorkflowId, hostTaskQueue } from './domain/ids.ts';
 import { TypedError } from './domain/failures.ts';
-import { createChatModels } from './llm/index.ts';
+import { createChatModels } from './llm/openai-chat-models.ts';
 import type { ChatModels } from './llm/chat-model.ts';
 import { referToRepository } from './repository-reference.ts';
 import { createLocalProvider } from './sandbox/local/index.ts';
@@ -26,6 +27,7 @@ import { RepositoryCache } from './sandbox/repository/repository-cache.ts';
 import { sweep } from './sandbox/sweep.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { createChains } from './storage/chain.ts';
+import { installRuntime } from './temporal/runtime.ts';
 import { createKillSwitch } from './testing/kill-switch.ts';
 
 export interface WorkerOptions {
@@ -62,7 +64,7 @@ const SHUTDOWN_GRACE = 2000;
 
 /** Wires everything into two workers: one on the shared queue, one on this host's own. */
 export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker> {
-  installRuntime();
+  await installRuntime();
   const host = options.host ?? hostname();
   const local = createLocalProvider({
     stateDirectory: options.stateDirectory,
@@ -124,7 +126,7 @@ function dependencies(options: WorkerOptions, providers: readonly SandboxProvide
         throw new TypedError('Sandbox.Unavailable', `This worker has no sandbox provider "${name}".`);
       return provider;
     },
-    parseConfig,
+    parseConfig: validConfig,
     async resolveRepository({ config, ...question }) {
       const token = config.repository.token_env === undefined ? undefined : environment[config.repository.token_env];
       const answer = await referToRepository(
@@ -139,6 +141,15 @@ function dependencies(options: WorkerOptions, providers: readonly SandboxProvide
     namespace: options.namespace,
     checkpoint: killPlan === undefined ? () => undefined : createKillSwitch(killPlan),
   };
+}
+
+function validConfig(value: unknown): RunConfig {
+  try {
+    return parseConfig(value);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new TypedError('Input.Invalid', error.message, { cause: error });
+    throw error;
+  }
 }
 
 /** Runs mostly share a configuration: the client of the last one is kept. */
@@ -156,13 +167,6 @@ async function workflowBundle(): Promise<WorkflowBundleOption> {
   const built = fileURLToPath(new URL('../dist/workflow-bundle.js', import.meta.url));
   if (existsSync(built)) return { codePath: built };
   return bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) });
-}
-
-let runtimeInstalled = false;
-function installRuntime(): void {
-  if (runtimeInstalled) return;
-  runtimeInstalled = true;
-  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
 }
 
 function startSweeping(options: WorkerOptions, providers: readonly SandboxProvider[]): { stop(): void } {

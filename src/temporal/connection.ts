@@ -4,6 +4,7 @@ import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/e
 import type { NativeConnection } from '@temporalio/worker';
 import { type DevServer, type DevServerOptions, startOrAttachDevServer } from './dev-server.ts';
 import { TemporalSetupError } from './errors.ts';
+import { installRuntime } from './runtime.ts';
 
 /** What says which Temporal server to use; the first that names an address counts, in the order of the fields. */
 export interface TemporalChoice {
@@ -160,6 +161,7 @@ async function introduce(connection: Connection, { address, namespace }: Tempora
 async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
   // Loaded only by processes that work: it takes over half a second.
   const { NativeConnection } = await import('@temporalio/worker');
+  await installRuntime();
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('no answer in time')), CONNECT_TIME);

@@ -1,0 +1,180 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { cacheDirectory } from '../../src/config/directories.ts';
+import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
+import { createChains, type Chains } from '../../src/storage/chain.ts';
+import type { BlobStore } from '../../src/storage/blob-store.ts';
+import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
+import { connect, embeddedTarget, type TemporalConnection } from '../../src/temporal/connection.ts';
+import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
+import { startScriptedModel, type ScriptedModel, type ScriptedModelOptions } from '../../src/testing/index.ts';
+import { createRlmWorker, type RlmWorker } from '../../src/worker.ts';
+
+/** A real server, worker and repository in a folder of their own, and a scripted model over real HTTP. */
+export interface World {
+  readonly folder: string;
+  readonly client: Client;
+  readonly blobs: BlobStore;
+  readonly chains: Chains;
+  readonly repository: string;
+  readonly log: string[];
+  readonly server: DevServer;
+  startModel(options: ScriptedModelOptions): Promise<ScriptedModel>;
+  startWorker(): Promise<RlmWorker>;
+  start(input: StartInput): Promise<WorkflowHandle>;
+  run(input: StartInput): Promise<RunOutcome>;
+  agents(run: string): Promise<AgentReference[]>;
+  /** Names of the sandboxes that exist on this host. */
+  sandboxes(): Promise<string[]>;
+  patch(outcome: RunOutcome): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+export interface StartInput {
+  readonly id: string;
+  readonly prompt: string;
+  readonly model: ScriptedModel;
+  readonly config?: { readonly rlm?: object; readonly sandbox?: object; readonly model?: object };
+}
+
+export const TASK_QUEUE = 'durable-rlm';
+
+export async function createWorld(): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), 'rlm-e2e-'));
+  const log: string[] = [];
+  const server = await startOrAttachDevServer({
+    stateDirectory: join(folder, 'state'),
+    cacheDirectory: cacheDirectory(process.env),
+  });
+  const temporal = await connect(embeddedTarget(server));
+  const blobs = createFileBlobStore({ path: join(folder, 'state', 'blobs') });
+  const models: ScriptedModel[] = [];
+  const workers: RlmWorker[] = [];
+  const repository = makeRepository(join(folder, 'repository'), SMALL_REPOSITORY);
+
+  const world: World = {
+    folder,
+    client: temporal.client,
+    blobs,
+    chains: createChains(blobs),
+    repository,
+    log,
+    server,
+    async startModel(options) {
+      const model = await startScriptedModel(options);
+      models.push(model);
+      return model;
+    },
+    async startWorker() {
+      const worker = await startWorker(temporal, folder, blobs, log);
+      workers.push(worker);
+      return worker;
+    },
+    start: ({ id, prompt, model, config }) =>
+      temporal.client.workflow.start('investigate', {
+        workflowId: id,
+        taskQueue: TASK_QUEUE,
+        args: [
+          {
+            repo: repository,
+            prompt,
+            config: { ...config, model: { name: 'openai/scripted', base_url: model.url, ...config?.model } },
+          },
+        ],
+      }),
+    run: async (input) => (await (await world.start(input)).result()) as RunOutcome,
+    async agents(run) {
+      const names = await blobs.listReferences(`runs/${run}@`);
+      const references = await Promise.all(
+        names.filter((name) => !name.endsWith('/run')).map((name) => blobs.getReference(name)),
+      );
+      return (references as AgentReference[]).toSorted((a, b) => (a.agent < b.agent ? -1 : 1));
+    },
+    async sandboxes() {
+      const { createLocalProvider } = await import('../../src/sandbox/local/index.ts');
+      const provider = createLocalProvider({
+        stateDirectory: join(folder, 'state'),
+        cacheDirectory: join(folder, 'cache'),
+      });
+      try {
+        return (await provider.list()).map(({ handle }) => handle.id);
+      } finally {
+        await provider.close();
+      }
+    },
+    patch: async (outcome) =>
+      outcome.patch_ref === null ? Buffer.alloc(0) : Buffer.from(await blobs.get(outcome.patch_ref)),
+    async close() {
+      await Promise.all(workers.map((worker) => worker.shutdown()));
+      await Promise.all(models.map((model) => model.close({ check: false })));
+      await temporal.close();
+      await server.release({ wait: true });
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return world;
+}
+
+async function startWorker(
+  temporal: TemporalConnection,
+  folder: string,
+  blobs: BlobStore,
+  log: string[],
+): Promise<RlmWorker> {
+  const nativeConnection = await temporal.connectWorker();
+  const worker = await createRlmWorker({
+    nativeConnection,
+    client: temporal.client,
+    namespace: temporal.namespace,
+    clusterId: temporal.clusterId,
+    taskQueue: TASK_QUEUE,
+    blobs,
+    stateDirectory: join(folder, 'state'),
+    cacheDirectory: join(folder, 'cache'),
+    environment: { ...process.env, LLM_API_KEY: 'key-of-the-tests' },
+    log: (line) => log.push(line),
+  });
+  const running = worker.running.finally(() => nativeConnection.close());
+  running.catch((error: unknown) => log.push(String(error)));
+  return { running, shutdown: async () => void (await worker.shutdown(), await running) };
+}
+
+/** File contents by path. */
+export type Tree = Readonly<Record<string, string>>;
+
+const SMALL_REPOSITORY: Tree = {
+  'README.md': '# Small\n',
+  'pkg/__init__.py': '',
+  'pkg/a.py': 'def one():\n    return 1  # TODO: return two\n',
+  'pkg/b.py': 'def two():\n    return 2\n',
+  'tests/test_a.py': 'from pkg.a import one\n\n\ndef test_one():\n    assert one() == 1\n',
+};
+
+/** A git repository of one commit, always the same for the same tree. */
+export function makeRepository(path: string, tree: Tree): string {
+  for (const [name, text] of Object.entries(tree)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
+  git(path, 'init', '-q', '-b', 'main');
+  git(path, 'add', '-A');
+  git(path, 'commit', '-q', '-m', 'all');
+  return path;
+}
+
+export function git(path: string, ...command: string[]): string {
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: path,
+    GIT_AUTHOR_NAME: 'a',
+    GIT_AUTHOR_EMAIL: 'a@localhost',
+    GIT_AUTHOR_DATE: '2025-01-01T00:00:00Z',
+    GIT_COMMITTER_NAME: 'a',
+    GIT_COMMITTER_EMAIL: 'a@localhost',
+    GIT_COMMITTER_DATE: '2025-01-01T00:00:00Z',
+  };
+  return execFileSync('git', ['-C', path, ...command], { env, encoding: 'utf8' });
+}
