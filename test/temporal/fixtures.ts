@@ -1,15 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { cacheDirectory } from '../../src/config/directories.ts';
 import { type DevServer, type DevServerOptions, startOrAttachDevServer } from '../../src/temporal/dev-server.ts';
 import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
 import { isAlive, type ProcessIdentity, signal } from '../../src/temporal/process-identity.ts';
 
 /** The user's own cache: a CLI that is there is not installed again. */
 export function testCacheDirectory(): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'durable-rlm');
+  return cacheDirectory(process.env);
 }
 
 /** A folder that is gone after the test. */

@@ -1,0 +1,211 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import type { RunConfig } from '../domain/config.ts';
+import { probeModel } from '../llm/probe-model.ts';
+import { findPython } from '../sandbox/kernel-python.ts';
+import type { Isolation } from '../sandbox/local/index.ts';
+import { chooseTemporal, connect, type TemporalChoice } from '../temporal/connection.ts';
+import { defaultDatabaseFile, devServerStatus } from '../temporal/dev-server.ts';
+import { installCommands, locateTemporalCli } from '../temporal/find-cli.ts';
+
+/** What was looked at, what was found, and what to do about it. */
+export interface Check {
+  readonly name: string;
+  /** `false`: a run would fail. `'warning'`: it may, or does something first. */
+  readonly ok: boolean | 'warning';
+  /** One line. */
+  readonly found: string;
+  /** What to do, one way a line; absent when all is well. */
+  readonly remedy?: string;
+}
+
+export interface DoctorOptions {
+  readonly config: RunConfig;
+  readonly env: NodeJS.ProcessEnv;
+  readonly stateDirectory: string;
+  readonly cacheDirectory: string;
+  /** As a run would choose its server. */
+  readonly temporal: TemporalChoice;
+  /** Tries to make a local sandbox. */
+  readonly checkIsolation: () => Promise<Isolation>;
+  /** Milliseconds for a check that asks the network. Default 10 s. */
+  readonly patience?: number;
+}
+
+/** Oldest versions that will do. */
+const OLDEST_NODE = [22, 18] as const;
+/** The first that heeds GIT_CONFIG_GLOBAL, by which the user's own settings are kept out. */
+const OLDEST_GIT = [2, 32] as const;
+
+const MIB = 1024 ** 2;
+/** MiB below which the first runs may fail, and below which nothing works. */
+const DISK_LOW = 2048;
+const DISK_EMPTY = 200;
+/** MiB of memory below which a tree of agents gets into trouble: 8 MB a sandbox, 2 GB for server and worker. */
+const MEMORY_LOW = 2048;
+
+/** All checks, in the order in which a person should solve them. None of them throws, starts or installs anything. */
+export function runDoctorChecks(options: DoctorOptions): Promise<readonly Check[]> {
+  const { config, env, patience = 10_000 } = options;
+  const { provider, python } = config.sandbox;
+  return Promise.all([
+    guarded('Node', () => checkNode(process.versions.node)),
+    guarded('Python', () => checkPython(python)),
+    guarded('git', () => checkGit(env)),
+    ...(provider === 'local' ? [guarded('sandbox', () => checkSandbox(config, options.checkIsolation))] : []),
+    guarded('Temporal', () => checkTemporal(options)),
+    ...modelsOf(config).map((name) =>
+      guarded(`model ${name}`, () => checkModel(name, config, env, AbortSignal.timeout(patience))),
+    ),
+    guarded('Daytona', () => checkDaytona(config, env)),
+    guarded('state directory', () => checkDirectory('state directory', options.stateDirectory)),
+    guarded('cache directory', () => checkDirectory('cache directory', options.cacheDirectory)),
+    guarded('memory', () => checkMemory(process.availableMemory())),
+  ]);
+}
+
+export function checkNode(version: string): Check {
+  const found = `${version} (${process.execPath})`;
+  if (isAtLeast(version, OLDEST_NODE)) return { name: 'Node', ok: true, found };
+  return {
+    name: 'Node',
+    ok: false,
+    found,
+    remedy: `install Node ${OLDEST_NODE.join('.')} or newer: https://nodejs.org`,
+  };
+}
+
+export async function checkPython(preferred: string | undefined): Promise<Check> {
+  const { path, version } = await findPython(preferred === undefined ? {} : { preferred });
+  return { name: 'Python', ok: true, found: `${version} (${path})` };
+}
+
+export async function checkGit(env: NodeJS.ProcessEnv): Promise<Check> {
+  const remedy = `install git ${OLDEST_GIT.join('.')} or newer: sudo apt-get install git (Debian, Ubuntu), brew install git`;
+  try {
+    const { stdout } = await promisify(execFile)('git', ['--version'], { env, timeout: 20_000 });
+    const version = /(\d+\.\d+[.\d]*)/.exec(stdout)?.[1] ?? stdout.trim();
+    if (isAtLeast(version, OLDEST_GIT)) return { name: 'git', ok: true, found: version };
+    return { name: 'git', ok: false, found: version, remedy };
+  } catch {
+    return { name: 'git', ok: false, found: 'not found', remedy };
+  }
+}
+
+/** For configurations with `sandbox.provider: local`. */
+export async function checkSandbox(config: RunConfig, checkIsolation: () => Promise<Isolation>): Promise<Check> {
+  const name = 'sandbox';
+  if (config.sandbox.isolation === 'none') {
+    const remedy = 'leave out sandbox.isolation to protect yourself from what models write';
+    return { name, ok: 'warning', found: 'none: model-written code runs unprotected, as your own user', remedy };
+  }
+  const isolation = await checkIsolation();
+  if (!isolation.ok) return { name, ok: false, found: isolation.reason, remedy: isolation.remedies.join('\n') };
+  const clones = isolation.overlay ? 'overlays' : 'copies (no overlays in user namespaces here: about 70 ms more each)';
+  return { name, ok: true, found: `bubblewrap (${isolation.bubblewrap}), clones are ${clones}` };
+}
+
+export async function checkTemporal(
+  options: Pick<DoctorOptions, 'temporal' | 'stateDirectory' | 'cacheDirectory' | 'env'>,
+): Promise<Check> {
+  const name = 'Temporal';
+  const target = chooseTemporal(options.temporal);
+  if (target !== undefined) {
+    const connection = await connect(target);
+    await connection.close();
+    return { name, ok: true, found: `server at ${target.address}, namespace ${target.namespace}` };
+  }
+  const { server } = devServerStatus(defaultDatabaseFile(options.stateDirectory));
+  if (server !== undefined) return { name, ok: true, found: `embedded server at ${server.address} (running)` };
+  const cli = await locateTemporalCli({ cacheDirectory: options.cacheDirectory, env: options.env });
+  if (cli !== undefined) {
+    return { name, ok: true, found: `embedded server ${cli.serverVersion} (${cli.path}), started when needed` };
+  }
+  const remedy = ['the first run tries to install it; or do it yourself:', ...installCommands()].join('\n');
+  return { name, ok: 'warning', found: 'the Temporal CLI is not installed', remedy };
+}
+
+/** Asks the endpoint something free that wants the key. */
+export async function checkModel(
+  model: string,
+  config: RunConfig,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<Check> {
+  const { endpoint, withKey } = await probeModel(model, { model: config.model, env, host: hostname(), signal });
+  return { name: `model ${model}`, ok: true, found: `${endpoint} answers${withKey ? ' and takes the key' : ''}` };
+}
+
+export function checkDaytona(config: RunConfig, env: NodeJS.ProcessEnv): Check {
+  const name = 'Daytona';
+  const wanted = config.sandbox.provider === 'daytona';
+  if ((env['DAYTONA_API_KEY'] ?? '') !== '') return { name, ok: true, found: 'DAYTONA_API_KEY is set' };
+  if (!wanted) return { name, ok: true, found: 'DAYTONA_API_KEY is not set, nor needed for local sandboxes' };
+  const remedy =
+    'export DAYTONA_API_KEY=... (a key from https://app.daytona.io), or use local sandboxes: sandbox.provider: local';
+  return { name, ok: false, found: 'DAYTONA_API_KEY is not set', remedy };
+}
+
+/** Whether a folder that may not exist yet can be written, and what its disk has left. */
+export function checkDirectory(name: string, folder: string): Check {
+  const existing = nearestExisting(folder);
+  const remedy = `make room there, or choose another place (XDG_STATE_HOME, XDG_CACHE_HOME)`;
+  if (!isWritable(existing)) {
+    return {
+      name,
+      ok: false,
+      found: `${folder} cannot be written`,
+      remedy: `allow it: ls -ld ${existing}, or ${remedy}`,
+    };
+  }
+  const { bavail, bsize } = statfsSync(existing);
+  const free = Math.floor((bavail * bsize) / MIB);
+  const found = `${folder}, ${free < 10_240 ? `${free} MiB` : `${Math.floor(free / 1024)} GiB`} free`;
+  if (free >= DISK_LOW) return { name, ok: true, found };
+  return { name, ok: free < DISK_EMPTY ? false : 'warning', found, remedy };
+}
+
+/** @param available bytes that this process and its children may still take. */
+export function checkMemory(available: number): Check {
+  const found = `${Math.floor(available / MIB)} MiB available`;
+  if (available >= MEMORY_LOW * MIB) return { name: 'memory', ok: true, found };
+  const remedy = 'set sandbox.memory_mb and rlm.max_parallel lower, or end other programs';
+  return { name: 'memory', ok: 'warning', found, remedy };
+}
+
+/** A check that threw has found a fault: its message says what and what to do. */
+async function guarded(name: string, check: () => Check | Promise<Check>): Promise<Check> {
+  try {
+    return await check();
+  } catch (error) {
+    const [found = '', ...remedy] = (error instanceof Error ? error.message : String(error)).split('\n');
+    return { name, ok: false, found, ...(remedy.length === 0 ? {} : { remedy: remedy.join('\n') }) };
+  }
+}
+
+/** Every model that a run may ask, each once. */
+function modelsOf({ model }: RunConfig): readonly string[] {
+  const names = [model.name, model.sub_name, ...Object.values(model.by_depth ?? {})];
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+function isAtLeast(version: string, [oldestMajor, oldestMinor]: readonly [number, number]): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
+}
+
+function nearestExisting(folder: string): string {
+  return existsSync(folder) || dirname(folder) === folder ? folder : nearestExisting(dirname(folder));
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
