@@ -74,14 +74,17 @@ export class BaseCheckouts {
     await mkdir(dirname(folder), { recursive: true });
     const fresh = join(this.#directory, `.new-${randomBytes(8).toString('hex')}`);
     await mkdir(fresh);
+    const { bwrap, interpreter } = how;
     try {
-      if (how.bwrap !== null && process.getuid?.() === 0) await chown(fresh, sandboxOwner(), sandboxOwner());
-      const isolated = how.bwrap !== null;
+      if (bwrap !== null && process.getuid?.() === 0) await chown(fresh, sandboxOwner(), sandboxOwner());
+      const isolated = bwrap !== null;
       const inside = isolated ? WORKSPACE : fresh;
       const shallow = cached.shallow === undefined ? [] : ['--shallow', isolated ? '/run/rlm/shallow' : cached.shallow];
+      const objects = isolated ? INSIDE_OBJECTS : cached.objects;
+      const script = ['--into', inside, '--objects', objects, '--commit', cached.commit, ...shallow];
       const spec = launchSpec({
-        bwrap: how.bwrap,
-        interpreter: how.interpreter,
+        bwrap,
+        interpreter,
         folder: null,
         read_only: [
           [SCRIPT, '/run/rlm/checkout.py'],
@@ -92,11 +95,7 @@ export class BaseCheckouts {
         inside,
         memory_mb: CHECKOUT_MEMORY_MB,
         disk_mb: CHECKOUT_DISK_MB,
-        argv: [
-          ...[how.interpreter.path, '-I', '-S', '-B', isolated ? '/run/rlm/checkout.py' : SCRIPT],
-          ...['--into', inside, '--objects', isolated ? INSIDE_OBJECTS : cached.objects],
-          ...['--commit', cached.commit, ...shallow],
-        ],
+        argv: [interpreter.path, '-I', '-S', '-B', isolated ? '/run/rlm/checkout.py' : SCRIPT, ...script],
       });
       const exit = await this.#launcher.job(spec, CHECKOUT_TIMEOUT_MS, signal);
       signal?.throwIfAborted();

@@ -186,9 +186,10 @@ class Provider implements LocalProvider {
     const asked = this.#tryIsolation(options.install ?? true);
     // Only what works is remembered: the rest may be put right at any moment.
     this.#isolation ??= asked;
-    void asked.then((isolation) => {
-      if (!isolation.ok && this.#isolation === asked) this.#isolation = undefined;
-    });
+    const forget = (): void => {
+      if (this.#isolation === asked) this.#isolation = undefined;
+    };
+    asked.then((isolation) => isolation.ok || forget(), forget);
     return asked;
   }
 
@@ -236,7 +237,7 @@ function isRunning(record: SandboxRecord): boolean {
 function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   const aborted = Promise.withResolvers<never>();
-  const stop = (): void => aborted.reject(signal.reason as Error);
+  const stop = (): void => aborted.reject(signal.reason);
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
   return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', stop));

@@ -42,7 +42,7 @@ export interface TrialRequest {
   readonly cacheDirectory: string;
   /** Install bubblewrap where that needs no question (root, apt). */
   readonly install: boolean;
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 /** Whether sandboxes can be made here, found out by making one. */
@@ -102,9 +102,11 @@ const OTHER_WAYS = [
   'or run model-written code unprotected, as your own user, which must be said explicitly: sandbox.isolation: none',
 ];
 
+function setting(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
+}
+
 function remediesFor(failure: string): string[] {
-  const setting = (path: string): string | undefined =>
-    existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
   const remedies: string[] = [];
   if (setting('/proc/sys/user/max_user_namespaces') === '0') {
     remedies.push('allow user namespaces: sudo sysctl -w user.max_user_namespaces=15000');

@@ -56,11 +56,15 @@ export interface Interpreter {
   readonly prefixes: readonly string[];
 }
 
+function isSystem(path: string): boolean {
+  return path === '/usr' || path.startsWith('/usr/') || path.startsWith('/nix/store/');
+}
+
 /** What of the interpreter the system's folders do not show already. */
 export function interpreterBinds(interpreter: Interpreter): Binds {
-  const shown = (path: string): boolean =>
-    path === '/usr' || path.startsWith('/usr/') || path.startsWith('/nix/store/');
-  return [...new Set(interpreter.prefixes)].filter((path) => path !== '/' && !shown(path)).map((path) => [path, path]);
+  return [...new Set(interpreter.prefixes)]
+    .filter((path) => path !== '/' && !isSystem(path))
+    .map((path) => [path, path]);
 }
 
 /** The whole environment of what runs in a sandbox. */

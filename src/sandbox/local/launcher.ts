@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
 
@@ -177,7 +176,10 @@ export class Launcher {
     child.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-4096)));
     child.stdin.on('error', () => undefined);
     const lines = createInterface({ input: child.stdout });
-    lines.on('line', (line) => this.#receive(JSON.parse(line) as LauncherEvent));
+    lines.on('line', (line) => {
+      const event: unknown = JSON.parse(line);
+      if (isEvent(event)) this.#receive(event);
+    });
     let over = false;
     const ended = (why: string): void => {
       if (over) return;
@@ -207,9 +209,19 @@ export class Launcher {
     const child = this.#process;
     if (child === undefined) return;
     const waiting = this.#waiting > 0;
-    for (const held of [child, child.stdin, child.stdout, child.stderr] as (Socket | ChildProcess | null)[]) {
-      if (waiting) held?.ref();
-      else held?.unref();
+    for (const held of [child, child.stdin, child.stdout, child.stderr]) {
+      if (!isHoldable(held)) continue;
+      if (waiting) held.ref();
+      else held.unref();
     }
   }
+}
+
+/** Its pipes are sockets, which their types do not say. */
+function isHoldable(value: object | null): value is { ref(): void; unref(): void } {
+  return value !== null && 'ref' in value && 'unref' in value;
+}
+
+function isEvent(value: unknown): value is LauncherEvent {
+  return typeof value === 'object' && value !== null && 'key' in value && 'event' in value;
 }

@@ -28,12 +28,10 @@ export class LocalSandbox implements Sandbox {
       return { bytes: new Uint8Array(), notes: [] };
     }
     const paths = ['--workspace', inside.workspace, '--objects', inside.objects, '--index', inside.index];
+    const command = ['patch', '--commit', commit, ...paths, '--limit', String(PATCH_LIMIT)];
     const reply = await this.kernel.process(
       {
-        argv: [
-          ...[inside.python, '-I', '-S', inside.kernel, 'patch', '--commit', commit],
-          ...[...paths, '--limit', String(PATCH_LIMIT)],
-        ],
+        argv: [inside.python, '-I', '-S', inside.kernel, ...command],
         cwd: inside.workspace,
         timeout: PATCH_TIMEOUT_SECONDS,
         limit: PATCH_LIMIT + 1024 * 1024,

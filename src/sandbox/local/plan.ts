@@ -130,9 +130,7 @@ function recordOf(plan: PlanRequest, inside: SandboxRecord['inside']): SandboxRe
 }
 
 function serve(interpreter: KernelInterpreter, kernel: string, request: SandboxRequest): string[] {
-  return [
-    ...[interpreter.path, ...interpreter.flags, kernel, 'serve', '--fd', '{socket}'],
-    ...['--generation', String(request.generation), '--idle-timeout', String(request.idle_timeout)],
-    ...['--memory-mb', String(request.memory_mb)],
-  ];
+  const limits = ['--idle-timeout', String(request.idle_timeout), '--memory-mb', String(request.memory_mb)];
+  const serving = ['serve', '--fd', '{socket}', '--generation', String(request.generation), ...limits];
+  return [interpreter.path, ...interpreter.flags, kernel, ...serving];
 }

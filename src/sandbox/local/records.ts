@@ -81,7 +81,8 @@ export class SandboxRecords {
 
   /** Undefined when there is no such sandbox, or its record cannot be read. */
   read(id: string): SandboxRecord | undefined {
-    return readJson<SandboxRecord>(join(this.folder(id), RECORD));
+    const value = readJson(join(this.folder(id), RECORD));
+    return isRecord(value) ? value : undefined;
   }
 
   exists(id: string): boolean {
@@ -90,7 +91,8 @@ export class SandboxRecords {
 
   /** Who was started in the folder, also when the record was not completed. */
   launch(id: string): ProcessIdentity | undefined {
-    return readJson<ProcessIdentity>(join(this.folder(id), 'launch.json'));
+    const value = readJson(join(this.folder(id), 'launch.json'));
+    return isIdentity(value) ? value : undefined;
   }
 
   async markEnded(id: string): Promise<void> {
@@ -117,10 +119,19 @@ export class SandboxRecords {
   }
 }
 
-function readJson<T>(path: string): T | undefined {
+function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return undefined;
   }
+}
+
+/** Written by us, in a folder only we can write: what it is for sure is complete, not well-meaning. */
+function isRecord(value: unknown): value is SandboxRecord {
+  return typeof value === 'object' && value !== null && 'v' in value && value.v === 1 && 'inside' in value;
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  return typeof value === 'object' && value !== null && 'pid' in value && 'start' in value;
 }

@@ -88,7 +88,7 @@ async function* bundleChunks(
   scratch: string,
   signal: AbortSignal | undefined,
   remove: () => Promise<void>,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator {
   try {
     const running = spawnGit(['bundle', 'create', '--quiet', '-', '--all'], {
       gitDirectory: scratch,
@@ -97,7 +97,7 @@ async function* bundleChunks(
     });
     const errors: Buffer[] = [];
     running.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-    for await (const chunk of running.stdout) yield chunk as Buffer;
+    for await (const chunk of running.stdout) yield chunk;
     const { code, reason } = await running.ended;
     if (code !== 0) {
       const why = reason ?? Buffer.concat(errors).toString('utf8').trim();

@@ -154,9 +154,10 @@ export function spawnGit(arguments_: readonly string[], options: GitOptions = {}
 }
 
 async function collect(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+  stream.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of stream) text += String(chunk);
+  return text;
 }
 
 /** The last line of git's complaint, without its prefix: what a person wants to read. */
