@@ -1,7 +1,7 @@
 /**
  * Builds `dist`: the compiled sources, the files beside them, and the workflow bundle that workers load (bundling
  * at their start would cost a second). Does only what is out of date, by the hash of what goes in, so that it can
- * run before every test and costs nothing when nothing changed.
+ * run before every test and costs nothing when nothing changed. `build.ts bundle` does that step only.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,38 +18,59 @@ import {
 } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withFileLock } from '../src/temporal/file-lock.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SOURCE = join(ROOT, 'src');
 const OUTPUT = join(ROOT, 'dist');
 const BUNDLE = join(OUTPUT, 'workflow-bundle.js');
 const STAMPS = join(OUTPUT, '.stamps.json');
+const LOCK = join(OUTPUT, '.lock');
 /** What besides the sources decides the outcome: options, compiler and SDK versions, and how it is built. */
 const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build.ts'].map((name) =>
   join(ROOT, name),
 );
 
-interface Stamps {
-  readonly sources?: string;
-  readonly bundle?: string;
+/** A step and its result, when what goes in has changed since or what comes out is not there. */
+interface Step {
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly run: () => Promise<void> | void;
 }
 
-const before = readStamps();
 const sources = filesIn(SOURCE);
-const sourcesStamp = hashOf([...sources, ...SETTINGS]);
-if (before.sources !== sourcesStamp || outputsOf(sources).some((file) => !existsSync(file))) {
-  compile(sources);
-  writeStamps({ ...before, sources: sourcesStamp });
+const steps: readonly Step[] = [
+  // Not from `dist`: the bundle then is right even while something else does not compile.
+  {
+    name: 'bundle',
+    inputs: ['workflows', 'domain'].flatMap((room) => filesIn(join(SOURCE, room))),
+    outputs: [BUNDLE],
+    run: bundle,
+  },
+  { name: 'sources', inputs: sources, outputs: outputsOf(sources), run: () => compile(sources) },
+];
+
+const named = process.argv.slice(2);
+const wanted = steps.filter(({ name }) => named.length === 0 || named.includes(name));
+if (wanted.some((step) => !isUpToDate(step))) {
+  await withFileLock(LOCK, sayWaiting, async () => {
+    for (const step of wanted) {
+      if (isUpToDate(step)) continue;
+      const stamp = stampOf(step);
+      // oxlint-disable-next-line no-await-in-loop -- one after the other: the compiler takes all there is
+      await step.run();
+      writeFileSync(STAMPS, JSON.stringify({ ...readStamps(), [step.name]: stamp }));
+    }
+  });
 }
 
-const workflows = join(OUTPUT, 'workflows', 'index.js');
-const bundled = [join(OUTPUT, 'workflows'), join(OUTPUT, 'domain')]
-  .flatMap(filesIn)
-  .filter((file) => file.endsWith('.js'));
-const bundleStamp = hashOf([...bundled, ...SETTINGS]);
-if (existsSync(workflows) && (before.bundle !== bundleStamp || !existsSync(BUNDLE))) {
-  await bundle();
-  writeStamps({ sources: sourcesStamp, bundle: bundleStamp });
+function sayWaiting(): void {
+  console.error('Another build is running; waiting for it.');
+}
+
+function isUpToDate(step: Step): boolean {
+  return readStamps()[step.name] === stampOf(step) && step.outputs.every((file) => existsSync(file));
 }
 
 function compile(from: readonly string[]): void {
@@ -67,7 +88,7 @@ function compile(from: readonly string[]): void {
   const expected = new Set(outputsOf(from));
   const isLeftOver = (file: string): boolean => !expected.has(file.replace(/\.d\.ts$/, '.js'));
   for (const file of filesIn(OUTPUT)) {
-    if (file !== BUNDLE && file !== STAMPS && isLeftOver(file)) rmSync(file);
+    if (![BUNDLE, STAMPS, LOCK].includes(file) && isLeftOver(file)) rmSync(file);
   }
   const command = join(OUTPUT, 'cli', 'main.js');
   if (existsSync(command)) chmodSync(command, 0o755);
@@ -76,7 +97,7 @@ function compile(from: readonly string[]): void {
 async function bundle(): Promise<void> {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
-    workflowsPath: workflows,
+    workflowsPath: join(SOURCE, 'workflows', 'index.ts'),
     logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => ({ ...config, context: ROOT }),
   });
@@ -102,9 +123,9 @@ function outputOf(file: string): string {
   return join(OUTPUT, relative(SOURCE, file)).replace(/\.ts$/, '.js');
 }
 
-function hashOf(files: readonly string[]): string {
+function stampOf({ inputs }: Step): string {
   const hash = createHash('sha256');
-  for (const file of files) {
+  for (const file of [...inputs, ...SETTINGS]) {
     const name = relative(ROOT, file).split(sep).join('/');
     const content = readFileSync(file);
     hash.update(`${name}\0${content.length}\0`).update(content);
@@ -112,17 +133,14 @@ function hashOf(files: readonly string[]): string {
   return hash.digest('hex');
 }
 
-function readStamps(): Stamps {
+/** What each step was last done for, by its name. */
+function readStamps(): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(readFileSync(STAMPS, 'utf8'));
-    return typeof value === 'object' && value !== null ? value : {};
+    return typeof value === 'object' && value !== null ? { ...value } : {};
   } catch {
     return {};
   }
-}
-
-function writeStamps(stamps: Stamps): void {
-  writeFileSync(STAMPS, JSON.stringify(stamps));
 }
 
 function fail(message: string): never {
