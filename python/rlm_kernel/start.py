@@ -1,4 +1,5 @@
-"""The command line: `serve` starts the supervisor; the REPL begins here too, in the forked child."""
+"""The command line: `serve` starts the supervisor; the REPL begins here too, in the forked child. `patch` takes the
+difference between the clone and its commit."""
 
 import _signal
 import _socket
@@ -18,6 +19,10 @@ _MOST_FAILURES = 100
 
 
 def main():
+    if sys.argv[1:2] == ["patch"]:
+        from rlm_kernel.patch import main as take_patch
+
+        sys.exit(take_patch(sys.argv[2:]))
     options = _parse(sys.argv[1:])
     try:
         code = _serve(options)

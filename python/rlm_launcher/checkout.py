@@ -1,7 +1,7 @@
 """Makes the checkout that every clone of a commit lies on; run inside a sandbox.
 
 Files get the very bytes of their blobs: attributes of the tree (filters, line ends, encodings) have no say, neither
-here nor later in the clone. The index is dated after every file, so that the first `git status` compares dates only.
+here nor later in the clone.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 ATTRIBUTES = "* -text -ident -filter -working-tree-encoding !diff !merge !eol\n"
 _CONFIG = """[core]
@@ -37,9 +38,9 @@ def main(arguments):
     _make_repository(repository, options)
     _git(tree, "update-ref", "--no-deref", "HEAD", options.commit)
     _git(tree, "read-tree", "--reset", "-u", options.commit)
+    _date_before_now(tree, repository)
     index = os.path.join(repository, "index")
     if os.path.exists(index):
-        _date_after_every_file(tree, index)
         shutil.copy2(index, os.path.join(options.into, "index"))
 
 
@@ -61,7 +62,7 @@ def _make_repository(repository, options):
         shutil.copyfile(options.shallow, os.path.join(repository, "shallow"))
 
 
-def _git(tree, *arguments):
+def _git(tree, *arguments, **how):
     environment = {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": "/nonexistent",
@@ -73,18 +74,23 @@ def _git(tree, *arguments):
         "GIT_COMMITTER_EMAIL": "agent@localhost",
         "LC_ALL": "C",
     }
-    subprocess.run(["git", "-c", "core.hooksPath=/dev/null", *arguments], cwd=tree, env=environment, check=True)
+    return subprocess.run(["git", "-c", "core.hooksPath=/dev/null", *arguments], cwd=tree, env=environment, check=True, **how)
 
 
-def _date_after_every_file(tree, index):
-    """An entry as young as the index counts as doubtful, and its file is read again at every status."""
-    newest = os.stat(index).st_mtime_ns
-    for folder, folders, files in os.walk(tree):
-        if folder == tree:
-            folders.remove(".git")
-        for name in files:
-            newest = max(newest, os.lstat(os.path.join(folder, name)).st_mtime_ns)
-    os.utime(index, ns=(newest + 10_000_000, newest + 10_000_000))
+def _date_before_now(tree, repository):
+    """Gives every file the commit's date.
+
+    An entry as young as the index (git counts whole seconds) is doubtful, and its file would be read again at every
+    status; and a change made within the same second as the checkout could pass unseen.
+    """
+    said = _git(tree, "log", "-1", "--format=%ct", capture_output=True).stdout
+    date = min(int(said), int(time.time()) - 10)
+    for folder, folders, files in os.walk(tree, topdown=False):
+        if folder == repository or folder.startswith(repository + "/"):
+            continue
+        for name in files + folders:
+            os.utime(os.path.join(folder, name), (date, date), follow_symlinks=False)
+    _git(tree, "update-index", "-q", "--refresh")
 
 
 if __name__ == "__main__":

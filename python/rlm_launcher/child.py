@@ -28,6 +28,7 @@ import seccomp
 
 _INSIDE_UID = 1000
 _LISTEN_BACKLOG = 128
+_SCRATCH_MB = 512
 # In this order: each exists on some machine where another does not. What it hides is opened before.
 _STAGE_PLACES = ("/tmp", "/run", "/mnt", "/var/tmp")
 
@@ -170,7 +171,7 @@ def _stage(spec):
 
     stage = next(place for place in _STAGE_PLACES if os.path.isdir(place))
     linux.mount("tmpfs", stage, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
-    for name in ("data", "workspace", "lower"):
+    for name in ("data", "scratch", "workspace", "lower"):
         os.mkdir(f"{stage}/{name}")
     if lower is not None:
         _bind(lower, f"{stage}/lower", True)
@@ -208,6 +209,8 @@ def _make_workspace(spec, stage, lower):
     )
     for name in ("home", "tmp", "shm", "etc", "work"):
         os.mkdir(f"{data}/{name}")
+    # Apart from the rest, so that the patch can be taken from a sandbox that has filled its disk.
+    linux.mount("tmpfs", f"{stage}/scratch", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"size={_SCRATCH_MB}m,mode=755")
     os.chmod(f"{data}/tmp", 0o1777)
     os.chmod(f"{data}/shm", 0o1777)
     for name, text in _ETC.items():
@@ -266,6 +269,7 @@ def _bubblewrap_arguments(spec, stage, read_only, writable, workspace, status_fd
     # Both of bubblewrap's own file systems, / and /dev, are writable and have no limit of size: closed at the end.
     arguments += ["--proc", "/proc", "--dev", "/dev", "--bind", f"{data}/shm", "/dev/shm", "--remount-ro", "/dev"]
     arguments += ["--bind", f"{data}/tmp", "/tmp", "--bind", f"{data}/home", "/home/agent"]
+    arguments += ["--bind", f"{stage}/scratch", "/run/rlm/scratch"]
     arguments += ["--symlink", "../tmp", "/var/tmp"]
     if workspace is not None:
         arguments += ["--bind", workspace, spec["inside"]]

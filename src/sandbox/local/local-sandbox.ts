@@ -5,7 +5,7 @@ import type { Kernel, Patch, Sandbox } from '../provider.ts';
 import type { SandboxRecord } from './records.ts';
 
 /** Bytes a patch may have; the largest files beyond it are left out and named. */
-const PATCH_LIMIT = 128 * 1024 * 1024;
+const PATCH_LIMIT = 48 * 1024 * 1024;
 const PATCH_TIMEOUT_SECONDS = 300;
 const MOST_NOTES = 200;
 
@@ -28,6 +28,7 @@ export class LocalSandbox implements Sandbox {
       return { bytes: new Uint8Array(), notes: [] };
     }
     const paths = ['--workspace', inside.workspace, '--objects', inside.objects, '--index', inside.index];
+    if (inside.scratch !== undefined) paths.push('--scratch', inside.scratch);
     const command = ['patch', '--commit', commit, ...paths, '--limit', String(PATCH_LIMIT)];
     const reply = await this.kernel.process(
       {

@@ -52,6 +52,7 @@ function planIsolated(plan: PlanRequest): SandboxPlan {
     python: interpreter.path,
     kernel,
     workspace: WORKSPACE,
+    scratch: '/run/rlm/scratch',
     ...(base === undefined ? {} : { objects: INSIDE_OBJECTS, index: INSIDE_INDEX }),
   };
   const spec = launchSpec({

@@ -43,6 +43,8 @@ export interface InsidePaths {
   /** Objects and index of the base checkout; absent without a repository. */
   readonly objects?: string;
   readonly index?: string;
+  /** Room for taking the patch when the rest is full. */
+  readonly scratch?: string;
 }
 
 const RECORD = 'record.json';
