@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -10,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { TemporalSetupError } from './errors.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
 /** Everything a server's users share, in a folder beside its database file. */
@@ -19,6 +21,8 @@ export interface DevServerFiles {
   /** Held by the server process itself for its whole life, as a lock of the kernel's. */
   readonly lock: string;
   readonly record: string;
+  /** There while the database is made for the first time: one whose making was cut off holds nothing and is made anew. */
+  readonly making: string;
   readonly log: string;
   /** One file for each process that uses the server. */
   readonly users: string;
@@ -36,24 +40,27 @@ export interface DevServerRecord {
   readonly ending?: boolean;
 }
 
-/** The same folder for every way to write the path of the same database file. */
+/**
+ * The same folder for every way to write the path of the same database file. Makes nothing.
+ *
+ * @throws TemporalSetupError when SQLite would take the name for another.
+ */
 export function devServerFiles(databaseFile: string): DevServerFiles {
-  const given = resolve(databaseFile);
-  mkdirSync(dirname(given), { recursive: true, mode: 0o700 });
-  const file = realPath(given);
+  const file = realPath(resolve(databaseFile));
+  if (/[?#%]/.test(basename(file))) {
+    throw new TemporalSetupError(`The name of a database file must not hold ?, # or %: ${file}. Choose another.`);
+  }
   const folder = `${file}.server`;
-  const files = {
+  return {
     databaseFile: file,
     folder,
     lock: join(folder, 'lock'),
     record: join(folder, 'server.json'),
+    making: join(folder, 'making'),
     log: join(folder, 'server.log'),
     users: join(folder, 'users'),
     stoppers: join(folder, 'stoppers'),
   };
-  mkdirSync(files.users, { recursive: true, mode: 0o700 });
-  mkdirSync(files.stoppers, { recursive: true, mode: 0o700 });
-  return files;
 }
 
 export function readRecord(files: DevServerFiles): DevServerRecord | undefined {
@@ -69,6 +76,7 @@ export function markEnding(files: DevServerFiles, record: DevServerRecord): void
 /** Registers this process in a folder of users or stoppers; the answer takes it out again. */
 export function register(folder: string): () => void {
   const identity = ownIdentity();
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, `${identity.pid}-${randomUUID()}.json`);
   writeAtomically(file, identity);
   return () => rmSync(file, { force: true });
@@ -76,6 +84,7 @@ export function register(folder: string): () => void {
 
 /** The processes registered in a folder that still run; what dead ones left is removed. */
 export function livingProcesses(folder: string): readonly ProcessIdentity[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .flatMap((name) => {
@@ -104,12 +113,10 @@ export function rotateLog(files: DevServerFiles): void {
   if (size > LOG_LIMIT) renameSync(files.log, `${files.log}.1`);
 }
 
+/** Without symbolic links, also where the end of the path does not exist yet. */
 function realPath(file: string): string {
-  try {
-    return realpathSync(file);
-  } catch {
-    return join(realpathSync(dirname(file)), basename(file));
-  }
+  if (existsSync(file) || dirname(file) === file) return realpathSync(file);
+  return join(realPath(dirname(file)), basename(file));
 }
 
 function writeAtomically(file: string, value: unknown): void {

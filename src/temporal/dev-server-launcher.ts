@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
+import { dirname } from 'node:path';
 import type { DevServerFiles } from './dev-server-files.ts';
 import { rotateLog } from './dev-server-files.ts';
 import { LOOPBACK } from './dev-server-arguments.ts';
@@ -14,10 +15,11 @@ export const LOCK_IS_HELD = 75;
  * Takes the lock of the database file, writes where the server will listen, and *becomes* the server, which
  * so holds the lock for its life. The kernel gives the lock back whatever ends the process: there is no
  * stale lock, no server without a record, and no moment in which two processes could both start one.
+ * A new database is marked until its server answers: one whose making was cut off would never start again.
  */
 const LAUNCHER = `
 import fcntl, json, os, subprocess, sys
-lock, record_file, record, *command = sys.argv[1:]
+lock, record_file, record, database, making, *command = sys.argv[1:]
 os.umask(0o077)
 descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
 try:
@@ -25,6 +27,12 @@ try:
 except BlockingIOError:
     sys.exit(${LOCK_IS_HELD})
 os.set_inheritable(descriptor, True)
+if os.path.exists(making):
+    for file in [database, database + "-wal", database + "-shm"]:
+        if os.path.exists(file):
+            os.unlink(file)
+elif not os.path.exists(database):
+    open(making, "x").close()
 pid = os.getpid()
 try:
     with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
@@ -58,8 +66,19 @@ export function launchDevServer(files: DevServerFiles, launch: Launch): ChildPro
     const command = [launch.executable, ...launch.serverArguments];
     const child = spawn(
       findPython(),
-      ['-I', '-S', '-c', LAUNCHER, files.lock, files.record, JSON.stringify(record), ...command],
-      { cwd: files.folder, detached: true, stdio: ['ignore', log, log], env: serverEnvironment() },
+      [
+        '-I',
+        '-S',
+        '-c',
+        LAUNCHER,
+        files.lock,
+        files.record,
+        JSON.stringify(record),
+        files.databaseFile,
+        files.making,
+        ...command,
+      ],
+      { cwd: dirname(files.databaseFile), detached: true, stdio: ['ignore', log, log], env: serverEnvironment() },
     );
     child.unref();
     return child;

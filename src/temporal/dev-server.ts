@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { devServerArguments, LOOPBACK } from './dev-server-arguments.ts';
 import {
@@ -96,6 +97,7 @@ export async function startOrAttachDevServer(options: DevServerOptions): Promise
   const unregister = register(files.users);
   try {
     const { record, startedByUs } = await ensureRunning(files, options);
+    rmSync(files.making, { force: true });
     const address = `${LOOPBACK}:${record.port}`;
     await ensureNamespace(address, namespace, ANSWER_TIME);
     const stopWatching = options.restart === false ? () => Promise.resolve() : keepRunning(files, record, options);
@@ -180,7 +182,8 @@ async function launch(
   const port = await freePort(previous === undefined ? usualPorts(files) : [previous.port, ...usualPorts(files)]);
   const uiPort = options.ui === true ? await freePort([port + 10_000]) : undefined;
   const serverArguments = devServerArguments({
-    databaseFile: files.databaseFile,
+    // Its folder is the server's current one, so that no character of the path can mean something to SQLite.
+    databaseFile: basename(files.databaseFile),
     port,
     uiPort,
     namespace: options.namespace ?? 'default',

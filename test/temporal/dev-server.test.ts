@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -70,6 +70,7 @@ describe('starting and attaching', () => {
   test('a server that cannot start is an error with the last lines of its log', async () => {
     const options = serverOptions();
     const database = join(options.stateDirectory, 'temporal.db');
+    mkdirSync(options.stateDirectory, { recursive: true });
     writeFileSync(database, 'this is no database');
     await expect(startOrAttachDevServer(options)).rejects.toThrow(/does not start[^]*file is not a database/);
     expect(devServerStatus(database)).toMatchObject({ server: undefined, users: [] });
@@ -97,15 +98,37 @@ describe('one server for each database file', () => {
     const options = serverOptions();
     const files = devServerFiles(defaultDatabaseFile(options.stateDirectory));
     const other = identityOf(process.pid);
+    mkdirSync(files.folder, { recursive: true });
     const record = { process: { ...other, startTime: '1' }, port: 14_998, uiPort: null, executable: '/bin/true' };
     writeFileSync(files.record, JSON.stringify(record));
     const server = await startServer(options);
     expect(server).toMatchObject({ startedByUs: true, address: '127.0.0.1:14998' });
   });
 
+  test('a database whose making was cut off is made anew, one that was ever used is not', async () => {
+    const options = serverOptions();
+    const files = devServerFiles(defaultDatabaseFile(options.stateDirectory));
+    mkdirSync(files.folder, { recursive: true });
+    writeFileSync(files.databaseFile, 'the first half of a database');
+    writeFileSync(files.making, '');
+    const server = await startServer(options);
+    expect(server.startedByUs).toBe(true);
+    expect(existsSync(files.making)).toBe(false);
+  });
+
+  test('characters that mean something to SQLite may be in the path', async () => {
+    const options = serverOptions();
+    const stateDirectory = join(options.stateDirectory, 'a b?c#d%41ü');
+    const server = await startServer({ ...options, stateDirectory });
+    expect(existsSync(join(stateDirectory, 'temporal.db'))).toBe(true);
+    await expect(startOrAttachDevServer({ ...options, databaseFile: '/tmp/a?b' })).rejects.toThrow(/Choose another/);
+    await kill(server.process);
+  });
+
   test('files cut off in the middle do not matter', async () => {
     const options = serverOptions();
     const files = devServerFiles(defaultDatabaseFile(options.stateDirectory));
+    mkdirSync(files.users, { recursive: true });
     writeFileSync(files.record, '{"process": {"pid"');
     writeFileSync(join(files.users, '1-x.json'), '');
     const server = await startServer(options);
