@@ -50,7 +50,8 @@ class Bridge:
             message["descriptor"] = ours.fileno()
             data = wire.frame(message)
             if len(data) > CALL_SIZE:
-                raise ValueError("%d bytes are too many, %d are allowed" % (len(data), CALL_SIZE))
+                name = message.get("function", "FINAL")
+                raise ValueError("%s: %d bytes are too many; %d are allowed" % (name, len(data), CALL_SIZE))
             passed = theirs.fileno().to_bytes(wire.INT_BYTES, wire.BYTE_ORDER)
             self._socket.sendmsg([b"c"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, passed)])
             theirs.close()

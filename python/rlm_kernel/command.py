@@ -11,6 +11,7 @@ from rlm_kernel.connection import HttpError
 from rlm_kernel.limits import PROCESS_OUTPUT, PROCESS_OUTPUT_MAX, PROCESS_TIMEOUT
 from rlm_kernel.loop import READ, WRITE
 
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 
@@ -35,11 +36,13 @@ class CommandRequest:
         _require(_is_number(self.timeout) and 0 < self.timeout <= 86400, "timeout")
         _require(_is_number(self.limit) and 0 <= self.limit <= PROCESS_OUTPUT_MAX, "limit")
         self.limit = int(self.limit)
+        _require(isinstance(stdin, str) and stdin.isascii() and len(stdin) % 4 == 0, "stdin")
+        stdin = stdin.encode("ascii")
+        _require(not stdin.translate(None, _BASE64), "stdin")
         try:
-            self.stdin = binascii.a2b_base64(stdin) if isinstance(stdin, str) else None
+            self.stdin = binascii.a2b_base64(stdin)
         except ValueError:
-            self.stdin = None
-        _require(self.stdin is not None, "stdin")
+            _require(False, "stdin")
 
 
 def _require(condition, name):
@@ -185,7 +188,8 @@ def _become(request, stdin, stdout, stderr):
         os.execvpe(request.argv[0], request.argv, request.env)
     except OSError as error:
         code = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
-        complaint = "%s: %s\n" % (request.argv[0], error)
+        name = request.cwd if error.filename == request.cwd else request.argv[0]
+        complaint = "%s: %s\n" % (name, error.strerror)
     except BaseException as error:
         complaint = "%s: %r\n" % (request.argv[0], error)
     finally:

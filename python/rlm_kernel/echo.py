@@ -1,7 +1,6 @@
 """Compiles and runs a block; renders what went wrong."""
 
 import os
-import sys
 
 _ONLY_AST = 0x400
 _OURS = os.path.dirname(__file__)
@@ -19,21 +18,15 @@ def compile_block(code, name):
     return [*first, compile(last, name, "single", 0, True)]
 
 
-def remember_source(code, name):
+def remember_source(linecache, code, name):
     """So that tracebacks and inspect show the lines of blocks."""
-    lines = [line + "\n" for line in code.split("\n")]
-    linecache = sys.modules.get("linecache")
-    if linecache is None:
-        import linecache
-    linecache.cache[name] = (len(code), None, lines, name)
+    linecache.cache[name] = (len(code), None, [line + "\n" for line in code.split("\n")], name)
 
 
-def describe(error, limit, sources):
+def describe(error, limit):
     """The traceback of an exception without our own frames, at most about `limit` characters."""
     import traceback
 
-    for name, code in sources.items():
-        remember_source(code, name)
     try:
         report = traceback.TracebackException(type(error), error, error.__traceback__)
         _drop_our_frames(report)

@@ -42,13 +42,23 @@ def _act_after_loading(spec, action):
     spec.loader = Loader()
 
 
-def seed_random(seed):
-    """Python's and numpy's random numbers repeat themselves when a sandbox is rebuilt."""
+def _ignore_ends_of_blocks(asyncio_log):
+    """A task that FINAL or the time limit ended has no exception that somebody should have retrieved."""
+    asyncio_log.logger.addFilter(
+        lambda record: not (record.exc_info and issubclass(record.exc_info[0], KeyboardInterrupt))
+    )
+
+
+def act_on_imports(seed, remember_sources):
+    """Once for a REPL. `remember_sources(linecache)` makes the source of the blocks so far known to it."""
     actions = {
+        # Random numbers repeat themselves when a sandbox is rebuilt.
         "random": lambda module: module.seed(seed),
         "numpy.random": lambda module: module.seed(seed % (1 << 32)),
         # The code's functions live in a `__main__` without a file: only a fork can find them.
         "multiprocessing": lambda module: module.set_start_method("fork"),
+        "linecache": remember_sources,
+        "asyncio.log": _ignore_ends_of_blocks,
     }
     for name in list(actions):
         if name in sys.modules:

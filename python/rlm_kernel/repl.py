@@ -60,7 +60,7 @@ class Repl:
         wire.write_all(self.control, wire.frame(message))
 
     def _setup(self, message):
-        from rlm_kernel.imports import seed_random
+        from rlm_kernel.imports import act_on_imports
 
         namespace = self._module.__dict__
         self._functions = {
@@ -75,8 +75,8 @@ class Repl:
                 return "function %s cannot be made: %s" % (description["name"], error.msg)
         namespace.update(message["variables"])
         namespace.update(self._functions)
-        seed_random(message["seed"])
         if "" not in sys.path:
+            act_on_imports(message["seed"], self._remember_sources)
             sys.path.insert(0, "")
         try:
             os.chdir(message["cwd"])
@@ -111,7 +111,7 @@ class Repl:
         code = message["code"]
         self._sources[name] = code
         if "linecache" in sys.modules:
-            remember_source(code, name)
+            remember_source(sys.modules["linecache"], code, name)
         self._bridge.final = False
         error = None
         try:
@@ -141,9 +141,13 @@ class Repl:
         if isinstance(raised, SystemExit) and raised.code in (None, 0):
             return None
         try:
-            return clean(describe(raised, limit, self._sources))
+            return clean(describe(raised, limit))
         except BaseException as failure:
             return "%s (and it cannot be shown: %s)" % (type(raised).__name__, type(failure).__name__)
+
+    def _remember_sources(self, linecache):
+        for name, code in self._sources.items():
+            remember_source(linecache, code, name)
 
     def _on_interrupt(self, number, frame):
         if os.getpid() != self._pid:
