@@ -1,17 +1,17 @@
 import type { ConfigInput } from './config/schema.ts';
 import { loadDotEnv } from './config/dot-env.ts';
 import { parseConfig } from './config/load-config.ts';
+import { emptyDocument } from './client/empty-document.ts';
 import { openEnvironment } from './client/environment.ts';
 import { reportRun, type RunReport } from './client/report-run.ts';
 import type { RunArguments } from './client/run-arguments.ts';
 import { planRun, startRun } from './client/start-run.ts';
-import { createTemporalRuns, type RunEnd, type TemporalRuns } from './client/temporal-runs.ts';
+import { createTemporalRuns, type TemporalRuns } from './client/temporal-runs.ts';
 import type { RunConfig } from './domain/config.ts';
 import { TypedError } from './domain/failures.ts';
 import type { RunReference } from './domain/records.ts';
 import { listRuns } from './results/find-run.ts';
 import { readPatch, runDocument, type RunDocument } from './results/run-document.ts';
-import { NO_USAGE } from './domain/usage.ts';
 import { resolveTemporal } from './temporal/connection.ts';
 
 export type { ConfigInput, RunArguments, RunConfig, RunDocument, RunReference, RunReport };
@@ -120,7 +120,7 @@ function createClient({ environment, config, given, runs, close }: ClientParts):
     const end = known === undefined ? undefined : await runs.end(run, { execution: known.execution, signal });
     const { snapshot, status: standing, reason } = await status(run);
     const results = { status: standing, reason, results: null, now: Date.now() };
-    return snapshot === undefined ? emptyDocument(run, end) : runDocument(blobs, snapshot, results);
+    return snapshot === undefined ? emptyDocument(run, standing, end) : runDocument(blobs, snapshot, results);
   }
 
   const handle = (
@@ -164,26 +164,6 @@ function mustRun(run: string, found: boolean): void {
   if (!found) throw new TypedError('Input.Invalid', `Run "${run}" is not running: it has ended, or never was.`);
 }
 
-export function unknownRun(run: string): TypedError {
+function unknownRun(run: string): TypedError {
   return new TypedError('Input.Invalid', `There is no run "${run}": rlm list shows those there are.`);
-}
-
-/** Of a run that ended before it had stored anything. */
-export function emptyDocument(run: string, end: RunEnd | undefined): RunDocument {
-  const failed = end === undefined || 'outcome' in end ? undefined : end;
-  return {
-    run_id: run,
-    status: failed?.status ?? 'failed',
-    answer: null,
-    patch: null,
-    agents: 0,
-    max_depth: 0,
-    iterations: 0,
-    usage: NO_USAGE,
-    sandboxes: 0,
-    execution_time: 0,
-    results: null,
-    error: failed?.error ?? null,
-    notes: [],
-  };
 }

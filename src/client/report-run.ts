@@ -19,7 +19,7 @@ export interface RunReport {
 }
 
 const NO_SERVER = 'no Temporal server is running here: rlm up starts it';
-const NO_WORKER = 'no worker is at work on it: rlm up starts one, or repeat the command that started the run';
+export const NO_WORKER = 'no worker is at work on it: rlm up starts one, or repeat the command that started the run';
 
 /**
  * @param runs undefined where Temporal cannot be reached

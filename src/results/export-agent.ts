@@ -61,7 +61,7 @@ export interface ExportedBlock {
 
   readonly status: BlockRecord['result']['status'];
   /** Calls that the host answered, in the order of their answers. */
-  readonly calls: readonly { readonly call: string; readonly function: string }[];
+  readonly calls: BlockRecord['calls'];
 }
 
 export type ExportedUsage = Usage;
@@ -141,7 +141,7 @@ function exportBlock(block: BlockRecord): ExportedBlock {
     execution_time: result.execution_time,
     error: result.error,
     status: result.status,
-    calls: block.calls.map(({ call, function: name }) => ({ call, function: name })),
+    calls: block.calls,
   };
 }
 

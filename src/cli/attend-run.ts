@@ -1,0 +1,125 @@
+import { join, resolve } from 'node:path';
+import { emptyDocument } from '../client/empty-document.ts';
+import { endedReport } from '../client/report-run.ts';
+import type { StartedRun, TemporalRuns } from '../client/temporal-runs.ts';
+import { createResultsWriter } from '../results/results-files.ts';
+import { runDocument, type RunDocument } from '../results/run-document.ts';
+import { createRunReader } from '../results/run-reader.ts';
+import { EXIT_CANCELLED, exitCodeOf } from './exit-codes.ts';
+import { followRun, type Followed } from './follow-run.ts';
+import type { HostedWorker } from './host-worker.ts';
+import { catchInterrupts } from './interrupts.ts';
+import { say, type Io } from './io.ts';
+import { createDisplay } from './live/display.ts';
+import type { JsonOption, TalkOptions } from './options.ts';
+import { presentRun } from './present-run.ts';
+import { afterStart, CommandError } from './report-error.ts';
+import type { Session } from './session.ts';
+
+export interface Attendance {
+  readonly io: Io;
+  readonly session: Session;
+  readonly runs: TemporalRuns;
+  readonly started: Pick<StartedRun, 'run' | 'execution'>;
+  /** In this process; closed in the end. */
+  readonly worker: HostedWorker | undefined;
+  readonly options: TalkOptions & JsonOption & { readonly output?: string; readonly results?: string };
+  /** What to type to come back to the run. */
+  readonly again: string;
+  /** A pause ends the following, with exit code 1. Default true. */
+  readonly endOnPause?: boolean;
+  readonly interruptible?: 'detach-or-cancel' | 'leave';
+  /** What came of the run is not printed. */
+  readonly silentResult?: boolean;
+  /** Gets a way to print lines above the display. */
+  readonly onDisplay?: (note: (line: string) => void) => void;
+}
+
+/** Follows a run to its end and prints what came of it. @returns the exit code */
+export function attendRun(attendance: Attendance): Promise<number> {
+  return afterStart(async () => {
+    const interrupts = catchInterrupts();
+    try {
+      const { io, worker } = attendance;
+      const { followed, document } = await follow(attendance, interrupts);
+      const exitCode = await conclude(attendance, followed, document);
+      if (worker !== undefined) {
+        // Handing work over takes a moment; who cannot wait presses once more.
+        void interrupts.next().then(() => process.exit(EXIT_CANCELLED));
+        await worker.close().catch((error: unknown) => say(io, `The worker did not end well: ${String(error)}`));
+      }
+      return exitCode;
+    } finally {
+      interrupts.close();
+    }
+  });
+}
+
+async function follow(
+  attendance: Attendance,
+  interrupts: ReturnType<typeof catchInterrupts>,
+): Promise<{ followed: Followed; document: RunDocument }> {
+  const { io, session, started, worker, options } = attendance;
+  const { run, execution } = started;
+  const { blobs } = session;
+  const reader = createRunReader(blobs, { run, execution });
+  const results =
+    options.results === undefined
+      ? undefined
+      : createResultsWriter({ blobs, reader, folder: resolve(session.cwd, options.results), run });
+  const { quiet = false, verbose = false } = options;
+  const display = createDisplay({ stream: io.stderr, env: io.env, run, quiet, verbose });
+  attendance.onDisplay?.((line) => display.note(line));
+  const followed = await followRun({
+    runs: attendance.runs,
+    reader,
+    run,
+    execution,
+    display,
+    interrupts,
+    endOnPause: attendance.endOnPause ?? true,
+    interruptible: attendance.interruptible ?? 'detach-or-cancel',
+    ...(results === undefined ? {} : { results }),
+    ...(worker === undefined ? {} : { worker }),
+  });
+  const end = followed.kind === 'ended' ? followed.end : undefined;
+  const stored = await reader.snapshot();
+  const { snapshot, status, reason } =
+    end === undefined ? { snapshot: stored, status: unendedStatus(followed), reason: null } : endedReport(stored, end);
+  if (snapshot === undefined) return { followed, document: emptyDocument(run, status, end) };
+  const written = options.results === undefined ? null : join(options.results, `${run}.detail.json`);
+  return {
+    followed,
+    document: await runDocument(blobs, snapshot, {
+      status,
+      reason: followed.kind === 'paused' ? followed.reason : reason,
+      results: written,
+      now: Date.now(),
+    }),
+  };
+}
+
+function unendedStatus(followed: Followed): RunDocument['status'] {
+  return followed.kind === 'paused' ? 'paused' : 'running';
+}
+
+async function conclude(attendance: Attendance, followed: Followed, document: RunDocument): Promise<number> {
+  const { io, session, options, worker, started, again } = attendance;
+  const { run } = started;
+  if (followed.kind === 'worker-failed') {
+    const why = followed.error instanceof Error ? followed.error.message : String(followed.error);
+    throw new CommandError(`The worker failed: ${why}\nNothing of the run is lost; go on with ${again}.`, 1);
+  }
+  if (followed.kind === 'detached') {
+    const sleeps = worker === undefined ? 'goes on where its workers are' : 'sleeps until a worker takes it up again';
+    say(io, `Run ${run} ${sleeps}. Go on here with ${again}; watch it with rlm watch ${run};`);
+    say(io, `rlm up starts a worker for it; rlm cancel ${run} ends it.`);
+    return EXIT_CANCELLED;
+  }
+  if (followed.kind === 'paused') {
+    say(io, `Run ${run} is paused: ${followed.reason}`);
+    say(io, `Nothing is lost. When the cause is gone, go on with ${again}.`);
+  }
+  if (attendance.silentResult === true) return exitCodeOf(document.status);
+  return presentRun(io, session.cwd, document, options);
+}

@@ -1,0 +1,128 @@
+import type { TemporalRun } from '../client/temporal-runs.ts';
+import { findRun } from '../results/find-run.ts';
+import { attendRun } from './attend-run.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_CANCELLED } from './exit-codes.ts';
+import { hostWorker } from './host-worker.ts';
+import { say, type Io } from './io.ts';
+import { noSuchRun } from './look.ts';
+import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
+import { checkWritable } from './output-file.ts';
+import { presentStored } from './present-stored.ts';
+import { CommandError } from './report-error.ts';
+import { withSession, type OpenTemporal, type Session } from './session.ts';
+
+export interface AttachOptions extends TemporalOptions, TalkOptions, JsonOption {
+  readonly results?: string;
+  readonly output?: string;
+}
+
+export interface PauseOptions extends TemporalOptions {
+  readonly reason?: string;
+}
+
+/** Milliseconds in which a worker that is there answers for a run. */
+const WORKER_ANSWERS = 4000;
+
+/** `rlm watch`. */
+export function watch(io: Io, run: string, options: AttachOptions): Promise<number> {
+  return withSession(io, options, async (session) => {
+    const stored = await findRun(session.blobs, run);
+    if (stored?.outcome !== undefined) return presentStored(io, session, run, options);
+    const { runs, known } = await mustFind(session, run);
+    return attendRun({
+      io,
+      session,
+      runs,
+      options,
+      started: known,
+      worker: undefined,
+      again: `rlm resume ${run}`,
+      endOnPause: false,
+      interruptible: 'leave',
+    });
+  });
+}
+
+/** `rlm pause`. */
+export function pause(io: Io, run: string, options: PauseOptions): Promise<number> {
+  return withSession(io, options, async (session) => {
+    const { runs } = await mustFind(session, run);
+    if (!(await runs.pause(run, options.reason))) throw hasEnded(run);
+    say(io, `Run ${run} pauses: what is under way is finished, nothing new is begun. Go on with rlm resume ${run}.`);
+    return EXIT_DONE;
+  });
+}
+
+/** `rlm resume`: tells the run, and works on it where nobody else does. */
+export function resume(io: Io, run: string, options: AttachOptions): Promise<number> {
+  return withSession(io, options, async (session) => {
+    const stored = await findRun(session.blobs, run);
+    if (stored?.outcome !== undefined) return presentStored(io, session, run, options);
+    if (options.output !== undefined) await checkWritable(session.cwd, options.output);
+    const { runs, known, temporal } = await openFor(session, run, (line) => say(io, line));
+    if (!(await runs.resume(run))) throw hasEnded(run);
+    if ((await runs.state(run, WORKER_ANSWERS)) !== undefined) {
+      say(io, `Run ${run} goes on. Follow it with rlm watch ${run}.`);
+      return EXIT_DONE;
+    }
+    const worker = await hostWorker(session, temporal, (line) => say(io, line));
+    return attendRun({ io, session, runs, options, started: known, worker, again: `rlm resume ${run}` });
+  });
+}
+
+/** `rlm cancel`: waits until the run has ended and cleaned up, with a worker of its own where there is none. */
+export function cancel(io: Io, run: string, options: AttachOptions): Promise<number> {
+  return withSession(io, options, async (session) => {
+    const stored = await findRun(session.blobs, run);
+    if (stored?.outcome !== undefined) throw hasEnded(run);
+    const { runs, known, temporal } = await openFor(session, run, (line) => say(io, line));
+    if (!(await runs.cancel(run))) throw hasEnded(run);
+    const hasWorker = (await runs.state(run, WORKER_ANSWERS)) !== undefined;
+    const worker = hasWorker ? undefined : await hostWorker(session, temporal, (line) => say(io, line));
+    const exitCode = await attendRun({
+      io,
+      session,
+      runs,
+      options: { ...options, quiet: options.verbose !== true },
+      started: known,
+      worker,
+      again: `rlm cancel ${run}`,
+      endOnPause: false,
+      interruptible: 'leave',
+      silentResult: true,
+    });
+    if (exitCode !== EXIT_CANCELLED) return exitCode === EXIT_DONE ? EXIT_DONE : EXIT_FAILED;
+    say(io, `Run ${run} is cancelled; rlm result ${run} and rlm patch ${run} show what it had so far.`);
+    return EXIT_DONE;
+  });
+}
+
+interface Found extends OpenTemporal {
+  readonly known: TemporalRun;
+}
+
+/** On a server that runs. */
+async function mustFind(session: Session, run: string): Promise<Found> {
+  const found = await session.findTemporal();
+  const known = await found?.runs.describe(run);
+  if (found !== undefined && known !== undefined) return { ...found, known };
+  if (found === undefined && (await findRun(session.blobs, run)) !== undefined) {
+    throw new CommandError(
+      `Run ${run} sleeps, because no Temporal server runs here: rlm resume ${run} goes on with it.`,
+      EXIT_FAILED,
+    );
+  }
+  throw noSuchRun(run);
+}
+
+/** The same, but the embedded server is started: a run may sleep in its database. */
+async function openFor(session: Session, run: string, log: (line: string) => void): Promise<Found> {
+  const opened = await session.openTemporal({ log });
+  const known = await opened.runs.describe(run);
+  if (known === undefined) throw noSuchRun(run);
+  return { ...opened, known };
+}
+
+function hasEnded(run: string): CommandError {
+  return new CommandError(`Run ${run} has ended already: rlm result ${run} shows how.`, EXIT_FAILED);
+}

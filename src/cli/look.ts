@@ -1,0 +1,108 @@
+import { join, resolve } from 'node:path';
+import { emptyDocument } from '../client/empty-document.ts';
+import { reportRun, type RunReport } from '../client/report-run.ts';
+import { answerText } from '../results/export-agent.ts';
+import { createResultsWriter } from '../results/results-files.ts';
+import { runDocument, type RunDocument } from '../results/run-document.ts';
+import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
+import { say, writeJson, writeResult, type Io } from './io.ts';
+import { wantsColor } from './live/display.ts';
+import { renderTree } from './live/tree.ts';
+import type { JsonOption, TemporalOptions } from './options.ts';
+import { checkWritable, writeOutput } from './output-file.ts';
+import { patchBytes, summaryLines } from './present-run.ts';
+import { CommandError } from './report-error.ts';
+import { withSession, type Session } from './session.ts';
+
+export interface LookOptions extends TemporalOptions, JsonOption {
+  readonly results?: string;
+  readonly output?: string;
+}
+
+/** `rlm status`. */
+export function showStatus(io: Io, run: string, options: LookOptions): Promise<number> {
+  return look(io, run, options, async (session, report) => {
+    if (options.json === true) {
+      await writeJson(io, await documentOf(session, report, null));
+      return EXIT_DONE;
+    }
+    const { snapshot, status, reason } = report;
+    const columns = io.stdout.isTTY ? io.stdout.columns : 120;
+    const color = wantsColor(io.stdout, io.env);
+    const view = { snapshot, run, status, reason, now: Date.now(), columns, rows: Number.MAX_SAFE_INTEGER, color };
+    io.stdout.write(`${renderTree(view).join('\n')}\n`);
+    return EXIT_DONE;
+  });
+}
+
+/** `rlm result`: the answer, whole; of a run that has not ended the results so far are written all the same. */
+export function showResult(io: Io, run: string, options: LookOptions): Promise<number> {
+  return look(io, run, options, async (session, report) => {
+    const document = await documentOf(session, report, await writeFiles(session, report, options.results));
+    if (options.json === true) await writeJson(io, document);
+    else {
+      for (const line of summaryLines(document)) say(io, line);
+      if (document.answer !== null) {
+        const text = answerText(document.answer);
+        await writeResult(io, text.endsWith('\n') ? text : `${text}\n`);
+      }
+    }
+    return endedExitCode(io, report);
+  });
+}
+
+/** `rlm patch`: bytes as they are, because files need not be UTF-8. */
+export async function showPatch(io: Io, run: string, options: LookOptions): Promise<number> {
+  if (options.output !== undefined) await checkWritable(io.cwd, options.output);
+  return look(io, run, options, async (session, report) => {
+    const patch = patchBytes(await documentOf(session, report, null));
+    const exitCode = endedExitCode(io, report);
+    if (exitCode !== EXIT_DONE) return exitCode;
+    if (patch === undefined) say(io, `Run ${run} changed nothing.`);
+    if (options.output !== undefined) await writeOutput(io.cwd, options.output, patch ?? new Uint8Array());
+    else if (patch !== undefined) await writeResult(io, patch);
+    return EXIT_DONE;
+  });
+}
+
+function look(
+  io: Io,
+  run: string,
+  options: LookOptions,
+  show: (session: Session, report: RunReport) => Promise<number>,
+): Promise<number> {
+  return withSession(io, options, async (session) => {
+    const found = await session.findTemporal();
+    const report = await reportRun({ blobs: session.blobs, runs: found?.runs }, run);
+    if (report === undefined) throw noSuchRun(run);
+    return show(session, report);
+  });
+}
+
+export function noSuchRun(run: string): CommandError {
+  return new CommandError(`There is no run "${run}": rlm list shows those there are.`);
+}
+
+async function documentOf(session: Session, report: RunReport, results: string | null): Promise<RunDocument> {
+  const { snapshot, status, reason, run } = report;
+  if (snapshot === undefined) return { ...emptyDocument(run, status), error: reason };
+  return runDocument(session.blobs, snapshot, { status, reason, results, now: Date.now() });
+}
+
+async function writeFiles(
+  session: Session,
+  { snapshot, reader, run }: RunReport,
+  folder: string | undefined,
+): Promise<string | null> {
+  if (snapshot === undefined || folder === undefined) return null;
+  const writer = createResultsWriter({ blobs: session.blobs, reader, folder: resolve(session.cwd, folder), run });
+  await writer.write(snapshot);
+  return join(folder, `${run}.detail.json`);
+}
+
+/** Whatever became of it: the question was how it ended, and it has. */
+function endedExitCode(io: Io, { run, status }: RunReport): number {
+  if (['completed', 'timed_out', 'cancelled', 'failed', 'terminated'].includes(status)) return EXIT_DONE;
+  say(io, `Run ${run} has not ended (${status}): follow it with rlm watch ${run}.`);
+  return EXIT_FAILED;
+}

@@ -1,0 +1,45 @@
+import { Command, Option } from 'commander';
+
+export interface TemporalOptions {
+  readonly address?: string;
+  readonly namespace?: string;
+  readonly profile?: string;
+  readonly config?: string;
+}
+
+export interface TalkOptions {
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+export interface JsonOption {
+  readonly json?: boolean;
+}
+
+/** Of every command that works with runs: where Temporal is, and the configuration that names the rest. */
+export function withTemporal(command: Command): Command {
+  return command
+    .option('-c, --config <file>', 'configuration (default: config.yaml in the current folder, when there is one)')
+    .option('--address <host:port>', 'Temporal server (default: TEMPORAL_ADDRESS, a profile, or the embedded one)')
+    .option('--namespace <name>', 'Temporal namespace')
+    .option('--profile <name>', "profile of Temporal's configuration file");
+}
+
+export function withJson(command: Command): Command {
+  return command.option('--json', 'print one JSON document on standard output');
+}
+
+export function withTalk(command: Command): Command {
+  return command
+    .addOption(new Option('-q, --quiet', 'no progress, only what went wrong').conflicts('verbose'))
+    .option('-v, --verbose', 'more about what happens');
+}
+
+export function withResults(command: Command): Command {
+  return command.option('--results <folder>', 'folder of the results files', 'results');
+}
+
+/** For this program's own use. */
+export function hidden(flags: string): Option {
+  return new Option(flags).hideHelp();
+}

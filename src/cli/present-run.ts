@@ -1,0 +1,88 @@
+import { answerText } from '../results/export-agent.ts';
+import type { RunDocument } from '../results/run-document.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import { say, writeJson, writeResult, type Io } from './io.ts';
+import { formatClock, formatCost, formatCount, plural } from './live/format.ts';
+import type { JsonOption, TalkOptions } from './options.ts';
+import { writeOutput } from './output-file.ts';
+
+/** Lines of an answer shown beside a patch; `rlm result` shows the whole. */
+const ANSWER_LINES = 20;
+
+/**
+ * Prints what came of a run: the patch on standard output, or the answer where there is none or it went to a file;
+ * the rest on standard error.
+ *
+ * @returns the exit code
+ */
+export async function presentRun(
+  io: Io,
+  cwd: string,
+  document: RunDocument,
+  options: TalkOptions & JsonOption & { readonly output?: string },
+): Promise<number> {
+  const patch = patchBytes(document);
+  const ended = document.status !== 'paused';
+  if (options.output !== undefined && ended) await writeOutput(cwd, options.output, patch ?? new Uint8Array());
+  if (options.quiet !== true) for (const line of summaryLines(document)) say(io, line);
+  else if (document.error !== null && ended) say(io, `rlm: ${document.error}`);
+  if (options.json === true) {
+    await writeJson(io, document);
+  } else if (options.output !== undefined && ended) {
+    if (options.quiet !== true) say(io, outputLine(options.output, patch));
+    await printAnswer(io, document);
+  } else if (patch === undefined) {
+    await printAnswer(io, document);
+  } else {
+    if (options.quiet !== true) sayAnswer(io, document);
+    await writeResult(io, patch);
+  }
+  return exitCodeOf(document.status);
+}
+
+export function patchBytes({ patch, patch_base64 }: RunDocument): Uint8Array | undefined {
+  if (patch_base64 !== undefined) return Buffer.from(patch_base64, 'base64');
+  return patch === null ? undefined : Buffer.from(patch, 'utf8');
+}
+
+export function summaryLines(document: RunDocument): string[] {
+  const { usage, agents, iterations, max_depth, execution_time } = document;
+  const parts = [
+    formatClock(execution_time * 1000),
+    `${plural(agents, 'agent')} to depth ${max_depth}`,
+    plural(iterations, 'iteration'),
+    `${formatCount(usage.input_tokens + usage.output_tokens)} tokens`,
+    formatCost(usage.cost),
+  ].filter((part) => part !== '');
+  return [
+    `${document.run_id}: ${STATUS_WORDS[document.status] ?? document.status} (${parts.join(', ')})`,
+    ...(document.error === null || document.status === 'paused' ? [] : [`Why: ${document.error}`]),
+    ...document.notes.map((note) => `Note: ${note}`),
+    ...(document.results === null ? [] : [`Results: ${document.results}`]),
+  ];
+}
+
+const STATUS_WORDS: Partial<Record<RunDocument['status'], string>> = {
+  timed_out: 'timed out, with partial results',
+  cancelled: 'cancelled, with what it had so far',
+};
+
+function outputLine(file: string, patch: Uint8Array | undefined): string {
+  if (patch === undefined) return `The run changed nothing; ${file} is empty.`;
+  return `The patch is in ${file}: git apply ${file}`;
+}
+
+async function printAnswer(io: Io, { answer }: RunDocument): Promise<void> {
+  if (answer === null) return;
+  const text = answerText(answer);
+  await writeResult(io, text.endsWith('\n') ? text : `${text}\n`);
+}
+
+function sayAnswer(io: Io, { answer, run_id }: RunDocument): void {
+  if (answer === null) return;
+  const lines = answerText(answer).trimEnd().split('\n');
+  say(io, `\n${lines.slice(0, ANSWER_LINES).join('\n')}`);
+  const left = lines.length - ANSWER_LINES;
+  if (left > 0) say(io, `… ${plural(left, 'more line')}: rlm result ${run_id}`);
+  say(io, '');
+}

@@ -1,0 +1,83 @@
+import { Command, CommanderError } from 'commander';
+import { cancelCommand } from './cancel.ts';
+import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
+import { downCommand } from './down.ts';
+import { EXIT_DONE, EXIT_USAGE } from './exit-codes.ts';
+import { flush, processIo, type Io } from './io.ts';
+import { listCommand } from './list.ts';
+import { patchCommand } from './patch.ts';
+import { pauseCommand } from './pause.ts';
+import { reportError } from './report-error.ts';
+import { resultCommand } from './result.ts';
+import { resumeCommand } from './resume.ts';
+import { runCommand } from './run.ts';
+import { statusCommand } from './status.ts';
+import { upCommand } from './up.ts';
+import { version } from './version.ts';
+import { watchCommand } from './watch.ts';
+import { workerCommand } from './worker.ts';
+
+/** A command's work; its answer is the exit code. Modules it needs are loaded when it is run. */
+export type Perform = (work: () => Promise<number>) => Promise<void>;
+
+export interface CommandContext {
+  readonly io: Io;
+  readonly perform: Perform;
+}
+
+/** The definition of a command: options and help, without the code behind it. */
+export type DefineCommand = (context: CommandContext) => Command;
+
+const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCommand[]])[] = [
+  ['Runs:', [runCommand, demoCommand, listCommand, statusCommand, watchCommand, resultCommand, patchCommand]],
+  ['Control:', [pauseCommand, resumeCommand, cancelCommand]],
+  ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand]],
+];
+
+const EXIT_HELP = `
+Exit codes: 0 done, 1 failed or paused, 2 wrong usage or configuration (nothing was spent), 124 global timeout
+with partial results, 130 cancelled or left with Ctrl-C.`;
+
+export function createProgram(context: CommandContext): Command {
+  const program = new Command('rlm')
+    .description('Recursive language model agents on a git repository, as durable Temporal workflows.')
+    .version(version(), '-V, --version')
+    .addHelpText('after', EXIT_HELP)
+    .helpCommand('help [command]', 'what a command does and takes')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.io.stdout.write(text),
+      writeErr: (text) => context.io.stderr.write(text),
+    });
+  for (const [heading, commands] of COMMANDS) {
+    for (const define of commands) {
+      const command = define(context).helpGroup(heading).copyInheritedSettings(program);
+      command.showHelpAfterError(`(rlm ${command.name()} --help shows what it takes)`);
+      program.addCommand(command);
+    }
+  }
+  return program;
+}
+
+/** @returns the exit code */
+export async function runProgram(arguments_: readonly string[], io: Io = processIo()): Promise<number> {
+  let exitCode = EXIT_DONE;
+  const program = createProgram({
+    io,
+    perform: async (work) => {
+      exitCode = await work();
+    },
+  });
+  try {
+    if (arguments_.length === 0) program.outputHelp();
+    else await program.parseAsync([...arguments_], { from: 'user' });
+  } catch (error) {
+    // Commander has printed its own messages; help and version are no errors.
+    if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    else exitCode = reportError(io, error);
+  }
+  await flush(io);
+  return exitCode;
+}

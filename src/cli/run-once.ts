@@ -1,0 +1,117 @@
+import { text } from 'node:stream/consumers';
+import { planRun, startRun, type RunPlan, type StartResult } from '../client/start-run.ts';
+import type { TemporalRuns } from '../client/temporal-runs.ts';
+import type { ConfigInput } from '../config/schema.ts';
+import type { RunConfig } from '../domain/config.ts';
+import { resolveModel } from '../llm/resolve-model.ts';
+import { ensureBackground } from './background.ts';
+import { attendRun } from './attend-run.ts';
+import { EXIT_DONE } from './exit-codes.ts';
+import { hostWorker } from './host-worker.ts';
+import { say, writeJson, writeResult, type Io } from './io.ts';
+import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
+import { checkWritable } from './output-file.ts';
+import { openSession, type Session } from './session.ts';
+
+export interface RunOptions extends TemporalOptions, TalkOptions, JsonOption {
+  readonly prompt: string;
+  readonly branch?: string;
+  readonly commit?: string;
+  readonly output?: string;
+  readonly id?: string;
+  readonly detach?: boolean;
+  /** False: no worker in this process. */
+  readonly worker: boolean;
+  readonly results: string;
+}
+
+/**
+ * `rlm run`: starts a run, or finds it again, and sees it through.
+ *
+ * @param overrides settings that win over the configuration file's
+ * @returns the exit code
+ */
+export async function runOnce(
+  io: Io,
+  options: RunOptions & { readonly repo: string },
+  overrides: ConfigInput = {},
+): Promise<number> {
+  const session = await openSession(io, options, overrides);
+  try {
+    const prompt = options.prompt === '-' ? await text(io.stdin) : options.prompt;
+    const plan = planRun(session, { ...options, prompt }, session.config);
+    if (options.output !== undefined) await checkWritable(session.cwd, options.output);
+    if (options.worker) checkModels(session.config, session.env);
+    return options.detach === true
+      ? await startDetached(io, session, plan, options)
+      : await startAttached(io, session, plan, options);
+  } finally {
+    await session.close();
+  }
+}
+
+async function startDetached(io: Io, session: Session, plan: RunPlan, options: RunOptions): Promise<number> {
+  // What is wrong with the repository is found before anything is started.
+  await plan.prepared;
+  const background = options.worker ? await ensureBackground(session, options, (line) => say(io, line)) : undefined;
+  const { runs } = await session.openTemporal({ log: (line) => say(io, line) });
+  const started = await startRun(session, runs, plan);
+  if (!started.isNew) await runs.resume(started.run);
+  for (const warning of started.warnings) say(io, `Note: ${warning}`);
+  if (options.quiet !== true) {
+    if (background !== undefined) say(io, `A worker is in the background (log: ${background.log}); rlm down stops it.`);
+    say(io, `Follow the run with rlm watch ${started.run}; its result comes with rlm result ${started.run}.`);
+  }
+  if (options.json === true) await writeJson(io, { run_id: started.run, status: 'running' });
+  else await writeResult(io, `${started.run}\n`);
+  return EXIT_DONE;
+}
+
+async function startAttached(io: Io, session: Session, plan: RunPlan, options: RunOptions): Promise<number> {
+  const log = (line: string): void => say(io, line);
+  const { temporal, runs } = await session.openTemporal(options.quiet === true ? {} : { log });
+  if (options.verbose === true) say(io, `Temporal: ${temporal.address}, namespace ${temporal.namespace}`);
+  const attendance = { io, session, runs, options, again: againCommand(options, plan.run) };
+  if (!options.worker) {
+    const started = await startOrResume(io, session, runs, plan);
+    return attendRun({ ...attendance, started, worker: undefined });
+  }
+  const lines = createLateLines(log);
+  const hosting = hostWorker(session, temporal, lines.log);
+  try {
+    // Both take about half a second.
+    const [started, worker] = await Promise.all([startOrResume(io, session, runs, plan), hosting]);
+    return await attendRun({ ...attendance, started, worker, onDisplay: lines.redirect });
+  } catch (error) {
+    await hosting.then((worker) => worker.close()).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function startOrResume(io: Io, session: Session, runs: TemporalRuns, plan: RunPlan): Promise<StartResult> {
+  const started = await startRun(session, runs, plan);
+  // A run that had paused goes on when its command is repeated; for any other this means nothing.
+  if (!started.isNew) await runs.resume(started.run);
+  for (const warning of started.warnings) say(io, `Note: ${warning}`);
+  return started;
+}
+
+/** The worker begins to speak before there is a display to speak through. */
+function createLateLines(first: (line: string) => void): {
+  log: (line: string) => void;
+  redirect: (to: (line: string) => void) => void;
+} {
+  let target = first;
+  return { log: (line) => target(line), redirect: (to) => (target = to) };
+}
+
+/** @throws TypedError when a model's name cannot be right, or its key is not here */
+function checkModels({ model }: RunConfig, env: NodeJS.ProcessEnv): void {
+  const names = new Set([model.name, model.sub_name, ...Object.values(model.by_depth ?? {})]);
+  for (const name of names) if (name !== undefined) resolveModel(name, model, env);
+}
+
+/** What to type to come back to a run. */
+function againCommand(options: RunOptions, run: string): string {
+  return options.id === undefined ? `rlm resume ${run}` : 'the same command again';
+}

@@ -1,0 +1,76 @@
+import { announceBackground, ensureBackground } from './background.ts';
+import { EXIT_DONE } from './exit-codes.ts';
+import { hostWorker } from './host-worker.ts';
+import { catchInterrupts } from './interrupts.ts';
+import { say, type Io } from './io.ts';
+import type { TalkOptions, TemporalOptions } from './options.ts';
+import { CommandError } from './report-error.ts';
+import { withSession, type OpenTemporal, type Session } from './session.ts';
+
+export interface ServeOptions extends TemporalOptions, TalkOptions {
+  readonly detach?: boolean;
+  /** This is the background process. */
+  readonly inBackground?: boolean;
+}
+
+/** `rlm up` and `rlm worker`. @param options.server whether the embedded server may be started */
+export function serve(io: Io, options: ServeOptions & { readonly server: boolean }): Promise<number> {
+  const talk = (line: string): void => {
+    if (options.quiet !== true) say(io, line);
+  };
+  return withSession(io, options, async (session) => {
+    if (options.detach === true) {
+      const { serves, log, process: identity } = await ensureBackground(session, options, talk);
+      talk(`A worker for ${serves} is in the background (pid ${identity.pid}, log: ${log}). rlm down stops it.`);
+      return EXIT_DONE;
+    }
+    const announcement = options.inBackground === true ? announceBackground(session, options) : undefined;
+    const interrupts = catchInterrupts();
+    try {
+      return await work(io, session, { ...options, talk, interrupts, onReady: () => announcement?.ready() });
+    } finally {
+      interrupts.close();
+      announcement?.withdraw();
+    }
+  });
+}
+
+interface Serving extends ServeOptions {
+  readonly server: boolean;
+  readonly talk: (line: string) => void;
+  readonly interrupts: ReturnType<typeof catchInterrupts>;
+  readonly onReady: () => void;
+}
+
+async function work(io: Io, session: Session, options: Serving): Promise<number> {
+  const { talk, interrupts } = options;
+  const { temporal } = await connectFor(session, options);
+  const uiAddress = temporal.embedded?.uiAddress;
+  const ui = uiAddress === undefined ? '' : `, to be looked at on ${uiAddress}`;
+  talk(`Temporal: ${temporal.address}, namespace ${temporal.namespace}${ui}`);
+  const worker = await hostWorker(session, temporal, (line) => say(io, line));
+  talk(`Working on task queue ${session.taskQueue}. Ctrl-C stops; runs go on when a worker is back.`);
+  options.onReady();
+  const failed = worker.running.then(
+    () => new Promise<never>(() => undefined),
+    (error: unknown) => {
+      throw new CommandError(`The worker failed: ${error instanceof Error ? error.message : String(error)}`, 1);
+    },
+  );
+  try {
+    await Promise.race([interrupts.next(), failed]);
+  } finally {
+    talk('Stopping.');
+    // Who cannot wait presses once more.
+    void interrupts.next().then(() => process.exit(1));
+    await worker.close().catch(() => undefined);
+  }
+  return EXIT_DONE;
+}
+
+async function connectFor(session: Session, { server, talk }: Serving): Promise<OpenTemporal> {
+  if (server) return session.openTemporal({ ui: true, log: talk });
+  const found = await session.findTemporal();
+  if (found !== undefined) return found;
+  throw new CommandError('No Temporal server runs here and none is named: start one with rlm up, or give --address.');
+}

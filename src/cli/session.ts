@@ -1,0 +1,98 @@
+import { openEnvironment, type Environment } from '../client/environment.ts';
+import { createTemporalRuns, type TemporalRuns } from '../client/temporal-runs.ts';
+import { loadDotEnv } from '../config/dot-env.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { readConfigFile } from '../config/read-config-file.ts';
+import type { ConfigInput } from '../config/schema.ts';
+import type { RunConfig } from '../domain/config.ts';
+import {
+  chooseTemporal,
+  connect,
+  embeddedTarget,
+  resolveTemporal,
+  type ResolvedTemporal,
+  type TemporalChoice,
+} from '../temporal/connection.ts';
+import { defaultDatabaseFile, devServerStatus } from '../temporal/dev-server.ts';
+import { TemporalSetupError } from '../temporal/errors.ts';
+import type { Io } from './io.ts';
+import type { TemporalOptions } from './options.ts';
+
+/** What commands have in common: configuration, places, and Temporal when it is asked for. */
+export interface Session extends Environment {
+  readonly config: RunConfig;
+  readonly taskQueue: string;
+  readonly databaseFile: string;
+  /** The server that was asked for, else the embedded one, started when it does not run. */
+  openTemporal(options?: { ui?: boolean; log?: (line: string) => void }): Promise<OpenTemporal>;
+  /** The same, but no server is started: undefined where the embedded one does not run. */
+  findTemporal(): Promise<OpenTemporal | undefined>;
+  /** Gives back what was opened. */
+  close(): Promise<void>;
+}
+
+export interface OpenTemporal {
+  readonly temporal: ResolvedTemporal;
+  readonly runs: TemporalRuns;
+}
+
+/** @throws ConfigError for what is wrong in the configuration */
+export async function openSession(io: Io, options: TemporalOptions, overrides: ConfigInput = {}): Promise<Session> {
+  const env = await loadDotEnv(io.cwd, io.env);
+  const file = await readConfigFile(options.config, io.cwd);
+  const config = loadConfig({ path: file?.path, text: file?.text, overrides });
+  const environment = openEnvironment({ env, cwd: io.cwd, config });
+  const taskQueue = config.temporal.task_queue;
+  const databaseFile = defaultDatabaseFile(environment.stateDirectory);
+  const { address, namespace, profile } = options;
+  const choice: TemporalChoice = { address, namespace, profile, env, config: config.temporal };
+  const closing: (() => Promise<void>)[] = [];
+
+  function opened(temporal: ResolvedTemporal): OpenTemporal {
+    closing.push(() => temporal.close());
+    return { temporal, runs: createTemporalRuns({ client: temporal.client, taskQueue }) };
+  }
+
+  return {
+    ...environment,
+    config,
+    taskQueue,
+    databaseFile,
+    async openTemporal({ ui = false, log } = {}) {
+      const embedded = { ...environment, databaseFile, ui, ...(log === undefined ? {} : { log }) };
+      return opened(await resolveTemporal(choice, embedded));
+    },
+    async findTemporal() {
+      const target = chooseTemporal(choice);
+      if (target !== undefined) return opened({ ...(await connect(target)), embedded: undefined });
+      const { server } = devServerStatus(databaseFile);
+      if (server === undefined) return undefined;
+      const where = { address: server.address, namespace: namespace ?? config.temporal.namespace ?? 'default' };
+      try {
+        return opened({ ...(await connect(embeddedTarget(where))), embedded: undefined });
+      } catch (error) {
+        // It may just be ending, or be starting for another command.
+        if (error instanceof TemporalSetupError) return undefined;
+        throw error;
+      }
+    },
+    async close() {
+      for (const close of closing.toReversed()) await close();
+      closing.length = 0;
+    },
+  };
+}
+
+/** Opens a session for the time of some work. */
+export async function withSession<T>(
+  io: Io,
+  options: TemporalOptions,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await openSession(io, options);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,124 @@
+import type { TemporalRun, TemporalRuns } from '../client/temporal-runs.ts';
+import type { RunReference } from '../domain/records.ts';
+import { listRuns } from '../results/find-run.ts';
+import { createRunReader } from '../results/run-reader.ts';
+import { runTotals } from '../results/run-snapshot.ts';
+import { EXIT_DONE } from './exit-codes.ts';
+import { say, writeJson, type Io } from './io.ts';
+import { formatClock, formatCost } from './live/format.ts';
+import { fit, oneLine, padEnd } from './live/text.ts';
+import type { JsonOption, TemporalOptions } from './options.ts';
+import { CommandError } from './report-error.ts';
+import { withSession, type Session } from './session.ts';
+
+export interface ListOptions extends TemporalOptions, JsonOption {
+  readonly limit: string;
+}
+
+interface ListedRun {
+  readonly run_id: string;
+  readonly status: string;
+  /** ISO 8601. */
+  readonly started_at: string;
+  /** Seconds; so far for one that has not ended. */
+  readonly execution_time: number;
+  readonly agents: number;
+  readonly cost: number;
+  readonly repository: string | null;
+  readonly prompt: string | null;
+}
+
+/** `rlm list`: what the blob store knows, and what Temporal knows of runs that have stored nothing yet. */
+export async function showList(io: Io, options: ListOptions): Promise<number> {
+  const limit = Number(options.limit);
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new CommandError(`--limit takes a whole number, not "${options.limit}".`);
+  return withSession(io, options, async (session) => {
+    const found = await session.findTemporal();
+    const runs = await collect(session, found?.runs, limit);
+    if (options.json === true) await writeJson(io, runs);
+    else if (runs.length === 0) say(io, 'There are no runs yet: rlm run <repo> -p "..." starts one.');
+    else for (const line of table(runs, io.stdout.isTTY ? io.stdout.columns : 160)) io.stdout.write(`${line}\n`);
+    return EXIT_DONE;
+  });
+}
+
+async function collect(session: Session, runs: TemporalRuns | undefined, limit: number): Promise<ListedRun[]> {
+  const [stored, known] = await Promise.all([listRuns(session.blobs), runs?.list(limit) ?? []]);
+  const byId = new Map(known.map((run) => [run.run, run]));
+  const storedIds = new Set(stored.map(({ run }) => run));
+  const listed = await Promise.all([
+    ...stored.slice(0, limit).map((run) => fromStore(session, run, byId.get(run.run), runs !== undefined)),
+    ...known.filter(({ run }) => !storedIds.has(run)).map(fromTemporal),
+  ]);
+  return listed.toSorted((a, b) => (a.started_at < b.started_at ? 1 : -1)).slice(0, limit);
+}
+
+async function fromStore(
+  session: Session,
+  run: RunReference,
+  known: TemporalRun | undefined,
+  reachable: boolean,
+): Promise<ListedRun> {
+  const reader = createRunReader(session.blobs, run);
+  const [snapshot, specification] = await Promise.all([
+    reader.snapshot(),
+    reader.specification(run).catch(() => undefined),
+  ]);
+  const { agents, usage } = runTotals(snapshot ?? { run, agents: [] });
+  return {
+    run_id: run.run,
+    status: run.outcome?.status ?? unendedStatus(known, reachable),
+    started_at: new Date(run.started_at).toISOString(),
+    execution_time: run.outcome?.execution_time ?? Math.round((Date.now() - run.started_at) / 1000),
+    agents,
+    cost: usage.cost,
+    repository: specification?.repository.name ?? null,
+    prompt: specification?.prompt ?? null,
+  };
+}
+
+/** Whether a worker is at it and whether it is paused is asked by `rlm status`, not for every run of a list. */
+function unendedStatus(known: TemporalRun | undefined, reachable: boolean): string {
+  if (known !== undefined) return known.status === 'ended' ? 'completed' : known.status;
+  return reachable ? 'unknown' : 'asleep';
+}
+
+async function fromTemporal({ run, status, startedAt }: TemporalRun): Promise<ListedRun> {
+  return {
+    run_id: run,
+    status: status === 'ended' ? 'completed' : status,
+    started_at: new Date(startedAt).toISOString(),
+    execution_time: 0,
+    agents: 0,
+    cost: 0,
+    repository: null,
+    prompt: null,
+  };
+}
+
+function table(runs: readonly ListedRun[], columns: number): string[] {
+  const rows = [
+    ['RUN', 'STATUS', 'STARTED', 'TIME', 'AGENTS', 'COST', 'PROMPT'],
+    ...runs.map((run) => [
+      run.run_id,
+      run.status,
+      localTime(run.started_at),
+      formatClock(run.execution_time * 1000),
+      String(run.agents),
+      formatCost(run.cost),
+      oneLine(run.prompt ?? ''),
+    ]),
+  ];
+  const widths = Array.from({ length: 6 }, (_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    fit(row.map((cell, column) => padEnd(cell, widths[column] ?? 0)).join('  '), columns).trimEnd(),
+  );
+}
+
+/** `2026-01-02 03:04`. */
+function localTime(iso: string): string {
+  const date = new Date(iso);
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 16).replace('T', ' ');
+}
