@@ -27,10 +27,13 @@ export async function findRun(blobs: BlobStore, run: string): Promise<RunReferen
 }
 
 export async function readRun(blobs: BlobStore, run: string, execution: string): Promise<RunReference | undefined> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only
   return (await blobs.getReference(runReferenceName(run, execution))) as RunReference | undefined;
 }
 
 async function readRuns(blobs: BlobStore, names: readonly string[]): Promise<RunReference[]> {
-  const runs = await Promise.all(names.map((name) => blobs.getReference(name) as Promise<RunReference | undefined>));
+  const values = await Promise.all(names.map((name) => blobs.getReference(name)));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only
+  const runs = values as (RunReference | undefined)[];
   return runs.filter((run) => run !== undefined).toSorted((a, b) => b.started_at - a.started_at);
 }

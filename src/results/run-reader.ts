@@ -33,6 +33,7 @@ export function createRunReader(blobs: BlobStore, scope: { run: string; executio
   async function readAgent(name: string): Promise<AgentReference | undefined> {
     const finished = done.get(name);
     if (finished !== undefined) return finished;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only
     const reference = (await blobs.getReference(name)) as AgentReference | undefined;
     if (reference?.state === 'done') done.set(name, reference);
     return reference;
