@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TypedError } from '../../domain/failures.ts';
 import type { RepositorySource } from '../provider.ts';
-import { withHostLock } from '../repository/host-lock.ts';
+import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
+import { withHostLock } from '../host/host-lock.ts';
 import { RepositoryCache, type CachedCommit } from '../repository/repository-cache.ts';
 import { launchSpec, sandboxOwner, WORKSPACE, type Interpreter } from './launch-spec.ts';
 import type { Launcher } from './launcher.ts';
@@ -72,8 +72,8 @@ export class BaseCheckouts {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     await mkdir(dirname(folder), { recursive: true });
-    const fresh = join(this.#directory, `.new-${randomBytes(8).toString('hex')}`);
-    await mkdir(fresh);
+    await removeAbandoned(this.#directory);
+    const fresh = await makeScratchFolder(this.#directory, 'new');
     const { bwrap, interpreter } = how;
     try {
       if (bwrap !== null && process.getuid?.() === 0) await chown(fresh, sandboxOwner(), sandboxOwner());

@@ -1,4 +1,4 @@
-import { bootId, findByText, kill, untilEnded, type ProcessIdentity } from './processes.ts';
+import { bootId, findByText, kill, untilEnded } from '../host/processes.ts';
 import type { SandboxRecords } from './records.ts';
 
 const PATIENCE_MS = 5_000;
@@ -26,20 +26,19 @@ export async function endSandbox(records: SandboxRecords, id: string, markers: r
     const left = running === undefined ? known : await untilEnded(known, 200);
     for (const identity of left) kill(identity, true);
     const complete = running !== undefined && record?.isolation === 'bubblewrap';
-    const strays = complete ? [] : killMarked(markers, record?.isolation === 'none');
-    await untilEnded([...left, ...strays], PATIENCE_MS);
+    if (!complete) await killMarked(markers, record?.isolation === 'none');
+    await untilEnded(left, PATIENCE_MS);
   }
   await records.remove(id);
 }
 
 /** Again and again until a look finds nothing: what is killed may have forked a moment before. */
-function killMarked(markers: readonly string[], environment: boolean): ProcessIdentity[] {
-  const killed: ProcessIdentity[] = [];
+async function killMarked(markers: readonly string[], environment: boolean): Promise<void> {
   for (let round = 0; round < 5; round += 1) {
-    const found = markers.flatMap((marker) => findByText(marker, environment));
-    if (found.length === 0) break;
+    const found = findByText(markers, environment);
+    if (found.length === 0) return;
     for (const identity of found) kill(identity, false);
-    killed.push(...found);
+    // oxlint-disable-next-line no-await-in-loop -- one look after another
+    await untilEnded(found, PATIENCE_MS);
   }
-  return killed;
 }

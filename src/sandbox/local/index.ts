@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
 import type { SandboxHandle } from '../../domain/sandbox.ts';
 import type { Sandbox, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
-import { withHostLock } from '../repository/host-lock.ts';
+import { withHostLock } from '../host/host-lock.ts';
 import { BaseCheckouts } from './base-checkout.ts';
 import { endSandbox } from './ending.ts';
 import { tryIsolation, type Isolation } from './isolation.ts';
@@ -13,7 +13,7 @@ import { KernelConnections } from './kernel-connections.ts';
 import { Launcher } from './launcher.ts';
 import { LocalSandbox } from './local-sandbox.ts';
 import { planSandbox, sandboxMarkers } from './plan.ts';
-import { bootId, identify, isAlive } from './processes.ts';
+import { bootId, identify, isAlive } from '../host/processes.ts';
 import { Interpreters, type KernelInterpreter } from './interpreters.ts';
 import { SandboxRecords, type SandboxRecord } from './records.ts';
 
@@ -113,8 +113,10 @@ class Provider implements LocalProvider {
         await this.#end(id);
         if (signal?.aborted === true) throw signal.reason;
         if (error instanceof TypedError && error.type !== 'Sandbox.Lost') throw error;
+        // A trial went well, so this is the moment's trouble (memory, processes, a launcher that was killed): worth
+        // another attempt, hence none of the failures that are for good.
         const why = error instanceof Error ? error.message : String(error);
-        throw new TypedError('Sandbox.Unavailable', `A sandbox could not be started: ${why}`, { cause: error });
+        throw new Error(`A sandbox could not be started on ${this.host}: ${why}`, { cause: error });
       }
     });
   }

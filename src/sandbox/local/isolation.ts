@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { mkdtemp } from 'node:fs/promises';
+import { makeScratchFolder } from '../host/scratch.ts';
 import { launchSpec, sandboxOwner, type Interpreter } from './launch-spec.ts';
 import type { Launcher } from './launcher.ts';
 
@@ -63,8 +63,7 @@ export async function tryIsolation(request: TrialRequest): Promise<Isolation> {
 
 /** Undefined when it went well, else why not. */
 async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'copy'): Promise<string | undefined> {
-  await mkdir(request.cacheDirectory, { recursive: true });
-  const lower = await mkdtemp(join(request.cacheDirectory, '.trial-'));
+  const lower = await makeScratchFolder(request.cacheDirectory, 'trial');
   try {
     for (const folder of ['folder', 'other']) {
       await mkdir(join(lower, folder));

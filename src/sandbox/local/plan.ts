@@ -5,7 +5,7 @@ import { INSIDE_INDEX, INSIDE_OBJECTS, type BaseCheckout } from './base-checkout
 import type { KernelInterpreter } from './interpreters.ts';
 import { launchSpec, sandboxEnvironment, WORKSPACE } from './launch-spec.ts';
 import type { LaunchSpec } from './launcher.ts';
-import { bootId } from './processes.ts';
+import { bootId } from '../host/processes.ts';
 import type { SandboxRecord } from './records.ts';
 
 export interface PlanRequest {

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import type { SandboxLabels } from '../provider.ts';
-import type { ProcessIdentity } from './processes.ts';
+import type { ProcessIdentity } from '../host/processes.ts';
 
 /**
  * What the host keeps of a sandbox, in a folder that only the host's user can enter: written before anything is
@@ -48,9 +48,6 @@ export interface InsidePaths {
 }
 
 const RECORD = 'record.json';
-const FRESH = '.new-';
-/** A folder that was never completed by a rename; nothing was started in it. */
-const ABANDONED_AFTER_MS = 60_000;
 
 export class SandboxRecords {
   readonly directory: string;
@@ -67,8 +64,7 @@ export class SandboxRecords {
   /** The folder appears with its record in it, or not at all. */
   async create(record: SandboxRecord): Promise<string> {
     const folder = this.folder(record.id);
-    const fresh = join(this.directory, `${FRESH}${randomBytes(8).toString('hex')}`);
-    await mkdir(fresh, { recursive: true, mode: 0o700 });
+    const fresh = await makeScratchFolder(this.directory, 'new');
     await writeFile(join(fresh, RECORD), JSON.stringify(record));
     await rename(fresh, folder);
     return folder;
@@ -107,17 +103,11 @@ export class SandboxRecords {
     await rm(this.folder(id), { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** Also removes folders that were never completed; nothing was started in them. */
   async ids(): Promise<string[]> {
+    await removeAbandoned(this.directory);
     const names = await readdir(this.directory).catch(() => []);
-    await Promise.all(names.filter((name) => name.startsWith(FRESH)).map((name) => this.#removeAbandoned(name)));
     return names.filter((name) => !name.startsWith('.'));
-  }
-
-  async #removeAbandoned(name: string): Promise<void> {
-    const path = join(this.directory, name);
-    const made = await stat(path).catch(() => undefined);
-    if (made !== undefined && Date.now() - made.mtimeMs > ABANDONED_AFTER_MS)
-      await rm(path, { recursive: true, force: true });
   }
 }
 

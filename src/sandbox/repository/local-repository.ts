@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
 import { runGit, type GitOptions } from './git.ts';
 
@@ -101,8 +101,4 @@ async function disarmedFilters(repository: LocalRepository, signal?: AbortSignal
     .split('\0')
     .filter((name) => name !== '')
     .map((name) => [name, name.endsWith('.required') ? 'false' : '']);
-}
-
-export function worktreeHead(repository: LocalRepository): string {
-  return join(repository.gitDirectory, 'HEAD');
 }

@@ -1,12 +1,13 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../../domain/failures.ts';
+import { makeScratchFolder, removeAbandoned, scratchName } from '../host/scratch.ts';
 import type { RepositorySource } from '../provider.ts';
 import { runGit, type GitOptions } from './git.ts';
-import { withHostLock } from './host-lock.ts';
+import { withHostLock } from '../host/host-lock.ts';
 import { fetchFailure } from './remote-failures.ts';
 
 /** A bare repository of ours on the host, from which checkouts are made. */
@@ -98,8 +99,8 @@ export class RepositoryCache {
 
   async #initialise(gitDirectory: string): Promise<void> {
     if (await exists(gitDirectory)) return;
-    await mkdir(this.#directory, { recursive: true });
-    const fresh = join(this.#directory, `.new-${randomBytes(8).toString('hex')}`);
+    await removeAbandoned(this.#directory);
+    const fresh = await makeScratchFolder(this.#directory, 'new');
     const made = await runGit(['init', '--quiet', '--bare', '--template=', '--object-format=sha1', fresh]);
     if (made.code !== 0) throw new TypedError('Repository.Unavailable', `git could not make its cache: ${made.stderr}`);
     await rename(fresh, gitDirectory);
@@ -111,7 +112,7 @@ export class RepositoryCache {
     commit: string,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const file = join(this.#directory, `.bundle-${randomBytes(8).toString('hex')}`);
+    const file = join(this.#directory, scratchName('bundle'));
     try {
       await pipeline(
         await source.open(),

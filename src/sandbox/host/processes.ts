@@ -59,20 +59,24 @@ export async function untilEnded(
 }
 
 /**
- * Every process whose command line or (where readable) environment holds the text. A sandbox's own processes cannot
- * change what their first one shows.
+ * Every process whose command line or (where readable) environment holds one of the texts. A sandbox's own processes
+ * cannot change what their first one shows.
  */
-export function findByText(text: string, environment: boolean): ProcessIdentity[] {
+export function findByText(texts: readonly string[], environment: boolean): ProcessIdentity[] {
   const found: ProcessIdentity[] = [];
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const shown = readText(`/proc/${pid}/cmdline`)?.includes(text) === true;
-    if (!shown && !(environment && readText(`/proc/${pid}/environ`)?.includes(text) === true)) continue;
+    const shown = holdsOne(readText(`/proc/${pid}/cmdline`), texts);
+    if (!shown && !(environment && holdsOne(readText(`/proc/${pid}/environ`), texts))) continue;
     const identity = identify(pid);
     if (identity !== undefined) found.push(identity);
   }
   return found;
+}
+
+function holdsOne(shown: string | undefined, texts: readonly string[]): boolean {
+  return shown !== undefined && texts.some((text) => shown.includes(text));
 }
 
 function readText(path: string): string | undefined {

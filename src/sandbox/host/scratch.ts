@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { identify, isAlive } from './processes.ts';
+
+/**
+ * A name for something half-made in a folder: it gets its real name, by a rename, when it is complete. It says whose
+ * it is, so that what a killed process left can be told from what is being made.
+ */
+export function scratchName(kind: string): string {
+  const self = identify(process.pid);
+  return `.${kind}-${process.pid}-${self?.start ?? 0}-${randomBytes(8).toString('hex')}`;
+}
+
+/** Makes a scratch folder and returns its path. */
+export async function makeScratchFolder(directory: string, kind: string): Promise<string> {
+  const path = join(directory, scratchName(kind));
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  return path;
+}
+
+/** Removes what processes that are gone left in a folder. */
+export async function removeAbandoned(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  const abandoned = names.filter((name) => {
+    const [, pid, start] = /^\.[a-z]+-(\d+)-(\d+)-[0-9a-f]{16}$/.exec(name) ?? [];
+    return pid !== undefined && !isAlive({ pid: Number(pid), start: Number(start) });
+  });
+  await Promise.all(abandoned.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+}
