@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
-import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { connect as connectSocket } from 'node:net';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { devServerArguments, LOOPBACK } from './dev-server-arguments.ts';
+import { LOOPBACK } from './dev-server-arguments.ts';
 import {
   type DevServerFiles,
   type DevServerRecord,
@@ -15,7 +12,7 @@ import {
   readRecord,
   register,
 } from './dev-server-files.ts';
-import { freePort, launchDevServer, LOCK_IS_HELD } from './dev-server-launcher.ts';
+import { ANSWER_TIME, endServer, POLL, startServer, untilItAnswers } from './dev-server-process.ts';
 import { TemporalSetupError } from './errors.ts';
 import { findTemporalCli } from './find-cli.ts';
 import { ensureNamespace } from './namespace.ts';
@@ -69,15 +66,12 @@ export interface DevServerStatus {
   readonly users: readonly number[];
 }
 
-/** Milliseconds in which a server must answer after its start, and a running one at all. */
-const ANSWER_TIME = 20_000;
-/** Milliseconds for everything: another process may be starting or ending the server. */
+/** Milliseconds for everything but an installation and the start itself: another process may be starting or ending the server. */
 const START_TIME = 60_000;
-/** Milliseconds after which a server that does not heed SIGTERM is killed; its database survives that. */
+/** Milliseconds after which a server that does not heed SIGTERM is killed. */
 const END_TIME = 10_000;
 /** The same while a command waits to start it again: a graceful end takes over a second and brings it nothing. */
 const HURRIED_END_TIME = 200;
-const POLL = 10;
 
 /** The database file that commands share when they name none. */
 export function defaultDatabaseFile(stateDirectory: string): string {
@@ -91,14 +85,68 @@ export function defaultDatabaseFile(stateDirectory: string): string {
  * @throws TemporalSetupError when there is no Temporal CLI to be had, or the server does not start or answer.
  */
 export async function startOrAttachDevServer(options: DevServerOptions): Promise<DevServer> {
-  const files = devServerFiles(options.databaseFile ?? defaultDatabaseFile(options.stateDirectory));
+  const files = filesOf(options);
+  return use(files, options, () => ensureRunning(files, options));
+}
+
+/** The same, but where no server runs none is started: undefined then. */
+export async function attachDevServer(options: DevServerOptions): Promise<DevServer | undefined> {
+  const files = filesOf(options);
+  if (runningRecord(files) === undefined) return undefined;
+  try {
+    return await use(files, options, async () => {
+      const record = await attached(files);
+      if (record === undefined) throw new NotRunning();
+      return { record, startedByUs: false };
+    });
+  } catch (error) {
+    if (error instanceof NotRunning) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Stops the server of a database file and waits until it has ended. While other processes use it, nothing happens
+ * unless `force`; the answer names them.
+ */
+export async function stopDevServer(options: {
+  readonly databaseFile: string;
+  readonly force?: boolean;
+}): Promise<{ readonly stopped: boolean; readonly users: readonly number[] }> {
+  return stopUnlessUsed(devServerFiles(options.databaseFile), { force: options.force ?? false, wait: true });
+}
+
+/** Whether a server runs on this database file, and who uses it. Starts nothing. */
+export function devServerStatus(databaseFile: string): DevServerStatus {
+  const files = devServerFiles(databaseFile);
+  const record = runningRecord(files);
+  return {
+    databaseFile: files.databaseFile,
+    server: record && { address: addressOf(record), uiAddress: uiAddressOf(record), process: record.process },
+    users: livingProcesses(files.users).map(({ pid }) => pid),
+  };
+}
+
+interface Running {
+  readonly record: DevServerRecord;
+  readonly startedByUs: boolean;
+}
+
+class NotRunning extends Error {}
+
+/** Registers, gets at the server, and hands out what gives it back. */
+async function use(
+  files: DevServerFiles,
+  options: DevServerOptions,
+  reach: () => Promise<Running>,
+): Promise<DevServer> {
   const namespace = options.namespace ?? 'default';
   // Registered before looking: whoever stops the server looks for users after announcing it.
   const unregister = register(files.users);
   try {
-    const { record, startedByUs } = await ensureRunning(files, options);
+    const { record, startedByUs } = await reach();
     rmSync(files.making, { force: true });
-    const address = `${LOOPBACK}:${record.port}`;
+    const address = addressOf(record);
     await ensureNamespace(address, namespace, ANSWER_TIME);
     const stopWatching = options.restart === false ? () => Promise.resolve() : keepRunning(files, record, options);
     return {
@@ -121,106 +169,43 @@ export async function startOrAttachDevServer(options: DevServerOptions): Promise
   }
 }
 
-/**
- * Stops the server of a database file and waits until it has ended. While other processes use it, nothing happens
- * unless `force`; the answer names them.
- */
-export async function stopDevServer(options: {
-  readonly databaseFile: string;
-  readonly force?: boolean;
-}): Promise<{ readonly stopped: boolean; readonly users: readonly number[] }> {
-  return stopUnlessUsed(devServerFiles(options.databaseFile), { force: options.force ?? false, wait: true });
-}
-
-/** Whether a server runs on this database file, and who uses it. Starts nothing. */
-export function devServerStatus(databaseFile: string): DevServerStatus {
-  const files = devServerFiles(databaseFile);
-  const record = readRecord(files);
-  const running = record !== undefined && record.ending !== true && isAlive(record.process);
-  return {
-    databaseFile: files.databaseFile,
-    server: running
-      ? { address: `${LOOPBACK}:${record.port}`, uiAddress: uiAddressOf(record), process: record.process }
-      : undefined,
-    users: livingProcesses(files.users).map(({ pid }) => pid),
-  };
-}
-
-interface Running {
-  readonly record: DevServerRecord;
-  readonly startedByUs: boolean;
-}
-
+/** This process must be registered as a user. */
 async function ensureRunning(files: DevServerFiles, options: DevServerOptions): Promise<Running> {
-  const deadline = Date.now() + START_TIME;
-  let failures = 0;
-  for (;;) {
+  const { namespace = 'default', sync = 'normal', ui = false, cacheDirectory, log } = options;
+  let executable = options.executable;
+  for (let failures = 0; failures < 3;) {
+    const running = await attached(files);
+    if (running !== undefined) return { record: running, startedByUs: false };
+    executable ??= await findTemporalCli({ cacheDirectory, ...(log === undefined ? {} : { log }) });
+    const started = await startServer(files, readRecord(files), { executable, namespace, sync, ui });
+    if (started === 'failed') failures++;
+    else if (started !== 'held') return { record: started, startedByUs: true };
+    // Whoever holds it has yet to write where it listens; or it is out of sight, in another container.
+    deadline ??= Date.now() + START_TIME;
     if (Date.now() > deadline) throw stuck(files);
+    await delay(5 * POLL);
+  }
+  throw notStarting(files);
+}
+
+/** The server that runs and will go on to, once it answers; undefined when there is none and nobody brings one. */
+async function attached(files: DevServerFiles): Promise<DevServerRecord | undefined> {
+  const deadline = Date.now() + START_TIME;
+  while (Date.now() < deadline) {
     const record = readRecord(files);
     if (livingProcesses(files.stoppers).length > 0) {
       await delay(POLL);
-    } else if (record !== undefined && isAlive(record.process)) {
-      if (record.ending === true) await end(record.process, HURRIED_END_TIME);
-      else return { record: await answering(files, record), startedByUs: false };
+    } else if (record === undefined || !isAlive(record.process)) {
+      return undefined;
+    } else if (record.ending === true) {
+      await endServer(record.process, HURRIED_END_TIME);
     } else {
-      const launched = await launch(files, record, options);
-      if (launched === 'held') await delay(POLL);
-      else if (launched !== 'failed') return { record: launched, startedByUs: true };
-      else if (++failures === 3) throw notStarting(files);
+      const state = await untilItAnswers(record);
+      if (state === 'answers') return record;
+      if (state === 'silent') break;
     }
   }
-}
-
-/** Starts a server where the last one listened, so that clients that were connected to it find it again. */
-async function launch(
-  files: DevServerFiles,
-  previous: DevServerRecord | undefined,
-  options: DevServerOptions,
-): Promise<DevServerRecord | 'held' | 'failed'> {
-  const log = options.log ?? (() => undefined);
-  const executable = options.executable ?? (await findTemporalCli({ cacheDirectory: options.cacheDirectory, log }));
-  const port = await freePort(previous === undefined ? usualPorts(files) : [previous.port, ...usualPorts(files)]);
-  const uiPort = options.ui === true ? await freePort([port + 10_000]) : undefined;
-  const serverArguments = devServerArguments({
-    // Its folder is the server's current one, so that no character of the path can mean something to SQLite.
-    databaseFile: basename(files.databaseFile),
-    port,
-    uiPort,
-    namespace: options.namespace ?? 'default',
-    sync: options.sync ?? 'normal',
-  });
-  const child = launchDevServer(files, { executable, serverArguments, port, uiPort });
-  const exited = new Promise<void>((resolve) => {
-    child.once('error', () => resolve());
-    child.once('exit', () => resolve());
-  });
-  const deadline = Date.now() + ANSWER_TIME;
-  while (isRunning(child) && Date.now() < deadline) {
-    const record = readRecord(files);
-    if (record !== undefined && record.process.pid === child.pid && (await accepts(port)) && isRunning(child)) {
-      return record;
-    }
-    await Promise.race([exited, delay(POLL)]);
-  }
-  if (!isRunning(child)) return child.exitCode === LOCK_IS_HELD ? 'held' : 'failed';
-  child.kill('SIGKILL');
-  await exited;
-  return 'failed';
-}
-
-function isRunning(child: ChildProcess): boolean {
-  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-}
-
-/** A running server that may still be starting: waits until it accepts connections. */
-async function answering(files: DevServerFiles, record: DevServerRecord): Promise<DevServerRecord> {
-  const deadline = Date.now() + ANSWER_TIME;
-  while (isAlive(record.process)) {
-    if (await accepts(record.port)) return record;
-    if (Date.now() > deadline) throw stuck(files);
-    await delay(POLL);
-  }
-  throw notStarting(files);
+  throw stuck(files);
 }
 
 /** Watches the server and starts it again when it ended without having been told to. */
@@ -265,40 +250,24 @@ async function stopUnlessUsed(
     if (users.length > 0 && !force) return { stopped: false, users };
     markEnding(files, record);
     signal(record.process, 'SIGTERM');
-    if (wait) await end(record.process, END_TIME);
+    if (wait) await endServer(record.process, END_TIME);
     return { stopped: true, users };
   } finally {
     withdraw();
   }
 }
 
-/** Sees a server that was told to end through to its end. */
-async function end(server: ProcessIdentity, patience: number): Promise<void> {
-  signal(server, 'SIGTERM');
-  const deadline = Date.now() + patience;
-  while (isAlive(server)) {
-    if (Date.now() > deadline) signal(server, 'SIGKILL');
-    await delay(POLL);
-  }
+function filesOf(options: DevServerOptions): DevServerFiles {
+  return devServerFiles(options.databaseFile ?? defaultDatabaseFile(options.stateDirectory));
 }
 
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connectSocket({ port, host: LOOPBACK, timeout: 1000 });
-    const settle = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => settle(true));
-    socket.once('error', () => settle(false));
-    socket.once('timeout', () => settle(false));
-  });
+function runningRecord(files: DevServerFiles): DevServerRecord | undefined {
+  const record = readRecord(files);
+  return record !== undefined && record.ending !== true && isAlive(record.process) ? record : undefined;
 }
 
-/** Ports of its own for each database file, below the range of outgoing connections. */
-function usualPorts(files: DevServerFiles): readonly number[] {
-  const first = createHash('sha256').update(files.databaseFile).digest().readUInt16BE(0) % 9000;
-  return Array.from({ length: 10 }, (_, index) => 14_000 + first + index);
+function addressOf(record: DevServerRecord): string {
+  return `${LOOPBACK}:${record.port}`;
 }
 
 function uiAddressOf(record: DevServerRecord): string | undefined {

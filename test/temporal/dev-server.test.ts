@@ -10,6 +10,7 @@ import { devServerArguments, RETENTION_DAYS } from '../../src/temporal/dev-serve
 import { devServerFiles } from '../../src/temporal/dev-server-files.ts';
 import { launchDevServer, LOCK_IS_HELD } from '../../src/temporal/dev-server-launcher.ts';
 import {
+  attachDevServer,
   type DevServer,
   defaultDatabaseFile,
   devServerStatus,
@@ -212,6 +213,19 @@ describe('the last user stops it', () => {
       }
     };
     await Promise.all([comeAndGo(), comeAndGo(), comeAndGo()]);
+  });
+
+  test('one that only attaches starts none, and counts as a user of the one it found', async () => {
+    const options = serverOptions();
+    expect(await attachDevServer(options)).toBeUndefined();
+    const first = await startServer(options);
+    const second = await attachDevServer(options);
+    expect(second).toMatchObject({ startedByUs: false, process: first.process });
+    await first.release({ wait: true });
+    expect(isAlive(first.process)).toBe(true);
+    await second?.release({ wait: true });
+    expect(isAlive(first.process)).toBe(false);
+    expect(await attachDevServer(options)).toBeUndefined();
   });
 
   test('stopping by hand needs force while it is used', async () => {
