@@ -173,6 +173,7 @@ async function use(
 async function ensureRunning(files: DevServerFiles, options: DevServerOptions): Promise<Running> {
   const { namespace = 'default', sync = 'normal', ui = false, cacheDirectory, log } = options;
   let executable = options.executable;
+  let deadline: number | undefined;
   for (let failures = 0; failures < 3;) {
     const running = await attached(files);
     if (running !== undefined) return { record: running, startedByUs: false };
