@@ -5,6 +5,7 @@ from time import monotonic
 from rlm_kernel import wire
 from rlm_kernel.capture import Capture, shorten
 from rlm_kernel.limits import CALL_SIZE, EVENTS_SIZE, PENDING_CALLS, PENDING_SIZE
+from rlm_kernel.values import check
 
 ENDED = "Error: the block has ended"
 
@@ -27,12 +28,6 @@ def failure(arguments, message):
         if isinstance(value, list):
             return [message] * len(value)
     return message
-
-
-def encode_for_reply(value):
-    """Canonical JSON. ValueError also for what could not be encoded once it stands deeper, in a reply."""
-    data = wire.encode([[[[[[[[value]]]]]]]], True)
-    return data[8:-8]
 
 
 class Block:
@@ -84,7 +79,8 @@ class Block:
 
     def call(self, function, arguments, line):
         """ValueError where the arguments cannot travel."""
-        canonical = encode_for_reply({"arguments": arguments, "function": function})
+        check(arguments)
+        canonical = wire.encode({"arguments": arguments, "function": function}, True)
         self._made += 1
         name = "%d.%d" % (self.number, self._made)
         call = Call(name, line, arguments, len(canonical))

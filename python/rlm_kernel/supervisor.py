@@ -3,17 +3,19 @@
 import _signal
 import os
 import sys
-from time import monotonic
+from time import monotonic, sleep
 
 from rlm_kernel import PROTOCOL, limits, requests, system, wire
-from rlm_kernel.block import ENDED, Block, encode_for_reply, failure
+from rlm_kernel.block import ENDED, Block, failure
 from rlm_kernel.command import Command, CommandRequest
 from rlm_kernel.connection import Connection, HttpError
 from rlm_kernel.ending import Ending, describe_exit
 from rlm_kernel.polls import Polls
 from rlm_kernel.repl_process import ReplProcess, Stream
+from rlm_kernel.values import check, clean
 
 _PYTHON = "%d.%d.%d" % sys.version_info[:3]
+_KILL_ROUNDS = 200
 _RESTARTED = "its variables, functions and imports are lost; files are kept"
 
 
@@ -34,6 +36,8 @@ class Supervisor:
         self._last_request = monotonic()
         self._setup = None
         """(digest, frame for the REPL) of the setup that holds."""
+        self._functions = ()
+        """Names of the functions the host answers."""
         self._setup_waits = None
         """Connections that wait for the first setup to be taken in."""
         self._block = None
@@ -148,6 +152,7 @@ class Supervisor:
         if self._setup is None:
             body["type"] = "setup"
             self._setup = (digest, wire.frame(body))
+            self._functions = [function["name"] for function in body["functions"]]
             self._setup_waits = []
             if self._repl is None:
                 self._start_repl()
@@ -378,15 +383,7 @@ class Supervisor:
         return self._repl.pid if self._repl is not None else -1
 
     def _kill_others(self):
-        for _ in range(10):
-            others = self._other_processes()
-            for pid in others:
-                try:
-                    os.kill(pid, _signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    pass
-            if not others:
-                break
+        _kill(self._other_processes)
 
     # What the REPL says
 
@@ -401,7 +398,7 @@ class Supervisor:
                 self._repl.drain_calls()
                 error = message.get("error")
                 status = "error" if message.get("status") == "error" else "ok"
-                self._block.main_ended({"status": status, "error": error if isinstance(error, str) else None})
+                self._block.main_ended({"status": status, "error": clean(error) if isinstance(error, str) else None})
                 if self._block.ending is not None:
                     self._block.give_up(ENDED)
                 self._calls_changed()
@@ -411,9 +408,8 @@ class Supervisor:
             line.send({"sealed": self._seal(message.get("value"))})
             return
         function, arguments = message.get("function"), message.get("arguments")
-        if not isinstance(function, str) or not isinstance(arguments, dict):
-            line.channel.close()
-            return
+        if function not in self._functions or not isinstance(arguments, dict):
+            raise ValueError("no such function")
         size = sum(len(value) if isinstance(value, (str, list)) else 1 for value in arguments.values())
         refusal = ENDED if self._block is None else self._block.refusal(arguments, size)
         if refusal is not None:
@@ -427,7 +423,7 @@ class Supervisor:
         if not self._running or self._block.finished is not None:
             return False
         if self._block.final is None:
-            encode_for_reply(value)
+            check(value)
             self._block.final = {"value": value}
         return True
 
@@ -486,20 +482,21 @@ class Supervisor:
             except ProcessLookupError:
                 pass
             return
-        for _ in range(100):
-            below = system.descendants(os.getpid())
-            if not below:
-                return
-            for pid, _ in below:
-                try:
-                    os.kill(pid, _signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    pass
+        _kill(lambda: [pid for pid, _ in system.descendants(os.getpid())])
+
+
+def _kill(find):
+    """Kills what `find` returns until it returns nothing: what is killed may just have forked."""
+    for _ in range(_KILL_ROUNDS):
+        pids = find()
+        if not pids:
+            return
+        for pid in pids:
             try:
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
-            except ChildProcessError:
-                return
+                os.kill(pid, _signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        sleep(0.001)
 
 
 _ROUTES = {

@@ -50,3 +50,19 @@ def _text(value):
 
 def _unprintable(value):
     return "<%s that cannot be printed>" % type(value).__name__
+
+
+def check(value, depth=0):
+    """ValueError where a decoded JSON value is nested too deeply, or holds text that UTF-8 cannot."""
+    if isinstance(value, str):
+        if not value.isascii():
+            value.encode("utf-8")
+    elif isinstance(value, (dict, list)):
+        if depth > _DEEPEST + 20:
+            raise ValueError("nested too deeply")
+        if isinstance(value, dict):
+            for key in value:
+                check(key, depth)
+            value = value.values()
+        for item in value:
+            check(item, depth + 1)

@@ -68,12 +68,7 @@ describe('a command beside the REPL', () => {
       expect.stringContaining('no-such-command: No such file'),
       false,
     ]);
-    expect(await run({ argv: ['/dev/null'] })).toEqual([
-      126,
-      '',
-      expect.stringContaining('Permission denied'),
-      false,
-    ]);
+    expect(await run({ argv: ['/dev/null'] })).toEqual([126, '', expect.stringContaining('Permission denied'), false]);
     expect(await run({ argv: ['true'], cwd: '/nowhere' })).toEqual([
       127,
       '',

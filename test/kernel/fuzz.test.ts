@@ -1,0 +1,146 @@
+import { once } from 'node:events';
+import { createServer, connect, type Server } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TypedError } from '../../src/domain/failures.ts';
+import { connectKernel } from '../../src/sandbox/kernel-client.ts';
+import { KernelUnderTest } from './kernel-under-test.ts';
+import { Chance } from './chance.ts';
+
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20_240_601);
+/** Milliseconds for each of the two. */
+const BUDGET = 4_000;
+
+describe(`a supervisor that is sent anything (FUZZ_SEED=${SEED})`, () => {
+  let under: KernelUnderTest;
+
+  beforeAll(async () => {
+    under = await KernelUnderTest.start();
+  });
+
+  afterAll(async () => {
+    await under.stop();
+    expect(under.complaints).toBe('');
+  });
+
+  it('stays alive and correct', async () => {
+    const chance = new Chance(SEED);
+    const end = performance.now() + BUDGET;
+    let rounds = 0;
+    while (performance.now() < end) {
+      // oxlint-disable-next-line no-await-in-loop
+      await Promise.all([...Array(10).keys()].map(() => disturb(under.socketPath, chance.request())));
+      rounds += 1;
+    }
+    expect(rounds).toBeGreaterThan(3);
+    const { block, restarts } = await under.kernel.info();
+    expect([block, restarts]).toEqual([0, 0]);
+    expect(await under.run('print(llm_query("still"))')).toMatchObject({ status: 'ok', stdout: 'answer to still\n' });
+  });
+
+  it('outlives code that writes to its channels', async () => {
+    const forged = `
+import os, random, socket, array
+random.seed(${SEED})
+def noise(fd):
+    for _ in range(300):
+        kind = random.randrange(5)
+        data = [os.urandom(random.randrange(1, 200)), b"\\xff\\xff\\xff\\xff", b"\\x00\\x00\\x00\\x02{}", b"\\x00\\x00\\x00\\x04null",
+                (lambda b: len(b).to_bytes(4, "big") + b)(b'{"type":"setup","error":7,"block":"x"}')][kind]
+        try: os.write(fd, data)
+        except OSError: return
+noise(100)
+`;
+    // A broken control channel costs the REPL, never the supervisor.
+    const first = await under.run(forged);
+    expect(['ok', 'crashed', 'error']).toContain(first.status);
+    const bridge = `
+import os, socket, array
+bridge = socket.socket(fileno=os.dup(101))
+def line(data, close=True):
+    a, b = socket.socketpair()
+    bridge.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [b.fileno()]))])
+    b.close(); a.setblocking(False)
+    try: a.send(data)
+    except OSError: pass
+    if close: a.close()
+    return a
+frame = lambda b: len(b).to_bytes(4, "big") + b
+kept = [line(d, close) for close in (True, False) for d in (
+    b"", b"\\x00", b"\\xff\\xff\\xff\\xff", frame(b"7"), frame(b"[]"), frame(b"{}"), frame(b"not json"),
+    frame(b'{"type":"final"}')[:-1], frame(b'{"type":"call","function":7,"arguments":{}}'),
+    frame(b'{"type":"call","function":"f","arguments":[]}'), frame(b'{"type":"call","function":"llm_query","arguments":{"a":1e999}}'),
+    frame(b'{"type":"call","function":"llm_query","arguments":' + b'{"a":' * 900 + b'1' + b'}' * 900 + b'}'),
+    frame(b'{"type":"call","function":"llm_query","arguments":{"a":"\\\\ud800"}}'), frame(b'{"type":"final","value":"\\\\ud800"}'),
+    frame(b'{"type":"call","function":"f","pid":-1,"descriptor":-9,"arguments":{}}')[:-3])]
+for fd in (os.open("/dev/null", os.O_RDWR), os.open("/", os.O_RDONLY), os.open("/proc/self/status", os.O_RDONLY), os.pipe()[0]):
+    bridge.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd] * 5))])
+bridge.send(b"no descriptor")
+[a.close() for a in kept]
+print(llm_query("afterwards"))`;
+    expect(await under.run(bridge)).toMatchObject({ status: 'ok', stdout: 'answer to afterwards\n' });
+  });
+});
+
+describe(`a client that is sent anything (FUZZ_SEED=${SEED})`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kernel-forged-'));
+  const chance = new Chance(SEED);
+  let server: Server;
+  let reply: Buffer = Buffer.alloc(0);
+
+  beforeAll(async () => {
+    server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.end(reply));
+    });
+    server.listen(join(folder, 'socket'));
+    await once(server, 'listening');
+  });
+
+  afterAll(async () => {
+    server.close();
+    await once(server, 'close');
+    rmSync(folder, { recursive: true });
+  });
+
+  it('fails with an error, and never believes it', async () => {
+    const kernel = connectKernel({ socketPath: join(folder, 'socket') });
+    const end = performance.now() + BUDGET;
+    let rounds = 0;
+    while (performance.now() < end) {
+      reply = chance.reply();
+      // oxlint-disable-next-line no-await-in-loop
+      const outcome = await kernel.events({ block: 1, after: 0, waitMs: 0 }).catch((error: unknown) => error);
+      if (!(outcome instanceof Error)) {
+        expect(outcome).toMatchObject({
+          cursor: expect.any(Number),
+          state: expect.stringMatching(/^(running|waiting|done)$/),
+        });
+      }
+      rounds += 1;
+    }
+    expect(rounds).toBeGreaterThan(10);
+  });
+
+  it('refuses an endless reply before it fills memory', async () => {
+    reply = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n${'x'.repeat(200_000)}`);
+    const outcome = await connectKernel({ socketPath: join(folder, 'socket') })
+      .info()
+      .catch((error: unknown) => error);
+    expect(outcome).toBeInstanceOf(TypedError);
+    expect(outcome).toMatchObject({ type: 'Sandbox.Diverged' });
+  });
+});
+
+/** Sends bytes, reads whatever comes, hangs up at once or when the other side does. */
+async function disturb(socketPath: string, { bytes, hangUp }: { bytes: Buffer; hangUp: boolean }): Promise<void> {
+  const socket = connect(socketPath);
+  socket.on('error', () => {});
+  socket.resume();
+  await once(socket, 'connect');
+  socket.end(bytes);
+  if (hangUp) socket.destroy();
+  else await once(socket, 'close');
+}
