@@ -1,11 +1,22 @@
-import type { ActInput, ActResult, BlockStep, CallEvent, PendingCall } from '../domain/contract.ts';
-import type { BlockResult } from '../domain/kernel-protocol.ts';
-import type { AnswersRecord, BlockRecord, ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
+import type { ActInput, ActResult, BlockStep, PendingCall } from '../domain/contract.ts';
+import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
+import {
+  answerUsage,
+  type AnswersRecord,
+  type BlockRecord,
+  type CallRequest,
+  type ChainRecord,
+  type ReplyRecord,
+  type RunSpecification,
+} from '../domain/records.ts';
+import { blockName } from '../domain/ids.ts';
+import { parseHandle } from '../domain/sandbox.ts';
 import { codeBlocks } from '../domain/reply.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
+import { packCall, unpackAnswer } from '../domain/wire.ts';
 import type { Kernel } from '../sandbox/provider.ts';
 import { answerValue, spawnedAgents } from './answers.ts';
-import type { ActivityDependencies } from './dependencies.ts';
+import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { readAgentReference, updateAgentReference } from './trajectory.ts';
 
@@ -17,16 +28,20 @@ const LONG_POLL = 20_000;
  * Runs the code blocks of a reply until they are done or cannot go on without an answer. Called again with answers,
  * it goes on where the block stands; called again after a crash, it attaches to the block that still runs.
  */
-export async function act(deps: ActivityDependencies, input: ActInput): Promise<ActResult> {
+export async function act(deps: ActivityDependencies, input: Scoped<ActInput>): Promise<ActResult> {
   return whileBeating((signal) => run(deps, input, signal));
 }
 
-async function run(deps: ActivityDependencies, input: ActInput, signal: AbortSignal): Promise<ActResult> {
-  const sandbox = await deps.sandboxes(input.sandbox.provider).connect(input.sandbox);
+async function run(deps: ActivityDependencies, input: Scoped<ActInput>, signal: AbortSignal): Promise<ActResult> {
+  const handle = parseHandle(input.sandbox);
+  const sandbox = await deps.sandboxes(handle.provider).connect(handle);
   const specification = await deps.chains.specification(input.scope.spec);
   const position = await reachedPosition(deps, input);
   const reply = await replyOf(deps, position.head);
   const turn: TurnContext = {
+    sandboxId: handle.id,
+    generation: handle.generation,
+    iteration: reply.iteration,
     deps,
     input,
     kernel: sandbox.kernel,
@@ -36,14 +51,14 @@ async function run(deps: ActivityDependencies, input: ActInput, signal: AbortSig
   };
   let { head, step } = position;
   if (position.finished !== undefined) {
-    const next = nextStep(turn, head, step, position.finished);
+    const next = nextStep(turn, step, position.finished);
     if (next === undefined) return doneResult(head, step, position.finished);
     step = next;
   } else if (input.answers !== undefined) {
     head = await deliver(turn, head, step, position.delivered);
   }
   for (;;) {
-    if (step.cursor === 0) await send(turn, step);
+    if (step.cursor === 0) await send(turn, head, step);
     const outcome = await untilYield(turn, step);
     if (outcome.kind === 'calls') {
       deps.checkpoint('block.calls');
@@ -51,14 +66,14 @@ async function run(deps: ActivityDependencies, input: ActInput, signal: AbortSig
         kind: 'calls',
         head,
         step: { ...step, cursor: outcome.cursor },
-        calls: await Promise.all(outcome.calls.map((call) => pendingCall(deps, call))),
-        waiting: outcome.waiting,
+        calls: await Promise.all(outcome.calls.map(async (call) => packCall(await pendingCall(deps, call)))),
+        ...(outcome.waiting ? { waiting: true as const } : {}),
       };
     }
     deps.checkpoint('block.done');
     head = await recordBlock(turn, head, step, outcome.result);
     deps.checkpoint('block.recorded');
-    const next = nextStep(turn, head, step, outcome.result);
+    const next = nextStep(turn, step, outcome.result);
     if (next === undefined) return doneResult(head, step, outcome.result);
     step = next;
   }
@@ -66,7 +81,10 @@ async function run(deps: ActivityDependencies, input: ActInput, signal: AbortSig
 
 interface TurnContext {
   readonly deps: ActivityDependencies;
-  readonly input: ActInput;
+  readonly input: Scoped<ActInput>;
+  readonly sandboxId: string;
+  readonly generation: number;
+  readonly iteration: number;
   readonly kernel: Kernel;
   readonly specification: RunSpecification;
   readonly codes: readonly string[];
@@ -83,7 +101,7 @@ interface Position {
 }
 
 /** Where an earlier attempt of this very activity got to: what the agent's reference has beyond the input's head. */
-async function reachedPosition(deps: ActivityDependencies, input: ActInput): Promise<Position> {
+async function reachedPosition(deps: ActivityDependencies, input: Scoped<ActInput>): Promise<Position> {
   const start: Position = { head: input.head, step: input.step, delivered: false };
   const reference = await readAgentReference(deps, input.scope);
   if (reference === undefined || reference.head === input.head) return start;
@@ -100,7 +118,7 @@ async function reachedPosition(deps: ActivityDependencies, input: ActInput): Pro
     if (record.kind === 'answers') position = { ...position, head: hash, delivered: true };
     if (record.kind === 'block') {
       // A block after the first began at the record before it.
-      const step = { index: record.index, block: record.block, name: record.parent ?? '', cursor: 0 };
+      const step = { index: record.index, block: record.block, cursor: 0 };
       position = { head: hash, step, delivered: true, finished: record.result };
     }
   }
@@ -116,21 +134,21 @@ async function replyOf(deps: ActivityDependencies, head: string): Promise<ReplyR
   throw new Error('a trajectory without a reply has no code to run');
 }
 
-function nextStep(turn: TurnContext, head: string, step: BlockStep, result: BlockResult): BlockStep | undefined {
+function nextStep(turn: TurnContext, step: BlockStep, result: BlockResult): BlockStep | undefined {
   const more = result.status === 'ok' && result.final === null && step.index + 1 < turn.codes.length;
-  return more ? { index: step.index + 1, block: step.block + 1, name: head, cursor: 0 } : undefined;
+  return more ? { index: step.index + 1, block: step.block + 1, cursor: 0 } : undefined;
 }
 
 function doneResult(head: string, step: BlockStep, result: BlockResult): ActResult {
   return { kind: 'done', head, block: step.block, ...(result.final === null ? {} : { final: true as const }) };
 }
 
-async function send(turn: TurnContext, step: BlockStep): Promise<void> {
+async function send(turn: TurnContext, head: string, step: BlockStep): Promise<void> {
   const { sandbox, rlm } = turn.specification.config;
   await turn.kernel.exec({
-    generation: turn.input.sandbox.generation,
+    generation: turn.generation,
     block: step.block,
-    head: step.name,
+    head: blockName(head),
     code: turn.codes[step.index] ?? '',
     timeout: sandbox.block_timeout,
     output_limit: rlm.output_limit,
@@ -140,21 +158,20 @@ async function send(turn: TurnContext, step: BlockStep): Promise<void> {
 
 async function deliver(turn: TurnContext, head: string, step: BlockStep, delivered: boolean): Promise<string> {
   const { deps, input, kernel } = turn;
-  const answers = input.answers ?? [];
+  const answers = (input.answers ?? []).map(unpackAnswer);
   const values = await Promise.all(
     answers.map(async ({ call, answer }) => ({ call, value: await answerValue(deps.chains, answer) })),
   );
-  await kernel.answer({ generation: input.sandbox.generation, block: step.block, answers: values });
+  await kernel.answer({ generation: turn.generation, block: step.block, answers: values });
   deps.checkpoint('answers.delivered');
   if (delivered) return head;
-  const usage = input.usage ?? NO_USAGE;
-  const record: AnswersRecord = { v: 1, kind: 'answers', parent: head, block: step.block, answers, usage };
+  const record: AnswersRecord = { v: 1, kind: 'answers', parent: head, block: step.block, answers };
   const next = await deps.chains.append(record);
   const before = await readAgentReference(deps, input.scope);
   await updateAgentReference(deps, input.scope, {
     head: next,
     state: 'running',
-    usage: addUsage(before?.usage ?? NO_USAGE, usage),
+    usage: addUsage(before?.usage ?? NO_USAGE, ...answers.map(({ answer }) => answerUsage(answer))),
   });
   deps.checkpoint('answers.recorded');
   return next;
@@ -194,15 +211,13 @@ async function untilYield({ kernel, signal }: TurnContext, step: BlockStep): Pro
 
 async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
   const [value] = Object.values(event.arguments);
-  const batched = Array.isArray(value);
-  const list = batched ? (value as readonly string[]) : [value];
+  const list = (Array.isArray(value) ? value : [value]) as readonly string[];
+  const request: CallRequest = { function: event.function, hash: event.hash, list };
   return {
     call: event.call,
     function: event.function,
-    hash: event.hash,
-    list: await deps.chains.putJson(list),
-    count: list.length,
-    batched,
+    request: await deps.chains.putJson(request),
+    ...(Array.isArray(value) ? { batch: list.length } : {}),
   };
 }
 
@@ -213,21 +228,21 @@ async function recordBlock(turn: TurnContext, head: string, step: BlockStep, res
     v: 1,
     kind: 'block',
     parent: head,
-    iteration: input.iteration,
+    iteration: turn.iteration,
     block: step.block,
     index: step.index,
     code: turn.codes[step.index] ?? '',
     result,
     spawned: answered.flatMap(({ answer }) => spawnedAgents(answer)),
-    calls: answered.map(({ call, function: name, hash }) => ({ call, function: name, hash })),
+    calls: answered.map(({ call, request }) => ({ call, request })),
     ...(full === undefined ? {} : { full }),
   };
   const next = await deps.chains.append(record);
-  const more = nextStep(turn, next, step, result) !== undefined;
+  const more = nextStep(turn, step, result) !== undefined;
   await updateAgentReference(deps, input.scope, {
     head: next,
     state: more ? 'running' : result.final === null ? 'thinking' : 'closing',
-    sandbox: input.sandbox.id,
+    sandbox: turn.sandboxId,
   });
   return next;
 }

@@ -2,14 +2,13 @@ import { activityInfo } from '@temporalio/activity';
 import type { AnswerPromptsInput, AnswerPromptsResult } from '../domain/contract.ts';
 import { MODEL_ATTEMPTS } from '../domain/contract.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
-import type { Answer } from '../domain/records.ts';
-import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
-import type { ActivityDependencies } from './dependencies.ts';
+import type { Answer, CallRequest, CompactUsage } from '../domain/records.ts';
+import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 
 interface JournalEntry {
   readonly ref: string;
-  readonly usage: Usage;
+  readonly usage: CompactUsage;
 }
 
 /**
@@ -18,21 +17,19 @@ interface JournalEntry {
  */
 export async function answerPrompts(
   deps: ActivityDependencies,
-  input: AnswerPromptsInput,
+  input: Scoped<AnswerPromptsInput>,
 ): Promise<AnswerPromptsResult> {
-  const prompts = ((await deps.chains.getJson(input.list)) as readonly string[]).slice(input.from, input.to);
+  const { list } = (await deps.chains.getJson(input.request)) as CallRequest;
+  const [from, to] = input.range ?? [0, list.length];
+  const prompts = list.slice(from, to);
   const settled = await whileBeating((signal) =>
-    Promise.allSettled(
-      prompts.map((prompt, at) => answerOnce(deps, input, { prompt, index: input.from + at, signal })),
-    ),
+    Promise.allSettled(prompts.map((prompt, at) => answerOnce(deps, input, { prompt, index: from + at, signal }))),
   );
   const lastAttempt = activityInfo().attempt >= MODEL_ATTEMPTS;
-  const results = settled.map((outcome) =>
-    outcome.status === 'fulfilled' ? outcome.value : errorAnswer(outcome.reason, lastAttempt),
-  );
   return {
-    answers: results.map(({ answer }) => answer),
-    usage: addUsage(...results.map(({ usage }) => usage)),
+    answers: settled.map((outcome) =>
+      outcome.status === 'fulfilled' ? outcome.value : errorAnswer(outcome.reason, lastAttempt),
+    ),
   };
 }
 
@@ -42,20 +39,15 @@ interface Prompt {
   readonly signal: AbortSignal;
 }
 
-interface Answered {
-  readonly answer: Answer;
-  readonly usage: Usage;
-}
-
 async function answerOnce(
   deps: ActivityDependencies,
-  input: AnswerPromptsInput,
+  input: Scoped<AnswerPromptsInput>,
   { prompt, index, signal }: Prompt,
-): Promise<Answered> {
+): Promise<Answer> {
   const { run, execution, agent, spec } = input.scope;
   const name = `journal/${run}@${execution}/${agent}/${input.call}.${index}`;
   const journalled = (await deps.blobs.getReference(name)) as JournalEntry | undefined;
-  if (journalled !== undefined) return { answer: { ref: journalled.ref }, usage: journalled.usage };
+  if (journalled !== undefined) return journalled;
   const { config } = await deps.chains.specification(spec);
   const reply = await deps.models(config.model).complete(
     {
@@ -66,17 +58,21 @@ async function answerOnce(
     signal,
   );
   deps.checkpoint('prompt.replied');
-  const entry: JournalEntry = { ref: await deps.chains.putJson(reply.text), usage: reply.usage };
+  const { input_tokens, output_tokens, cost } = reply.usage;
+  const entry: JournalEntry = {
+    ref: await deps.chains.putJson(reply.text),
+    usage: [input_tokens, output_tokens, cost],
+  };
   await deps.blobs.setReference(name, entry);
   deps.checkpoint('prompt.recorded');
-  return { answer: { ref: entry.ref }, usage: entry.usage };
+  return entry;
 }
 
 /** Data for the code, or rethrown: then Temporal retries, or the run pauses. */
-function errorAnswer(error: unknown, lastAttempt: boolean): Answered {
+function errorAnswer(error: unknown, lastAttempt: boolean): Answer {
   if (!(error instanceof TypedError)) throw error;
   if (error.type === 'Model.Refused' || error.type === 'Model.KeyMissing') throw error;
   const isFinal = !FAILURES[error.type].retryable || (lastAttempt && error.type.startsWith('Model.'));
   if (!isFinal) throw error;
-  return { answer: { error: error.message }, usage: NO_USAGE };
+  return { error: error.message };
 }

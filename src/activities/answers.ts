@@ -4,8 +4,9 @@ import type { Chains } from '../storage/chain.ts';
 /** What the Python function returns for an answer. */
 export async function answerValue(chains: Chains, answer: Answer): Promise<unknown> {
   if ('items' in answer) return Promise.all(answer.items.map((item) => answerValue(chains, item)));
-  if ('error' in answer) return `Error: ${answer.error}`;
-  return chains.getJson(answer.ref);
+  if (!('ref' in answer)) return `Error: ${answer.error}`;
+  const value = await chains.getJson(answer.ref);
+  return answer.error === undefined ? value : `Error: ${answer.error}. What it had so far:\n${String(value)}`;
 }
 
 /** The agents that gave it. */

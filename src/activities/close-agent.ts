@@ -2,8 +2,9 @@ import type { CloseAgentInput, CloseAgentResult } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { lastKnownAnswer, resultString } from '../domain/prompts/conversation.ts';
 import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
+import { parseHandle } from '../domain/sandbox.ts';
 import { beginning } from '../domain/truncate.ts';
-import type { ActivityDependencies } from './dependencies.ts';
+import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { chainHead, readAgentReference, updateAgentReference } from './trajectory.ts';
 
@@ -11,40 +12,39 @@ import { chainHead, readAgentReference, updateAgentReference } from './trajector
 const INLINE_ANSWER = 4000;
 
 /** Ends an agent: takes the patch, records the end, removes the sandbox. In this order: nothing is lost in between. */
-export async function closeAgent(deps: ActivityDependencies, input: CloseAgentInput): Promise<CloseAgentResult> {
+export async function closeAgent(
+  deps: ActivityDependencies,
+  input: Scoped<CloseAgentInput>,
+): Promise<CloseAgentResult> {
   return whileBeating(async (signal) => {
     const head = await chainHead(deps, input.scope, input.head);
-    const { hash, end } = (await recordedEnd(deps, input, head)) ?? (await recordEnd(deps, input, head, signal));
+    const end = (await recordedEnd(deps, input, head)) ?? (await recordEnd(deps, input, head, signal));
     if (input.sandbox !== undefined) {
-      await deps.sandboxes(input.sandbox.provider).destroy(input.sandbox);
+      const handle = parseHandle(input.sandbox);
+      await deps.sandboxes(handle.provider).destroy(handle);
       deps.checkpoint('sandbox.destroyed');
     }
-    return closeResult(deps, hash, end, input.extractPatch);
+    return closeResult(deps, end, input.extractPatch);
   });
-}
-
-interface RecordedEnd {
-  readonly hash: string;
-  readonly end: EndRecord;
 }
 
 async function recordedEnd(
   deps: ActivityDependencies,
-  input: CloseAgentInput,
+  input: Scoped<CloseAgentInput>,
   head: string,
-): Promise<RecordedEnd | undefined> {
+): Promise<EndRecord | undefined> {
   const reference = await readAgentReference(deps, input.scope);
   if (reference === undefined || reference.head === head) return undefined;
   const end = await deps.chains.record(reference.head);
-  return end.kind === 'end' ? { hash: reference.head, end } : undefined;
+  return end.kind === 'end' ? end : undefined;
 }
 
 async function recordEnd(
   deps: ActivityDependencies,
-  input: CloseAgentInput,
+  input: Scoped<CloseAgentInput>,
   from: string,
   signal: AbortSignal,
-): Promise<RecordedEnd> {
+): Promise<EndRecord> {
   const head = await newestHead(deps, input, from);
   const [records, { config }] = await Promise.all([
     deps.chains.walk(head),
@@ -76,14 +76,14 @@ async function recordEnd(
     ended_at: Date.now(),
   });
   deps.checkpoint('end.recorded');
-  return { hash, end };
+  return end;
 }
 
 /**
  * A cancelled activity may have recorded a reply or a block that its workflow has not heard of: what the reference
  * names counts when it goes on from the head the workflow knows.
  */
-async function newestHead(deps: ActivityDependencies, input: CloseAgentInput, head: string): Promise<string> {
+async function newestHead(deps: ActivityDependencies, input: Scoped<CloseAgentInput>, head: string): Promise<string> {
   const reference = await readAgentReference(deps, input.scope);
   if (reference === undefined) return head;
   for (let hash: string | null = reference.head; hash !== null;) {
@@ -108,12 +108,13 @@ function answerOf(records: readonly ChainRecord[], wanted: AnswerSource): { sour
 
 async function takePatch(
   deps: ActivityDependencies,
-  input: CloseAgentInput,
+  input: Scoped<CloseAgentInput>,
   signal: AbortSignal,
 ): Promise<Pick<EndRecord, 'patch' | 'notes'>> {
   if (input.sandbox === undefined) return { patch: null, notes: ['There was no sandbox to take a patch from.'] };
   try {
-    const sandbox = await deps.sandboxes(input.sandbox.provider).connect(input.sandbox);
+    const handle = parseHandle(input.sandbox);
+    const sandbox = await deps.sandboxes(handle.provider).connect(handle);
     const { bytes, notes } = await sandbox.patch(signal);
     const patch = bytes.length === 0 ? null : await deps.blobs.put(bytes);
     deps.checkpoint('patch.extracted');
@@ -126,18 +127,11 @@ async function takePatch(
   }
 }
 
-async function closeResult(
-  deps: ActivityDependencies,
-  head: string,
-  end: EndRecord,
-  root: boolean,
-): Promise<CloseAgentResult> {
+async function closeResult(deps: ActivityDependencies, end: EndRecord, root: boolean): Promise<CloseAgentResult> {
   const answered = end.source !== 'none';
   const text = typeof end.answer === 'string' ? end.answer : JSON.stringify(end.answer);
   return {
-    head,
-    source: end.source,
-    answer_ref: answered ? await deps.chains.putJson(end.result) : null,
+    ...(answered ? { answer_ref: await deps.chains.putJson(end.result) } : {}),
     ...(end.patch === null ? {} : { patch_ref: end.patch }),
     ...(end.notes.length === 0 ? {} : { notes: end.notes }),
     ...(root && answered

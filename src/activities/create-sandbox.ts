@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto';
-import type { AgentScope, CreateSandboxInput } from '../domain/contract.ts';
+import type { CreateSandboxInput } from '../domain/contract.ts';
 import type { HostFunction } from '../domain/kernel-protocol.ts';
 import type { RunSpecification } from '../domain/records.ts';
-import type { SandboxHandle } from '../domain/sandbox.ts';
+import { formatHandle, type SandboxName } from '../domain/sandbox.ts';
 import type { RepositorySource } from '../sandbox/provider.ts';
-import type { ActivityDependencies } from './dependencies.ts';
+import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { taskText } from './trajectory.ts';
+import { taskText, type AgentScope } from './trajectory.ts';
 
 /** Makes an agent's sandbox with its clone, variables and functions; the same agent's again finds the first one. */
-export async function createSandbox(deps: ActivityDependencies, input: CreateSandboxInput): Promise<SandboxHandle> {
+export async function createSandbox(
+  deps: ActivityDependencies,
+  input: Scoped<CreateSandboxInput>,
+): Promise<SandboxName> {
   return whileBeating(async (signal) => {
     const { scope, generation } = input;
     const [run, task] = await Promise.all([deps.chains.specification(scope.spec), taskText(deps, input.task)]);
@@ -45,7 +48,7 @@ export async function createSandbox(deps: ActivityDependencies, input: CreateSan
       cwd: sandbox.workspace,
     });
     deps.checkpoint('sandbox.ready');
-    return handle;
+    return formatHandle(handle);
   });
 }
 

@@ -1,14 +1,14 @@
 import type {
+  Activities,
   InvestigateInput,
   PreparedRun,
   PrepareInvestigationInput,
-  RunScope,
   WorkflowLimits,
 } from '../domain/contract.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT, runIdProblem } from '../domain/ids.ts';
-import { runReferenceName, type RunOutcome, type RunReference, type RunSpecification } from '../domain/records.ts';
+import { runReferenceName, type RunReference, type RunSpecification } from '../domain/records.ts';
 import { beginning } from '../domain/truncate.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -50,7 +50,6 @@ export async function prepareInvestigation(
     task,
     limits: workflowLimits(config),
     global_timeout: config.rlm.global_timeout,
-    create_timeout: config.sandbox.create_timeout,
     summary: beginning(
       `${repository.name} at ${repository.commit.slice(0, 12)}: ${input.prompt.replaceAll(/\s+/g, ' ')}`,
       200,
@@ -69,7 +68,7 @@ function checkInput(run: string, input: InvestigateInput): void {
   }
 }
 
-function workflowLimits({ rlm }: RunConfig): WorkflowLimits {
+function workflowLimits({ rlm, sandbox }: RunConfig): WorkflowLimits {
   const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, max_depth, max_cost, on_error } = rlm;
   return {
     max_sandboxes,
@@ -77,6 +76,7 @@ function workflowLimits({ rlm }: RunConfig): WorkflowLimits {
     max_llm_calls,
     max_parallel,
     on_error,
+    create_timeout: sandbox.create_timeout,
     ...(max_depth === undefined ? {} : { max_depth }),
     ...(max_cost === undefined ? {} : { max_cost }),
   };
@@ -85,17 +85,11 @@ function workflowLimits({ rlm }: RunConfig): WorkflowLimits {
 /** Writes a run's outcome where it is found without Temporal. */
 export async function recordOutcome(
   deps: ActivityDependencies,
-  input: { scope: RunScope; outcome: RunOutcome },
+  { execution, outcome }: Parameters<Activities['recordOutcome']>[0],
 ): Promise<void> {
-  const name = runReferenceName(input.scope.run, input.scope.execution);
+  const name = runReferenceName(outcome.run_id, execution);
   const before = (await deps.blobs.getReference(name)) as RunReference | undefined;
-  const reference: RunReference = {
-    run: input.scope.run,
-    execution: input.scope.execution,
-    spec: input.scope.spec,
-    started_at: before?.started_at ?? Date.now(),
-    outcome: input.outcome,
-    ended_at: Date.now(),
-  };
+  if (before === undefined) throw new TypedError('Storage.Missing', `run ${outcome.run_id} is not in the blob store`);
+  const reference: RunReference = { ...before, outcome, ended_at: Date.now() };
   await deps.blobs.setReference(name, reference);
 }

@@ -1,4 +1,4 @@
-import type { AgentScope, ThinkInput, ThinkResult } from '../domain/contract.ts';
+import type { ThinkInput, ThinkResult } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
 import type { ModelConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
@@ -7,12 +7,12 @@ import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
 import { codeBlocks } from '../domain/reply.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
-import type { ActivityDependencies } from './dependencies.ts';
+import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { chainHead, readAgentReference, updateAgentReference } from './trajectory.ts';
+import { chainHead, readAgentReference, updateAgentReference, type AgentScope } from './trajectory.ts';
 
 /** Asks the model for an agent's next turn and records the reply. A reply that was recorded is never asked for again. */
-export async function think(deps: ActivityDependencies, input: ThinkInput): Promise<ThinkResult> {
+export async function think(deps: ActivityDependencies, input: Scoped<ThinkInput>): Promise<ThinkResult> {
   const head = await chainHead(deps, input.scope, input.head);
   const recorded = await recordedReply(deps, input, head);
   if (recorded !== undefined) return recorded;
@@ -57,7 +57,7 @@ export async function think(deps: ActivityDependencies, input: ThinkInput): Prom
 /** The journal: the agent's reference already names a reply to this very head. */
 async function recordedReply(
   deps: ActivityDependencies,
-  input: ThinkInput,
+  input: Scoped<ThinkInput>,
   head: string,
 ): Promise<ThinkResult | undefined> {
   const reference = await readAgentReference(deps, input.scope);

@@ -1,7 +1,16 @@
-import type { AgentScope, TaskReference } from '../domain/contract.ts';
-import { agentDepth } from '../domain/ids.ts';
+import { activityInfo } from '@temporalio/activity';
+import type { TaskReference } from '../domain/contract.ts';
+import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { PROMPT_VERSION } from '../domain/prompts/system-prompt.ts';
-import { agentReferenceName, type AgentReference, type TaskRecord } from '../domain/records.ts';
+import {
+  agentReferenceName,
+  runReferenceName,
+  type AgentReference,
+  type CallRequest,
+  type RunReference,
+  type TaskRecord,
+} from '../domain/records.ts';
+import { TypedError } from '../domain/failures.ts';
 import { beginning } from '../domain/truncate.ts';
 import { NO_USAGE } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -12,6 +21,39 @@ interface Stores {
   readonly chains: Chains;
 }
 
+/** Names an agent's data: which run, which execution of it, which agent, and the run's specification. */
+export interface AgentScope {
+  readonly run: string;
+  readonly execution: string;
+  readonly agent: string;
+  readonly spec: string;
+}
+
+const specifications = new WeakMap<BlobStore, Map<string, string>>();
+
+/** Of the agent whose workflow runs the current activity. */
+export async function currentScope({ blobs }: Stores, execution: string): Promise<AgentScope> {
+  const { workflowExecution } = activityInfo();
+  const { run, agent } = splitAgentWorkflowId(workflowExecution?.workflowId ?? '');
+  const known = specifications.get(blobs) ?? new Map<string, string>();
+  specifications.set(blobs, known);
+  const name = runReferenceName(run, execution);
+  let spec = known.get(name);
+  if (spec === undefined) {
+    const reference = (await blobs.getReference(name)) as RunReference | undefined;
+    if (reference === undefined) {
+      throw new TypedError(
+        'Storage.Missing',
+        `run ${run} is not in the blob store: does this worker use another store than the one that began it?`,
+      );
+    }
+    spec = reference.spec;
+    if (known.size > 1000) known.clear();
+    known.set(name, spec);
+  }
+  return { run, execution, agent, spec };
+}
+
 /** The text of an agent's task, wherever it is kept. */
 export async function taskText({ chains }: Stores, task: string | TaskReference): Promise<string> {
   if (typeof task === 'string' || task.index === undefined) {
@@ -19,7 +61,7 @@ export async function taskText({ chains }: Stores, task: string | TaskReference)
     if (record.kind !== 'task') throw new Error(`expected a task record, found ${record.kind}`);
     return record.task;
   }
-  const list = (await chains.getJson(task.ref)) as readonly string[];
+  const { list } = (await chains.getJson(task.ref)) as CallRequest;
   const text = list[task.index];
   if (text === undefined) throw new Error(`task ${task.index} of a list of ${list.length}`);
   return text;
@@ -60,6 +102,7 @@ export async function updateAgentReference(
   fields: Partial<AgentReference> & { readonly head: string },
 ): Promise<AgentReference> {
   const before = (await readAgentReference(stores, scope)) ?? (await newAgentReference(stores, scope, fields.head));
+  if (before.state === 'done') return before; // An attempt that outlived its agent has nothing to say any more.
   const after: AgentReference = { ...before, ...fields, updated_at: Date.now() };
   await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), after);
   return after;

@@ -1,14 +1,13 @@
-import type { KernelEvent } from './kernel-protocol.ts';
-import type { Lease } from './ledger.ts';
-import type { AgentStatus, Answer, AnswerSource, RecordedAnswer, RunOutcome } from './records.ts';
-import type { SandboxHandle } from './sandbox.ts';
+import type { AgentStatus, Answer, AnswerSource, RunOutcome } from './records.ts';
+import type { SandboxName } from './sandbox.ts';
 import type { Usage } from './usage.ts';
+import type { WireAnswer, WireCall, WireLease, WireLimits, WireTotals } from './wire.ts';
 
 /** What workflows and activities say to each other. Hashes and small metadata only: history stays small. */
 export interface Activities {
   prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun>;
-  recordOutcome(input: { scope: RunScope; outcome: RunOutcome }): Promise<void>;
-  createSandbox(input: CreateSandboxInput): Promise<SandboxHandle>;
+  recordOutcome(input: OfRun & { readonly outcome: RunOutcome }): Promise<void>;
+  createSandbox(input: CreateSandboxInput): Promise<SandboxName>;
   think(input: ThinkInput): Promise<ThinkResult>;
   act(input: ActInput): Promise<ActResult>;
   answerPrompts(input: AnswerPromptsInput): Promise<AnswerPromptsResult>;
@@ -38,15 +37,12 @@ export interface PrepareInvestigationInput {
   readonly input: InvestigateInput;
 }
 
-/** Names a run's data: which run, which execution of it, its specification. */
-export interface RunScope {
-  readonly run: string;
+/**
+ * Every input names the first execution id of its run. Run and agent are in the workflow's id, the specification is
+ * found by both: nothing travels that can be found.
+ */
+interface OfRun {
   readonly execution: string;
-  readonly spec: string;
-}
-
-export interface AgentScope extends RunScope {
-  readonly agent: string;
 }
 
 /** The part of the configuration that workflows decide by. */
@@ -58,6 +54,8 @@ export interface WorkflowLimits {
   readonly max_depth?: number;
   readonly max_cost?: number;
   readonly on_error: 'pause' | 'fail';
+  /** Seconds to wait for a sandbox. */
+  readonly create_timeout: number;
 }
 
 export interface PreparedRun {
@@ -67,35 +65,30 @@ export interface PreparedRun {
   readonly limits: WorkflowLimits;
   /** Seconds. */
   readonly global_timeout: number;
-  readonly create_timeout: number;
   /** One line for Temporal's UI. */
   readonly summary: string;
 }
 
-/** Where an agent finds its task: the whole blob, or an entry of a list. */
+/** Where an agent finds its task: in the request of its parent's call, or at the head of a chain already begun. */
 export interface TaskReference {
   readonly ref: string;
-  /** Position in the list; absent when `ref` is already the head of the agent's chain. */
+  /** Position in the request's list; absent when `ref` is the head of the agent's chain. */
   readonly index?: number;
 }
 
 /** Input of the workflow `agent`. Run and agent are in its workflow id. */
 export interface AgentInput {
   readonly execution: string;
-  readonly spec: string;
   readonly task: TaskReference;
-  readonly lease: Lease;
-  readonly limits: WorkflowLimits;
-  /** Seconds. */
-  readonly create_timeout: number;
+  readonly lease: WireLease;
+  readonly limits: WireLimits;
   readonly paused?: boolean;
 }
 
 export interface AgentResult {
   readonly status: AgentStatus;
-  readonly source: AnswerSource;
-  /** Blob with what the parent's code gets (a JSON string); null where there is no answer. */
-  readonly answer_ref: string | null;
+  /** Blob with what the parent's code gets (a JSON string); absent where there is no answer. */
+  readonly answer_ref?: string;
   /** Root only: the answer as given to FINAL. */
   readonly full_answer_ref?: string;
   /** Root only: the first 4,000 characters of the answer. */
@@ -103,25 +96,18 @@ export interface AgentResult {
   readonly patch_ref?: string;
   readonly notes?: readonly string[];
   readonly error?: string;
-  readonly head: string | null;
   /** Unused; goes back to whoever leased it. */
-  readonly lease: Lease;
+  readonly lease: WireLease;
   /** Of this agent and all below it. */
-  readonly usage: Usage;
-  readonly agents: number;
-  readonly depth: number;
-  readonly iterations: number;
-  readonly sandboxes: number;
+  readonly totals: WireTotals;
 }
 
-export interface CreateSandboxInput {
-  readonly scope: AgentScope;
+export interface CreateSandboxInput extends OfRun {
   readonly task: TaskReference;
   readonly generation: number;
 }
 
-export interface ThinkInput {
-  readonly scope: AgentScope;
+export interface ThinkInput extends OfRun {
   /** Head of the chain; for an agent's first turn its task, from which the chain is begun. */
   readonly head: string | TaskReference;
   readonly iteration: number;
@@ -137,16 +123,12 @@ export interface ThinkResult {
   readonly usage: Usage;
 }
 
-export interface ActInput {
-  readonly scope: AgentScope;
-  readonly sandbox: SandboxHandle;
+export interface ActInput extends OfRun {
+  readonly sandbox: SandboxName;
   readonly head: string;
-  readonly iteration: number;
   readonly step: BlockStep;
   /** Answers that have arrived, to be handed to the running block. */
-  readonly answers?: readonly RecordedAnswer[];
-  /** What those answers used. */
-  readonly usage?: Usage;
+  readonly answers?: readonly WireAnswer[];
 }
 
 /** Which block is next or running. */
@@ -155,8 +137,6 @@ export interface BlockStep {
   readonly index: number;
   /** Number in the kernel, from 1 over the whole agent. */
   readonly block: number;
-  /** Hash of the record the block follows: what the kernel calls it. */
-  readonly name: string;
   /** Cursor of the last event taken. */
   readonly cursor: number;
 }
@@ -174,41 +154,37 @@ export type ActResult =
       readonly kind: 'calls';
       readonly head: string;
       readonly step: BlockStep;
-      readonly calls: readonly PendingCall[];
+      readonly calls: readonly WireCall[];
       /** Nothing in the code can go on without an answer. */
-      readonly waiting: boolean;
+      readonly waiting?: true;
     };
 
 export interface PendingCall {
   readonly call: string;
   readonly function: string;
-  readonly hash: string;
-  /** Blob with the list of its prompts or tasks. */
-  readonly list: string;
-  readonly count: number;
-  /** Called with a list: the answer is a list as well. */
-  readonly batched: boolean;
+  /** Blob with the CallRequest. */
+  readonly request: string;
+  /** Prompts or tasks of a call with a list, whose answer is a list as well; absent for a single one. */
+  readonly batch?: number;
 }
 
-export interface AnswerPromptsInput {
-  readonly scope: AgentScope;
+export interface AnswerPromptsInput extends OfRun {
   /** Names the call for the journal. */
   readonly call: string;
-  readonly list: string;
-  readonly from: number;
-  readonly to: number;
+  /** Blob with the CallRequest. */
+  readonly request: string;
+  /** Positions in its list, the second excluded. Default: all. */
+  readonly range?: readonly [from: number, to: number];
 }
 
 export interface AnswerPromptsResult {
   /** In order. */
   readonly answers: readonly Answer[];
-  readonly usage: Usage;
 }
 
-export interface CloseAgentInput {
-  readonly scope: AgentScope;
+export interface CloseAgentInput extends OfRun {
   readonly head: string | TaskReference;
-  readonly sandbox?: SandboxHandle;
+  readonly sandbox?: SandboxName;
   readonly status: AgentStatus;
   readonly source: AnswerSource;
   readonly error?: string;
@@ -220,13 +196,9 @@ export interface CloseAgentInput {
 }
 
 export interface CloseAgentResult {
-  readonly head: string;
-  readonly source: AnswerSource;
-  readonly answer_ref: string | null;
+  readonly answer_ref?: string;
   readonly full_answer_ref?: string;
   readonly answer?: string;
   readonly patch_ref?: string;
   readonly notes?: readonly string[];
 }
-
-export type CallEvent = Extract<KernelEvent, { type: 'call' }>;

@@ -30,6 +30,11 @@ export function runIdProblem(id: string): string | undefined {
   return undefined;
 }
 
+/** What the kernel calls the block that follows a record: enough of its hash to tell two trajectories apart. */
+export function blockName(head: string): string {
+  return head.slice(0, 16);
+}
+
 /** Queue of the activities that must run on one host, because a sandbox lives there. */
 export function hostTaskQueue(taskQueue: string, host: string): string {
   return `${taskQueue}@${host}`;

@@ -1,6 +1,6 @@
 import type { BlockResult } from './kernel-protocol.ts';
 import type { RunConfig } from './config.ts';
-import type { Usage } from './usage.ts';
+import { addUsage, NO_USAGE, type Usage } from './usage.ts';
 
 /**
  * The trajectory of an agent is a chain of these records, each naming its parent by hash: one hash is an agent's
@@ -69,23 +69,42 @@ export interface AnswersRecord extends RecordBase {
   readonly kind: 'answers';
   readonly block: number;
   readonly answers: readonly RecordedAnswer[];
-  /** Of the `llm_query` calls among them; sub-agents keep their own books. */
-  readonly usage: Usage;
 }
 
 export interface RecordedAnswer {
+  /** Id of the call in the kernel. */
   readonly call: string;
-  readonly function: string;
-  /** Hash of function and arguments, as the kernel computed it. */
-  readonly hash: string;
+  /** Blob with the call: a CallRequest. */
+  readonly request: string;
   readonly answer: Answer;
+}
+
+/** A call of the code, as a blob: what was asked. */
+export interface CallRequest {
+  readonly function: string;
+  /** Of function and arguments, as the kernel computed it: matches calls when the block runs again. */
+  readonly hash: string;
+  /** Prompts or tasks; one for a call that is not batched. */
+  readonly list: readonly string[];
 }
 
 /** An answer as it travels: by reference, never by content; an error is its own text. */
 export type Answer =
-  | { readonly ref: string; readonly child?: string }
+  /** With `error`: what is known of an answer that did not come to its end. */
+  | { readonly ref: string; readonly child?: string; readonly usage?: CompactUsage; readonly error?: string }
   | { readonly error: string }
   | { readonly items: readonly Answer[] };
+
+/** Of one model call: input tokens, output tokens, USD. Short, because it travels through history. */
+export type CompactUsage = readonly [input_tokens: number, output_tokens: number, cost: number];
+
+/** Of the `llm_query` calls in an answer; sub-agents keep their own books. */
+export function answerUsage(answer: Answer): Usage {
+  if ('items' in answer) return addUsage(...answer.items.map(answerUsage));
+  if (!('usage' in answer) || answer.usage === undefined) return NO_USAGE;
+  const [input_tokens, output_tokens, cost] = answer.usage;
+  return { input_tokens, output_tokens, cost, llm_calls: 1 };
+}
 
 export interface BlockRecord extends RecordBase {
   readonly kind: 'block';
@@ -98,8 +117,8 @@ export interface BlockRecord extends RecordBase {
   readonly result: BlockResult;
   /** Agents its calls started. */
   readonly spawned: readonly string[];
-  /** Its calls in the order of their answers, matched by hash when the block runs again. */
-  readonly calls: readonly { readonly call: string; readonly function: string; readonly hash: string }[];
+  /** Its answered calls: id and blob of the request. */
+  readonly calls: readonly Pick<RecordedAnswer, 'call' | 'request'>[];
   /** Blobs with the whole captured text, where the result holds only its head and tail. */
   readonly full?: { readonly stdout?: string; readonly stderr?: string };
 }

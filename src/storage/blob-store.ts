@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-/** SHA-256 of a blob's bytes, 64 lower-case hexadecimal digits. */
+/** SHA-256 of a blob's bytes in base64url, 43 characters: shorter than hexadecimal, because it travels through history. */
 export type BlobHash = string;
 
 /**

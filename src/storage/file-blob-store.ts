@@ -18,7 +18,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
   const objects = join(path, 'objects');
   const references = join(path, 'references');
   const temporary = join(path, 'temporary');
-  const objectPath = (hash: BlobHash): string => join(objects, hash.slice(0, 2), hash.slice(2));
+  const objectPath = (hash: BlobHash): string => fileOf(objects, hash);
   const referencePath = (name: string): string => `${join(references, ...name.split('/').map(escapeSegment))}.json`;
   const guard = storageGuard(path);
 
@@ -55,7 +55,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
             },
           });
           await pipeline(stream, measure, createWriteStream(file, { flush: true }));
-          const hash = digest.digest('hex');
+          const hash = digest.digest('base64url');
           const target = objectPath(hash);
           await mkdir(dirname(target), { recursive: true });
           await rename(file, target);
@@ -116,8 +116,14 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
   };
 }
 
+/** Named in hexadecimal digits: not every file system tells upper from lower case. */
+function fileOf(objects: string, hash: BlobHash): string {
+  const digits = Buffer.from(hash, 'base64url').toString('hex');
+  return join(objects, digits.slice(0, 2), digits.slice(2));
+}
+
 function sha256(bytes: Uint8Array): BlobHash {
-  return createHash('sha256').update(bytes).digest('hex');
+  return createHash('sha256').update(bytes).digest('base64url');
 }
 
 async function writeThenRename(input: {
@@ -174,7 +180,7 @@ function checkedStream(source: Readable, hash: BlobHash, file: string): Readable
       done(null, chunk);
     },
     flush(done): void {
-      done(digest.digest('hex') === hash ? null : damaged(hash, file));
+      done(digest.digest('base64url') === hash ? null : damaged(hash, file));
     },
   });
   source.on('error', (error) => check.destroy(error));
@@ -192,7 +198,7 @@ function referenceName(root: string, folder: string, file: string): string {
 }
 
 function checkedHash(hash: BlobHash): BlobHash {
-  if (!/^[0-9a-f]{64}$/.test(hash))
+  if (!/^[A-Za-z0-9_-]{43}$/.test(hash))
     throw new TypedError('Storage.Missing', `"${hash.slice(0, 80)}" is not the hash of a blob`);
   return hash;
 }

@@ -2,16 +2,17 @@ import { CancellationScope, defineQuery, setHandler, setWorkflowOptions, workflo
 import type {
   AgentInput,
   AgentResult,
-  AgentScope,
   CloseAgentResult,
   TaskReference,
   ThinkResult,
+  WorkflowLimits,
 } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { statusQuery, type AgentState } from '../domain/messages.ts';
 import type { AgentStatus, AnswerSource } from '../domain/records.ts';
-import type { SandboxHandle } from '../domain/sandbox.ts';
+import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { packLease, packTotals, unpackLease, unpackLimits } from '../domain/wire.ts';
 import { modelActivities, runActivities, sandboxActivities } from './activities.ts';
 import { runBlocks } from './blocks.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
@@ -20,21 +21,22 @@ import { createPauseGate } from './pause-gate.ts';
 import { createPersistence, type Persistence } from './persistence.ts';
 import { createSpending, type Spending } from './spending.ts';
 import { answerCall } from './queries.ts';
-import { createSubAgents, withoutOwnSandbox, type SubAgents } from './sub-agents.ts';
+import { addTotals, createSubAgents, withoutOwnSandbox, type SubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
 const REPLIES_WITHOUT_CODE = 3;
 
 interface AgentRun {
   readonly input: AgentInput;
-  readonly scope: AgentScope;
+  readonly limits: WorkflowLimits;
+  readonly id: string;
   readonly taskQueue: string;
   readonly leases: LeaseHolder;
   readonly subAgents: SubAgents;
   readonly persistence: Persistence;
   readonly spending: Spending;
   /** Settles when the sandbox is there; its failure is the agent's. */
-  readonly sandbox: Promise<SandboxHandle>;
+  readonly sandbox: Promise<SandboxName>;
   readonly progress: Progress;
 }
 
@@ -68,7 +70,6 @@ export async function agent(input: AgentInput): Promise<AgentResult> {
 function begin(input: AgentInput): AgentRun {
   const { workflowId, taskQueue } = workflowInfo();
   const { run, agent: id } = splitAgentWorkflowId(workflowId);
-  const scope: AgentScope = { run, execution: input.execution, spec: input.spec, agent: id };
   const progress: Progress = {
     state: 'starting',
     iteration: 0,
@@ -76,17 +77,19 @@ function begin(input: AgentInput): AgentRun {
     block: 0,
     usage: NO_USAGE,
   };
-  const lease = withoutOwnSandbox(input.lease);
+  const limits = unpackLimits(input.limits);
+  const lease = withoutOwnSandbox(unpackLease(input.lease));
   const leases = createLeaseHolder({ run, workflowId, lease, onRecall: () => subAgents.signal('recall') });
   const gate = createPauseGate(input.paused === true, (closed) => subAgents.signal(closed ? 'pause' : 'resume'));
   const subAgents = createSubAgents({
-    scope,
+    run,
+    agent: id,
     depth: agentDepth(id),
     parent: input,
     leases,
     isPaused: () => gate.closed,
   });
-  const persistence = createPersistence({ run, agent: id, onError: input.limits.on_error, gate });
+  const persistence = createPersistence({ run, agent: id, onError: limits.on_error, gate });
   setHandler(defineQuery<AgentState>(statusQuery), () => ({
     agent: id,
     state: gate.closed && progress.state !== 'done' ? 'paused' : progress.state,
@@ -94,24 +97,24 @@ function begin(input: AgentInput): AgentRun {
     head: typeof progress.head === 'string' ? progress.head : null,
     children: subAgents.working,
   }));
-  const spending = createSpending(leases, input.limits.max_cost);
+  const spending = createSpending(leases, limits.max_cost);
   // Made while the model thinks. Not cancelled half-way: what is made is removed at the end.
   const sandbox = CancellationScope.nonCancellable(() =>
-    runActivities({ summary: 'make the sandbox', scheduleToCloseTimeout: `${input.create_timeout}s` }).createSandbox({
-      scope,
+    runActivities({ summary: 'make the sandbox', scheduleToCloseTimeout: `${limits.create_timeout}s` }).createSandbox({
+      execution: input.execution,
       task: input.task,
       generation: 0,
     }),
   );
   sandbox.catch(() => undefined); // Its failure is met where it is awaited.
-  return { input, scope, taskQueue, leases, subAgents, persistence, spending, sandbox, progress };
+  return { input, limits, id, taskQueue, leases, subAgents, persistence, spending, sandbox, progress };
 }
 
 /** The loop. Returns where the answer comes from. */
 async function turns(run: AgentRun): Promise<AnswerSource> {
-  const { progress, input } = run;
+  const { progress, limits } = run;
   let withoutCode = 0;
-  while (progress.iteration < input.limits.max_iterations) {
+  while (progress.iteration < limits.max_iterations) {
     progress.iteration += 1;
     const reply = await think(run, 'turn');
     if (reply === 'too long') break;
@@ -129,14 +132,16 @@ async function turns(run: AgentRun): Promise<AnswerSource> {
 }
 
 async function think(run: AgentRun, purpose: 'turn' | 'extract'): Promise<ThinkResult | 'too long'> {
-  const { progress, scope, persistence, spending } = run;
+  const { progress, input, persistence, spending } = run;
   const summary = purpose === 'turn' ? `iteration ${progress.iteration}: ask the model` : 'ask for the best answer';
   try {
     const reply = await persistence.run(() => {
       progress.state = 'thinking';
-      const ask = (): Promise<ThinkResult> =>
-        modelActivities(summary).think({ scope, head: progress.head, iteration: progress.iteration, purpose });
-      return spending.pay(ask);
+      const { head, iteration } = progress;
+      return spending.pay(async () => {
+        const result = await modelActivities(summary).think({ execution: input.execution, head, iteration, purpose });
+        return { ...result, cost: result.usage.cost };
+      });
     });
     progress.head = reply.head;
     progress.usage = addUsage(progress.usage, reply.usage);
@@ -149,17 +154,18 @@ async function think(run: AgentRun, purpose: 'turn' | 'extract'): Promise<ThinkR
 
 /** True when the code called FINAL. */
 async function runCode(run: AgentRun): Promise<boolean> {
-  const { progress, scope, leases, subAgents, persistence, spending, input } = run;
+  const { progress, leases, subAgents, persistence, spending, input } = run;
   const sandbox = await run.sandbox;
   progress.state = 'running';
   const result = await runBlocks({
-    scope,
+    execution: input.execution,
     taskQueue: run.taskQueue,
     sandbox,
     head: progress.head as string,
     iteration: progress.iteration,
     block: progress.block,
-    answer: (call) => answerCall({ scope, limits: input.limits, leases, subAgents, persistence, spending }, call),
+    answer: (call) =>
+      answerCall({ execution: input.execution, limits: run.limits, leases, subAgents, persistence, spending }, call),
     onWaiting: (waiting) => {
       progress.state = waiting ? 'waiting' : 'running';
     },
@@ -179,7 +185,7 @@ function endingOf(error: unknown): Ending {
 
 /** Takes the patch (root only), records the end, removes the sandbox. */
 async function end(run: AgentRun, ending: Ending, startedAt: number): Promise<AgentResult> {
-  const { progress, scope, subAgents, leases } = run;
+  const { progress, id, subAgents, leases } = run;
   progress.state = 'closing';
   const made = await run.sandbox.then(
     (handle) => ({ handle }),
@@ -188,18 +194,22 @@ async function end(run: AgentRun, ending: Ending, startedAt: number): Promise<Ag
   const handle = 'handle' in made ? made.handle : undefined;
   const closed = await close(run, ending, { handle, startedAt });
   progress.state = 'done';
-  const { totals } = subAgents;
+  const own = {
+    usage: progress.usage,
+    agents: 1,
+    depth: agentDepth(id),
+    iterations: progress.iteration,
+    sandboxes: handle === undefined ? 0 : 1,
+  };
+  const { balance } = leases;
   const failure = ending.error ?? ('error' in made && ending.status === 'failed' ? made.error : undefined);
   return {
     status: ending.status,
     ...closed,
     ...(failure === undefined ? {} : { error: failure }),
-    lease: handle === undefined ? { ...leases.balance, sandboxes: leases.balance.sandboxes + 1 } : leases.balance,
-    usage: addUsage(progress.usage, totals.usage),
-    agents: 1 + totals.agents,
-    depth: Math.max(agentDepth(scope.agent), totals.depth),
-    iterations: progress.iteration + totals.iterations,
-    sandboxes: (handle === undefined ? 0 : 1) + totals.sandboxes,
+    // A sandbox that could not be made is not counted.
+    lease: packLease(handle === undefined ? { ...balance, sandboxes: balance.sandboxes + 1 } : balance),
+    totals: packTotals(addTotals(own, subAgents.totals)),
   };
 }
 
@@ -209,20 +219,20 @@ const CLEAN_UP = { root: 8, subAgent: 5 };
 async function close(
   run: AgentRun,
   ending: Ending,
-  { handle, startedAt }: { handle: SandboxHandle | undefined; startedAt: number },
-): Promise<Omit<CloseAgentResult, 'head'> & { head: string | null }> {
-  const { scope, progress, taskQueue } = run;
-  const isRoot = agentDepth(scope.agent) === 0;
+  { handle, startedAt }: { handle: SandboxName | undefined; startedAt: number },
+): Promise<CloseAgentResult> {
+  const { id, input, progress, taskQueue } = run;
+  const isRoot = agentDepth(id) === 0;
   const limit =
     ending.status === 'cancelled'
       ? { scheduleToCloseTimeout: `${isRoot ? CLEAN_UP.root : CLEAN_UP.subAgent}s` as const }
       : {};
   try {
     return await sandboxActivities(
-      { taskQueue, host: handle?.host },
+      { taskQueue, host: handle === undefined ? undefined : parseHandle(handle).host },
       { summary: `end: ${ending.status}`, ...limit },
     ).closeAgent({
-      scope,
+      execution: input.execution,
       head: progress.head,
       ...(handle === undefined ? {} : { sandbox: handle }),
       status: ending.status,
@@ -233,12 +243,6 @@ async function close(
       execution_time: Math.round(Date.now() - startedAt) / 1000,
     });
   } catch (error) {
-    const head = typeof progress.head === 'string' ? progress.head : null;
-    return {
-      head,
-      source: 'none',
-      answer_ref: null,
-      notes: [`The end could not be recorded: ${failureMessage(error)}`],
-    };
+    return { notes: [`The end could not be recorded: ${failureMessage(error)}`] };
   }
 }

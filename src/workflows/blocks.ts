@@ -1,24 +1,24 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
-import type { ActInput, ActResult, AgentScope, BlockStep, PendingCall } from '../domain/contract.ts';
-import type { RecordedAnswer } from '../domain/records.ts';
-import type { SandboxHandle } from '../domain/sandbox.ts';
+import type { ActResult, BlockStep, PendingCall } from '../domain/contract.ts';
+import { answerUsage, type RecordedAnswer } from '../domain/records.ts';
+import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { packAnswer, unpackCall } from '../domain/wire.ts';
 import { sandboxActivities } from './activities.ts';
-import type { AnsweredCall } from './queries.ts';
 
 /** Milliseconds between looks at code that computes while it has calls open: doubled each time, up to the longest. */
 const FIRST_LOOK = 500;
 const LONGEST_LOOK = 30_000;
 
 export interface BlocksInput {
-  readonly scope: AgentScope;
+  readonly execution: string;
   readonly taskQueue: string;
-  readonly sandbox: SandboxHandle;
+  readonly sandbox: SandboxName;
   readonly head: string;
   readonly iteration: number;
   /** Number of the last block run. */
   readonly block: number;
-  readonly answer: (call: PendingCall) => Promise<AnsweredCall>;
+  readonly answer: (call: PendingCall) => Promise<RecordedAnswer>;
   /** Told when the code begins and ends to wait for answers. */
   readonly onWaiting: (waiting: boolean) => void;
 }
@@ -33,7 +33,7 @@ export interface BlocksResult {
 
 /** Runs the code of a reply to its end, answering its calls: each answer goes back as soon as it is there. */
 export async function runBlocks(input: BlocksInput): Promise<BlocksResult> {
-  const step: BlockStep = { index: 0, block: input.block + 1, name: input.head, cursor: 0 };
+  const step: BlockStep = { index: 0, block: input.block + 1, cursor: 0 };
   const first = await act(input, input.head, step, []);
   const { result, usage } =
     first.kind === 'done'
@@ -50,13 +50,13 @@ async function answerUntilDone(input: BlocksInput, first: ActResult): Promise<{ 
   let look = FIRST_LOOK;
   let result = first;
   while (result.kind === 'calls') {
-    calls.add(result.calls);
+    calls.add(result.calls.map(unpackCall));
     input.onWaiting(true);
     await (result.waiting ? calls.anyAnswered() : calls.anyAnswered(look));
     input.onWaiting(false);
     const answered = calls.takeAnswered();
     look = answered.length > 0 ? FIRST_LOOK : Math.min(LONGEST_LOOK, look * 2);
-    usage = addUsage(usage, ...answered.map((call) => call.usage));
+    usage = addUsage(usage, ...answered.map(({ answer }) => answerUsage(answer)));
     result = await act(input, result.head, result.step, answered);
   }
   // Calls that are still open (the code did not survive to hear the answer) end with the block.
@@ -64,28 +64,24 @@ async function answerUntilDone(input: BlocksInput, first: ActResult): Promise<{ 
   return { result, usage };
 }
 
-function act(input: BlocksInput, head: string, step: BlockStep, answered: readonly AnsweredCall[]): Promise<ActResult> {
-  const { scope, sandbox, iteration, taskQueue } = input;
+function act(
+  input: BlocksInput,
+  head: string,
+  step: BlockStep,
+  answered: readonly RecordedAnswer[],
+): Promise<ActResult> {
+  const { execution, sandbox, iteration, taskQueue } = input;
   const what =
-    answered.length === 0
-      ? `run block ${step.block}`
-      : `hand over ${answered.length} answer${answered.length === 1 ? '' : 's'}`;
+    answered.length === 0 ? `run block ${step.block}` : `${answered.length} answer${answered.length === 1 ? '' : 's'}`;
   const summary = `iteration ${iteration}: ${what}`;
-  return sandboxActivities({ taskQueue, host: sandbox.host }, { summary }).act({
-    scope,
+  const answers = answered.length === 0 ? {} : { answers: answered.map(packAnswer) };
+  return sandboxActivities({ taskQueue, host: parseHandle(sandbox).host }, { summary }).act({
+    execution,
     sandbox,
     head,
-    iteration,
     step,
-    ...delivery(answered),
+    ...answers,
   });
-}
-
-function delivery(answered: readonly AnsweredCall[]): Pick<ActInput, 'answers' | 'usage'> {
-  if (answered.length === 0) return {};
-  const answers: RecordedAnswer[] = answered.map(({ answer }) => answer);
-  const usage = addUsage(...answered.map((call) => call.usage));
-  return usage.llm_calls === 0 ? { answers } : { answers, usage };
 }
 
 interface OpenCalls {
@@ -93,11 +89,11 @@ interface OpenCalls {
   add(calls: readonly PendingCall[]): void;
   /** Resolves when an answer is there, or after `milliseconds`. @throws what answering a call threw: a cancellation */
   anyAnswered(milliseconds?: number): Promise<void>;
-  takeAnswered(): AnsweredCall[];
+  takeAnswered(): RecordedAnswer[];
 }
 
-function createOpenCalls(answer: (call: PendingCall) => Promise<AnsweredCall>): OpenCalls {
-  const answered: AnsweredCall[] = [];
+function createOpenCalls(answer: (call: PendingCall) => Promise<RecordedAnswer>): OpenCalls {
+  const answered: RecordedAnswer[] = [];
   let open = 0;
   let failure: { readonly error: unknown } | undefined;
   const ready = (): boolean => answered.length > 0 || failure !== undefined;

@@ -1,4 +1,5 @@
 import {
+  ApplicationFailure,
   CancellationScope,
   ChildWorkflowCancellationType,
   condition,
@@ -18,10 +19,11 @@ import { openLedger, reserve, type Lease, type LedgerLimits } from '../domain/le
 import { blockedSignal, statusQuery, type BlockedMessage, type RunState } from '../domain/messages.ts';
 import type { RunOutcome, RunStatus } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
+import { packLease, packLimits, unpackTotals } from '../domain/wire.ts';
 import type { agent } from './agent.ts';
 import { runActivities } from './activities.ts';
 import { createDeadline } from './deadline.ts';
-import { failureMessage, isCancelled } from './failure-type.ts';
+import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import type { ledger } from './ledger.ts';
 import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
 
@@ -58,11 +60,13 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
     execution,
   }));
 
-  const prepared = await runActivities({ summary: 'resolve the repository' }).prepareInvestigation({
-    run,
-    execution,
-    input,
-  });
+  const prepared = await runActivities({ summary: 'resolve the repository' })
+    .prepareInvestigation({ run, execution, input })
+    .catch((error: unknown) => {
+      // Said plainly: whoever awaits the run sees what to mend, not that an activity failed.
+      const type = failureType(error);
+      throw type === undefined ? error : ApplicationFailure.nonRetryable(failureMessage(error), type);
+    });
   deadline.set(prepared.global_timeout * 1000);
   setCurrentDetails(prepared.summary);
   if (state.status === 'starting') state.status = 'running';
@@ -78,7 +82,7 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
   const outcome = outcomeOf({ run, startedAt, result, stopped });
   await CancellationScope.nonCancellable(() =>
     runActivities({ summary: 'record the outcome' }).recordOutcome({
-      scope: { run, execution, spec: prepared.spec },
+      execution,
       outcome,
     }),
   );
@@ -143,11 +147,9 @@ async function runRoot(run: string, { execution, prepared, paused, onRoot }: Sup
   const opened = reserve(openLedger(ledgerLimits), everything);
   const input: AgentInput = {
     execution,
-    spec: prepared.spec,
     task: { ref: prepared.task },
-    lease: opened.grant,
-    limits,
-    create_timeout: prepared.create_timeout,
+    lease: packLease(opened.grant),
+    limits: packLimits(limits),
     ...(paused() ? { paused: true } : {}),
   };
   const [, root] = await Promise.all([
@@ -192,6 +194,7 @@ function outcomeOf(input: {
       usage: NO_USAGE,
     };
   }
+  const totals = unpackTotals(result.totals);
   return {
     ...base,
     status: runStatus(result, stopped),
@@ -200,11 +203,11 @@ function outcomeOf(input: {
     patch_ref: result.patch_ref ?? null,
     error: result.error ?? null,
     notes: result.notes ?? [],
-    agents: result.agents,
-    max_depth: result.depth,
-    iterations: result.iterations,
-    sandboxes: result.sandboxes,
-    usage: result.usage,
+    agents: totals.agents,
+    max_depth: totals.depth,
+    iterations: totals.iterations,
+    sandboxes: totals.sandboxes,
+    usage: totals.usage,
   };
 }
 

@@ -71,10 +71,14 @@ export function createLeaseHolder(input: {
   }
 
   async function takeNow(wanted: Lease): Promise<Lease> {
-    if (!covers(balance, wanted)) {
-      const missing = spend(wanted, partOf(balance, wanted));
-      await ask({ ...missing, usd: Math.max(0, missing.usd) });
-    }
+    // Taken off first: what is about to be spent must not be given back by a recall in the meantime.
+    const held = takeFromBalance(wanted);
+    if (covers(held, wanted)) return held;
+    await ask(spend(wanted, held));
+    return addLease(held, takeFromBalance(spend(wanted, held)));
+  }
+
+  function takeFromBalance(wanted: Lease): Lease {
     const taken = partOf(balance, wanted);
     balance = spend(balance, taken);
     return taken;

@@ -1,11 +1,10 @@
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { Usage } from '../domain/usage.ts';
 import type { LeaseHolder } from './lease-holder.ts';
 
 /** Makes model calls only while there is money for them. */
 export interface Spending {
   /** @throws ApplicationFailure `Budget.Exhausted` when nothing of `rlm.max_cost` is left. */
-  pay<T extends { readonly usage: Usage }>(call: () => Promise<T>): Promise<T>;
+  pay<T extends { readonly cost: number }>(call: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -28,8 +27,8 @@ export function createSpending(leases: LeaseHolder, maxCost: number | undefined)
       }
       try {
         const result = await call();
-        estimate = Math.max(maxCost / 1000, result.usage.cost);
-        leases.settle({ usd: result.usage.cost - reserved });
+        estimate = Math.max(maxCost / 1000, result.cost);
+        leases.settle({ usd: result.cost - reserved });
         return result;
       } catch (error) {
         leases.settle({ usd: -reserved });

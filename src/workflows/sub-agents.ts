@@ -5,11 +5,12 @@ import {
   startChild,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import type { AgentInput, AgentResult, AgentScope } from '../domain/contract.ts';
+import type { AgentInput, AgentResult } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
-import { firstLease, spend } from '../domain/ledger.ts';
+import { firstLease, spend, type Lease } from '../domain/ledger.ts';
 import type { Answer } from '../domain/records.ts';
-import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { addUsage, NO_USAGE } from '../domain/usage.ts';
+import { packLease, unpackLease, unpackLimits, unpackTotals, type Totals } from '../domain/wire.ts';
 import type { agent } from './agent.ts';
 import { failureMessage } from './failure-type.ts';
 import { recallLease } from './ledger.ts';
@@ -20,44 +21,37 @@ import { createSlots } from './slots.ts';
 
 /** An agent's sub-agents: starts them, at most `max_parallel` at a time, and sums up what they did. */
 export interface SubAgents {
-  /** One agent for each task of the list; answers in order, error strings beyond the budget. */
-  run(list: string, count: number): Promise<Answer[]>;
+  /** One agent for each task of the request; answers in order, error strings beyond the budget. */
+  run(request: string, count: number): Promise<Answer[]>;
   readonly working: number;
   /** What they and all below them did. */
-  readonly totals: SubAgentTotals;
+  readonly totals: Totals;
   signal(message: 'pause' | 'resume' | 'recall'): void;
 }
 
-export interface SubAgentTotals {
-  readonly usage: Usage;
-  readonly agents: number;
-  readonly depth: number;
-  readonly iterations: number;
-  readonly sandboxes: number;
-}
-
 export function createSubAgents(input: {
-  readonly scope: AgentScope;
+  readonly run: string;
+  readonly agent: string;
   readonly depth: number;
   readonly parent: AgentInput;
   readonly leases: LeaseHolder;
   readonly isPaused: () => boolean;
 }): SubAgents {
-  const { scope, depth, parent, leases } = input;
-  const { limits } = parent;
+  const { depth, parent, leases } = input;
+  const limits = unpackLimits(parent.limits);
   const slots = createSlots(limits.max_parallel);
   const working = new Set<ChildWorkflowHandle<typeof agent>>();
   let started = 0;
-  let totals: SubAgentTotals = { usage: NO_USAGE, agents: 0, depth, iterations: 0, sandboxes: 0 };
+  let totals: Totals = { usage: NO_USAGE, agents: 0, depth, iterations: 0, sandboxes: 0 };
 
-  async function runOne(list: string, index: number, id: string, siblings: number): Promise<Answer> {
+  async function runOne(request: string, index: number, id: string, siblings: number): Promise<Answer> {
     await slots.acquire();
     try {
       const lease = firstLease(leases.balance, siblings);
       leases.settle({ ...lease, sandboxes: 0 });
       const handle = await startChild<typeof agent>('agent', {
-        workflowId: agentWorkflowId(scope.run, id),
-        args: [childInput(list, index, lease)],
+        workflowId: agentWorkflowId(input.run, id),
+        args: [childInput(request, index, lease)],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       });
@@ -75,28 +69,23 @@ export function createSubAgents(input: {
     }
   }
 
-  function childInput(list: string, index: number, lease: AgentInput['lease']): AgentInput {
-    const { execution, spec, create_timeout } = parent;
+  function childInput(request: string, index: number, lease: Lease): AgentInput {
     const paused = input.isPaused() ? { paused: true } : {};
-    return { execution, spec, task: { ref: list, index }, lease, limits, create_timeout, ...paused };
+    const { execution, limits: wireLimits } = parent;
+    return { execution, task: { ref: request, index }, lease: packLease(lease), limits: wireLimits, ...paused };
   }
 
   function settle(id: string, result: AgentResult): Answer {
-    leases.receive(result.lease);
-    totals = {
-      usage: addUsage(totals.usage, result.usage),
-      agents: totals.agents + result.agents,
-      depth: Math.max(totals.depth, result.depth),
-      iterations: totals.iterations + result.iterations,
-      sandboxes: totals.sandboxes + result.sandboxes,
-    };
-    if (result.status === 'completed' && result.answer_ref !== null) return { ref: result.answer_ref, child: id };
-    const why = result.error ?? (result.answer_ref === null ? 'it gave no answer' : result.status);
-    return { error: `sub-agent ${id} did not finish: ${why}` };
+    leases.receive(unpackLease(result.lease));
+    totals = addTotals(totals, unpackTotals(result.totals));
+    const { answer_ref: ref, status } = result;
+    if (status === 'completed' && ref !== undefined) return { ref, child: id };
+    const error = `sub-agent ${id} did not finish (${result.error ?? (ref === undefined ? 'it gave no answer' : status)})`;
+    return ref === undefined ? { error } : { ref, child: id, error };
   }
 
   return {
-    async run(list, count) {
+    async run(request, count) {
       if (limits.max_depth !== undefined && depth + 1 > limits.max_depth) {
         return errors(count, `agents at depth ${depth} may not start sub-agents (rlm.max_depth: ${limits.max_depth})`);
       }
@@ -104,7 +93,7 @@ export function createSubAgents(input: {
       const first = started + 1;
       started += granted;
       const tasks = Array.from({ length: granted }, (_, index) =>
-        runOne(list, index, `${scope.agent}.${first + index}`, granted - index),
+        runOne(request, index, `${input.agent}.${first + index}`, granted - index),
       );
       const refused = errors(
         count - granted,
@@ -125,7 +114,17 @@ export function createSubAgents(input: {
   };
 }
 
+export function addTotals(a: Totals, b: Totals): Totals {
+  return {
+    usage: addUsage(a.usage, b.usage),
+    agents: a.agents + b.agents,
+    depth: Math.max(a.depth, b.depth),
+    iterations: a.iterations + b.iterations,
+    sandboxes: a.sandboxes + b.sandboxes,
+  };
+}
+
 /** What is left of a lease when its own sandbox is made. */
-export function withoutOwnSandbox(lease: AgentInput['lease']): AgentInput['lease'] {
+export function withoutOwnSandbox(lease: Lease): Lease {
   return spend(lease, { sandboxes: 1 });
 }

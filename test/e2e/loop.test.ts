@@ -144,7 +144,7 @@ describe('a run', () => {
   it('keeps to max_llm_calls over the whole tree, to the last call', async () => {
     const model = await world.startModel({
       scripts: [
-        forTask('calls', [
+        forTask('spend all of it', [
           withCode(
             'a = rlm_query_batched(["asker 1", "asker 2", "asker 3"])\nb = llm_query_batched(["q"] * 40)\nFINAL([a, sum(x == "ok" for x in b)])',
           ),
@@ -153,8 +153,13 @@ describe('a run', () => {
         (conversation) => (conversation.messages.length === 1 ? 'ok' : undefined),
       ],
     });
-    const outcome = await world.run({ id: 'calls', prompt: 'calls', model, config: { rlm: { max_llm_calls: 70 } } });
-    expect(JSON.parse(outcome.answer ?? '')).toEqual([['20', '20', '20'], 10]);
+    const outcome = await world.run({
+      id: 'calls',
+      prompt: 'spend all of it',
+      model,
+      config: { rlm: { max_llm_calls: 70 } },
+    });
+    expect(await world.answer(outcome)).toEqual([['20', '20', '20'], 10]);
     expect(model.count((call) => call.task === 'q')).toBe(70);
     await model.close();
   });

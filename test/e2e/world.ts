@@ -29,6 +29,8 @@ export interface World {
   agents(run: string): Promise<AgentReference[]>;
   /** Names of the sandboxes that exist on this host. */
   sandboxes(): Promise<string[]>;
+  /** The whole answer, as it was given to FINAL. */
+  answer(outcome: RunOutcome): Promise<unknown>;
   patch(outcome: RunOutcome): Promise<Buffer>;
   close(): Promise<void>;
 }
@@ -107,6 +109,8 @@ export async function createWorld(): Promise<World> {
     },
     patch: async (outcome) =>
       outcome.patch_ref === null ? Buffer.alloc(0) : Buffer.from(await blobs.get(outcome.patch_ref)),
+    answer: async ({ answer_ref }) =>
+      answer_ref === null ? null : JSON.parse(Buffer.from(await blobs.get(answer_ref)).toString()),
     async close() {
       await Promise.all(workers.map((worker) => worker.shutdown()));
       await Promise.all(models.map((model) => model.close({ check: false })));
@@ -137,9 +141,21 @@ async function startWorker(
     environment: { ...process.env, LLM_API_KEY: 'key-of-the-tests' },
     log: (line) => log.push(line),
   });
-  const running = worker.running.finally(() => nativeConnection.close());
+  const running = (async () => {
+    try {
+      await worker.running;
+    } finally {
+      await nativeConnection.close();
+    }
+  })();
   running.catch((error: unknown) => log.push(String(error)));
-  return { running, shutdown: async () => void (await worker.shutdown(), await running) };
+  return {
+    running,
+    async shutdown() {
+      await worker.shutdown();
+      await running;
+    },
+  };
 }
 
 /** File contents by path. */

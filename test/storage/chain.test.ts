@@ -33,7 +33,6 @@ describe('a chain', () => {
       parent: hash,
       block: 1,
       answers: [],
-      usage: { input_tokens: 0, output_tokens: 0, cost: 0, llm_calls: 0 },
     });
     const other = createChains(createFileBlobStore({ path }));
     expect((await other.walk(head)).map(({ kind }) => kind)).toEqual(['task', 'answers']);
@@ -56,7 +55,6 @@ describe('a chain', () => {
         parent: head,
         block,
         answers: [],
-        usage: { input_tokens: 0, output_tokens: 0, cost: 0, llm_calls: 0 },
       });
     }
     expect(await chains.walk(head)).toHaveLength(31);

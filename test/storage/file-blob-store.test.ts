@@ -13,8 +13,9 @@ beforeEach(async () => {
 afterEach(() => rm(path, { recursive: true, force: true }));
 
 const bytes = Buffer.from('hello');
-const hash = '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824';
-const objectFile = (): string => join(path, 'objects', hash.slice(0, 2), hash.slice(2));
+const digits = '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824';
+const hash = Buffer.from(digits, 'hex').toString('base64url');
+const objectFile = (): string => join(path, 'objects', digits.slice(0, 2), digits.slice(2));
 
 describe('blobs', () => {
   it('are named by their SHA-256 and read back', async () => {
@@ -27,7 +28,7 @@ describe('blobs', () => {
 
   it('are stored once, also when written at the same time by several stores', async () => {
     const stores = [createFileBlobStore({ path }), createFileBlobStore({ path })];
-    const hashes = await Promise.all(Array.from({ length: 40 }, (_, i) => stores[i % 2]?.put(bytes)));
+    const hashes = await Promise.all(Array.from({ length: 40 }, async (_, i) => stores[i % 2]?.put(bytes)));
     expect(new Set(hashes)).toEqual(new Set([hash]));
     const files = (await readdir(path, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
     expect(files).toHaveLength(1);

@@ -1,0 +1,101 @@
+import type { PendingCall, WorkflowLimits } from './contract.ts';
+import type { Answer, RecordedAnswer } from './records.ts';
+import type { Lease } from './ledger.ts';
+import type { Usage } from './usage.ts';
+
+/**
+ * Short forms of what travels with every sub-agent: each byte stands in the parent's history twice. Labelled tuples
+ * instead of objects; the long forms are used everywhere else.
+ */
+export type WireCall = readonly [call: string, name: string, request: string, batch?: number];
+
+export type WireAnswer = readonly [call: string, request: string, answer: Answer];
+
+export type WireLease = readonly [sandboxes: number, llm_calls: number, usd: number];
+
+export type WireLimits = readonly [
+  max_sandboxes: number,
+  max_iterations: number,
+  max_llm_calls: number,
+  max_parallel: number,
+  create_timeout: number,
+  on_error: 'pause' | 'fail',
+  max_depth?: number | null,
+  max_cost?: number | null,
+];
+
+/** What an agent and all below it did. */
+export interface Totals {
+  readonly usage: Usage;
+  readonly agents: number;
+  readonly depth: number;
+  readonly iterations: number;
+  readonly sandboxes: number;
+}
+
+export type WireTotals = readonly [
+  agents: number,
+  depth: number,
+  iterations: number,
+  sandboxes: number,
+  input_tokens: number,
+  output_tokens: number,
+  cost: number,
+  llm_calls: number,
+];
+
+export function packCall({ call, function: name, request, batch }: PendingCall): WireCall {
+  return batch === undefined ? [call, name, request] : [call, name, request, batch];
+}
+
+export function unpackCall([call, name, request, batch]: WireCall): PendingCall {
+  return { call, function: name, request, ...(batch === undefined ? {} : { batch }) };
+}
+
+export function packAnswer({ call, request, answer }: RecordedAnswer): WireAnswer {
+  return [call, request, answer];
+}
+
+export function unpackAnswer([call, request, answer]: WireAnswer): RecordedAnswer {
+  return { call, request, answer };
+}
+
+export function packLease({ sandboxes, llm_calls, usd }: Lease): WireLease {
+  return [sandboxes, llm_calls, usd];
+}
+
+export function unpackLease([sandboxes, llm_calls, usd]: WireLease): Lease {
+  return { sandboxes, llm_calls, usd };
+}
+
+export function packLimits(limits: WorkflowLimits): WireLimits {
+  const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, max_depth, max_cost } =
+    limits;
+  const always = [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error] as const;
+  if (max_cost !== undefined) return [...always, max_depth ?? null, max_cost];
+  return max_depth === undefined ? always : [...always, max_depth];
+}
+
+export function unpackLimits(wire: WireLimits): WorkflowLimits {
+  const [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, max_depth, max_cost] =
+    wire;
+  return {
+    max_sandboxes,
+    max_iterations,
+    max_llm_calls,
+    max_parallel,
+    create_timeout,
+    on_error,
+    ...(typeof max_depth === 'number' ? { max_depth } : {}),
+    ...(typeof max_cost === 'number' ? { max_cost } : {}),
+  };
+}
+
+export function packTotals({ agents, depth, iterations, sandboxes, usage }: Totals): WireTotals {
+  return [agents, depth, iterations, sandboxes, usage.input_tokens, usage.output_tokens, usage.cost, usage.llm_calls];
+}
+
+export function unpackTotals(wire: WireTotals): Totals {
+  const [agents, depth, iterations, sandboxes, input_tokens, output_tokens, cost, llm_calls] = wire;
+  return { agents, depth, iterations, sandboxes, usage: { input_tokens, output_tokens, cost, llm_calls } };
+}
