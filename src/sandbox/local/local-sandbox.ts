@@ -62,7 +62,7 @@ export function readPatch(reply: ProcessReply): Patch {
   if (header === undefined || header.size !== bytes.length) {
     throw new TypedError('Sandbox.Lost', `The sandbox's patch could not be taken: what came back is not a patch`);
   }
-  return { bytes, notes: header.notes };
+  return { bytes: new Uint8Array(bytes), notes: header.notes };
 }
 
 function parseHeader(text: string): { size: number; notes: string[] } | undefined {
