@@ -115,6 +115,7 @@ _SOCKET = (41, 198)
 _SOCKETPAIR = (53, 199)
 _IOCTL = (16, 29)
 _PERSONALITY = (135, 92)
+_PRLIMIT = (302, 261)
 
 # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 _NAMESPACE_FLAGS = 0x7E020000
@@ -191,6 +192,8 @@ def program(machine=None):
     parts.append(_when(_SOCKETPAIR[column], _one_of(0, [_AF_UNIX], _refusal(errno.EAFNOSUPPORT))))
     parts.append(_when(_IOCTL[column], _not_one_of(1, [_TIOCSTI, _TIOCLINUX], _refusal())))
     parts.append(_when(_PERSONALITY[column], _one_of(0, [0, 0xFFFFFFFF], _refusal())))
+    # One's own limits only: the code could leave the supervisor, of the same uid, without descriptors.
+    parts.append(_when(_PRLIMIT[column], _one_of(0, [0], _refusal())))
     for numbers in _ABSENT.values():
         if numbers[column] is not None:
             parts.append(_when(numbers[column], _refusal(errno.ENOSYS)))
