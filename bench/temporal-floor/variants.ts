@@ -64,6 +64,7 @@ export const VARIANTS: readonly Variant[] = [
   variant('no nexus', { dynamicConfig: { 'system.enableNexus': 'false' } }),
   variant('host events cache', { dynamicConfig: { 'history.enableHostLevelEventsCache': 'true' } }),
   variant('parent close in place', { dynamicConfig: { 'system.enableParentClosePolicyWorker': 'false' } }),
+  variant('workflow tasks 200', { worker: { maxConcurrentWorkflowTaskExecutions: 200 } }),
   variant('no V8 reuse', { worker: { reuseV8Context: false } }),
   variant('workflow polls 2', {
     worker: { workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 2 } },
