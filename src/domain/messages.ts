@@ -43,6 +43,12 @@ export interface LeaseGrant {
 export interface LeaseReturn {
   readonly id: string;
   readonly unused: Lease;
+  /** What it answers, and how many sub-agents that was handed on to: the ledger waits for theirs as well. */
+  readonly recall?: { readonly id: string; readonly forwarded: number };
+}
+
+export interface LeaseRecall {
+  readonly id: string;
 }
 
 /** Answer of the query `status` on a run. */

@@ -79,8 +79,8 @@ function begin(input: AgentInput): AgentRun {
   };
   const limits = unpackLimits(input.limits);
   const lease = withoutOwnSandbox(unpackLease(input.lease));
-  const leases = createLeaseHolder({ run, workflowId, lease, onRecall: () => subAgents.signal('recall') });
-  const gate = createPauseGate(input.paused === true, (closed) => subAgents.signal(closed ? 'pause' : 'resume'));
+  const leases = createLeaseHolder({ run, workflowId, lease, onRecall: (message) => subAgents.recall(message) });
+  const gate = createPauseGate(input.paused === true, (closed) => subAgents.setPaused(closed));
   const subAgents = createSubAgents({
     run,
     agent: id,

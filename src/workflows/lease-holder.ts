@@ -1,7 +1,7 @@
 import { condition, getExternalWorkflowHandle, isCancellation, setHandler, uuid4 } from '@temporalio/workflow';
 import { ledgerWorkflowId } from '../domain/ids.ts';
 import { addLease, covers, EMPTY_LEASE, partOf, spend, type Lease } from '../domain/ledger.ts';
-import type { LeaseGrant } from '../domain/messages.ts';
+import type { LeaseGrant, LeaseRecall, LeaseReturn } from '../domain/messages.ts';
 import { grantLease, recallLease, requestLease, returnLease } from './ledger.ts';
 
 /** What an agent may spend without asking, and how it gets more. */
@@ -13,18 +13,20 @@ export interface LeaseHolder {
   take(wanted: Partial<Lease>): Promise<Lease>;
   /** Corrects the balance by what something really cost. */
   settle(spent: Partial<Lease>): void;
+  /** Answers a recall in the name of a child that has ended. */
+  answerRecall(recall: LeaseRecall): void;
   /** What a child returned unused. */
   receive(unused: Lease): void;
 }
 
 /**
- * @param onRecall hands the ledger's recall on to this agent's children.
+ * @param onRecall hands the ledger's recall on to this agent's children; tells to how many.
  */
 export function createLeaseHolder(input: {
   run: string;
   workflowId: string;
   lease: Lease;
-  onRecall: () => void;
+  onRecall: (recall: LeaseRecall) => number;
 }): LeaseHolder {
   const ledger = (): ReturnType<typeof getExternalWorkflowHandle> =>
     getExternalWorkflowHandle(ledgerWorkflowId(input.run));
@@ -37,18 +39,17 @@ export function createLeaseHolder(input: {
   setHandler(grantLease, (grant) => {
     grants.set(grant.id, grant);
   });
-  setHandler(recallLease, () => {
+  setHandler(recallLease, ({ id }) => {
     recalled = true;
-    returnToLedger();
-    input.onRecall();
+    returnToLedger({ id, forwarded: input.onRecall({ id }) });
   });
 
-  function returnToLedger(): void {
+  function returnToLedger(recall?: LeaseReturn['recall']): void {
     const unused = partOf(balance, { ...balance, usd: Math.max(0, balance.usd) });
-    if (unused.sandboxes + unused.llm_calls + unused.usd <= 0) return;
+    if (recall === undefined && unused.sandboxes + unused.llm_calls + unused.usd <= 0) return;
     balance = spend(balance, unused);
     ledger()
-      .signal(returnLease, { id: uuid4(), unused })
+      .signal(returnLease, { id: uuid4(), unused, ...(recall === undefined ? {} : { recall }) })
       .catch(() => {
         balance = addLease(balance, unused);
       });
@@ -100,6 +101,7 @@ export function createLeaseHolder(input: {
     settle(spent) {
       balance = spend(balance, spent);
     },
+    answerRecall: ({ id }) => returnToLedger({ id, forwarded: 0 }),
     receive(unused) {
       balance = addLease(balance, unused);
       if (recalled) returnToLedger();

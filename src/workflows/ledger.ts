@@ -19,6 +19,7 @@ import {
   returnLeaseSignal,
   spentQuery,
   type LeaseGrant,
+  type LeaseRecall,
   type LeaseRequest,
   type LeaseReturn,
 } from '../domain/messages.ts';
@@ -26,7 +27,7 @@ import {
 export const requestLease = defineSignal<[LeaseRequest]>(requestLeaseSignal);
 export const grantLease = defineSignal<[LeaseGrant]>(grantLeaseSignal);
 export const returnLease = defineSignal<[LeaseReturn]>(returnLeaseSignal);
-export const recallLease = defineSignal(recallLeaseSignal);
+export const recallLease = defineSignal<[LeaseRecall]>(recallLeaseSignal);
 
 export interface LedgerInput {
   readonly ledger: Ledger;
@@ -38,8 +39,8 @@ export interface LedgerInput {
   readonly returned?: readonly string[];
 }
 
-/** Milliseconds that agents get to give back what they do not need when the ledger runs short. */
-const RECALL_TIME = 1000;
+/** Milliseconds after which a recall no longer waits for agents that have not answered: they ended meanwhile. */
+const RECALL_TIME = 10_000;
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, ledger);
 /** What a run may still spend. Lives as long as its run; has no children. */
@@ -54,10 +55,13 @@ export async function ledger(input: LedgerInput): Promise<void> {
   setHandler(requestLease, (request) => {
     queue.push(request);
   });
-  setHandler(returnLease, ({ id, unused }) => {
+  /** Agents that have not yet answered the recall. */
+  let unanswered = 0;
+  setHandler(returnLease, ({ id, unused, recall }) => {
     if (returned.has(id)) return;
     returned.add(id);
     state = giveBack(state, unused);
+    if (recall !== undefined) unanswered += recall.forwarded - 1;
   });
   setHandler(defineQuery<Ledger & { left: Lease }>(spentQuery), () => ({ ...state, left: ledgerLeft(state) }));
 
@@ -66,8 +70,10 @@ export async function ledger(input: LedgerInput): Promise<void> {
     if (lease === undefined) {
       if (recallable && !covers(ledgerLeft(state), request.wanted)) {
         recallable = false;
-        await send(agentWorkflowId(run, ROOT_AGENT), recallLease, []);
-        await condition(() => covers(ledgerLeft(state), request.wanted), RECALL_TIME);
+        unanswered = 1;
+        if (await send(agentWorkflowId(run, ROOT_AGENT), recallLease, [{ id: request.id }])) {
+          await condition(() => unanswered <= 0 || covers(ledgerLeft(state), request.wanted), RECALL_TIME);
+        }
       }
       const wanted = recallable ? withBonus(request.wanted, ledgerLeft(state)) : request.wanted;
       const reserved = reserve(state, wanted);

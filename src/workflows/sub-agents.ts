@@ -13,6 +13,7 @@ import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { packLease, unpackLease, unpackLimits, unpackTotals, type Totals } from '../domain/wire.ts';
 import type { agent } from './agent.ts';
 import { failureMessage } from './failure-type.ts';
+import type { LeaseRecall } from '../domain/messages.ts';
 import { recallLease } from './ledger.ts';
 import type { LeaseHolder } from './lease-holder.ts';
 import { pauseSignal, resumeSignal } from './pause-gate.ts';
@@ -26,7 +27,9 @@ export interface SubAgents {
   readonly working: number;
   /** What they and all below them did. */
   readonly totals: Totals;
-  signal(message: 'pause' | 'resume' | 'recall'): void;
+  setPaused(paused: boolean): void;
+  /** Hands the ledger's recall on; tells to how many. */
+  recall(message: LeaseRecall): number;
 }
 
 export function createSubAgents(input: {
@@ -107,9 +110,14 @@ export function createSubAgents(input: {
     get totals() {
       return totals;
     },
-    signal(message) {
-      const signal = { pause: pauseSignal, resume: resumeSignal, recall: recallLease }[message];
-      for (const handle of working) handle.signal(signal).catch(() => undefined); // It may just have ended.
+    setPaused(paused) {
+      for (const handle of working) handle.signal(paused ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
+    },
+    recall(message) {
+      for (const handle of working) {
+        handle.signal(recallLease, message).catch(() => leases.answerRecall(message)); // It has just ended.
+      }
+      return working.size;
     },
   };
 }

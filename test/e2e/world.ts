@@ -1,10 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
+import { findByText, kill, untilEnded } from '../../src/sandbox/host/processes.ts';
+import type { SandboxRecord } from '../../src/sandbox/local/records.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
@@ -29,6 +41,10 @@ export interface World {
   agents(run: string): Promise<AgentReference[]>;
   /** Names of the sandboxes that exist on this host. */
   sandboxes(): Promise<string[]>;
+  /** Whatever there still is of sandboxes: records, files, and processes by their command lines. */
+  leftovers(): Promise<string[]>;
+  /** Kills the processes of an agent's sandbox, as the host running out of memory would. */
+  killSandbox(run: string, agent: string): Promise<void>;
   /** The whole answer, as it was given to FINAL. */
   answer(outcome: RunOutcome): Promise<unknown>;
   patch(outcome: RunOutcome): Promise<Buffer>;
@@ -39,6 +55,8 @@ export interface StartInput {
   readonly id: string;
   readonly prompt: string;
   readonly model: ScriptedModel;
+  /** Default: the world's. */
+  readonly repo?: string;
   readonly config?: { readonly rlm?: object; readonly sandbox?: object; readonly model?: object };
 }
 
@@ -75,13 +93,13 @@ export async function createWorld(): Promise<World> {
       workers.push(worker);
       return worker;
     },
-    start: ({ id, prompt, model, config }) =>
+    start: ({ id, prompt, model, repo = repository, config }) =>
       temporal.client.workflow.start('investigate', {
         workflowId: id,
         taskQueue: TASK_QUEUE,
         args: [
           {
-            repo: repository,
+            repo,
             prompt,
             config: { ...config, model: { name: 'openai/scripted', base_url: model.url, ...config?.model } },
           },
@@ -107,6 +125,21 @@ export async function createWorld(): Promise<World> {
         await provider.close();
       }
     },
+    async leftovers() {
+      const processes = findByText([sandboxTag(folder)], false).map(({ pid }) => `process ${pid}`);
+      const names = readdirSync(join(folder, 'state', 'sandboxes'), { withFileTypes: true });
+      const files = names.filter((entry) => !entry.name.startsWith('.')).map(({ name }) => `folder ${name}`);
+      return [...(await world.sandboxes()), ...files, ...processes];
+    },
+    async killSandbox(run, agent) {
+      const folders = readdirSync(join(folder, 'state', 'sandboxes'));
+      const records = folders.map((name) => readRecord(join(folder, 'state', 'sandboxes', name, 'record.json')));
+      const record = records.find((found) => found?.labels.run === run && found.labels.agent === agent);
+      if (record?.running === undefined) throw new Error(`no sandbox of agent ${agent} runs`);
+      kill(record.running.child, false);
+      const alive = await untilEnded([record.running.child], 5000);
+      if (alive.length > 0) throw new Error(`sandbox ${record.id} does not end`);
+    },
     patch: async (outcome) =>
       outcome.patch_ref === null ? Buffer.alloc(0) : Buffer.from(await blobs.get(outcome.patch_ref)),
     answer: async ({ answer_ref }) =>
@@ -120,6 +153,16 @@ export async function createWorld(): Promise<World> {
     },
   };
   return world;
+}
+
+/** Part of the command line of every process of the world's sandboxes. */
+function sandboxTag(folder: string): string {
+  const state = realpathSync(join(folder, 'state'));
+  return `/run/rlm/${createHash('sha256').update(state).digest('hex').slice(0, 12)}/`;
+}
+
+function readRecord(path: string): SandboxRecord | undefined {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as SandboxRecord) : undefined;
 }
 
 async function startWorker(

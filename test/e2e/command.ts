@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cacheDirectory } from '../../src/config/directories.ts';
+import { createLocalProvider } from '../../src/sandbox/local/index.ts';
+import { defaultDatabaseFile, stopDevServer } from '../../src/temporal/dev-server.ts';
+import { findTemporalCli } from '../../src/temporal/find-cli.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** A folder with a state, cache and home of its own, in which the built command is run as a person would. */
+export interface Desk {
+  readonly folder: string;
+  readonly state: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Starts `rlm ...` in a process group of its own. */
+  start(args: readonly string[], env?: NodeJS.ProcessEnv): RunningCommand;
+  run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Finished>;
+  /** Sandboxes that exist, and processes that belong to this desk's state folder. */
+  leftovers(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export interface RunningCommand {
+  readonly pid: number;
+  readonly finished: Promise<Finished>;
+  /** Ends the whole process group with SIGKILL. */
+  kill(): void;
+  stderr(): string;
+}
+
+export interface Finished {
+  /** Null when it was killed. */
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+export async function createDesk(): Promise<Desk> {
+  const folder = mkdtempSync(join(tmpdir(), 'rlm-desk-'));
+  const [state, cache] = [join(folder, 'state'), join(folder, 'cache')];
+  mkdirSync(cache, { recursive: true });
+  const temporal = await findTemporalCli({ cacheDirectory: cacheDirectory(process.env), env: process.env });
+  const env: NodeJS.ProcessEnv = {
+    PATH: [dirname(temporal), dirname(process.execPath), process.env['PATH']].join(delimiter),
+    HOME: folder,
+    DURABLE_RLM_STATE: state,
+    DURABLE_RLM_CACHE: cache,
+    LLM_API_KEY: 'key-of-the-tests',
+    NO_COLOR: '1',
+  };
+  const commands = new Set<RunningCommand>();
+
+  const start = (args: readonly string[], extra: NodeJS.ProcessEnv = {}): RunningCommand => {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: folder,
+      env: { ...env, ...extra },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const stdout: Buffer[] = [];
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const finished = new Promise<Finished>((resolve) => {
+      child.once('close', (code) => resolve({ code, stdout: Buffer.concat(stdout), stderr }));
+    });
+    const command: RunningCommand = {
+      pid: child.pid ?? 0,
+      finished,
+      stderr: () => stderr,
+      kill() {
+        try {
+          process.kill(-(child.pid ?? 0), 'SIGKILL');
+        } catch {
+          // It has ended by itself.
+        }
+      },
+    };
+    commands.add(command);
+    void finished.then(() => commands.delete(command));
+    return command;
+  };
+
+  return {
+    folder,
+    state,
+    env,
+    start,
+    run: (args, extra) => start(args, extra).finished,
+    async leftovers() {
+      const provider = createLocalProvider({ stateDirectory: state, cacheDirectory: cache });
+      try {
+        const sandboxes = (await provider.list()).map(({ handle }) => `sandbox ${handle.id}`);
+        return [...sandboxes, ...processesNaming(join(state, 'sandboxes'))];
+      } finally {
+        await provider.close();
+      }
+    },
+    async close() {
+      for (const command of commands) command.kill();
+      await Promise.all([...commands].map(({ finished }) => finished));
+      if (existsSync(defaultDatabaseFile(state)))
+        await stopDevServer({ databaseFile: defaultDatabaseFile(state), force: true });
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Command lines of the processes that name a path. */
+function processesNaming(path: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return line.includes(path) ? [`process ${pid}: ${line.slice(0, 200)}`] : [];
+      } catch {
+        return []; // It has ended.
+      }
+    });
+}

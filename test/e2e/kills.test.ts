@@ -1,0 +1,146 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Checkpoint } from '../../src/activities/dependencies.ts';
+import { stopDevServer, defaultDatabaseFile } from '../../src/temporal/dev-server.ts';
+import { startScriptedModel, type PlannedKill, type ScriptedModel } from '../../src/testing/index.ts';
+import { callsPaidAgain } from './books.ts';
+import { createDesk, type Desk, type Finished } from './command.ts';
+import { AGENTS, fortyOneAgents, problemsOf, PROMPT } from './forty-one-agents.ts';
+import { git, makeRepository } from './world.ts';
+
+let desk: Desk;
+let model: ScriptedModel;
+let repository: string;
+let commit: string;
+let undisturbed: RunDocument;
+
+interface RunDocument {
+  readonly status: string;
+  readonly answer: Parameters<typeof problemsOf>[0];
+  readonly patch?: string;
+  readonly patch_base64?: string;
+  readonly agents: number;
+  readonly max_depth: number;
+  readonly sandboxes: number;
+}
+
+const MAKE_SCIKIT_LEARN = fileURLToPath(new URL('../../../shared/tools/make-scikit-learn-repo.sh', import.meta.url));
+
+beforeAll(async () => {
+  desk = await createDesk();
+  repository = join(desk.folder, 'repository');
+  if (existsSync(MAKE_SCIKIT_LEARN)) execFileSync('bash', [MAKE_SCIKIT_LEARN, repository]);
+  else {
+    console.log('scikit-learn is not at hand: a small repository stands in for it');
+    makeRepository(repository, { 'a/b.py': 'x = 1  # TODO: more\n', 'c.py': '# TODO: y\n' });
+  }
+  commit = git(repository, 'rev-parse', 'HEAD').trim();
+  model = await startScriptedModel({ scripts: fortyOneAgents, latencyMs: 200 });
+  writeFileSync(join(desk.folder, 'config.yaml'), `model:\n  name: openai/scripted\n  base_url: ${model.url}\n`);
+}, 120_000);
+
+afterAll(async () => {
+  await desk.close();
+  await model.close({ check: false });
+});
+
+const command = (id: string): string[] => ['run', repository, '-p', PROMPT, '--id', id, '--json', '-q'];
+
+function documentOf(finished: Finished): RunDocument {
+  if (finished.code !== 0) throw new Error(`exit ${finished.code}: ${finished.stderr}`);
+  return JSON.parse(finished.stdout.toString()) as RunDocument;
+}
+
+/** What must be so after every run, however often it was killed. */
+async function checkBooks(id: string, document: RunDocument): Promise<void> {
+  expect(problemsOf(document.answer, commit)).toEqual([]);
+  expect(document).toMatchObject({ status: 'completed', agents: AGENTS, max_depth: 2 });
+  expect(document.patch ?? document.patch_base64).toBe(undisturbed.patch ?? undisturbed.patch_base64);
+  expect(document.answer).toEqual(undisturbed.answer);
+  expect(await callsPaidAgain(desk.state, id, model.calls)).toEqual([]);
+  expect(await desk.leftovers()).toEqual([]);
+}
+
+describe('a tree of 41 agents', () => {
+  it('ends undisturbed with every answer in its place and nothing left', async () => {
+    undisturbed = documentOf(await desk.run(command('undisturbed')));
+    await checkBooks('undisturbed', undisturbed);
+    expect(undisturbed.sandboxes).toBe(AGENTS);
+    const paid = model.paidTwice();
+    expect(paid).toEqual([]);
+  }, 60_000);
+
+  const POINTS: readonly Checkpoint[] = [
+    'sandbox.creating',
+    'sandbox.created',
+    'sandbox.ready',
+    'model.asking',
+    'model.replied',
+    'reply.recorded',
+    'block.sent',
+    'block.calls',
+    'block.done',
+    'block.recorded',
+    'answers.delivered',
+    'answers.recorded',
+    'prompt.replied',
+    'prompt.recorded',
+    'patch.extracted',
+    'end.recorded',
+    'sandbox.destroyed',
+  ];
+
+  it('ends the same when its process is killed at every named point, one after another', async () => {
+    // Each point strikes once; the order is that in which a run comes to them, so that none is left over.
+    const order: PlannedKill[] = POINTS.map((point) => ({
+      point,
+      after: point === 'end.recorded' || point === 'sandbox.destroyed' ? 1 : 2,
+    }));
+    const plan = join(desk.folder, 'kills.json');
+    const unstruck = new Set<string>(POINTS);
+    let finished: Finished | undefined;
+    writeFileSync(plan, JSON.stringify(order.filter(({ point }) => unstruck.has(point))));
+    for (let attempt = 0; attempt <= POINTS.length; attempt += 1) {
+      finished = await desk.run(command('named'), { DURABLE_RLM_TEST_KILL: plan });
+      if (finished.code !== null) break;
+    }
+    expect(JSON.parse(readFileSync(plan, 'utf8'))).toEqual([]);
+    await checkBooks('named', documentOf(finished as Finished));
+  }, 300_000);
+
+  it('ends the same when its process group is killed at ten random moments', async () => {
+    const random = seeded(20261120);
+    let kills = 0;
+    let finished: Finished | undefined;
+    while (finished === undefined) {
+      const running = desk.start(command('random'));
+      const wait = 600 + random() * 2500;
+      const timer = kills < 10 ? setTimeout(() => running.kill(), wait) : undefined;
+      const ended = await running.finished;
+      clearTimeout(timer);
+      if (ended.code === null) kills += 1;
+      else finished = ended;
+    }
+    await checkBooks('random', documentOf(finished));
+    expect(kills).toBeGreaterThan(3);
+  }, 300_000);
+
+  it('goes on when the Temporal server is killed and comes back', async () => {
+    const running = desk.start(command('server'));
+    await model.when((call) => call.at > Date.now() - 1000 && call.task.startsWith('Inspect part 20'));
+    await stopDevServer({ databaseFile: defaultDatabaseFile(desk.state), force: true });
+    await checkBooks('server', documentOf(await running.finished));
+  }, 120_000);
+});
+
+/** Numbers from 0 to 1, the same for the same seed. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296;
+    return state / 4_294_967_296;
+  };
+}
