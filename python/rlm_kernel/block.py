@@ -4,7 +4,7 @@ from time import monotonic
 
 from rlm_kernel import wire
 from rlm_kernel.capture import Capture, shorten
-from rlm_kernel.limits import CALL_SIZE, EVENTS_SIZE, PENDING_CALLS, PENDING_SIZE
+from rlm_kernel.limits import CALL_SIZE, CALLS, CALLS_SIZE, EVENTS_SIZE, PENDING_CALLS, PENDING_SIZE
 from rlm_kernel.values import check
 
 ENDED = "Error: the block has ended"
@@ -52,6 +52,7 @@ class Block:
         """Those of the calls that are unanswered."""
         self._pending_size = 0
         self._made = 0
+        self._made_size = 0
         self._computed = 0.0
         self._computes_since = monotonic()
 
@@ -75,6 +76,8 @@ class Block:
             return "Error: the arguments are larger than %d bytes" % CALL_SIZE
         if len(self._open) >= PENDING_CALLS or self._pending_size + size > PENDING_SIZE:
             return "Error: too many calls are waiting for an answer; make them in smaller groups"
+        if self._made >= CALLS or self._made_size + size > CALLS_SIZE:
+            return "Error: too many calls in one block; go on in the next one"
         return None
 
     def call(self, function, arguments, line):
@@ -86,6 +89,7 @@ class Block:
         call = Call(name, line, arguments, len(canonical))
         self._calls[name] = self._open[name] = call
         self._pending_size += call.size
+        self._made_size += call.size
         self._stop_clock()
         self._add_event(
             {

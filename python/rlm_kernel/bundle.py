@@ -16,7 +16,8 @@ import sys
 _BOOTSTRAP = """
 import marshal, sys
 
-if not getattr(sys.flags, "safe_path", False):
+if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    # The folder of this file.
     del sys.path[0]
 
 class Finder:

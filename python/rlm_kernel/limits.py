@@ -12,6 +12,9 @@ CALL_SIZE = 64 * MIB
 PENDING_CALLS = 10_000
 PENDING_SIZE = 256 * MIB
 """Arguments of all unanswered calls of a block together."""
+CALLS = 100_000
+CALLS_SIZE = 512 * MIB
+"""All calls of one block, and their arguments: they are kept until the next block begins."""
 EVENTS_SIZE = 32 * MIB
 """A reply to /v1/events holds no more events once it is this large; the next poll has the rest."""
 CONTROL_SIZE = 2 * BODY_SIZE

@@ -141,9 +141,13 @@ class Repl:
         if isinstance(raised, SystemExit) and raised.code in (None, 0):
             return None
         try:
+            # The code's own __str__ may run here, even for ever.
+            self._in_block = True
             return clean(describe(raised, limit))
         except BaseException as failure:
             return "%s (and it cannot be shown: %s)" % (type(raised).__name__, type(failure).__name__)
+        finally:
+            self._in_block = False
 
     def _remember_sources(self, linecache):
         for name, code in self._sources.items():

@@ -150,14 +150,13 @@ class Supervisor:
         requests.check_setup(body)
         digest = wire.sha256(wire.encode(body, True))
         if self._setup is None:
+            if self._repl is None:
+                self._start_repl()
             body["type"] = "setup"
             self._setup = (digest, wire.frame(body))
             self._functions = [function["name"] for function in body["functions"]]
             self._setup_waits = []
-            if self._repl is None:
-                self._start_repl()
-            else:
-                self._send_setup()
+            self._send_setup()
         elif self._setup[0] != digest:
             raise HttpError(409, "diverged", "this sandbox was set up in another way")
         if self._setup_waits is None:
@@ -257,9 +256,9 @@ class Supervisor:
     # The block
 
     def _begin(self, block):
-        self._block = block
         if self._repl is None:
             self._start_repl()
+        self._block = block
         for stream in self._streams:
             stream.start()
         if self._notice is not None:
@@ -279,7 +278,7 @@ class Supervisor:
         def feed(data):
             if self._running:
                 self._block.streams[name].feed(data)
-                self._polls.moved()
+                self._polls.waiting = False
 
         return feed
 

@@ -18,8 +18,9 @@ export interface PythonInterpreter {
 }
 
 /**
- * An interpreter for the kernel: Python 3.9 or newer that an unprivileged user can read too. The system's own come
- * before those on PATH, which may lie in somebody's private home or be the shims of a version switcher.
+ * An interpreter for the kernel: Python 3.9 or newer; where this process is root, whose sandboxes belong to another
+ * user, one that every user can read. The system's own come before those on PATH, which may lie in somebody's private
+ * home or be the shims of a version switcher.
  *
  * @param options.preferred the only candidate, where somebody named one: a path, or a name on PATH.
  * @throws TypedError `Sandbox.Unavailable` that says what was found and what to do.
@@ -72,7 +73,8 @@ async function examine(candidate: string): Promise<PythonInterpreter | string | 
   const [version = '', executable = '', library = ''] = answer.trim().split('\n');
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major !== OLDEST[0] || minor < OLDEST[1]) return `is version ${version}`;
-  if (!(await everyoneReads(executable)) || !(await everyoneReads(library))) {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot && !((await everyoneReads(executable)) && (await everyoneReads(library)))) {
     return 'lies in a private folder, which the user of a sandbox cannot read';
   }
   return { path: candidate, version };

@@ -60,7 +60,7 @@ describe('findPython', () => {
     });
   });
 
-  it('refuses one that is too old, does not run, or lies in a private folder', async () => {
+  it('refuses one that is too old, does not run, or, for root, lies in a private folder', async () => {
     const forged = (name: string, script: string): string => {
       const path = join(folder, name);
       writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -73,7 +73,7 @@ describe('findPython', () => {
     ];
     mkdirSync(join(folder, 'x'));
     chmodSync(folder, 0o700);
-    for (const [preferred, reason] of cases) {
+    for (const [preferred, reason] of process.getuid?.() === 0 ? cases : cases.slice(0, 2)) {
       // oxlint-disable-next-line no-await-in-loop
       await expect(findPython({ preferred })).rejects.toMatchObject({ message: expect.stringMatching(reason) });
     }

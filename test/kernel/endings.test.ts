@@ -44,6 +44,15 @@ describe('the time limit', () => {
     expect(await under.kernel.info()).toMatchObject({ restarts: 0 });
   });
 
+  it('also where it is the exception that does not end', async () => {
+    const code = 'class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E';
+    expect(await under.run(code, { timeout: 0.2 })).toMatchObject({
+      status: 'timeout',
+      error: expect.stringMatching(/E: <(?:exception str\(\) failed|unprintable E object)>$|cannot be shown/),
+    });
+    expect(await under.kernel.info()).toMatchObject({ restarts: 0 });
+  });
+
   it('kills what does not react; the model is told what is lost', async () => {
     await under.run('gone = 1');
     const result = await under.run(

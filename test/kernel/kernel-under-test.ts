@@ -23,7 +23,6 @@ export interface KernelOptions {
   readonly memoryMb?: number;
   readonly uid?: number;
   readonly env?: Readonly<Record<string, string>>;
-  readonly python?: string;
   readonly setup?: boolean;
   readonly variables?: Readonly<Record<string, unknown>>;
   readonly functions?: readonly HostFunction[];
@@ -42,7 +41,7 @@ export const FUNCTIONS: readonly HostFunction[] = [
   },
 ];
 
-/** A kernel that runs as a plain process, its workspace and its client. */
+/** A kernel that runs as a plain process, its workspace and its client. KERNEL_TEST_PYTHON names its interpreter. */
 export class KernelUnderTest {
   readonly kernel: Kernel;
   readonly socketPath: string;
@@ -70,7 +69,7 @@ export class KernelUnderTest {
     chmodSync(folder, 0o777);
     mkdirSync(join(folder, 'workspace'));
     chmodSync(join(folder, 'workspace'), 0o777);
-    const python = options.python ?? (await findPython()).path;
+    const python = process.env['KERNEL_TEST_PYTHON'] ?? (await findPython()).path;
     const archive = await buildKernelArchive({ python, cacheDirectory: join(folder, 'cache') });
     const generation = options.generation ?? 0;
     const child = spawn(

@@ -120,7 +120,10 @@ describe('where it runs', () => {
     expect(await under.run('import os\nprint(os.getuid(), llm_query("x"))')).toMatchObject({
       stdout: '65534 answer to x\n',
     });
-    expect(await under.run('os._exit(1)')).toMatchObject({ status: 'crashed' });
+    await under.exec('llm_query("x")\nos._exit(1)');
+    expect(await under.events()).toMatchObject({ state: 'waiting' });
+    await under.answer({ '2.1': 'x' });
+    expect(await under.events(1)).toMatchObject({ events: [{ result: { status: 'crashed' } }] });
     expect(await under.run('task')).toMatchObject({ stdout: "'the task'\n" });
   });
 
