@@ -21,6 +21,7 @@ import { sweep } from './sandbox/sweep.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { createChains } from './storage/chain.ts';
 import { installRuntime } from './temporal/runtime.ts';
+import { WORKER_OPTIONS } from './temporal/worker-options.ts';
 import { createKillSwitch } from './testing/kill-switch.ts';
 
 export interface WorkerOptions {
@@ -73,8 +74,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     connection: options.nativeConnection,
     namespace: options.namespace,
     activities,
-    maxHeartbeatThrottleInterval: '1s',
-    defaultHeartbeatThrottleInterval: '1s',
+    ...WORKER_OPTIONS,
     shutdownGraceTime: SHUTDOWN_GRACE,
     // It stands in half of all events: the default, a hash of the bundle, would be an eighth of a run's history.
     buildId: BUILD_ID,
@@ -84,13 +84,10 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
       ...shared,
       taskQueue: options.taskQueue,
       workflowBundle: await workflowBundle(),
-      stickyQueueScheduleToStartTimeout: '1s',
-      maxConcurrentActivityTaskExecutions: 500,
     }),
     Worker.create({
       ...shared,
       taskQueue: hostTaskQueue(options.taskQueue, host),
-      maxConcurrentActivityTaskExecutions: 500,
     }),
   ]);
   const sweeping = startSweeping(options, providers);
