@@ -88,21 +88,18 @@ describe('a tree of 41 agents', () => {
     'answers.recorded',
     'prompt.replied',
     'prompt.recorded',
-    'patch.extracted',
     'end.recorded',
     'sandbox.destroyed',
+    'patch.extracted',
   ];
 
   it('ends the same when its process is killed at every named point, one after another', async () => {
-    // Each point strikes once; the order is that in which a run comes to them, so that none is left over.
-    const order: PlannedKill[] = POINTS.map((point) => ({
-      point,
-      after: point === 'end.recorded' || point === 'sandbox.destroyed' ? 1 : 2,
-    }));
+    // In an order in which a run comes to them: the last is the root's alone. Mostly the second time, in mid-stream.
+    const once: readonly Checkpoint[] = ['end.recorded', 'sandbox.destroyed', 'patch.extracted'];
+    const kills: PlannedKill[] = POINTS.map((point) => ({ point, after: once.includes(point) ? 1 : 2 }));
     const plan = join(desk.folder, 'kills.json');
-    const unstruck = new Set<string>(POINTS);
     let finished: Finished | undefined;
-    writeFileSync(plan, JSON.stringify(order.filter(({ point }) => unstruck.has(point))));
+    writeFileSync(plan, JSON.stringify(kills));
     for (let attempt = 0; attempt <= POINTS.length; attempt += 1) {
       finished = await desk.run(command('named'), { DURABLE_RLM_TEST_KILL: plan });
       if (finished.code !== null) break;
@@ -130,7 +127,7 @@ describe('a tree of 41 agents', () => {
 
   it('goes on when the Temporal server is killed and comes back', async () => {
     const running = desk.start(command('server'));
-    await model.when((call) => call.at > Date.now() - 1000 && call.task.startsWith('Inspect part 20'));
+    await model.when((call) => call.at > Date.now() - 1000 && call.task.includes('Inspect part 20 '));
     await stopDevServer({ databaseFile: defaultDatabaseFile(desk.state), force: true });
     await checkBooks('server', documentOf(await running.finished));
   }, 120_000);
