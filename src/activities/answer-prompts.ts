@@ -1,10 +1,10 @@
-import { activityInfo } from '@temporalio/activity';
 import type { AnswerPromptsInput, AnswerPromptsResult } from '../domain/contract.ts';
-import { MODEL_ATTEMPTS } from '../domain/contract.ts';
+import type { RunConfig } from '../domain/config.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
 import type { Answer, CallRequest, CompactUsage } from '../domain/records.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { exhausted, isExhausted } from './model-attempts.ts';
 
 interface JournalEntry {
   readonly ref: string;
@@ -25,10 +25,10 @@ export async function answerPrompts(
   const settled = await whileBeating((signal) =>
     Promise.allSettled(prompts.map((prompt, at) => answerOnce(deps, input, { prompt, index: from + at, signal }))),
   );
-  const lastAttempt = activityInfo().attempt >= MODEL_ATTEMPTS;
+  const { config } = await deps.chains.specification(input.scope.spec);
   return {
     answers: settled.map((outcome) =>
-      outcome.status === 'fulfilled' ? outcome.value : errorAnswer(outcome.reason, lastAttempt),
+      outcome.status === 'fulfilled' ? outcome.value : errorAnswer(outcome.reason, config),
     ),
   };
 }
@@ -69,10 +69,12 @@ async function answerOnce(
 }
 
 /** Data for the code, or rethrown: then Temporal retries, or the run pauses. */
-function errorAnswer(error: unknown, lastAttempt: boolean): Answer {
+function errorAnswer(error: unknown, { model, rlm }: RunConfig): Answer {
   if (!(error instanceof TypedError)) throw error;
-  if (error.type === 'Model.Refused' || error.type === 'Model.KeyMissing') throw error;
-  const isFinal = !FAILURES[error.type].retryable || (lastAttempt && error.type.startsWith('Model.'));
-  if (!isFinal) throw error;
+  const spent = isExhausted(error, model);
+  if (FAILURES[error.type].retryable && !spent) throw error;
+  // Without its key or its credit no other prompt would fare better: a person is asked.
+  const refused = error.type === 'Model.Refused' || error.type === 'Model.KeyMissing';
+  if (refused && rlm.on_error === 'pause') throw spent ? exhausted(error, model) : error;
   return { error: error.message };
 }

@@ -7,8 +7,10 @@ import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
 import { codeBlocks } from '../domain/reply.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
+import { seconds } from './clock.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { exhausted, isExhausted } from './model-attempts.ts';
 import { chainHead, readAgentReference, updateAgentReference, type AgentScope } from './trajectory.ts';
 
 /** Asks the model for an agent's next turn and records the reply. A reply that was recorded is never asked for again. */
@@ -99,6 +101,7 @@ async function ask(deps: ActivityDependencies, question: Question): Promise<Chat
         question.signal,
       );
     } catch (error) {
+      if (isExhausted(error, run.config.model)) throw exhausted(error, run.config.model);
       const tooLong = error instanceof TypedError && error.type === 'Model.ContextLength';
       // The closing question must get through: it is asked with the middle of the conversation left out.
       if (!tooLong || purpose !== 'extract' || shortened === 4) throw error;
@@ -116,8 +119,4 @@ export function agentModel(config: ModelConfig, depth: number): string {
 
 function characters(messages: readonly Message[]): number {
   return messages.reduce((sum, message) => sum + message.content.length, 0);
-}
-
-export function seconds(milliseconds: number): number {
-  return Math.round(milliseconds) / 1000;
 }

@@ -58,6 +58,11 @@ const modelSchema = z.strictObject({
   temperature: z.number().min(0).max(2).optional().describe("Sampling temperature. Default: the provider's."),
   max_tokens: count.optional().describe("Longest reply, in tokens. Default: the provider's."),
   timeout: seconds.default(model.timeout).describe('Seconds a single request may take.'),
+  max_attempts: count
+    .default(model.max_attempts)
+    .describe(
+      'Attempts of a call that fails in a way that may pass (5xx, 429, a cut connection), with pauses of half a second doubling to half a minute or as long as the provider asks for. After the last one an agent pauses its run, and a prompt of `llm_query` gets an error string. The default is about two minutes.',
+    ),
   prices: z
     .record(
       text,

@@ -27,6 +27,8 @@ export interface ModelConfig {
   readonly max_tokens?: number;
   /** Seconds a single request may take. Default 600. */
   readonly timeout: number;
+  /** Attempts of a call that fails in a way that may pass, before it counts as failed. Default 10: about two minutes. */
+  readonly max_attempts: number;
   /** USD for a million tokens, by model name, where the provider does not report a cost. */
   readonly prices?: Readonly<Record<string, ModelPrice>>;
 }
@@ -95,7 +97,7 @@ export interface TemporalConfig {
 
 /** The reference's defaults for its own keys; ours for the rest. */
 export const DEFAULT_CONFIG: RunConfig = {
-  model: { name: 'openrouter/google/gemini-3-flash-preview', timeout: 600 },
+  model: { name: 'openrouter/google/gemini-3-flash-preview', timeout: 600, max_attempts: 10 },
   rlm: {
     max_sandboxes: 50,
     max_iterations: 50,

@@ -14,9 +14,6 @@ export interface Activities {
   closeAgent(input: CloseAgentInput): Promise<CloseAgentResult>;
 }
 
-/** Attempts of a model call before it counts as failed: with the retry policy's pauses about three minutes. */
-export const MODEL_ATTEMPTS = 10;
-
 /** Input of the workflow `investigate`, as a person types it. */
 export interface InvestigateInput {
   /** URL, or a folder: bundled where the worker is, unless the client did so already. */
@@ -147,8 +144,8 @@ export type ActResult =
       readonly head: string;
       /** Number of the last block run. */
       readonly block: number;
-      /** FINAL was called. */
-      readonly final?: true;
+      /** FINAL was called: the agent has been closed on the spot. */
+      readonly final?: CloseAgentResult;
     }
   | {
       readonly kind: 'calls';
@@ -188,11 +185,6 @@ export interface CloseAgentInput extends OfRun {
   readonly status: AgentStatus;
   readonly source: AnswerSource;
   readonly error?: string;
-  readonly extractPatch: boolean;
-  /** Of this agent's own calls. */
-  readonly usage: Usage;
-  /** Seconds from the agent's start. */
-  readonly execution_time: number;
 }
 
 export interface CloseAgentResult {

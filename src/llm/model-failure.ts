@@ -77,7 +77,7 @@ function advice(type: FailureType, status: number, { resolved }: Asked): string 
   const host = new URL(resolved.baseUrl).host;
   switch (type) {
     case 'Model.RateLimited':
-      return 'It is asked again by itself; a lower rlm.max_parallel asks less at once.';
+      return 'A lower rlm.max_parallel asks less at once.';
     case 'Model.Refused':
       if (resolved.apiKey === undefined) {
         return `No key was sent: set ${resolved.keyVariables.join(' or ')} where the worker runs, then resume the run.`;
@@ -92,7 +92,7 @@ function advice(type: FailureType, status: number, { resolved }: Asked): string 
         ? `Check model.name and model.base_url (${host}).`
         : 'Check model.name and the options under model.';
     default:
-      return `It is asked again by itself; check ${host} and model.base_url if this goes on.`;
+      return `Check ${host} and model.base_url if this goes on.`;
   }
 }
 

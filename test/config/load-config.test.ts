@@ -42,6 +42,7 @@ describe('loadConfig', () => {
         prices: { 'openai/gpt-5': { input: 1.25, output: 10 } },
         base_url: 'http://127.0.0.1:9/v1',
         timeout: 600,
+        max_attempts: 10,
       },
       rlm: { ...DEFAULT_CONFIG.rlm, max_depth: 0, max_cost: 0.5, on_error: 'fail' },
       temporal: { ...DEFAULT_CONFIG.temporal, address: '[::1]:7233' },

@@ -11,7 +11,7 @@ afterEach(async () => {
 
 async function probe(env: NodeJS.ProcessEnv, apiKey?: string) {
   scripted = await startScriptedModel({ scripts: [], ...(apiKey === undefined ? {} : { apiKey }) });
-  const model = { name: 'gemini/flash', timeout: 30, base_url: scripted.url };
+  const model = { name: 'gemini/flash', timeout: 30, max_attempts: 10, base_url: scripted.url };
   return probeModel('gemini/flash', { model, env, host: 'here', signal: AbortSignal.timeout(10_000) });
 }
 
@@ -33,7 +33,7 @@ describe('probeModel', () => {
 
   it('tells an endpoint that cannot be reached, and one that is slow', async () => {
     scripted = await startScriptedModel({ scripts: [] });
-    const model = { name: 'x', timeout: 30, base_url: scripted.url };
+    const model = { name: 'x', timeout: 30, max_attempts: 10, base_url: scripted.url };
     await expect(probeModel('x', { model, env: {}, host: 'here', signal: AbortSignal.abort() })).rejects.toThrow(
       'did not answer in time',
     );
