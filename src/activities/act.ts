@@ -1,4 +1,4 @@
-import type { ActInput, ActResult, BlockStep, PendingCall } from '../domain/contract.ts';
+import type { ActInput, ActResult, BlockStep, CloseAgentInput, PendingCall } from '../domain/contract.ts';
 import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
 import {
   answerUsage,
@@ -16,6 +16,7 @@ import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { packCall, unpackAnswer } from '../domain/wire.ts';
 import type { Kernel } from '../sandbox/provider.ts';
 import { answerValue, spawnedAgents } from './answers.ts';
+import { endAgent } from './close-agent.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { readAgentReference, updateAgentReference } from './trajectory.ts';
@@ -33,6 +34,8 @@ export async function act(deps: ActivityDependencies, input: Scoped<ActInput>): 
 }
 
 async function run(deps: ActivityDependencies, input: Scoped<ActInput>, signal: AbortSignal): Promise<ActResult> {
+  const closed = await alreadyClosed(deps, input, signal);
+  if (closed !== undefined) return closed;
   const handle = parseHandle(input.sandbox);
   const sandbox = await deps.sandboxes(handle.provider).connect(handle);
   const specification = await deps.chains.specification(input.scope.spec);
@@ -52,7 +55,7 @@ async function run(deps: ActivityDependencies, input: Scoped<ActInput>, signal: 
   let { head, step } = position;
   if (position.finished !== undefined) {
     const next = nextStep(turn, step, position.finished);
-    if (next === undefined) return doneResult(head, step, position.finished);
+    if (next === undefined) return finish(turn, head, step, position.finished);
     step = next;
   } else if (input.answers !== undefined) {
     head = await deliver(turn, head, step, position.delivered);
@@ -74,7 +77,7 @@ async function run(deps: ActivityDependencies, input: Scoped<ActInput>, signal: 
     head = await recordBlock(turn, head, step, outcome.result);
     deps.checkpoint('block.recorded');
     const next = nextStep(turn, step, outcome.result);
-    if (next === undefined) return doneResult(head, step, outcome.result);
+    if (next === undefined) return finish(turn, head, step, outcome.result);
     step = next;
   }
 }
@@ -139,8 +142,48 @@ function nextStep(turn: TurnContext, step: BlockStep, result: BlockResult): Bloc
   return more ? { index: step.index + 1, block: step.block + 1, cursor: 0 } : undefined;
 }
 
-function doneResult(head: string, step: BlockStep, result: BlockResult): ActResult {
-  return { kind: 'done', head, block: step.block, ...(result.final === null ? {} : { final: true as const }) };
+/** A block that ends with FINAL ends its agent: closing it here spares an activity. */
+async function finish(turn: TurnContext, head: string, step: BlockStep, result: BlockResult): Promise<ActResult> {
+  if (result.final === null) return { kind: 'done', head, block: step.block };
+  const { deps, input, signal } = turn;
+  const closing: CloseAgentInput = {
+    execution: input.execution,
+    head,
+    sandbox: input.sandbox,
+    status: 'completed',
+    source: 'final',
+  };
+  return {
+    kind: 'done',
+    head,
+    block: step.block,
+    final: await endAgent(deps, { ...closing, scope: input.scope }, signal),
+  };
+}
+
+/** An earlier attempt closed the agent; its answer did not get through. */
+async function alreadyClosed(
+  deps: ActivityDependencies,
+  input: Scoped<ActInput>,
+  signal: AbortSignal,
+): Promise<ActResult | undefined> {
+  const reference = await readAgentReference(deps, input.scope);
+  if (reference?.state !== 'done') return undefined;
+  const { parent } = await deps.chains.record(reference.head);
+  const head = parent ?? input.head;
+  const closing: CloseAgentInput = {
+    execution: input.execution,
+    head,
+    sandbox: input.sandbox,
+    status: 'completed',
+    source: 'final',
+  };
+  return {
+    kind: 'done',
+    head,
+    block: input.step.block,
+    final: await endAgent(deps, { ...closing, scope: input.scope }, signal),
+  };
 }
 
 async function send(turn: TurnContext, head: string, step: BlockStep): Promise<void> {

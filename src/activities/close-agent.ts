@@ -1,31 +1,45 @@
 import type { CloseAgentInput, CloseAgentResult } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
+import { agentDepth } from '../domain/ids.ts';
 import { lastKnownAnswer, resultString } from '../domain/prompts/conversation.ts';
 import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { beginning } from '../domain/truncate.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import { NO_USAGE } from '../domain/usage.ts';
+import { seconds } from './clock.ts';
 import { whileBeating } from './heartbeat.ts';
 import { chainHead, readAgentReference, updateAgentReference } from './trajectory.ts';
 
 /** Characters of an answer that travel inline. */
 const INLINE_ANSWER = 4000;
 
-/** Ends an agent: takes the patch, records the end, removes the sandbox. In this order: nothing is lost in between. */
+/** Ends an agent that has not ended by FINAL. */
 export async function closeAgent(
   deps: ActivityDependencies,
   input: Scoped<CloseAgentInput>,
 ): Promise<CloseAgentResult> {
-  return whileBeating(async (signal) => {
-    const head = await chainHead(deps, input.scope, input.head);
-    const end = (await recordedEnd(deps, input, head)) ?? (await recordEnd(deps, input, head, signal));
-    if (input.sandbox !== undefined) {
-      const handle = parseHandle(input.sandbox);
-      await deps.sandboxes(handle.provider).destroy(handle);
-      deps.checkpoint('sandbox.destroyed');
-    }
-    return closeResult(deps, end, input.extractPatch);
-  });
+  return whileBeating((signal) => endAgent(deps, input, signal));
+}
+
+/**
+ * Takes the patch (root only), records the end, removes the sandbox. In this order: nothing is lost in between. Done
+ * again it finds the recorded end.
+ */
+export async function endAgent(
+  deps: ActivityDependencies,
+  input: Scoped<CloseAgentInput>,
+  signal: AbortSignal,
+): Promise<CloseAgentResult> {
+  const isRoot = agentDepth(input.scope.agent) === 0;
+  const head = await chainHead(deps, input.scope, input.head);
+  const end = (await recordedEnd(deps, input, head)) ?? (await recordEnd(deps, input, head, signal));
+  if (input.sandbox !== undefined) {
+    const handle = parseHandle(input.sandbox);
+    await deps.sandboxes(handle.provider).destroy(handle);
+    deps.checkpoint('sandbox.destroyed');
+  }
+  return closeResult(deps, end, isRoot);
 }
 
 async function recordedEnd(
@@ -52,7 +66,9 @@ async function recordEnd(
   ]);
   const { source, answer } = answerOf(records, input.source);
   const { result, truncated } = resultString(answer ?? '', config.rlm.result_truncation_limit);
-  const { patch, notes } = input.extractPatch ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
+  const { patch, notes } =
+    agentDepth(input.scope.agent) === 0 ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
+  const reference = await readAgentReference(deps, input.scope);
   const end: EndRecord = {
     v: 1,
     kind: 'end',
@@ -65,8 +81,8 @@ async function recordEnd(
     error: input.error ?? null,
     patch,
     notes,
-    usage: input.usage,
-    execution_time: input.execution_time,
+    usage: reference?.usage ?? NO_USAGE,
+    execution_time: reference === undefined ? 0 : seconds(Date.now() - reference.started_at),
   };
   const hash = await deps.chains.append(end);
   await updateAgentReference(deps, input.scope, {

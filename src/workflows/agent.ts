@@ -53,18 +53,19 @@ interface Ending {
   readonly status: AgentStatus;
   readonly source: AnswerSource;
   readonly error?: string;
+  /** It was closed where FINAL was called. */
+  readonly closed?: CloseAgentResult;
 }
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, agent);
 /** One agent, root or sub-agent: asks the model, runs its code, answers the code's calls, until it is done. */
 export async function agent(input: AgentInput): Promise<AgentResult> {
-  const startedAt = Date.now();
   const run = begin(input);
   const ending = await turns(run).then(
-    (source): Ending => ({ status: 'completed', source }),
+    (finished): Ending => ({ status: 'completed', ...finished }),
     (error: unknown): Ending => endingOf(error),
   );
-  return CancellationScope.nonCancellable(() => end(run, ending, startedAt));
+  return CancellationScope.nonCancellable(() => end(run, ending));
 }
 
 function begin(input: AgentInput): AgentRun {
@@ -111,7 +112,7 @@ function begin(input: AgentInput): AgentRun {
 }
 
 /** The loop. Returns where the answer comes from. */
-async function turns(run: AgentRun): Promise<AnswerSource> {
+async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> {
   const { progress, limits } = run;
   let withoutCode = 0;
   while (progress.iteration < limits.max_iterations) {
@@ -120,15 +121,15 @@ async function turns(run: AgentRun): Promise<AnswerSource> {
     if (reply === 'too long') break;
     if (reply.blocks === 0) {
       if (!reply.cut) withoutCode += 1;
-      if (withoutCode === REPLIES_WITHOUT_CODE) return 'text';
+      if (withoutCode === REPLIES_WITHOUT_CODE) return { source: 'text' };
       continue;
     }
     withoutCode = 0;
-    const final = await runCode(run);
-    if (final) return 'final';
+    const closed = await runCode(run);
+    if (closed !== undefined) return { source: 'final', closed };
   }
   await think(run, 'extract');
-  return 'extract';
+  return { source: 'extract' };
 }
 
 async function think(run: AgentRun, purpose: 'turn' | 'extract'): Promise<ThinkResult | 'too long'> {
@@ -152,8 +153,8 @@ async function think(run: AgentRun, purpose: 'turn' | 'extract'): Promise<ThinkR
   }
 }
 
-/** True when the code called FINAL. */
-async function runCode(run: AgentRun): Promise<boolean> {
+/** Returns what closing gave when the code called FINAL. */
+async function runCode(run: AgentRun): Promise<CloseAgentResult | undefined> {
   const { progress, leases, subAgents, persistence, spending, input } = run;
   const sandbox = await run.sandbox;
   progress.state = 'running';
@@ -184,7 +185,7 @@ function endingOf(error: unknown): Ending {
 }
 
 /** Takes the patch (root only), records the end, removes the sandbox. */
-async function end(run: AgentRun, ending: Ending, startedAt: number): Promise<AgentResult> {
+async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
   const { progress, id, subAgents, leases } = run;
   progress.state = 'closing';
   const made = await run.sandbox.then(
@@ -192,7 +193,7 @@ async function end(run: AgentRun, ending: Ending, startedAt: number): Promise<Ag
     (error: unknown) => ({ error: failureMessage(error) }),
   );
   const handle = 'handle' in made ? made.handle : undefined;
-  const closed = await close(run, ending, { handle, startedAt });
+  const closed = ending.closed ?? (await close(run, ending, handle));
   progress.state = 'done';
   const own = {
     usage: progress.usage,
@@ -216,11 +217,7 @@ async function end(run: AgentRun, ending: Ending, startedAt: number): Promise<Ag
 /** Seconds that a cancelled agent gets to clean up; what it did not manage, the sweep does. */
 const CLEAN_UP = { root: 8, subAgent: 5 };
 
-async function close(
-  run: AgentRun,
-  ending: Ending,
-  { handle, startedAt }: { handle: SandboxName | undefined; startedAt: number },
-): Promise<CloseAgentResult> {
+async function close(run: AgentRun, ending: Ending, handle: SandboxName | undefined): Promise<CloseAgentResult> {
   const { id, input, progress, taskQueue } = run;
   const isRoot = agentDepth(id) === 0;
   const limit =
@@ -238,9 +235,6 @@ async function close(
       status: ending.status,
       source: ending.source,
       ...(ending.error === undefined ? {} : { error: ending.error }),
-      extractPatch: isRoot,
-      usage: progress.usage,
-      execution_time: Math.round(Date.now() - startedAt) / 1000,
     });
   } catch (error) {
     return { notes: [`The end could not be recorded: ${failureMessage(error)}`] };

@@ -1,5 +1,5 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
-import type { ActResult, BlockStep, PendingCall } from '../domain/contract.ts';
+import type { ActResult, BlockStep, CloseAgentResult, PendingCall } from '../domain/contract.ts';
 import { answerUsage, type RecordedAnswer } from '../domain/records.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
@@ -26,7 +26,8 @@ export interface BlocksInput {
 export interface BlocksResult {
   readonly head: string;
   readonly block: number;
-  readonly final: boolean;
+  /** FINAL was called, and the agent closed. */
+  readonly final?: CloseAgentResult;
   /** Of the `llm_query` calls made. */
   readonly usage: Usage;
 }
@@ -39,7 +40,12 @@ export async function runBlocks(input: BlocksInput): Promise<BlocksResult> {
     first.kind === 'done'
       ? { result: first, usage: NO_USAGE }
       : await CancellationScope.cancellable(() => answerUntilDone(input, first));
-  return { head: result.head, block: result.block, final: result.final === true, usage };
+  return {
+    head: result.head,
+    block: result.block,
+    usage,
+    ...(result.final === undefined ? {} : { final: result.final }),
+  };
 }
 
 type Done = Extract<ActResult, { kind: 'done' }>;

@@ -1,0 +1,4 @@
+/** Milliseconds as seconds, to the millisecond. */
+export function seconds(milliseconds: number): number {
+  return Math.round(milliseconds) / 1000;
+}
