@@ -1,15 +1,13 @@
 """/v1/process: a command beside the REPL, without blocking the loop."""
 
 import _signal
-import array
 import binascii
-import fcntl
 import os
-import termios
 
 from rlm_kernel.connection import HttpError
 from rlm_kernel.limits import PROCESS_OUTPUT, PROCESS_OUTPUT_MAX, PROCESS_TIMEOUT
 from rlm_kernel.loop import READ, WRITE
+from rlm_kernel.system import available
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
@@ -59,7 +57,7 @@ def _is_number(value):
 
 
 class Command:
-    """`done(reply)` is called once, unless `abort` came first."""
+    """`done(command)` is called when it has ended, unless `abort` came first."""
 
     def __init__(self, loop, request, done):
         self._loop = loop
@@ -67,7 +65,7 @@ class Command:
         self._limit = request.limit
         self._output = {}
         self._truncated = False
-        self._exited = False
+        self._status = None
         self._stdin = memoryview(request.stdin)
         input_read, self._input = os.pipe2(os.O_CLOEXEC)
         stdout, output_write = os.pipe2(os.O_CLOEXEC)
@@ -88,25 +86,25 @@ class Command:
 
     def exited(self, status):
         """Called by whoever reaps children."""
-        self._exited = True
+        self._status = status
         self._timer.cancel()
         self._kill()
-        stdout, stderr = self._streams
         for descriptor in self._streams:
-            if descriptor in self._output:
-                self._take_rest(descriptor)
-        output = dict(self._output)
+            self._take_rest(descriptor)
         self._close()
         if self._done is not None:
-            code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-            self._done(
-                {
-                    "code": code,
-                    "stdout": _base64(output[stdout]),
-                    "stderr": _base64(output[stderr]),
-                    "truncated": self._truncated,
-                }
-            )
+            self._done(self)
+
+    def result(self):
+        """The reply, once it has ended."""
+        exited = os.WIFEXITED(self._status)
+        stdout, stderr = (self._output[descriptor] for descriptor in self._streams)
+        return {
+            "code": os.WEXITSTATUS(self._status) if exited else 128 + os.WTERMSIG(self._status),
+            "stdout": _base64(stdout),
+            "stderr": _base64(stderr),
+            "truncated": self._truncated,
+        }
 
     def abort(self):
         """Nobody waits for it any more."""
@@ -117,7 +115,7 @@ class Command:
         try:
             os.killpg(self.pid, _signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
-            if not self._exited:
+            if self._status is None:
                 # It has not become the leader of a group yet.
                 os.kill(self.pid, _signal.SIGKILL)
 
@@ -162,9 +160,7 @@ class Command:
         return len(data)
 
     def _take_rest(self, descriptor):
-        count = array.array("i", [0])
-        fcntl.ioctl(descriptor, termios.FIONREAD, count)
-        left = count[0]
+        left = available(descriptor)
         while left > 0:
             taken = self._read(descriptor, left)
             left -= taken or left

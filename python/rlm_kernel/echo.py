@@ -3,6 +3,7 @@
 import os
 
 _ONLY_AST = 0x400
+_MOST_LINES = 50
 _OURS = os.path.dirname(__file__)
 
 
@@ -36,6 +37,20 @@ def describe(error, limit):
     if len(text) > limit:
         text = "%s\n... [%d characters left out] ...\n%s" % (text[: limit // 2], len(text) - limit, text[-limit // 2 :])
     return text.rstrip("\n")
+
+
+def describe_briefly(error, failure):
+    """Without running any of the code's own, or importing anything."""
+    lines, trace = ["Traceback (most recent call last):"], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if os.path.dirname(code.co_filename) != _OURS:
+            lines.append('  File "%s", line %d, in %s' % (code.co_filename, trace.tb_lineno, code.co_name))
+        trace = trace.tb_next
+    name = type(error).__name__
+    if type(error) is not KeyboardInterrupt:
+        name += " (its text cannot be shown: %s)" % type(failure).__name__
+    return "\n".join([*lines[:1], *lines[1:][-_MOST_LINES:], name])
 
 
 def _drop_our_frames(report, seen=None):

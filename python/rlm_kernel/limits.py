@@ -7,6 +7,9 @@ BODY_SIZE = 256 * MIB
 CONNECTIONS = 256
 WAIT_MS = 30_000
 
+NAME_LENGTH = 1000
+"""Characters of a head, a variable's or a function's name."""
+
 CALL_SIZE = 64 * MIB
 """Arguments of one call, and the value given to FINAL, as JSON."""
 PENDING_CALLS = 10_000
@@ -36,4 +39,4 @@ GATHER = 0.25
 PROCESSES = 64
 PROCESS_TIMEOUT = 120.0
 PROCESS_OUTPUT = 64 * MIB
-PROCESS_OUTPUT_MAX = 512 * MIB
+PROCESS_OUTPUT_MAX = 128 * MIB

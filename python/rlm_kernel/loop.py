@@ -1,6 +1,5 @@
 """A single-threaded loop over descriptors and timers."""
 
-import errno
 import heapq
 import select
 from time import monotonic
@@ -68,9 +67,4 @@ class Loop:
         timeout = -1
         if self._timers:
             timeout = max(0.0, self._timers[0].due - monotonic())
-        try:
-            return self._epoll.poll(timeout)
-        except OSError as error:
-            if error.errno == errno.EINTR:
-                return []
-            raise
+        return self._epoll.poll(timeout)

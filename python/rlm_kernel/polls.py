@@ -2,6 +2,7 @@
 
 from time import monotonic
 
+from rlm_kernel.connection import HttpError
 from rlm_kernel.limits import GATHER
 
 _FIRST_LOOK, _LAST_LOOK = 0.001, 0.1
@@ -71,4 +72,8 @@ class Polls:
         cursor = events[-1]["cursor"] if events else min(after, len(block.events))
         if state == "done" and cursor < len(block.events):
             state = "running"
-        connection.reply(200, {"events": events, "cursor": cursor, "state": state, "pending": block.pending})
+        reply = {"events": events, "cursor": cursor, "state": state, "pending": block.pending}
+        try:
+            connection.reply(200, reply)
+        except MemoryError:
+            connection.refuse(HttpError(503, "memory", "not enough memory for these events"))

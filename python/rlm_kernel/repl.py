@@ -7,7 +7,7 @@ import sys
 
 from rlm_kernel import system, wire
 from rlm_kernel.bridge import Bridge, Final, host_function
-from rlm_kernel.echo import compile_block, describe, remember_source
+from rlm_kernel.echo import compile_block, describe, describe_briefly, remember_source
 from rlm_kernel.editing import edit_file
 from rlm_kernel.values import clean
 
@@ -145,7 +145,7 @@ class Repl:
             self._in_block = True
             return clean(describe(raised, limit))
         except BaseException as failure:
-            return "%s (and it cannot be shown: %s)" % (type(raised).__name__, type(failure).__name__)
+            return describe_briefly(raised, failure)
         finally:
             self._in_block = False
 

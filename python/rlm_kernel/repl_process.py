@@ -2,14 +2,12 @@
 
 import _signal
 import _socket
-import array
-import fcntl
 import os
-import termios
 
 from rlm_kernel import wire
 from rlm_kernel.limits import CALL_SIZE, CONTROL_SIZE, PENDING_CALLS
 from rlm_kernel.loop import ENDED, READ, WRITE
+from rlm_kernel.system import available
 
 _ROOM_FOR_ENCODING = 1024 * 1024
 _MOST_LINES = 2 * PENDING_CALLS
@@ -117,9 +115,7 @@ class Stream:
     def stop(self):
         """Takes exactly what is in the pipe now, however fast others write to it, then leaves it alone."""
         self._loop.forget(self.read_end)
-        count = array.array("i", [0])
-        fcntl.ioctl(self.read_end, termios.FIONREAD, count)
-        left = count[0]
+        left = available(self.read_end)
         while left > 0:
             taken = self._read(left)
             if not taken:

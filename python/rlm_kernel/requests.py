@@ -1,7 +1,7 @@
 """The bodies of requests, checked field by field."""
 
 from rlm_kernel.connection import HttpError
-from rlm_kernel.limits import OUTPUT_LIMIT
+from rlm_kernel.limits import NAME_LENGTH, OUTPUT_LIMIT
 
 _TYPES = ("str", "list[str]", "any")
 
@@ -24,22 +24,26 @@ def text(body, name):
     return value
 
 
+def _is_name(name):
+    return name.isidentifier() and not name.startswith("__") and len(name) <= NAME_LENGTH
+
+
 def check_setup(body):
     whole(body, "seed", -(1 << 53))
     _check("\0" not in text(body, "cwd"), "cwd must be a path")
     variables = body.get("variables")
-    _check(isinstance(variables, dict) and all(map(str.isidentifier, variables)), "variables must be named values")
+    _check(isinstance(variables, dict) and all(map(_is_name, variables)), "variables must be named values")
     functions = body.get("functions")
     _check(isinstance(functions, list), "functions must be a list")
     for function in functions:
         _check(isinstance(function, dict), "a function must be an object")
-        _check(text(function, "name").isidentifier(), "a function's name must be an identifier")
+        _check(_is_name(text(function, "name")), "a function's name must be an identifier")
         text(function, "doc")
         parameters = function.get("parameters")
         _check(isinstance(parameters, list), "parameters must be a list")
         for parameter in parameters:
             _check(isinstance(parameter, dict), "a parameter must be an object")
-            _check(text(parameter, "name").isidentifier(), "a parameter's name must be an identifier")
+            _check(_is_name(text(parameter, "name")), "a parameter's name must be an identifier")
             _check(parameter.get("type") in _TYPES, "a parameter's type must be one of %s" % ", ".join(_TYPES))
 
 
@@ -48,6 +52,7 @@ def check_exec(body):
     timeout = body.get("timeout")
     _check(isinstance(timeout, (int, float)) and not isinstance(timeout, bool), "timeout must be a number")
     _check(0 < timeout <= 1e9, "timeout is out of range")
+    _check(len(text(body, "head")) <= NAME_LENGTH, "head is too long")
     return (
         whole(body, "block", 1),
         text(body, "head"),

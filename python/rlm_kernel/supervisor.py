@@ -240,7 +240,7 @@ class Supervisor:
         if len(self._commands) >= limits.PROCESSES:
             raise HttpError(503, "busy", "%d commands are running already" % limits.PROCESSES)
         try:
-            command = Command(self.loop, command_request, lambda reply: connection.reply(200, reply))
+            command = Command(self.loop, command_request, lambda command: _reply_with(connection, command))
         except OSError as error:
             raise HttpError(503, "process", "cannot start a process: %s" % error) from None
         self._commands[command.pid] = command
@@ -482,6 +482,13 @@ class Supervisor:
                 pass
             return
         _kill(lambda: [pid for pid, _ in system.descendants(os.getpid())])
+
+
+def _reply_with(connection, command):
+    try:
+        connection.reply(200, command.result())
+    except MemoryError:
+        connection.refuse(HttpError(503, "memory", "not enough memory for the output of this command"))
 
 
 def _kill(find):

@@ -1,10 +1,19 @@
 """What the operating system knows about processes: prctl and /proc. Linux only."""
 
 import os
+import sys
 
 _SET_PDEATHSIG, _SET_DUMPABLE, _SET_CHILD_SUBREAPER = 1, 4, 36
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def available(pipe):
+    """Bytes that can be read from a pipe now."""
+    import fcntl
+    import termios
+
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _prctl(option, value):
@@ -73,7 +82,11 @@ def _state_and_parent(pid):
 def _scan():
     """{pid: (state, parent)} of every process this /proc shows."""
     table = {}
-    for name in os.listdir("/proc"):
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return table
+    for name in names:
         if name.isdigit():
             entry = _state_and_parent(int(name))
             if entry:

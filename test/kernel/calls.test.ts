@@ -211,6 +211,7 @@ describe('the end of a block with calls', () => {
     expect(await under.events(reply.cursor)).toMatchObject({ state: 'waiting', pending: ['1.1'] });
     await under.answer({ '1.1': 'first' });
     expect(await under.events(reply.cursor)).toMatchObject({ state: 'done', events: [{ result: { status: 'ok' } }] });
+    while ((await under.kernel.process({ argv: ['test', '-s', 'late'] })).code !== 0);
     const after = await under.run('t.join()\nprint(open("late").read())');
     expect(after.stdout).toContain(
       "['Error: the block has ended', ['Error: the block has ended', 'Error: the block has ended']]",

@@ -48,22 +48,23 @@ describe('the time limit', () => {
     const code = 'class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E';
     expect(await under.run(code, { timeout: 0.2 })).toMatchObject({
       status: 'timeout',
-      error: expect.stringMatching(/E: <(?:exception str\(\) failed|unprintable E object)>$|cannot be shown/),
+      error: expect.stringMatching(
+        /E: <(?:exception str\(\) failed|unprintable E object)>$|E \(its text cannot be shown: KeyboardInterrupt\)$/,
+      ),
     });
     expect(await under.kernel.info()).toMatchObject({ restarts: 0 });
   });
 
   it('kills what does not react; the model is told what is lost', async () => {
-    await under.run('gone = 1');
-    const result = await under.run(
-      'import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint("so far", flush=True)\nwhile True: pass',
-      { timeout: 0.1 },
-    );
+    await under.run('import signal\ngone = 1');
+    const result = await under.run('signal.signal(signal.SIGINT, signal.SIG_IGN)\nprint("so far")\nwhile True: pass', {
+      timeout: 0.5,
+    });
     expect(result).toMatchObject({
       status: 'timeout',
       stdout: 'so far\n',
       error: expect.stringMatching(
-        /time limit of 0\.1 s\. A new one was started: its variables[^]*are lost; files are kept\.$/,
+        /time limit of 0\.5 s\. A new one was started: its variables[^]*are lost; files are kept\.$/,
       ),
     });
     expect(await under.run('task, "gone" in globals(), callable(llm_query)')).toMatchObject({
@@ -73,10 +74,10 @@ describe('the time limit', () => {
   });
 
   it('does not count the time in which a call is unanswered', async () => {
-    await under.exec('import threading, time\nllm_query("x")\nprint("went on")', { timeout: 0.3 });
+    await under.exec('llm_query("x")\nprint("went on")', { timeout: 1 });
     const reply = await under.events();
     // Longer than the limit; nothing but the passing of time can show this.
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     await under.answer({ '1.1': 'answer' });
     expect(await under.events(reply.cursor)).toMatchObject({
       events: [{ result: { status: 'ok', stdout: 'went on\n' } }],

@@ -149,6 +149,7 @@ describe('the number of a block', () => {
       message: 'The kernel refused: block 1 still runs.',
     });
     const kernel = under.kernel;
+    expect(await kernel.events({ block: 1, after: 0, waitMs: 10_000 })).toMatchObject({ pending: ['1.1'] });
     await kernel.answer({ generation: 2, block: 1, answers: [{ call: '1.1', value: 'y' }] });
     await kernel.events({ block: 1, after: 1, waitMs: 10_000 });
     // Kept until the next block begins.

@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { buildKernelArchive } from '../../src/sandbox/kernel-archive.ts';
 import { connectKernel } from '../../src/sandbox/kernel-client.ts';
@@ -38,6 +39,14 @@ function alive(mark: string): string[] {
   });
 }
 
+/** Looks again and again: processes end without telling. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    // oxlint-disable-next-line no-await-in-loop
+    await delay(10);
+  }
+}
+
 const DAEMONS = (mark: string): string =>
   `import subprocess
 subprocess.Popen(["sh", "-c", "sleep 1000; : ${mark}"])
@@ -59,7 +68,7 @@ describe('the life of a kernel', () => {
     const under = await start();
     const mark = `mark-${way}-${process.pid}`;
     expect(await under.run(DAEMONS(mark))).toMatchObject({ status: 'ok' });
-    while (alive(mark).length < 4);
+    await until(() => alive(mark).length >= 4);
     const ended = once(under.process, 'exit');
     await end(under);
     expect(await ended).toEqual([0, null]);
@@ -68,7 +77,7 @@ describe('the life of a kernel', () => {
   });
 
   it('ends itself when no request came for the idle time', async () => {
-    const under = await start({ idleTimeout: 1 });
+    const under = await start({ idleTimeout: 2 });
     const mark = `mark-idle-${process.pid}`;
     await under.run(DAEMONS(mark));
     expect(await once(under.process, 'exit')).toEqual([0, null]);
@@ -76,14 +85,14 @@ describe('the life of a kernel', () => {
   });
 
   it('is kept by renew, and by a poll or command that runs', async () => {
-    const under = await start({ idleTimeout: 0.5 });
+    const under = await start({ idleTimeout: 1.5 });
     const begun = Date.now();
-    while (Date.now() - begun < 800) {
+    while (Date.now() - begun < 2000) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other is what keeps it
       await under.kernel.renew();
     }
-    await under.kernel.process({ argv: ['sleep', '1'] });
-    await under.exec('llm_query("x")\nimport time\ntime.sleep(1.2)');
+    await under.kernel.process({ argv: ['sleep', '2'] });
+    await under.exec('llm_query("x")\nimport time\ntime.sleep(2)');
     await under.answer({ [(await under.events()).pending[0] ?? '']: '' });
     expect(await under.events(1)).toMatchObject({ state: 'done' });
   });
@@ -93,7 +102,7 @@ describe('the life of a kernel', () => {
     const { stdout } = await under.run('import os\nos.getpid()');
     under.process.kill('SIGKILL');
     await once(under.process, 'exit');
-    while (isAlive(Number(stdout)));
+    await until(() => !isAlive(Number(stdout)));
   });
 
   it('hides the memory of the supervisor from the code', async () => {
