@@ -7,8 +7,9 @@ export function demoCommand({ io, perform }: CommandContext): Command {
     .description('an example with a scripted model: no key, no cost, everything else real')
     .argument('[name]', 'todo: many agents look through a repository for TODO comments', 'todo')
     .option('--repo <repo>', 'another repository (default: the source of the local Python)')
-    .option('-o, --output <file>', 'write the patch to a file and print the answer')
-    .option('--id <run>', 'name the run; one that exists is attached to and goes on');
+    .option('-o, --output <file>', 'file for the patch (default: <run>.patch in the folder of the results)')
+    .option('--id <run>', 'name the run; one that exists is attached to and goes on')
+    .option('--latency <milliseconds>', 'what the scripted model takes for a reply', '300');
   return withTemporal(withTalk(withJson(withResults(command)))).action(
     (name: string, options: import('./demo/todo.ts').TodoDemoOptions) =>
       perform(async () => {

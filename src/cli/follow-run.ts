@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NO_WORKER } from '../client/report-run.ts';
-import type { RunEnd, TemporalRuns } from '../client/temporal-runs.ts';
+import type { RunEnd, TemporalRuns, Trouble } from '../client/temporal-runs.ts';
 import type { RunState } from '../domain/messages.ts';
 import type { ResultsWriter } from '../results/results-files.ts';
 import type { RunReader } from '../results/run-reader.ts';
@@ -32,13 +32,16 @@ export type Followed =
   | { readonly kind: 'worker-failed'; readonly error: unknown };
 
 /** Milliseconds between looks at the references; at least as many times as long as a look takes. */
-const LOOK = { least: 250, times: 10 };
+const LOOK = { least: 250, times: 4 };
 /** The same for writing results, which grow with the run. */
 const WRITE = { least: 2000, times: 20 };
 /** Milliseconds between questions to the run itself, in which it answers, and unanswered ones that mean that no worker is there. */
 const ASK = 1000;
 const ANSWER = 2000;
 const UNANSWERED = 3;
+/** Milliseconds between inquiries into what is stuck, for which an agent must have stood still; and agents asked after. */
+const INQUIRE = 3000;
+const MOST_STUCK = 5;
 /** Milliseconds in which a second Ctrl-C cancels. */
 const SECOND_CHANCE = 2000;
 
@@ -57,6 +60,7 @@ export async function followRun(input: FollowInput): Promise<Followed> {
   worker?.running.catch((error: unknown) => events.push({ kind: 'worker-failed', error }));
   void repeat(stop.signal, async () => events.push({ kind: 'interrupted', signal: await input.interrupts.next() }));
   void repeat(stop.signal, () => watcher.ask(stop.signal));
+  void repeat(stop.signal, () => watcher.inquire(stop.signal));
   const looking = repeat(stop.signal, async () => {
     await watcher.look(stop.signal);
     events.push({ kind: 'looked' });
@@ -121,6 +125,8 @@ interface Watcher {
   look(signal: AbortSignal): Promise<void>;
   /** Asks the run how it stands: only a worker knows that it is paused, and why. */
   ask(signal: AbortSignal): Promise<void>;
+  /** Looks for what is tried in vain: without it a run that cannot reach its model would seem to think for hours. */
+  inquire(signal: AbortSignal): Promise<void>;
   /** A last look, and the results as they are now. */
   finish(): Promise<void>;
 }
@@ -130,6 +136,8 @@ function createWatcher({ runs, run, reader, display, results, worker }: FollowIn
   let snapshot: RunSnapshot | undefined;
   let state: RunState | undefined;
   let unanswered = 0;
+  let trouble: string | null = null;
+  const standstill = createStandstill();
   let nextLook = 0;
   let nextWrite = 0;
 
@@ -138,6 +146,7 @@ function createWatcher({ runs, run, reader, display, results, worker }: FollowIn
     const asleep = worker === undefined && unanswered >= UNANSWERED && outcome === undefined;
     display.update({
       snapshot,
+      trouble: outcome === undefined ? trouble : null,
       status: outcome?.status ?? (asleep ? 'asleep' : (state?.status ?? 'starting')),
       reason: asleep ? NO_WORKER : (outcome?.error ?? state?.reason ?? null),
     });
@@ -146,6 +155,7 @@ function createWatcher({ runs, run, reader, display, results, worker }: FollowIn
   async function lookOnce(): Promise<void> {
     await complain('The progress cannot be read', async () => {
       snapshot = (await reader.snapshot()) ?? snapshot;
+      if (snapshot !== undefined) standstill.note(snapshot);
     });
     show();
   }
@@ -174,12 +184,40 @@ function createWatcher({ runs, run, reader, display, results, worker }: FollowIn
       unanswered = answer === undefined ? unanswered + 1 : 0;
       await pause(ASK, signal);
     },
+    async inquire(signal) {
+      await pause(INQUIRE, signal);
+      if (signal.aborted) return;
+      const stuck = standstill.agents(Date.now()).slice(0, MOST_STUCK);
+      const [first] = snapshot === undefined || stuck.length > 0 ? await runs.troubles(run, stuck).catch(() => []) : [];
+      trouble = first === undefined ? null : troubleLine(first);
+    },
     async finish() {
       await lookOnce();
       await write();
       display.close();
     },
   };
+}
+
+/** Agents whose reference has stood still for a while, although they wait for nobody but the model or a sandbox. */
+function createStandstill(): { note(snapshot: RunSnapshot): void; agents(now: number): string[] } {
+  const seen = new Map<string, { head: string; since: number; idle: boolean }>();
+  return {
+    note({ agents }) {
+      for (const { agent, head, state } of agents) {
+        const idle = state === 'done' || state === 'waiting';
+        const before = seen.get(agent);
+        // A repeated attempt touches the reference, but not its head.
+        if (before?.head !== head || before.idle !== idle) seen.set(agent, { head, since: Date.now(), idle });
+      }
+    },
+    agents: (now) => [...seen].filter(([, { since, idle }]) => !idle && now - since > INQUIRE).map(([agent]) => agent),
+  };
+}
+
+function troubleLine({ agent, attempt, message }: Trouble): string {
+  const who = agent === undefined ? '' : `agent ${agent}: `;
+  return `${who}${message} (failed ${attempt === 2 ? 'once' : `${attempt - 1} times`}, trying again)`;
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

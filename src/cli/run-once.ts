@@ -29,12 +29,14 @@ export interface RunOptions extends TemporalOptions, TalkOptions, JsonOption {
  * `rlm run`: starts a run, or finds it again, and sees it through.
  *
  * @param overrides settings that win over the configuration file's
+ * @param again what to type to come back to the run; default: by what was typed
  * @returns the exit code
  */
 export async function runOnce(
   io: Io,
   options: RunOptions & { readonly repo: string },
   overrides: ConfigInput = {},
+  again?: string,
 ): Promise<number> {
   const session = await openSession(io, options, overrides);
   try {
@@ -44,7 +46,7 @@ export async function runOnce(
     if (options.worker) checkModels(session.config, session.env);
     return options.detach === true
       ? await startDetached(io, session, plan, options)
-      : await startAttached(io, session, plan, options);
+      : await startAttached(io, session, plan, options, again ?? againCommand(options, plan.run));
   } finally {
     await session.close();
   }
@@ -67,11 +69,17 @@ async function startDetached(io: Io, session: Session, plan: RunPlan, options: R
   return EXIT_DONE;
 }
 
-async function startAttached(io: Io, session: Session, plan: RunPlan, options: RunOptions): Promise<number> {
+async function startAttached(
+  io: Io,
+  session: Session,
+  plan: RunPlan,
+  options: RunOptions,
+  again: string,
+): Promise<number> {
   const log = (line: string): void => say(io, line);
   const { temporal, runs } = await session.openTemporal(options.quiet === true ? {} : { log });
   if (options.verbose === true) say(io, `Temporal: ${temporal.address}, namespace ${temporal.namespace}`);
-  const attendance = { io, session, runs, options, again: againCommand(options, plan.run) };
+  const attendance = { io, session, runs, options, again };
   if (!options.worker) {
     const started = await startOrResume(io, session, runs, plan);
     return attendRun({ ...attendance, started, worker: undefined });

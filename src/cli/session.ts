@@ -13,8 +13,7 @@ import {
   type ResolvedTemporal,
   type TemporalChoice,
 } from '../temporal/connection.ts';
-import { defaultDatabaseFile, devServerStatus } from '../temporal/dev-server.ts';
-import { TemporalSetupError } from '../temporal/errors.ts';
+import { attachDevServer, defaultDatabaseFile } from '../temporal/dev-server.ts';
 import type { Io } from './io.ts';
 import type { TemporalOptions } from './options.ts';
 
@@ -46,6 +45,7 @@ export async function openSession(io: Io, options: TemporalOptions, overrides: C
   const databaseFile = defaultDatabaseFile(environment.stateDirectory);
   const { address, namespace, profile } = options;
   const choice: TemporalChoice = { address, namespace, profile, env, config: config.temporal };
+  const embeddedNamespace = namespace ?? env['TEMPORAL_NAMESPACE'] ?? config.temporal.namespace ?? 'default';
   const closing: (() => Promise<void>)[] = [];
 
   function opened(temporal: ResolvedTemporal): OpenTemporal {
@@ -65,16 +65,10 @@ export async function openSession(io: Io, options: TemporalOptions, overrides: C
     async findTemporal() {
       const target = chooseTemporal(choice);
       if (target !== undefined) return opened({ ...(await connect(target)), embedded: undefined });
-      const { server } = devServerStatus(databaseFile);
+      const server = await attachDevServer({ ...environment, databaseFile, namespace: embeddedNamespace });
       if (server === undefined) return undefined;
-      const where = { address: server.address, namespace: namespace ?? config.temporal.namespace ?? 'default' };
-      try {
-        return opened({ ...(await connect(embeddedTarget(where))), embedded: undefined });
-      } catch (error) {
-        // It may just be ending, or be starting for another command.
-        if (error instanceof TemporalSetupError) return undefined;
-        throw error;
-      }
+      closing.push(() => server.release());
+      return opened({ ...(await connect(embeddedTarget(server))), embedded: server });
     },
     async close() {
       for (const close of closing.toReversed()) await close();

@@ -45,14 +45,12 @@ export async function argumentsDigest(
     .digest('hex');
 }
 
-/** The part of a configuration that belongs to a run, not to the machine it is typed on. */
-export function portableConfig({
-  model,
-  rlm,
-  sandbox,
-  repository,
-}: RunConfig): Omit<RunConfig, 'storage' | 'temporal'> {
-  return { model, rlm, sandbox, repository };
+/**
+ * What of a configuration belongs to a run, not to the machine it is typed on, and is not the default anyway: so that
+ * a worker of another version, with other settings, understands as much as it can.
+ */
+export function portableConfig({ model, rlm, sandbox, repository }: RunConfig): Record<string, unknown> {
+  return difference({ model, rlm, sandbox, repository }, DEFAULT_CONFIG);
 }
 
 /** What of `value` is not the same in `base`. */

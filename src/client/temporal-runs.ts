@@ -10,6 +10,7 @@ import {
 import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import type { InvestigateInput } from '../domain/contract.ts';
 import { pauseMessage, resumeMessage, statusQuery, type ControlMessage, type RunState } from '../domain/messages.ts';
+import { agentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
 
 const WORKFLOW_TYPE = 'investigate';
@@ -55,6 +56,16 @@ export interface TemporalRuns {
   /** Waits for the end, through outages of the server. */
   end(run: string, options: { execution?: string; signal: AbortSignal; onOutage?: () => void }): Promise<RunEnd>;
   list(limit: number): Promise<TemporalRun[]>;
+  /** What goes wrong again and again just now, such as a model that cannot be reached. */
+  troubles(run: string, agents: readonly string[]): Promise<Trouble[]>;
+}
+
+export interface Trouble {
+  /** Undefined for the run itself. */
+  readonly agent: string | undefined;
+  /** How often it was tried, this one included. */
+  readonly attempt: number;
+  readonly message: string;
 }
 
 /** Milliseconds in which a living worker answers, also one that has to replay the run first. */
@@ -134,6 +145,11 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
       }
     },
 
+    async troubles(run, agents) {
+      const found = await Promise.all([undefined, ...agents].map((agent) => troublesOf(client, run, agent)));
+      return found.flat();
+    },
+
     async list(limit) {
       const runs: TemporalRun[] = [];
       for await (const execution of workflow.list({ query: `WorkflowType = '${WORKFLOW_TYPE}'` })) {
@@ -154,6 +170,18 @@ async function send(act: () => Promise<unknown>): Promise<boolean> {
     if (error instanceof WorkflowNotFoundError) return false;
     throw error;
   }
+}
+
+async function troublesOf(client: Client, run: string, agent: string | undefined): Promise<Trouble[]> {
+  const id = agent === undefined ? run : agentWorkflowId(run, agent);
+  const description = await client.workflow
+    .getHandle(id)
+    .describe()
+    .catch(() => undefined);
+  return (description?.raw.pendingActivities ?? []).flatMap(({ attempt, lastFailure }) => {
+    const message = lastFailure?.message ?? '';
+    return message === '' ? [] : [{ agent, attempt: attempt ?? 1, message }];
+  });
 }
 
 type Described = Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'status' | 'startTime' | 'memo'>;

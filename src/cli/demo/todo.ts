@@ -1,15 +1,119 @@
-import type { Io } from '../io.ts';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { newRunId } from '../../client/run-arguments.ts';
+import { cacheDirectory, stateDirectory } from '../../config/directories.ts';
+import { loadDotEnv } from '../../config/dot-env.ts';
+import type { ConfigInput } from '../../config/schema.ts';
+import { TypedError } from '../../domain/failures.ts';
+import { runIdProblem } from '../../domain/ids.ts';
+import { EXIT_CANCELLED, EXIT_DONE } from '../exit-codes.ts';
+import { say, type Io } from '../io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from '../options.ts';
 import { CommandError } from '../report-error.ts';
+import { runOnce } from '../run-once.ts';
+import { startDemoModel } from './demo-model.ts';
+import { DEMO_PROMPT } from './demo-prompt.ts';
+import { demoRepository } from './demo-repository.ts';
 
 export interface TodoDemoOptions extends TemporalOptions, TalkOptions, JsonOption {
   readonly repo?: string;
   readonly output?: string;
   readonly id?: string;
   readonly results: string;
+  /** Milliseconds that the model takes for a reply. */
+  readonly latency: string;
 }
 
-/** `rlm demo todo`. @returns the exit code */
-export function runTodoDemo(_io: Io, _options: TodoDemoOptions): Promise<number> {
-  return Promise.reject(new CommandError('The demo is not part of this version yet.'));
+/**
+ * `rlm demo todo`: a real run whose model is scripted. It is the command `rlm run` with a repository, a prompt and a
+ * model that need nothing from outside.
+ *
+ * @returns the exit code
+ */
+export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<number> {
+  const run = checkedId(options.id) ?? newRunId({ kind: 'path', path: 'todo' }, new Date());
+  const latency = checkedLatency(options.latency);
+  const env = await loadDotEnv(io.cwd, io.env);
+  const rlm = commandName(io.env);
+  const talks = options.quiet !== true;
+  const tell = (line: string): void => {
+    if (talks) say(io, line);
+  };
+
+  tell('No key, no cost: the model of this demo is scripted, its replies were written in advance.');
+  tell('Everything else is real: the agents, their sandboxes, the code they run, the search, the edit, the patch.');
+  const repo = options.repo ?? (await standardLibraryRepository(env, tell));
+  await mkdir(resolve(io.cwd, options.results), { recursive: true });
+  const output = options.output ?? join(options.results, `${run}.patch`);
+  const again = againCommand(rlm, run, options);
+  tell(`Kill it at any moment, even with kill -9; this goes on where it was:  ${again}\n`);
+
+  const model = await startDemoModel(stateDirectory(env), run, latency);
+  const request = { ...options, repo, prompt: DEMO_PROMPT, id: run, output, worker: true };
+  const exitCode = await runOnce(io, request, scriptedModel(model.url), again).catch(async (error: unknown) => {
+    await model.end();
+    throw error;
+  });
+  // A run that was left to itself still needs its model, which ends by itself when nobody asks it any more.
+  if (exitCode !== EXIT_CANCELLED) await model.end();
+  if (exitCode === EXIT_DONE) for (const line of nextSteps({ rlm, run, repo, output })) tell(line);
+  return exitCode;
+}
+
+async function standardLibraryRepository(env: NodeJS.ProcessEnv, tell: (line: string) => void): Promise<string> {
+  const { path, version } = await demoRepository(cacheDirectory(env), () =>
+    tell('Making the repository it works on, once.'),
+  );
+  tell(`It works on the source of Python ${version}'s standard library, as a git repository: ${path}`);
+  return path;
+}
+
+/** Whatever a configuration file says of models does not count here; null stands for the default. */
+function scriptedModel(base_url: string): ConfigInput {
+  const model = { name: 'scripted', sub_name: null, by_depth: null, api_key_env: null, base_url };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- null is what YAML has for a setting left empty
+  return { model } as unknown as ConfigInput;
+}
+
+/** @throws TypedError `Input.Invalid`, before anything is started under a name that cannot be */
+function checkedId(id: string | undefined): string | undefined {
+  const problem = id === undefined ? undefined : runIdProblem(id);
+  if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
+  return id;
+}
+
+function checkedLatency(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw new CommandError(`--latency takes milliseconds such as 300, not "${text}".`);
+  return Number(text);
+}
+
+/** As it has to be typed here: in a clone the command is not on the path, but npx finds it. */
+function commandName(env: NodeJS.ProcessEnv): string {
+  return env['npm_execpath'] === undefined && env['npm_command'] === undefined ? 'rlm' : 'npx rlm';
+}
+
+/** With what the run's arguments depend on. */
+function againCommand(rlm: string, run: string, { repo, config }: TodoDemoOptions): string {
+  const given = Object.entries({ repo, config }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} ${shellWord(value)}`],
+  );
+  return [`${rlm} demo todo --id ${run}`, ...given].join(' ');
+}
+
+function nextSteps(done: { rlm: string; run: string; repo: string; output: string }): string[] {
+  const { rlm, run, repo, output } = done;
+  const check = existsSync(repo) ? `git -C ${shellWord(repo)} apply --check ${shellWord(resolve(output))}` : undefined;
+  return [
+    '',
+    ...(check === undefined ? [] : [`That the patch applies:  ${check}`]),
+    'What to try next:',
+    `  your own repository:  export OPENROUTER_API_KEY=...; ${rlm} run . -p "Find the easiest TODO and resolve it"`,
+    `  watch it:             ${rlm} demo todo --id second here, ${rlm} watch second in another window`,
+    `  kill it:              kill -9 the first in mid-run, then type it again: it goes on where it was (${rlm} result ${run} shows this one)`,
+  ];
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:@=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -10,6 +10,8 @@ export interface RunView {
   readonly snapshot: RunSnapshot | undefined;
   readonly status: string;
   readonly reason: string | null;
+  /** What is tried in vain just now. */
+  readonly trouble: string | null;
 }
 
 /** Shows a person how a run goes, on standard error. */
@@ -66,7 +68,17 @@ function liveDisplay({ stream, env, run }: DisplayOptions): Display {
     if (view === undefined) return;
     const { columns, rows } = screen.size();
     // One line stays free: the last one would scroll.
-    screen.draw(renderTree({ ...view, run, now: Date.now(), columns, rows: rows - 1, color }));
+    screen.draw(
+      renderTree({
+        ...view,
+        reason: view.reason ?? view.trouble,
+        run,
+        now: Date.now(),
+        columns,
+        rows: rows - 1,
+        color,
+      }),
+    );
   }
 
   const timer = setInterval(draw, FRAME);
@@ -94,6 +106,7 @@ function liveDisplay({ stream, env, run }: DisplayOptions): Display {
 
 function plainDisplay({ stream, run, verbose }: DisplayOptions): Display {
   let before: RunView | undefined;
+  const told = new Set<string>();
   let lastLine = Date.now();
 
   function line(text: string, snapshot = before?.snapshot): void {
@@ -108,6 +121,10 @@ function plainDisplay({ stream, run, verbose }: DisplayOptions): Display {
       if (status !== before?.status || reason !== before.reason) {
         line(`${run}: ${status}${reason === null ? '' : ` (${oneLine(reason)})`}`, snapshot);
       }
+      if (view.trouble !== null && !told.has(cause(view.trouble))) {
+        line(oneLine(view.trouble), snapshot);
+        told.add(cause(view.trouble));
+      }
       if (snapshot !== undefined) {
         const changes = describeChanges(before?.snapshot, snapshot, { verbose, most: TOLD_ONE_BY_ONE });
         for (const change of changes) line(change, snapshot);
@@ -120,4 +137,9 @@ function plainDisplay({ stream, run, verbose }: DisplayOptions): Display {
     note: (text) => line(text),
     close: () => undefined,
   };
+}
+
+/** A trouble without the number of times it was met. */
+function cause(trouble: string): string {
+  return trouble.replace(/ \(failed [^()]*\)$/, '');
 }
