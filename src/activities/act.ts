@@ -1,25 +1,19 @@
 import type { ActInput, ActResult, BlockStep, CloseAgentInput, PendingCall } from '../domain/contract.ts';
 import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
-import {
-  answerUsage,
-  type AnswersRecord,
-  type BlockRecord,
-  type CallRequest,
-  type ChainRecord,
-  type ReplyRecord,
-  type RunSpecification,
-} from '../domain/records.ts';
+import { answerUsage, type AnswersRecord, type CallRequest } from '../domain/records.ts';
 import { blockName } from '../domain/ids.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { codeBlocks } from '../domain/reply.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { packCall, unpackAnswer } from '../domain/wire.ts';
-import type { Kernel } from '../sandbox/provider.ts';
-import { answerValue, spawnedAgents } from './answers.ts';
+import { answerValue } from './answers.ts';
+import { reachedPosition, replyOf } from './block-position.ts';
 import { endAgent } from './close-agent.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { recordBlock } from './record-block.ts';
 import { readAgentReference, updateAgentReference } from './trajectory.ts';
+import { nextStep, type TurnContext } from './turn-context.ts';
 
 /** How long calls are gathered while the code still computes, in milliseconds. */
 const GATHER = 250;
@@ -80,66 +74,6 @@ async function run(deps: ActivityDependencies, input: Scoped<ActInput>, signal: 
     if (next === undefined) return finish(turn, head, step, outcome.result);
     step = next;
   }
-}
-
-interface TurnContext {
-  readonly deps: ActivityDependencies;
-  readonly input: Scoped<ActInput>;
-  readonly sandboxId: string;
-  readonly generation: number;
-  readonly iteration: number;
-  readonly kernel: Kernel;
-  readonly specification: RunSpecification;
-  readonly codes: readonly string[];
-  readonly signal: AbortSignal;
-}
-
-interface Position {
-  readonly head: string;
-  readonly step: BlockStep;
-  /** The input's answers are in the chain already. */
-  readonly delivered: boolean;
-  /** The result of `step`'s block, which is in the chain already. */
-  readonly finished?: BlockResult;
-}
-
-/** Where an earlier attempt of this very activity got to: what the agent's reference has beyond the input's head. */
-async function reachedPosition(deps: ActivityDependencies, input: Scoped<ActInput>): Promise<Position> {
-  const start: Position = { head: input.head, step: input.step, delivered: false };
-  const reference = await readAgentReference(deps, input.scope);
-  if (reference === undefined || reference.head === input.head) return start;
-  const beyond: { hash: string; record: ChainRecord }[] = [];
-  for (let hash: string | null = reference.head; hash !== input.head;) {
-    if (hash === null) return start;
-    const record: ChainRecord = await deps.chains.record(hash);
-    if (record.kind !== 'answers' && record.kind !== 'block') return start;
-    beyond.unshift({ hash, record });
-    hash = record.parent;
-  }
-  let position = start;
-  for (const { hash, record } of beyond) {
-    if (record.kind === 'answers') position = { ...position, head: hash, delivered: true };
-    if (record.kind === 'block') {
-      // A block after the first began at the record before it.
-      const step = { index: record.index, block: record.block, cursor: 0 };
-      position = { head: hash, step, delivered: true, finished: record.result };
-    }
-  }
-  return position;
-}
-
-async function replyOf(deps: ActivityDependencies, head: string): Promise<ReplyRecord> {
-  for (let hash: string | null = head; hash !== null;) {
-    const record: ChainRecord = await deps.chains.record(hash);
-    if (record.kind === 'reply') return record;
-    hash = record.parent;
-  }
-  throw new Error('a trajectory without a reply has no code to run');
-}
-
-function nextStep(turn: TurnContext, step: BlockStep, result: BlockResult): BlockStep | undefined {
-  const more = result.status === 'ok' && result.final === null && step.index + 1 < turn.codes.length;
-  return more ? { index: step.index + 1, block: step.block + 1, cursor: 0 } : undefined;
 }
 
 /** A block that ends with FINAL ends its agent: closing it here spares an activity. */
@@ -262,56 +196,4 @@ async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promis
     request: await deps.chains.putJson(request),
     ...(Array.isArray(value) ? { batch: list.length } : {}),
   };
-}
-
-async function recordBlock(turn: TurnContext, head: string, step: BlockStep, result: BlockResult): Promise<string> {
-  const { deps, input } = turn;
-  const [full, answered] = await Promise.all([fullOutput(turn, step, result), answersOf(deps, head, step.block)]);
-  const record: BlockRecord = {
-    v: 1,
-    kind: 'block',
-    parent: head,
-    iteration: turn.iteration,
-    block: step.block,
-    index: step.index,
-    code: turn.codes[step.index] ?? '',
-    result,
-    spawned: answered.flatMap(({ answer }) => spawnedAgents(answer)),
-    calls: answered.map(({ call, request }) => ({ call, request })),
-    ...(full === undefined ? {} : { full }),
-  };
-  const next = await deps.chains.append(record);
-  const more = nextStep(turn, step, result) !== undefined;
-  await updateAgentReference(deps, input.scope, {
-    head: next,
-    state: more ? 'running' : result.final === null ? 'thinking' : 'closing',
-    sandbox: turn.sandboxId,
-  });
-  return next;
-}
-
-async function answersOf(deps: ActivityDependencies, head: string, block: number): Promise<AnswersRecord['answers']> {
-  const answers: AnswersRecord['answers'][] = [];
-  for (let hash: string | null = head; hash !== null;) {
-    const record: ChainRecord = await deps.chains.record(hash);
-    if (record.kind !== 'answers' || record.block !== block) break;
-    answers.unshift(record.answers);
-    hash = record.parent;
-  }
-  return answers.flat();
-}
-
-/** The whole captured text as blobs, where the result holds only its head and tail. */
-async function fullOutput(
-  { kernel, deps, specification }: TurnContext,
-  step: BlockStep,
-  result: BlockResult,
-): Promise<BlockRecord['full']> {
-  const store = async (stream: 'stdout' | 'stderr'): Promise<string> =>
-    deps.blobs.put(await kernel.output({ block: step.block, stream, offset: 0 }));
-  const limit = specification.config.rlm.output_limit;
-  const stdout = result.stdout_length > limit ? await store('stdout') : undefined;
-  const stderr = result.stderr_length > limit ? await store('stderr') : undefined;
-  if (stdout === undefined && stderr === undefined) return undefined;
-  return { ...(stdout === undefined ? {} : { stdout }), ...(stderr === undefined ? {} : { stderr }) };
 }

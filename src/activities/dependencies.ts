@@ -33,6 +33,7 @@ export interface RepositoryRequest {
   readonly commit?: string;
   readonly bundle?: string;
   readonly config: RunConfig;
+  readonly signal: AbortSignal;
 }
 
 /** Points between two steps that a crash could tear apart. */

@@ -22,10 +22,11 @@ export async function prepareInvestigation(
   checkInput(run, input);
   const config = deps.parseConfig(input.config ?? {});
   const { repo, branch, commit, bundle } = input;
-  const repository = await whileBeating(() =>
+  const repository = await whileBeating((signal) =>
     deps.resolveRepository({
       repo,
       config,
+      signal,
       ...(branch === undefined ? {} : { branch }),
       ...(commit === undefined ? {} : { commit }),
       ...(bundle === undefined ? {} : { bundle }),

@@ -75,6 +75,7 @@ function thinkResult(head: string, record: ReplyRecord): ThinkResult {
     head,
     blocks: cut ? 0 : codeBlocks(record.text).length,
     ...(cut ? { cut: true as const } : {}),
+    ...(record.text.trim() === '' ? { empty: true as const } : {}),
     usage: record.usage,
   };
 }
