@@ -3,7 +3,7 @@
 A specification is a JSON object made by the provider (src/sandbox/local/launch-spec.ts):
 
     bwrap       path of bubblewrap; null runs the command without any isolation
-    uid         what to become when the launcher is root
+    uid         what to become first, being root; null to stay what the launcher is
     folder      the sandbox's folder on the host, for the socket and the launch record; null for a job
     read_only   [[host path, path inside], ...]
     writable    [[host path, path inside], ...]       jobs only
@@ -112,14 +112,13 @@ def _run_plainly(spec, listener, status_fd):
 
 
 def _run_isolated(spec, listener, status_fd):
-    as_root = os.geteuid() == 0
-    if as_root:
+    if spec["uid"] is not None:
         linux.unshare(linux.CLONE_NEWNS)
     else:
         _enter_user_namespace()
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     stage, read_only, writable, lower = _stage(spec)
-    if as_root:
+    if spec["uid"] is not None:
         _become(spec["uid"])
         _enter_user_namespace()
     workspace = _make_workspace(spec, stage, lower)

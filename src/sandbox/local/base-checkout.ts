@@ -7,7 +7,7 @@ import type { RepositorySource } from '../provider.ts';
 import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import { withHostLock } from '../host/host-lock.ts';
 import { RepositoryCache, type CachedCommit } from '../repository/repository-cache.ts';
-import { launchSpec, sandboxOwner, WORKSPACE, type Interpreter } from './launch-spec.ts';
+import { launchSpec, sandboxOwner, uidToBecome, WORKSPACE, type Interpreter } from './launch-spec.ts';
 import type { Launcher } from './launcher.ts';
 
 /** A clean checkout of one commit, immutable: the lower layer of every clone. Paths on the host. */
@@ -76,7 +76,8 @@ export class BaseCheckouts {
     const fresh = await makeScratchFolder(this.#directory, 'new');
     const { bwrap, interpreter } = how;
     try {
-      if (bwrap !== null && process.getuid?.() === 0) await chown(fresh, sandboxOwner(), sandboxOwner());
+      const owner = uidToBecome();
+      if (bwrap !== null && owner !== null) await chown(fresh, owner, owner);
       const isolated = bwrap !== null;
       const inside = isolated ? WORKSPACE : fresh;
       const shallow = cached.shallow === undefined ? [] : ['--shallow', isolated ? '/run/rlm/shallow' : cached.shallow];

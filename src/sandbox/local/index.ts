@@ -8,7 +8,7 @@ import type { Sandbox, SandboxListing, SandboxProvider, SandboxRequest } from '.
 import { withHostLock } from '../host/host-lock.ts';
 import { BaseCheckouts } from './base-checkout.ts';
 import { endSandbox } from './ending.ts';
-import { tryIsolation, type Isolation } from './isolation.ts';
+import { tryIsolation, unavailable, type Isolation } from './isolation.ts';
 import { KernelConnections } from './kernel-connections.ts';
 import { Launcher } from './launcher.ts';
 import { LocalSandbox } from './local-sandbox.ts';
@@ -203,8 +203,7 @@ class Provider implements LocalProvider {
   async #bubblewrap(): Promise<string> {
     const isolation = await (this.#isolation ?? this.checkIsolation());
     if (isolation.ok) return isolation.bubblewrap;
-    const ways = isolation.remedies.map((remedy) => `\n  - ${remedy}`).join('');
-    throw new TypedError('Sandbox.Unavailable', `No protected sandbox can be made here: ${isolation.reason}.${ways}`);
+    throw unavailable(isolation);
   }
 
   #startedLauncher: Launcher | undefined;

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { TypedError } from '../../domain/failures.ts';
 import { makeScratchFolder } from '../host/scratch.ts';
-import { launchSpec, sandboxOwner, type Interpreter } from './launch-spec.ts';
+import { isRootForGood, launchSpec, uidToBecome, type Interpreter } from './launch-spec.ts';
 import type { Launcher } from './launcher.ts';
 
 export type Isolation =
@@ -37,7 +38,7 @@ assert sorted(os.listdir("other")) == ["link", "renamed"]
 `;
 
 export interface TrialRequest {
-  readonly launcher: Launcher;
+  readonly launcher: Pick<Launcher, 'job'>;
   readonly interpreter: Interpreter;
   readonly cacheDirectory: string;
   /** Install bubblewrap where that needs no question (root, apt). */
@@ -49,6 +50,13 @@ export interface TrialRequest {
 export async function tryIsolation(request: TrialRequest): Promise<Isolation> {
   if (process.platform !== 'linux') {
     return { ok: false, reason: `local sandboxes need Linux, this is ${process.platform}`, remedies: OTHER_WAYS };
+  }
+  if (isRootForGood()) {
+    return {
+      ok: false,
+      reason: 'the worker is root in a user namespace that has no other user, and root outside of it too',
+      remedies: ['run the worker as an ordinary user', ...OTHER_WAYS],
+    };
   }
   const bubblewrap = findProgram('bwrap') ?? (request.install ? await installBubblewrap(request.log) : undefined);
   if (bubblewrap === undefined) {
@@ -69,8 +77,8 @@ async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'co
       await mkdir(join(lower, folder));
       await writeFile(join(lower, folder, 'file'), 'text');
     }
-    if (process.getuid?.() === 0) {
-      const owner = sandboxOwner();
+    const owner = uidToBecome();
+    if (owner !== null) {
       const paths = ['', 'folder', 'folder/file', 'other', 'other/file'];
       await Promise.all(paths.map((path) => chown(join(lower, path), owner, owner)));
     }
@@ -90,6 +98,12 @@ async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'co
   } finally {
     await rm(lower, { recursive: true, force: true });
   }
+}
+
+/** What to tell who asked for a sandbox where none can be made. */
+export function unavailable(isolation: Isolation & { ok: false }): TypedError {
+  const ways = isolation.remedies.map((remedy) => `\n  - ${remedy}`).join('');
+  return new TypedError('Sandbox.Unavailable', `No protected sandbox can be made here: ${isolation.reason}.${ways}`);
 }
 
 const INSTALL_COMMANDS = [
@@ -117,7 +131,7 @@ function remediesFor(failure: string): string[] {
     remedies.push('allow user namespaces: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0');
   }
   const inContainer = existsSync('/.dockerenv') || existsSync('/run/.containerenv');
-  if (inContainer || (remedies.length === 0 && /not permitted|permission denied/i.test(failure))) {
+  if (remedies.length === 0 && (inContainer || /not permitted|permission denied/i.test(failure))) {
     remedies.push(
       'in a container, start it with: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined ...',
     );

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LaunchSpec } from './launcher.ts';
 
@@ -7,17 +7,50 @@ import type { LaunchSpec } from './launcher.ts';
  * within the 65,536 that a container has, and not `nobody`, who owns what cannot be mapped and may use a disk's
  * reserved blocks.
  */
-export const SANDBOX_UID = 60907;
+const SANDBOX_UID = 60907;
 
 /** Processes and threads of one sandbox. */
 const PROCESSES = 512;
 /** Smallest size of the file system in memory that holds what a sandbox writes, MiB. */
 const LEAST_DISK_MB = 1024;
 
-/** Who owns the files of sandboxes on the host: themselves when the worker is root, else its user. */
+interface UidRange {
+  readonly inside: number;
+  readonly outside: number;
+  readonly length: number;
+}
+
+/** Which uids this user namespace has; all of them outside of any. */
+function mappedUids(): UidRange[] {
+  const lines = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n');
+  return lines.map((line) => {
+    const [inside = 0, outside = 0, length = 0] = line.trim().split(/ +/).map(Number);
+    return { inside, outside, length };
+  });
+}
+
+/**
+ * The uid to change to before a sandbox is made; null to stay what the worker is: not root, or root of a user namespace
+ * only, which has no other uid to give.
+ */
+export function uidToBecome(): number | null {
+  if (process.getuid?.() !== 0) return null;
+  const mapped = mappedUids().some(({ inside, length }) => inside <= SANDBOX_UID && SANDBOX_UID < inside + length);
+  return mapped ? SANDBOX_UID : null;
+}
+
+/** Root here, root outside, and no other uid to become: whatever is made of it, files of root would open. */
+export function isRootForGood(): boolean {
+  return (
+    process.getuid?.() === 0 &&
+    uidToBecome() === null &&
+    mappedUids().some(({ inside, outside }) => inside === 0 && outside === 0)
+  );
+}
+
+/** Whose the files of sandboxes are on the host. */
 export function sandboxOwner(): number {
-  const uid = process.getuid?.() ?? 0;
-  return uid === 0 ? SANDBOX_UID : uid;
+  return uidToBecome() ?? process.getuid?.() ?? 0;
 }
 
 type Binds = LaunchSpec['read_only'];
@@ -99,7 +132,7 @@ export function launchSpec(request: SpecRequest): LaunchSpec {
   const view = systemView();
   return {
     bwrap: request.bwrap,
-    uid: SANDBOX_UID,
+    uid: uidToBecome(),
     folder: request.folder,
     read_only: [...view.read_only, ...interpreterBinds(request.interpreter), ...(request.read_only ?? [])],
     writable: [],

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 /** What the launcher's child makes of itself; python/rlm_launcher/child.py describes each field. */
 export interface LaunchSpec {
   readonly bwrap: string | null;
-  readonly uid: number;
+  readonly uid: number | null;
   readonly folder: string | null;
   readonly read_only: readonly (readonly [string, string])[];
   readonly writable: readonly (readonly [string, string])[];

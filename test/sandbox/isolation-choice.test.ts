@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, it } from 'vitest';
+import { findPython } from '../../src/sandbox/kernel-python.ts';
+import { createLocalProvider, type Isolation } from '../../src/sandbox/local/index.ts';
+import { tryIsolation, unavailable } from '../../src/sandbox/local/isolation.ts';
+import { launchSpec } from '../../src/sandbox/local/launch-spec.ts';
+import { Launcher, type Exit } from '../../src/sandbox/local/launcher.ts';
+import { sandboxRequest, temporaryFolder, writeTree } from './fixtures.ts';
+
+const SCRIPT = fileURLToPath(new URL('report-isolation.ts', import.meta.url));
+const ORDINARY_UID = 61_002;
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+describe('the choice of isolation', () => {
+  const failing = (stderr: string): Exit => ({ code: 1, stderr, stdout: '' });
+  const fine: Exit = { code: 0, stderr: '', stdout: '' };
+  /** Trial sandboxes that end as they are told. */
+  const trials = async (...exits: Exit[]): Promise<Isolation> => {
+    const isolation = await tryIsolation({
+      launcher: { job: () => Promise.resolve(exits.shift() ?? failing('asked too often')) },
+      interpreter: { path: '/usr/bin/python3', prefixes: ['/usr'] },
+      cacheDirectory: folder.path,
+      install: false,
+      log: () => undefined,
+    });
+    expect(exits).toEqual([]);
+    return isolation;
+  };
+
+  it('is an overlay where a trial of it goes well', async () => {
+    expect(await trials(fine)).toMatchObject({ ok: true, overlay: true });
+  });
+
+  it('is a copy in memory where overlays fail', async () => {
+    expect(await trials(failing('OSError: [Errno 22] mount overlay'), fine)).toMatchObject({
+      ok: true,
+      overlay: false,
+    });
+  });
+
+  it('is refused, with the ways on, where no sandbox can be made', async () => {
+    const words = 'bwrap: setting up uid map: Permission denied';
+    const isolation = await trials(failing(words), failing(words));
+    if (isolation.ok) throw new Error('it was not refused');
+    const { type, message } = unavailable(isolation);
+    expect(type).toBe('Sandbox.Unavailable');
+    for (const part of [words, 'sandbox.provider: daytona', 'sandbox.isolation: none']) expect(message).toContain(part);
+  });
+});
+
+describe('a worker that is root of a user namespace only', () => {
+  const reportFrom = async (place: string, before: string): Promise<{ isolation: Isolation; outcome: string }> => {
+    const path = `${folder.path}/${place}`;
+    mkdirSync(path);
+    const owner = process.getuid?.() === 0 ? { uid: ORDINARY_UID, gid: ORDINARY_UID } : {};
+    if (owner.uid !== undefined) {
+      chownSync(path, owner.uid, owner.uid);
+      chownSync(folder.path, owner.uid, owner.uid);
+    }
+    const script = `${before}; exec "$0" "$1" "$2"`;
+    const { stdout } = await promisify(execFile)(
+      'unshare',
+      ['-Ur', 'sh', '-c', script, process.execPath, SCRIPT, path],
+      {
+        ...owner,
+        cwd: '/',
+        env: { PATH: process.env['PATH'], HOME: path, TMPDIR: path },
+      },
+    );
+    return JSON.parse(stdout);
+  };
+  const noUnshare = !existsSync('/usr/bin/unshare');
+
+  it.skipIf(noUnshare)('makes sandboxes as the only user it has (skipped without unshare)', async () => {
+    const { isolation, outcome } = await reportFrom('namespace', 'true');
+    expect(isolation).toMatchObject({ ok: true });
+    expect(outcome).toBe('1000\nx\n');
+  });
+
+  it.skipIf(noUnshare)(
+    'refuses where more namespaces are not allowed, and names the setting (skipped without unshare)',
+    async () => {
+      const { isolation, outcome } = await reportFrom('forbidden', 'echo 0 > /proc/sys/user/max_user_namespaces');
+      expect(isolation).toMatchObject({ ok: false });
+      expect(outcome).toMatch(
+        /^Sandbox\.Unavailable: .*\n  - allow user namespaces: sudo sysctl -w user\.max_user_namespaces=15000\n/,
+      );
+    },
+  );
+});
+
+describe('a sandbox', () => {
+  it('may be a copy of the checkout instead of an overlay', async () => {
+    const lower = `${folder.path}/lower`;
+    writeTree(lower, { 'a b/c': 'text\n', link: { link: 'a b' } });
+    const { path } = await findPython();
+    const launcher = new Launcher(path);
+    const spec = launchSpec({
+      bwrap: '/usr/bin/bwrap',
+      interpreter: { path, prefixes: ['/usr'] },
+      folder: null,
+      workspace: { kind: 'copy', lower },
+      memory_mb: 256,
+      argv: ['/bin/sh', '-c', 'cat link/c; echo more >> link/c; rm link; ls; id -u'],
+    });
+    expect(await launcher.job(spec, 30_000)).toEqual({ code: 0, stderr: '', stdout: 'text\na b\n1000\n' });
+    await launcher.close();
+  });
+
+  it('that takes too long is ended', async () => {
+    const { path } = await findPython();
+    const launcher = new Launcher(path);
+    const spec = launchSpec({
+      bwrap: '/usr/bin/bwrap',
+      interpreter: { path, prefixes: ['/usr'] },
+      folder: null,
+      workspace: { kind: 'empty' },
+      memory_mb: 256,
+      argv: ['/bin/sleep', '600'],
+    });
+    expect((await launcher.job(spec, 300)).code).toBe(128 + 9);
+    await launcher.close();
+  });
+
+  it('with a Python that does not exist is refused by name', async () => {
+    const provider = createLocalProvider({ stateDirectory: `${folder.path}/s`, cacheDirectory: `${folder.path}/c` });
+    const request = sandboxRequest('no-python', undefined, { python: '/nowhere/python3' });
+    await expect(provider.create(request)).rejects.toMatchObject({
+      type: 'Sandbox.Unavailable',
+      message: expect.stringContaining('/nowhere/python3'),
+    });
+    await provider.close();
+  });
+});
