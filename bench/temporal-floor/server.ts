@@ -21,7 +21,8 @@ export interface BenchServer {
 export async function startServer(variant: Variant): Promise<BenchServer> {
   const executable = await findTemporalCli({ cacheDirectory: cacheDirectory(process.env), log: console.error });
   const folder = mkdtempSync(join(tmpdir(), 'rlm-bench-'));
-  const port = await freePort([]);
+  // Below the range from which the server takes the ports of its inner services.
+  const port = await freePort(Array.from({ length: 20 }, () => 24_000 + Math.floor(Math.random() * 8000)));
   const child = spawn(executable, serverArguments(variant, join(folder, 'temporal.db'), port), {
     env: { PATH: process.env['PATH'] ?? '', HOME: homedir(), ...variant.env },
     stdio: 'ignore',
