@@ -52,43 +52,70 @@ describe('the choice of isolation', () => {
   });
 });
 
+/** What a worker finds that is started by `argv`, with `before` run in its shell, as an ordinary user where that is possible. */
+async function reportFrom(
+  place: string,
+  before: string,
+  argv: readonly [string, ...string[]],
+  uid = ORDINARY_UID,
+): Promise<{ isolation: Isolation; outcome: string }> {
+  const path = `${folder.path}/${place}`;
+  mkdirSync(path);
+  const owner = process.getuid?.() === 0 ? { uid, gid: uid } : {};
+  if (owner.uid !== undefined) {
+    chownSync(path, owner.uid, owner.uid);
+    chownSync(folder.path, owner.uid, owner.uid);
+  }
+  const [program, ...given] = argv;
+  const script = [...given, '-c', `${before}; exec "$0" "$1" "$2"`, process.execPath, SCRIPT, path];
+  const { stdout } = await promisify(execFile)(program, script, {
+    ...owner,
+    cwd: '/',
+    env: { PATH: process.env['PATH'], HOME: path, TMPDIR: path },
+  });
+  return JSON.parse(stdout);
+}
+
+const CLONED = '1000\na\nx\nstart\n?? x\n';
+
+describe('a worker', () => {
+  it.each([
+    ['an ordinary user', ORDINARY_UID],
+    ['the user of the tests', process.getuid?.() ?? 0],
+  ])('that is %s and keeps its files to itself gives sandboxes what they need', async (_, uid) => {
+    const { isolation, outcome } = await reportFrom(`umask-${uid}`, 'umask 077', ['sh'], uid);
+    expect(isolation).toMatchObject({ ok: true });
+    expect(outcome).toBe(CLONED);
+  });
+});
+
 describe('a worker that is root of a user namespace only', () => {
-  const reportFrom = async (place: string, before: string): Promise<{ isolation: Isolation; outcome: string }> => {
-    const path = `${folder.path}/${place}`;
-    mkdirSync(path);
-    const owner = process.getuid?.() === 0 ? { uid: ORDINARY_UID, gid: ORDINARY_UID } : {};
-    if (owner.uid !== undefined) {
-      chownSync(path, owner.uid, owner.uid);
-      chownSync(folder.path, owner.uid, owner.uid);
-    }
-    const script = `${before}; exec "$0" "$1" "$2"`;
-    const { stdout } = await promisify(execFile)(
-      'unshare',
-      ['-Ur', 'sh', '-c', script, process.execPath, SCRIPT, path],
-      {
-        ...owner,
-        cwd: '/',
-        env: { PATH: process.env['PATH'], HOME: path, TMPDIR: path },
-      },
-    );
-    return JSON.parse(stdout);
-  };
+  const NAMESPACE = ['unshare', '-Ur', 'sh'] as const;
   const noUnshare = !existsSync('/usr/bin/unshare');
 
   it.skipIf(noUnshare)('makes sandboxes as the only user it has (skipped without unshare)', async () => {
-    const { isolation, outcome } = await reportFrom('namespace', 'true');
+    const { isolation, outcome } = await reportFrom('namespace', 'true', NAMESPACE);
     expect(isolation).toMatchObject({ ok: true });
-    expect(outcome).toBe('1000\nx\n');
+    expect(outcome).toBe(CLONED);
   });
 
   it.skipIf(noUnshare)(
     'refuses where more namespaces are not allowed, and names the setting (skipped without unshare)',
     async () => {
-      const { isolation, outcome } = await reportFrom('forbidden', 'echo 0 > /proc/sys/user/max_user_namespaces');
+      const before = 'echo 0 > /proc/sys/user/max_user_namespaces';
+      const { isolation, outcome } = await reportFrom('forbidden', before, NAMESPACE);
       expect(isolation).toMatchObject({ ok: false });
       expect(outcome).toMatch(
-        /^Sandbox\.Unavailable: .*\n  - allow user namespaces: sudo sysctl -w user\.max_user_namespaces=15000\n/,
+        /^Sandbox\.Unavailable: .*\n {2}- allow user namespaces: sudo sysctl -w user\.max_user_namespaces=15000\n/,
       );
+    },
+  );
+
+  it.skipIf(noUnshare || process.getuid?.() !== 0)(
+    'refuses where it is root outside too (skipped unless the tests run as root)',
+    async () => {
+      const { isolation } = await reportFrom('root', 'true', NAMESPACE, 0);
+      expect(isolation).toMatchObject({ ok: false, reason: expect.stringContaining('root outside') });
     },
   );
 });

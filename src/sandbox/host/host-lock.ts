@@ -27,6 +27,8 @@ export async function withHostLock<T>(
   }
 }
 
+const RETRY_MS = 20;
+
 interface HeldLock {
   release(): Promise<void>;
 }
@@ -63,9 +65,11 @@ function untilReleased(address: string, signal: AbortSignal | undefined): Promis
     const stop = (): void => void socket.destroy();
     signal?.addEventListener('abort', stop, { once: true });
     socket.on('error', () => undefined);
-    socket.on('close', () => {
+    socket.on('close', (failed) => {
       signal?.removeEventListener('abort', stop);
-      resolve();
+      // More are waiting than its queue has room for, or it was released just now.
+      if (failed) setTimeout(resolve, RETRY_MS);
+      else resolve();
     });
   });
 }

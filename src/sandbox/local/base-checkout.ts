@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -88,7 +88,6 @@ export class BaseCheckouts {
         interpreter,
         folder: null,
         read_only: [
-          [SCRIPT, '/run/rlm/checkout.py'],
           [cached.objects, INSIDE_OBJECTS],
           ...(cached.shallow === undefined ? [] : ([[cached.shallow, '/run/rlm/shallow']] as const)),
         ],
@@ -96,13 +95,18 @@ export class BaseCheckouts {
         inside,
         memory_mb: CHECKOUT_MEMORY_MB,
         disk_mb: CHECKOUT_DISK_MB,
-        argv: [interpreter.path, '-I', '-S', '-B', isolated ? '/run/rlm/checkout.py' : SCRIPT, ...script],
+        // Its text, because its file may be one that only the worker can read.
+        argv: [interpreter.path, '-I', '-S', '-c', readFileSync(SCRIPT, 'utf8'), ...script],
       });
       const exit = await this.#launcher.job(spec, CHECKOUT_TIMEOUT_MS, signal);
       signal?.throwIfAborted();
       if (exit.code !== 0) {
         const why = exit.stderr.trim() || `exit code ${exit.code}`;
-        throw new TypedError('Repository.Unavailable', `Commit ${cached.commit} could not be checked out: ${why}`);
+        const passing = exit.code > 128 || /no space left|cannot allocate|out of memory|input\/output error/i.test(why);
+        throw new TypedError(
+          passing ? 'Repository.Unavailable' : 'Repository.NotFound',
+          `Commit ${cached.commit} could not be checked out: ${why}`,
+        );
       }
       await rename(fresh, folder);
     } finally {

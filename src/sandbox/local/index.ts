@@ -63,8 +63,8 @@ class Provider implements LocalProvider {
   #isolation: Promise<Isolation> | undefined;
 
   constructor(options: LocalProviderOptions) {
-    mkdirSync(options.stateDirectory, { recursive: true });
-    mkdirSync(options.cacheDirectory, { recursive: true });
+    for (const folder of [options.stateDirectory, options.cacheDirectory])
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
     const stateDirectory = realpathSync(options.stateDirectory);
     this.host = options.host ?? hostname();
     this.#records = new SandboxRecords(stateDirectory);

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
-import { makeScratchFolder } from '../host/scratch.ts';
+import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import { isRootForGood, launchSpec, uidToBecome, type Interpreter } from './launch-spec.ts';
 import type { Launcher } from './launcher.ts';
 
@@ -71,6 +71,7 @@ export async function tryIsolation(request: TrialRequest): Promise<Isolation> {
 
 /** Undefined when it went well, else why not. */
 async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'copy'): Promise<string | undefined> {
+  await removeAbandoned(request.cacheDirectory);
   const lower = await makeScratchFolder(request.cacheDirectory, 'trial');
   try {
     for (const folder of ['folder', 'other']) {

@@ -72,7 +72,15 @@ export function systemView(): SystemView {
     if (entry?.isSymbolicLink() === true) symlinks.push([readlinkSync(path), path]);
     else if (entry?.isDirectory() === true) read_only.push([path, path]);
   }
-  const settings = ['alternatives', 'ca-certificates', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime'];
+  const settings = [
+    'alternatives',
+    'ca-certificates',
+    'ld.so.cache',
+    'ld.so.conf',
+    'ld.so.conf.d',
+    'localtime',
+    'fonts',
+  ];
   const pythons = readdirSync('/etc').filter((name) => /^python3(\.\d+)?$/.test(name));
   for (const name of [...settings, 'mime.types', 'pki', 'ssl', 'terminfo', ...pythons]) {
     if (existsSync(`/etc/${name}`)) read_only.push([`/etc/${name}`, `/etc/${name}`]);

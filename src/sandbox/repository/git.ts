@@ -10,6 +10,8 @@ export interface GitOptions {
   readonly token?: { readonly value: string; readonly url: string };
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Ways git may open a connection, `https:ssh` and the like. Default: none, whatever the repository says. */
+  readonly protocols?: string;
   /** More configuration, `[name, value]`; stronger than any file. */
   readonly config?: readonly (readonly [string, string])[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -52,11 +54,6 @@ const DISARMED: readonly (readonly [string, string])[] = [
   ['core.askPass', ''],
   ['credential.helper', ''],
   ['credential.interactive', 'false'],
-  ['protocol.allow', 'never'],
-  ['protocol.https.allow', 'always'],
-  ['protocol.http.allow', 'always'],
-  ['protocol.ssh.allow', 'always'],
-  ['protocol.git.allow', 'always'],
   ['fetch.recurseSubmodules', 'false'],
   ['submodule.recurse', 'false'],
   ['transfer.bundleURI', 'false'],
@@ -84,6 +81,9 @@ export function gitEnvironment(options: GitOptions): Record<string, string> {
     GIT_TERMINAL_PROMPT: '0',
     GIT_OPTIONAL_LOCKS: '0',
     GIT_NO_REPLACE_OBJECTS: '1',
+    // A partial clone fetches what it lacks, from where and by which program its configuration says.
+    GIT_NO_LAZY_FETCH: '1',
+    GIT_ALLOW_PROTOCOL: options.protocols ?? 'none',
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes -oConnectTimeout=20',
     LC_ALL: 'C',
     ...(options.gitDirectory === undefined ? {} : { GIT_DIR: options.gitDirectory }),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../../domain/failures.ts';
@@ -21,6 +21,8 @@ export interface CachedCommit {
   readonly commit: string;
 }
 
+/** For the uid of sandboxes, whatever the worker's umask; the folder above is closed to others. */
+const READABLE = 0o644;
 /** A large repository over a slow line; below `http.lowSpeedLimit` git gives up much sooner. */
 const FETCH_TIMEOUT_MS = 20 * 60_000;
 
@@ -101,7 +103,15 @@ export class RepositoryCache {
     if (await exists(gitDirectory)) return;
     await removeAbandoned(this.#directory);
     const fresh = await makeScratchFolder(this.#directory, 'new');
-    const made = await runGit(['init', '--quiet', '--bare', '--template=', '--object-format=sha1', fresh]);
+    const made = await runGit([
+      'init',
+      '--quiet',
+      '--bare',
+      '--template=',
+      '--object-format=sha1',
+      '--shared=0644',
+      fresh,
+    ]);
     if (made.code !== 0) throw new TypedError('Repository.Unavailable', `git could not make its cache: ${made.stderr}`);
     await rename(fresh, gitDirectory);
   }
@@ -126,7 +136,7 @@ export class RepositoryCache {
           gitDirectory,
           signal,
           timeoutMs: FETCH_TIMEOUT_MS,
-          config: [['protocol.file.allow', 'always']],
+          protocols: 'file',
         },
       );
       if (fetched.code !== 0) {
@@ -154,7 +164,9 @@ async function addShallowCommits(gitDirectory: string, bundle: string, signal: A
     .split('\n')
     .filter((line) => line.includes(' refs/shallow/'))
     .map((line) => line.slice(0, 40));
-  if (ends.length > 0) await writeFile(join(gitDirectory, 'shallow'), `${ends.join('\n')}\n`);
+  if (ends.length === 0) return;
+  await writeFile(join(gitDirectory, 'shallow'), `${ends.join('\n')}\n`);
+  await chmod(join(gitDirectory, 'shallow'), READABLE);
 }
 
 async function fetchFromUrl(
@@ -197,6 +209,7 @@ export function urlOptions(
   return {
     signal,
     timeoutMs: FETCH_TIMEOUT_MS,
+    protocols: 'https:http:ssh:git',
     ...(gitDirectory === undefined ? {} : { gitDirectory }),
     ...(source.token === undefined ? {} : { token: { value: source.token, url: source.url } }),
   };
