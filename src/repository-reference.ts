@@ -31,6 +31,7 @@ export interface RepositoryAnswer {
 export async function referToRepository(
   stores: { readonly blobs: BlobStore; readonly cache: RepositoryCache },
   question: RepositoryQuestion,
+  signal?: AbortSignal,
 ): Promise<RepositoryAnswer> {
   const { branch, commit } = question;
   if (question.bundle !== undefined && commit !== undefined) {
@@ -41,13 +42,17 @@ export async function referToRepository(
   }
   const name = parseRepositoryName(question.repo);
   const token = question.token === undefined ? {} : { token: question.token };
-  const resolved = await resolveCommit(stores.cache, {
-    repository: name.kind === 'url' ? { ...name, ...token } : name,
-    ...(branch === undefined ? {} : { branch }),
-    ...(commit === undefined ? {} : { commit }),
-  });
+  const resolved = await resolveCommit(
+    stores.cache,
+    {
+      repository: name.kind === 'url' ? { ...name, ...token } : name,
+      ...(branch === undefined ? {} : { branch }),
+      ...(commit === undefined ? {} : { commit }),
+    },
+    signal,
+  );
   if (name.kind === 'url') return { repository: { name: name.url, url: name.url, ...resolved }, warnings: [] };
-  const { bundle, warnings } = await bundleOnce(stores.blobs, name.path, resolved.commit);
+  const { bundle, warnings } = await bundleOnce(stores.blobs, name.path, resolved.commit, signal);
   return { repository: { name: basename(name.path), bundle, ...resolved }, warnings };
 }
 
@@ -55,10 +60,11 @@ async function bundleOnce(
   blobs: BlobStore,
   path: string,
   commit: string,
+  signal: AbortSignal | undefined,
 ): Promise<{ bundle: string; warnings: readonly string[] }> {
   const reference = `bundles/${commit}`;
   const known = await blobs.getReference(reference);
-  const { stream, warnings } = await bundleRepository({ path, commit });
+  const { stream, warnings } = await bundleRepository({ path, commit }, signal);
   if (typeof known === 'string' && (await blobs.has(known))) {
     stream.destroy();
     return { bundle: known, warnings };

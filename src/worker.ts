@@ -123,12 +123,14 @@ function dependencies(options: WorkerOptions, providers: readonly SandboxProvide
       return provider;
     },
     parseConfig: validConfig,
-    async resolveRepository({ config, ...question }) {
+    async resolveRepository({ config, signal, ...question }) {
       const token = config.repository.token_env === undefined ? undefined : environment[config.repository.token_env];
       const answer = await referToRepository(
         { blobs, cache },
         { ...question, ...(token === undefined ? {} : { token }) },
+        signal,
       );
+      signal.throwIfAborted();
       for (const warning of answer.warnings) options.log(warning);
       return answer.repository;
     },

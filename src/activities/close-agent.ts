@@ -1,3 +1,4 @@
+import { activityInfo } from '@temporalio/activity';
 import type { CloseAgentInput, CloseAgentResult } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { agentDepth } from '../domain/ids.ts';
@@ -13,6 +14,9 @@ import { chainHead, readAgentReference, updateAgentReference } from './trajector
 
 /** Characters of an answer that travel inline. */
 const INLINE_ANSWER = 4000;
+/** Milliseconds for the patch of a run that was cancelled or is out of time; the whole end has eight seconds. */
+const PATCH_IN_HASTE = 5000;
+const PATCH_ATTEMPTS = 3;
 
 /** Ends an agent that has not ended by FINAL. */
 export async function closeAgent(
@@ -115,9 +119,9 @@ function answerOf(records: readonly ChainRecord[], wanted: AnswerSource): { sour
   if (sealed?.kind === 'block' && sealed.result.final !== null)
     return { source: 'final', answer: sealed.result.final.value };
   const reply = reversed.find((record) => record.kind === 'reply');
-  if ((wanted === 'text' || wanted === 'extract') && reply?.kind === 'reply' && reply.text.trim() !== '') {
-    return { source: wanted, answer: reply.text };
-  }
+  const purpose = wanted === 'extract' ? 'extract' : 'turn';
+  const said = reply?.kind === 'reply' && reply.purpose === purpose ? reply.text : '';
+  if ((wanted === 'text' || wanted === 'extract') && said.trim() !== '') return { source: wanted, answer: said };
   const known = lastKnownAnswer(records);
   return known === undefined ? { source: 'none', answer: undefined } : { source: 'partial', answer: known };
 }
@@ -128,19 +132,27 @@ async function takePatch(
   signal: AbortSignal,
 ): Promise<Pick<EndRecord, 'patch' | 'notes'>> {
   if (input.sandbox === undefined) return { patch: null, notes: ['There was no sandbox to take a patch from.'] };
+  const haste = input.status === 'cancelled' ? AbortSignal.timeout(PATCH_IN_HASTE) : undefined;
   try {
     const handle = parseHandle(input.sandbox);
     const sandbox = await deps.sandboxes(handle.provider).connect(handle);
-    const { bytes, notes } = await sandbox.patch(signal);
+    const { bytes, notes } = await sandbox.patch(haste === undefined ? signal : AbortSignal.any([signal, haste]));
     const patch = bytes.length === 0 ? null : await deps.blobs.put(bytes);
     deps.checkpoint('patch.extracted');
     return { patch, notes };
   } catch (error) {
-    if (error instanceof TypedError && error.type === 'Sandbox.Lost') {
-      return { patch: null, notes: [`The patch could not be taken: ${error.message}`] };
-    }
-    throw error;
+    const note = signal.aborted ? undefined : noPatchBecause(error, haste?.aborted ?? false);
+    if (note === undefined) throw error;
+    return { patch: null, notes: [`The patch could not be taken: ${note}`] };
   }
+}
+
+/** Undefined where another attempt may take it. */
+function noPatchBecause(error: unknown, inHaste: boolean): string | undefined {
+  if (inHaste) return `it took longer than the ${PATCH_IN_HASTE / 1000} s that an ended run leaves for it`;
+  if (error instanceof TypedError) return error.type === 'Sandbox.Lost' ? error.message : undefined;
+  // The rest of the agent's work must not wait for ever for a kernel that does not do its part.
+  return activityInfo().attempt < PATCH_ATTEMPTS ? undefined : String(error);
 }
 
 async function closeResult(deps: ActivityDependencies, end: EndRecord, root: boolean): Promise<CloseAgentResult> {

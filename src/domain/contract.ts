@@ -117,6 +117,8 @@ export interface ThinkResult {
   readonly blocks: number;
   /** The reply was cut off by the length limit. */
   readonly cut?: true;
+  /** There is nothing in the reply. */
+  readonly empty?: true;
   readonly usage: Usage;
 }
 

@@ -6,9 +6,20 @@ const RUNNABLE = new Set(['python', 'py', 'python3', 'repl']);
  * Other fences (```bash, ```json, plain ```) are text.
  */
 export function codeBlocks(reply: string): string[] {
+  return readReply(reply).blocks;
+}
+
+/** What a reply says around its code. */
+export function proseOf(reply: string): string {
+  return readReply(reply).prose.trim();
+}
+
+function readReply(reply: string): { blocks: string[]; prose: string } {
   const blocks: string[] = [];
+  const prose: string[] = [];
   let open: { fence: string; indent: string; runnable: boolean; lines: string[] } | undefined;
   const close = (): void => {
+    if (open?.runnable === false) prose.push(...open.lines);
     if (open?.runnable && open.lines.some((line) => line.trim() !== '')) blocks.push(`${open.lines.join('\n')}\n`);
     open = undefined;
   };
@@ -22,7 +33,7 @@ export function codeBlocks(reply: string): string[] {
           runnable: RUNNABLE.has((fence[3] ?? '').toLowerCase()),
           lines: [],
         };
-      }
+      } else prose.push(line);
       continue;
     }
     const trimmed = line.trim();
@@ -35,5 +46,5 @@ export function codeBlocks(reply: string): string[] {
     else open.lines.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line);
   }
   close();
-  return blocks;
+  return { blocks, prose: prose.join('\n') };
 }

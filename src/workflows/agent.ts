@@ -1,4 +1,12 @@
-import { CancellationScope, defineQuery, setHandler, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  ApplicationFailure,
+  CancellationScope,
+  defineQuery,
+  setHandler,
+  setWorkflowOptions,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type {
   AgentInput,
   AgentResult,
@@ -9,7 +17,7 @@ import type {
 } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { statusQuery, type AgentState } from '../domain/messages.ts';
-import type { AgentStatus, AnswerSource } from '../domain/records.ts';
+import { answerUsage, type AgentStatus, type AnswerSource } from '../domain/records.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import { packLease, packTotals, unpackLease, unpackLimits } from '../domain/wire.ts';
@@ -99,14 +107,12 @@ function begin(input: AgentInput): AgentRun {
     children: subAgents.working,
   }));
   const spending = createSpending(leases, limits.max_cost);
-  // Made while the model thinks. Not cancelled half-way: what is made is removed at the end.
-  const sandbox = CancellationScope.nonCancellable(() =>
-    runActivities({ summary: 'make the sandbox', scheduleToCloseTimeout: `${limits.create_timeout}s` }).createSandbox({
-      execution: input.execution,
-      task: input.task,
-      generation: 0,
-    }),
-  );
+  // Made while the model thinks. Cancelled, it leaves nothing, or what it left is removed at the end.
+  const sandbox = runActivities({
+    summary: 'make the sandbox',
+    scheduleToCloseTimeout: `${limits.create_timeout}s`,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  }).createSandbox({ execution: input.execution, task: input.task, generation: 0 });
   sandbox.catch(() => undefined); // Its failure is met where it is awaited.
   return { input, limits, id, taskQueue, leases, subAgents, persistence, spending, sandbox, progress };
 }
@@ -121,14 +127,21 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
     if (reply === 'too long') break;
     if (reply.blocks === 0) {
       if (!reply.cut) withoutCode += 1;
-      if (withoutCode === REPLIES_WITHOUT_CODE) return { source: 'text' };
+      if (withoutCode === REPLIES_WITHOUT_CODE && reply.empty === undefined) return { source: 'text' };
+      if (withoutCode === REPLIES_WITHOUT_CODE) break;
       continue;
     }
     withoutCode = 0;
     const closed = await runCode(run);
     if (closed !== undefined) return { source: 'final', closed };
   }
-  await think(run, 'extract');
+  const best = await think(run, 'extract');
+  if (best === 'too long') {
+    throw ApplicationFailure.nonRetryable(
+      'the conversation is too long for the model, even with its turns left out. Choose a model with a longer context, or lower rlm.output_limit.',
+      'Model.ContextLength',
+    );
+  }
   return { source: 'extract' };
 }
 
@@ -165,15 +178,19 @@ async function runCode(run: AgentRun): Promise<CloseAgentResult | undefined> {
     head: progress.head as string,
     iteration: progress.iteration,
     block: progress.block,
-    answer: (call) =>
-      answerCall({ execution: input.execution, limits: run.limits, leases, subAgents, persistence, spending }, call),
+    answer: async (call) => {
+      const context = { execution: input.execution, limits: run.limits, leases, subAgents, persistence, spending };
+      const answered = await answerCall(context, call);
+      // Paid, whether the code lives to hear it or not.
+      progress.usage = addUsage(progress.usage, answerUsage(answered.answer));
+      return answered;
+    },
     onWaiting: (waiting) => {
       progress.state = waiting ? 'waiting' : 'running';
     },
   });
   progress.head = result.head;
   progress.block = result.block;
-  progress.usage = addUsage(progress.usage, result.usage);
   return result.final;
 }
 
@@ -193,7 +210,11 @@ async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
     (error: unknown) => ({ error: failureMessage(error) }),
   );
   const handle = 'handle' in made ? made.handle : undefined;
-  const closed = ending.closed ?? (await close(run, ending, handle));
+  const [closed] = await Promise.all([
+    ending.closed ?? close(run, ending, handle),
+    // They are cancelled by now, or have ended: none is left behind, and what they used counts.
+    subAgents.ended(1000 * cleanUpTime(id)),
+  ]);
   progress.state = 'done';
   const own = {
     usage: progress.usage,
@@ -216,6 +237,10 @@ async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
 
 /** Seconds that a cancelled agent gets to clean up; what it did not manage, the sweep does. */
 const CLEAN_UP = { root: 8, subAgent: 5 };
+
+function cleanUpTime(agentId: string): number {
+  return agentDepth(agentId) === 0 ? CLEAN_UP.root : CLEAN_UP.subAgent;
+}
 
 async function close(run: AgentRun, ending: Ending, handle: SandboxName | undefined): Promise<CloseAgentResult> {
   const { id, input, progress, taskQueue } = run;

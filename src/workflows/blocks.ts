@@ -1,8 +1,7 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
 import type { ActResult, BlockStep, CloseAgentResult, PendingCall } from '../domain/contract.ts';
-import { answerUsage, type RecordedAnswer } from '../domain/records.ts';
+import type { RecordedAnswer } from '../domain/records.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
-import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import { packAnswer, unpackCall } from '../domain/wire.ts';
 import { sandboxActivities } from './activities.ts';
 
@@ -28,46 +27,42 @@ export interface BlocksResult {
   readonly block: number;
   /** FINAL was called, and the agent closed. */
   readonly final?: CloseAgentResult;
-  /** Of the `llm_query` calls made. */
-  readonly usage: Usage;
 }
 
 /** Runs the code of a reply to its end, answering its calls: each answer goes back as soon as it is there. */
 export async function runBlocks(input: BlocksInput): Promise<BlocksResult> {
   const step: BlockStep = { index: 0, block: input.block + 1, cursor: 0 };
   const first = await act(input, input.head, step, []);
-  const { result, usage } =
-    first.kind === 'done'
-      ? { result: first, usage: NO_USAGE }
-      : await CancellationScope.cancellable(() => answerUntilDone(input, first));
+  const result =
+    first.kind === 'done' ? first : await CancellationScope.cancellable(() => answerUntilDone(input, first));
   return {
     head: result.head,
     block: result.block,
-    usage,
     ...(result.final === undefined ? {} : { final: result.final }),
   };
 }
 
 type Done = Extract<ActResult, { kind: 'done' }>;
 
-async function answerUntilDone(input: BlocksInput, first: ActResult): Promise<{ result: Done; usage: Usage }> {
+async function answerUntilDone(input: BlocksInput, first: ActResult): Promise<Done> {
   const calls = createOpenCalls(input.answer);
-  let usage = NO_USAGE;
   let look = FIRST_LOOK;
   let result = first;
-  while (result.kind === 'calls') {
-    calls.add(result.calls.map(unpackCall));
-    input.onWaiting(true);
-    await (result.waiting ? calls.anyAnswered() : calls.anyAnswered(look));
-    input.onWaiting(false);
-    const answered = calls.takeAnswered();
-    look = answered.length > 0 ? FIRST_LOOK : Math.min(LONGEST_LOOK, look * 2);
-    usage = addUsage(usage, ...answered.map(({ answer }) => answerUsage(answer)));
-    result = await act(input, result.head, result.step, answered);
+  try {
+    while (result.kind === 'calls') {
+      calls.add(result.calls.map(unpackCall));
+      input.onWaiting(true);
+      await (result.waiting ? calls.anyAnswered() : calls.anyAnswered(look));
+      input.onWaiting(false);
+      const answered = calls.takeAnswered();
+      look = answered.length > 0 ? FIRST_LOOK : Math.min(LONGEST_LOOK, look * 2);
+      result = await act(input, result.head, result.step, answered);
+    }
+    return result;
+  } finally {
+    // Calls that are still open (the code, or its sandbox, did not live to hear the answer) end with the block.
+    if (calls.open > 0) CancellationScope.current().cancel();
   }
-  // Calls that are still open (the code did not survive to hear the answer) end with the block.
-  if (calls.open > 0) CancellationScope.current().cancel();
-  return { result, usage };
 }
 
 function act(

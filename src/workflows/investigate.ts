@@ -26,6 +26,7 @@ import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import type { ledger } from './ledger.ts';
 import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
+import { startOnceFree } from './start-child.ts';
 
 /** Seconds that the agents get to end in after the deadline or a cancellation. */
 const GRACE = 9;
@@ -39,19 +40,16 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
   let root: ChildWorkflowHandle<typeof agent> | undefined;
 
   const gate = createPauseGate(false, (closed, message) => {
-    state.status = closed ? 'paused' : 'running';
+    const open = state.status === 'starting' || state.status === 'running';
+    if (closed && open) state.status = 'paused';
+    if (!closed && state.status === 'paused') state.status = 'running';
     state.reason = closed ? (message?.reason ?? 'paused by a person') : null;
     setCurrentDetails(state.reason === null ? state.status : `${state.status}: ${state.reason}`);
     root?.signal(closed ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
   });
-  setHandler(defineSignal<[BlockedMessage]>(blockedSignal), ({ agent: id, reason }) => {
-    const why = `agent ${id}: ${reason}`;
-    gate.close();
-    state.status = 'paused';
-    state.reason ??= why;
-    setCurrentDetails(`paused: ${state.reason}`);
-    root?.signal(pauseSignal).catch(() => undefined);
-  });
+  setHandler(defineSignal<[BlockedMessage]>(blockedSignal), ({ agent: id, reason }) =>
+    gate.close({ reason: `agent ${id}: ${reason}` }),
+  );
   const deadline = createDeadline(() => gate.closed);
   setHandler(defineQuery<RunState>(statusQuery), () => ({
     status: state.status,
@@ -63,10 +61,16 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
   const prepared = await runActivities({ summary: 'resolve the repository' })
     .prepareInvestigation({ run, execution, input })
     .catch((error: unknown) => {
+      if (isCancelled(error)) return undefined;
       // Said plainly: whoever awaits the run sees what to mend, not that an activity failed.
       const type = failureType(error);
       throw type === undefined ? error : ApplicationFailure.nonRetryable(failureMessage(error), type);
     });
+  if (prepared === undefined) {
+    const result = { failure: 'the run was cancelled while its repository was being looked up' };
+    state.status = 'cancelled';
+    return outcomeOf({ run, startedAt, result, stopped: 'cancelled' });
+  }
   deadline.set(prepared.global_timeout * 1000);
   setCurrentDetails(prepared.summary);
   if (state.status === 'starting') state.status = 'running';
@@ -111,7 +115,7 @@ async function supervise(run: string, input: Supervision): Promise<Supervised> {
   const work = CancellationScope.nonCancellable(() =>
     scope.run(async () => {
       result = await runRoot(run, input).catch((error: unknown) => ({
-        failure: isCancelled(error) ? 'it did not end in time' : failureMessage(error),
+        failure: isCancelled(error) ? 'the run was ended before its agents had begun' : failureMessage(error),
       }));
     }),
   );
@@ -152,21 +156,31 @@ async function runRoot(run: string, { execution, prepared, paused, onRoot }: Sup
     limits: packLimits(limits),
     ...(paused() ? { paused: true } : {}),
   };
+  const ledgerId = ledgerWorkflowId(run);
+  const rootId = agentWorkflowId(run, ROOT_AGENT);
   const [, root] = await Promise.all([
-    startChild<typeof ledger>('ledger', {
-      workflowId: ledgerWorkflowId(run),
-      args: [{ ledger: opened.ledger, recallable: true }],
-      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-    }),
-    startChild<typeof agent>('agent', {
-      workflowId: agentWorkflowId(run, ROOT_AGENT),
-      args: [input],
-      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      staticSummary: prepared.summary,
-    }),
+    startOnceFree(ledgerId, () =>
+      startChild<typeof ledger>('ledger', {
+        workflowId: ledgerId,
+        args: [{ ledger: opened.ledger, recallable: true }],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      }),
+    ),
+    startOnceFree(rootId, () =>
+      startChild<typeof agent>('agent', {
+        workflowId: rootId,
+        args: [input],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        staticSummary: prepared.summary,
+      }),
+    ),
   ]);
   onRoot(root);
+  // What was said while it was being started has not reached it.
+  if (paused() !== (input.paused ?? false)) {
+    root.signal(paused() ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
+  }
   return root.result();
 }
 

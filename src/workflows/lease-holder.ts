@@ -75,7 +75,9 @@ export function createLeaseHolder(input: {
     // Taken off first: what is about to be spent must not be given back by a recall in the meantime.
     const held = takeFromBalance(wanted);
     if (covers(held, wanted)) return held;
-    await ask(spend(wanted, held));
+    // A balance below zero (a call cost more than was reserved for it) is made good as well.
+    const missing = spend(wanted, held);
+    await ask({ ...missing, usd: missing.usd + Math.max(0, -balance.usd) });
     return addLease(held, takeFromBalance(spend(wanted, held)));
   }
 

@@ -7,7 +7,7 @@ export const resumeSignal = defineSignal<[ControlMessage?]>(resumeMessage);
 /** Closed while the workflow is paused: who is about to begin something passes through it. */
 export interface PauseGate {
   readonly closed: boolean;
-  close(): void;
+  close(message?: ControlMessage): void;
   /** Resolves at once, or when the gate is opened. */
   passage(): Promise<void>;
 }
@@ -23,7 +23,8 @@ export function createPauseGate(
 ): PauseGate {
   let isClosed = closed;
   const change = (to: boolean, message: ControlMessage | undefined): void => {
-    if (isClosed === to) return;
+    // Opening is always handed on: others may have closed their gates by themselves.
+    if (isClosed && to) return;
     isClosed = to;
     onChange(to, message);
   };
@@ -33,9 +34,7 @@ export function createPauseGate(
     get closed() {
       return isClosed;
     },
-    close: () => {
-      isClosed = true;
-    },
+    close: (message) => change(true, message),
     passage: () => (isClosed ? condition(() => !isClosed) : Promise.resolve()),
   };
 }

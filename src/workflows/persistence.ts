@@ -29,8 +29,8 @@ export function createPersistence(input: {
           return await work();
         } catch (error) {
           if (isCancellation(error) || input.onError === 'fail' || !MENDABLE.has(failureType(error) ?? '')) throw error;
-          input.gate.close();
           const message: BlockedMessage = { agent: input.agent, reason: failureMessage(error) };
+          input.gate.close();
           await getExternalWorkflowHandle(input.run).signal(blockedSignal, message);
         }
       }

@@ -1,7 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { PendingCall } from '../domain/contract.ts';
 import { answerUsage, type Answer, type RecordedAnswer } from '../domain/records.ts';
-import { addUsage } from '../domain/usage.ts';
 import { modelActivities } from './activities.ts';
 import { failureMessage } from './failure-type.ts';
 import type { LeaseHolder } from './lease-holder.ts';
@@ -43,42 +42,48 @@ async function answersFor(context: CallContext, call: PendingCall): Promise<read
 }
 
 async function askModels(context: CallContext, call: PendingCall, count: number): Promise<readonly Answer[]> {
-  const { llm_calls: granted } = await context.leases.take({ llm_calls: count });
+  const { limits, leases, spending } = context;
+  const { llm_calls: granted } = await leases.take({ llm_calls: count });
+  const answers: Answer[] = [];
+  const paid = await spending.payEach(granted, async (from, to) => {
+    const some = await askRange(context, call, from, to);
+    answers.push(...some);
+    return some.map((answer) => answerUsage(answer).cost);
+  });
+  leases.settle({ llm_calls: paid - granted });
+  return [
+    ...answers,
+    ...errors(granted - paid, spending.exhausted),
+    ...errors(
+      count - granted,
+      `the budget of llm_query calls is used up (rlm.max_llm_calls: ${limits.max_llm_calls} for the whole run)`,
+    ),
+  ];
+}
+
+async function askRange(context: CallContext, call: PendingCall, from: number, to: number): Promise<readonly Answer[]> {
   const parts: Promise<readonly Answer[]>[] = [];
-  for (let from = 0; from < granted; from += PROMPTS_AN_ACTIVITY) {
-    parts.push(askPart(context, call, { from, to: Math.min(granted, from + PROMPTS_AN_ACTIVITY) }));
+  for (let first = from; first < to; first += PROMPTS_AN_ACTIVITY) {
+    parts.push(askPart(context, call, { from: first, to: Math.min(to, first + PROMPTS_AN_ACTIVITY) }));
   }
-  const limit = context.limits.max_llm_calls;
-  const refused = errors(
-    count - granted,
-    `the budget of llm_query calls is used up (rlm.max_llm_calls: ${limit} for the whole run)`,
-  );
-  return [...(await Promise.all(parts)).flat(), ...refused];
+  return (await Promise.all(parts)).flat();
 }
 
 async function askPart(
-  context: CallContext,
+  { execution, persistence }: CallContext,
   call: PendingCall,
-  range: { readonly from: number; readonly to: number },
+  { from, to }: { readonly from: number; readonly to: number },
 ): Promise<readonly Answer[]> {
-  const { execution, persistence, spending } = context;
-  const part = call.batch === undefined ? {} : { range: [range.from, range.to] as const };
-  const what =
-    call.batch === undefined ? call.function : `${call.function} ${range.from + 1}-${range.to} of ${call.batch}`;
-  const ask = async (): Promise<{ answers: readonly Answer[]; cost: number }> => {
-    const { answers } = await modelActivities(what).answerPrompts({
-      execution,
-      call: call.call,
-      request: call.request,
-      ...part,
-    });
-    return { answers, cost: addUsage(...answers.map(answerUsage)).cost };
-  };
+  const part = call.batch === undefined ? {} : { range: [from, to] as const };
+  const what = call.batch === undefined ? call.function : `${call.function} ${from + 1}-${to} of ${call.batch}`;
   try {
-    return (await persistence.run(() => spending.pay(ask))).answers;
+    const { answers } = await persistence.run(() =>
+      modelActivities(what).answerPrompts({ execution, call: call.call, request: call.request, ...part }),
+    );
+    return answers;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return errors(range.to - range.from, failureMessage(error));
+    return errors(to - from, failureMessage(error));
   }
 }
 

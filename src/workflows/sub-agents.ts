@@ -1,5 +1,6 @@
 import {
   ChildWorkflowCancellationType,
+  condition,
   isCancellation,
   ParentClosePolicy,
   startChild,
@@ -19,12 +20,15 @@ import type { LeaseHolder } from './lease-holder.ts';
 import { pauseSignal, resumeSignal } from './pause-gate.ts';
 import { errors } from './queries.ts';
 import { createSlots } from './slots.ts';
+import { startOnceFree } from './start-child.ts';
 
 /** An agent's sub-agents: starts them, at most `max_parallel` at a time, and sums up what they did. */
 export interface SubAgents {
   /** One agent for each task of the request; answers in order, error strings beyond the budget. */
   run(request: string, count: number): Promise<Answer[]>;
   readonly working: number;
+  /** Resolves when all of them have ended, or after `milliseconds`. */
+  ended(milliseconds: number): Promise<void>;
   /** What they and all below them did. */
   readonly totals: Totals;
   setPaused(paused: boolean): void;
@@ -45,20 +49,28 @@ export function createSubAgents(input: {
   const slots = createSlots(limits.max_parallel);
   const working = new Set<ChildWorkflowHandle<typeof agent>>();
   let started = 0;
+  let busy = 0;
   let totals: Totals = { usage: NO_USAGE, agents: 0, depth, iterations: 0, sandboxes: 0 };
 
   async function runOne(request: string, index: number, id: string, siblings: number): Promise<Answer> {
     await slots.acquire();
+    busy += 1;
     try {
       const lease = firstLease(leases.balance, siblings);
       leases.settle({ ...lease, sandboxes: 0 });
-      const handle = await startChild<typeof agent>('agent', {
-        workflowId: agentWorkflowId(input.run, id),
-        args: [childInput(request, index, lease)],
-        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      });
+      const workflowId = agentWorkflowId(input.run, id);
+      const paused = input.isPaused();
+      const handle = await startOnceFree(workflowId, () =>
+        startChild<typeof agent>('agent', {
+          workflowId,
+          args: [childInput(request, index, { lease, paused })],
+          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+          cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        }),
+      );
       working.add(handle);
+      // What was said while it was being started has not reached it.
+      if (input.isPaused() !== paused) tell(handle, !paused);
       try {
         return settle(id, await handle.result());
       } finally {
@@ -68,14 +80,24 @@ export function createSubAgents(input: {
       if (isCancellation(error)) throw error;
       return { error: `sub-agent ${id} failed: ${failureMessage(error)}` };
     } finally {
+      busy -= 1;
       slots.release();
     }
   }
 
-  function childInput(request: string, index: number, lease: Lease): AgentInput {
-    const paused = input.isPaused() ? { paused: true } : {};
+  function childInput(request: string, index: number, start: { lease: Lease; paused: boolean }): AgentInput {
     const { execution, limits: wireLimits } = parent;
-    return { execution, task: { ref: request, index }, lease: packLease(lease), limits: wireLimits, ...paused };
+    return {
+      execution,
+      task: { ref: request, index },
+      lease: packLease(start.lease),
+      limits: wireLimits,
+      ...(start.paused ? { paused: true } : {}),
+    };
+  }
+
+  function tell(handle: ChildWorkflowHandle<typeof agent>, paused: boolean): void {
+    handle.signal(paused ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
   }
 
   function settle(id: string, result: AgentResult): Answer {
@@ -110,8 +132,11 @@ export function createSubAgents(input: {
     get totals() {
       return totals;
     },
+    async ended(milliseconds) {
+      if (busy > 0) await condition(() => busy === 0, milliseconds);
+    },
     setPaused(paused) {
-      for (const handle of working) handle.signal(paused ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
+      for (const handle of working) tell(handle, paused);
     },
     recall(message) {
       for (const handle of working) {

@@ -127,8 +127,9 @@ export async function createWorld(): Promise<World> {
     },
     async leftovers() {
       const processes = findByText([sandboxTag(folder)], false).map(({ pid }) => `process ${pid}`);
-      const names = readdirSync(join(folder, 'state', 'sandboxes'), { withFileTypes: true });
-      const files = names.filter((entry) => !entry.name.startsWith('.')).map(({ name }) => `folder ${name}`);
+      const directory = join(folder, 'state', 'sandboxes');
+      const names = existsSync(directory) ? readdirSync(directory) : [];
+      const files = names.filter((name) => !name.startsWith('.')).map((name) => `folder ${name}`);
       return [...(await world.sandboxes()), ...files, ...processes];
     },
     async killSandbox(run, agent) {

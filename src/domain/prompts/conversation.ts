@@ -1,4 +1,4 @@
-import { codeBlocks } from '../reply.ts';
+import { codeBlocks, proseOf } from '../reply.ts';
 import { beginning, truncateMiddle } from '../truncate.ts';
 import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, TaskRecord } from '../records.ts';
 import { systemPrompt } from './system-prompt.ts';
@@ -142,18 +142,20 @@ const ERROR_TITLES: Record<BlockRecord['result']['status'], string> = {
 };
 
 /**
- * The best that can be said of an agent that did not finish: the prose of its last reply, else the end of its last
- * output. Undefined when it has done nothing yet.
+ * The best that can be said of an agent that did not finish: what it last printed or said, else the code it wrote.
+ * Undefined when it has done nothing yet.
  */
 export function lastKnownAnswer(records: readonly ChainRecord[]): string | undefined {
-  for (const record of records.toReversed()) {
+  const newestFirst = records.toReversed();
+  for (const record of newestFirst) {
     if (record.kind === 'block' && record.result.stdout.trim() !== '') {
       return `(unfinished; the last output was)\n${truncateMiddle(record.result.stdout.trim(), 2000).text}`;
     }
-    if (record.kind === 'reply' && record.text.trim() !== '')
-      return `(unfinished; the last reply was)\n${beginning(record.text.trim(), 2000)}`;
+    const prose = record.kind === 'reply' ? proseOf(record.text) : '';
+    if (prose !== '') return `(unfinished; the last reply was)\n${beginning(prose, 2000)}`;
   }
-  return undefined;
+  const code = newestFirst.find((record) => record.kind === 'reply' && record.text.trim() !== '');
+  return code?.kind === 'reply' ? `(unfinished; the last reply was)\n${beginning(code.text.trim(), 2000)}` : undefined;
 }
 
 /** What a parent's code gets for an answer: a string, JSON for anything else, cut to `limit` characters. */

@@ -1,0 +1,29 @@
+import { getExternalWorkflowHandle, sleep, TemporalFailure } from '@temporalio/workflow';
+
+/** Milliseconds between attempts while the id is taken, and how many there are: about 20 seconds. */
+const PAUSE = 250;
+const ATTEMPTS = 80;
+
+/**
+ * Starts a child whose id may still be taken: by one of an earlier execution of the same run that was ended a moment
+ * ago. That one is cancelled and its end waited for.
+ */
+export async function startOnceFree<Handle>(workflowId: string, start: () => Promise<Handle>): Promise<Handle> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!isTaken(error) || attempt === ATTEMPTS) throw error;
+      if (attempt === 1) {
+        await getExternalWorkflowHandle(workflowId)
+          .cancel()
+          .catch(() => undefined); // It has just ended.
+      }
+      await sleep(PAUSE);
+    }
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof TemporalFailure && error.name === 'WorkflowExecutionAlreadyStartedError';
+}
