@@ -9,7 +9,8 @@ import sys
 from rlm_kernel import system
 from rlm_kernel.loop import Loop
 from rlm_kernel.repl_process import BecomeRepl
-from rlm_kernel.supervisor import Shutdown, Supervisor
+from rlm_kernel.server import Server, Shutdown
+from rlm_kernel.supervisor import Supervisor
 
 _USAGE = (
     "usage: kernel serve (--fd N | --socket PATH | --tcp PORT) [--generation G] [--idle-timeout SECONDS] "
@@ -112,7 +113,8 @@ def _serve(options):
     wake = _watch_children()
     supervisor = None
     try:
-        supervisor = Supervisor(loop, listener, options["generation"], options["idle-timeout"], options["memory-mb"])
+        supervisor = Supervisor(loop, options["generation"], options["memory-mb"])
+        Server(loop, listener, supervisor, options["idle-timeout"])
         loop.watch(wake, lambda events: _on_signal(wake, supervisor))
         _run(loop)
     except BecomeRepl:
@@ -122,7 +124,8 @@ def _serve(options):
         pass
     finally:
         _signal.set_wakeup_fd(-1)
-    supervisor.kill_all()
+    if supervisor is not None:
+        supervisor.processes.kill_all()
     if options["socket"] is not None:
         _unlink(options["socket"])
     if bytecode is not None:
@@ -139,7 +142,14 @@ def _run(loop):
         except Exception as error:
             # A fault of one request or process must not end the sandbox.
             failures += 1
-            print("kernel: %r" % error, file=sys.stderr, flush=True)
+            _complain(error)
+
+
+def _complain(error):
+    try:
+        print("kernel: %r" % error, file=sys.stderr, flush=True)
+    except OSError:
+        pass  # Who started the sandbox is gone, and the other end of the pipe with it.
 
 
 def _unlink(path):
