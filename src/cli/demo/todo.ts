@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { newRunId } from '../../client/run-arguments.ts';
 import { cacheDirectory, stateDirectory } from '../../config/directories.ts';
@@ -47,7 +48,7 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
   await mkdir(resolve(io.cwd, options.results), { recursive: true });
   const output = options.output ?? join(options.results, `${run}.patch`);
   const again = againCommand(rlm, run, options);
-  tell(`Kill it at any moment, even with kill -9; this goes on where it was:  ${again}\n`);
+  tell(`Kill it at any moment (kill -9 ${process.pid}). It goes on where it was with: ${again}\n`);
 
   const model = await startDemoModel(stateDirectory(env), run, latency);
   const request = { ...options, repo, prompt: DEMO_PROMPT, id: run, output, worker: true };
@@ -63,9 +64,9 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
 
 async function standardLibraryRepository(env: NodeJS.ProcessEnv, tell: (line: string) => void): Promise<string> {
   const { path, version } = await demoRepository(cacheDirectory(env), () =>
-    tell('Making the repository it works on, once.'),
+    tell('Making a git repository of the standard library of the Python that is here; this is done once.'),
   );
-  tell(`It works on the source of Python ${version}'s standard library, as a git repository: ${path}`);
+  tell(`Repository: the source of Python ${version}'s standard library, in ${atHome(path)}`);
   return path;
 }
 
@@ -103,17 +104,24 @@ function againCommand(rlm: string, run: string, { repo, config }: TodoDemoOption
 
 function nextSteps(done: { rlm: string; run: string; repo: string; output: string }): string[] {
   const { rlm, run, repo, output } = done;
-  const check = existsSync(repo) ? `git -C ${shellWord(repo)} apply --check ${shellWord(resolve(output))}` : undefined;
+  const patch = shellWord(atHome(resolve(output)));
+  const check = `git -C ${shellWord(atHome(resolve(repo)))} apply --check ${patch}`;
   return [
     '',
-    ...(check === undefined ? [] : [`That the patch applies:  ${check}`]),
+    ...(existsSync(repo) ? [`See for yourself that the patch applies: ${check}`] : []),
     'What to try next:',
-    `  your own repository:  export OPENROUTER_API_KEY=...; ${rlm} run . -p "Find the easiest TODO and resolve it"`,
-    `  watch it:             ${rlm} demo todo --id second here, ${rlm} watch second in another window`,
-    `  kill it:              kill -9 the first in mid-run, then type it again: it goes on where it was (${rlm} result ${run} shows this one)`,
+    `  your own repository   export OPENROUTER_API_KEY=...; ${rlm} run . -p "Find the easiest TODO and resolve it"`,
+    `  watch and look        ${rlm} watch <run> in another window; ${rlm} result ${run} for this one`,
+    `  kill it               ${rlm} demo todo --id mine, kill -9 in mid-run, and the same command again`,
   ];
 }
 
+/** As a shell would read it. */
+function atHome(path: string): string {
+  const home = homedir();
+  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}
+
 function shellWord(text: string): string {
-  return /^[\w./:@=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  return /^[\w./:@=~-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -23,7 +23,9 @@ const ACTIVITIES: Record<AgentReference['state'], string> = {
 
 /** What an agent does now, in a few words. */
 export function activity({ state, status }: AgentReference, workingChildren: number): string {
-  if (state === 'waiting' && workingChildren > 0) return `waiting for ${plural(workingChildren, 'sub-agent')}`;
+  // Its block is still there, but what it waits for says more.
+  if ((state === 'waiting' || state === 'running') && workingChildren > 0)
+    return `waiting for ${plural(workingChildren, 'sub-agent')}`;
   if (state === 'done' && status !== undefined && status !== 'completed') return status;
   return ACTIVITIES[state];
 }

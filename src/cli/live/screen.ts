@@ -47,7 +47,7 @@ export function createScreen(stream: TerminalStream): Screen {
         ? drawn.length
         : drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0);
     const up = Math.min(height, rows - 1);
-    return `\r\u001b[${up}A${columns === drawnColumns ? '' : TO_END_OF_SCREEN}`;
+    return `\r\u001b[${up}A`;
   }
 
   return {
@@ -63,9 +63,9 @@ export function createScreen(stream: TerminalStream): Screen {
       drawnColumns = columns;
     },
     print(text) {
-      const lines = drawn;
-      stream.write(`${BEGIN_FRAME}${toTop()}${TO_END_OF_SCREEN}${text}\n`);
-      stream.write(`${lines.map((line) => `${line}${TO_END_OF_LINE}\n`).join('')}${END_FRAME}`);
+      // Some terminals keep what is erased from their top line on, as if it had scrolled by: overwrite, do not erase.
+      const body = [...text.split('\n'), ...drawn].map((line) => `${line}${TO_END_OF_LINE}\n`).join('');
+      stream.write(`${BEGIN_FRAME}${toTop()}${body}${TO_END_OF_SCREEN}${END_FRAME}`);
     },
     close() {
       if (hidden) stream.write(SHOW_CURSOR);

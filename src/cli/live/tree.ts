@@ -177,7 +177,7 @@ function renderLine(line: TreeLine, { view, columns, working, paint }: LineConte
     columns.task === 0 ? '' : fit(oneLine(agent.task), columns.task),
   ].filter((part) => part !== '');
   const text = parts.length === 0 ? '' : `${' '.repeat(GAP)}${parts.join(' '.repeat(GAP))}`.trimEnd();
-  const whole = `${paint('dim', prefix)}${symbol(agent, view.now, paint)} ${name}`;
+  const whole = `${paint('dim', prefix)}${symbol(agent, { now: view.now, waits: (working.get(agent.agent) ?? 0) > 0, paint })} ${name}`;
   return done ? `${whole}${paint('dim', text)}` : `${whole}${text}`;
 }
 
@@ -185,12 +185,12 @@ function padded(text: string, width: number, pad: (text: string, columns: number
   return width === 0 ? '' : pad(text, width);
 }
 
-function symbol(agent: AgentReference, now: number, paint: Paint): string {
+function symbol(agent: AgentReference, { now, waits, paint }: { now: number; waits: boolean; paint: Paint }): string {
   if (agent.state === 'done') {
     if (agent.status === 'failed') return paint('red', '✗');
     return agent.status === 'cancelled' ? paint('yellow', '–') : paint('green', '✓');
   }
-  if (agent.state === 'waiting') return paint('dim', '◌');
+  if (waits || agent.state === 'waiting') return paint('dim', '◌');
   return paint('cyan', SPINNER[Math.floor(now / 120) % SPINNER.length] ?? '·');
 }
 

@@ -1,7 +1,8 @@
+counts = ", ".join(f"{level}: {count}" for level, count in sorted(by_difficulty.items()))
 answer = f"""Resolved: {choice["file"]}:{choice["line"]}, "{choice["text"]}".
 
-How it was found: {total} TODO, FIXME and XXX comments were read by {len(read)} sub-agents and their own. By difficulty,
-from 1 (mechanical) to 5 (a redesign): {", ".join(f"{count} of {level}" for level, count in sorted(by_difficulty.items()))}.
+How it was found: {total} TODO, FIXME and XXX comments were read by {len(read)} sub-agents and their own. Comments by
+difficulty, from 1 (mechanical) to 5 (a redesign): {counts}.
 Why this one: {choice["why"]}.
 How it was checked: I looked at the place myself; the file still parses; the change is this and nothing else:
 
