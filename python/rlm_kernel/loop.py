@@ -8,6 +8,9 @@ READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 ENDED = select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP
 
 
+_TIDY_AT = 1000
+
+
 class Timer:
     __slots__ = ("callback", "due")
 
@@ -27,6 +30,7 @@ class Loop:
         self._epoll = select.epoll(flags=select.EPOLL_CLOEXEC)
         self._callbacks = {}
         self._timers = []
+        self._tidy_at = _TIDY_AT
 
     def watch(self, descriptor, callback, events=READ):
         """Calls `callback(events)` whenever one of `events` occurs; again with other events to change them."""
@@ -42,6 +46,11 @@ class Loop:
 
     def after(self, seconds, callback):
         timer = Timer(monotonic() + seconds, callback)
+        if len(self._timers) >= self._tidy_at:
+            # Most timers are cancelled long before they are due.
+            self._timers = [other for other in self._timers if other.callback is not None]
+            heapq.heapify(self._timers)
+            self._tidy_at = max(_TIDY_AT, 2 * len(self._timers))
         heapq.heappush(self._timers, timer)
         return timer
 

@@ -113,7 +113,7 @@ class Repl:
         if "linecache" in sys.modules:
             remember_source(sys.modules["linecache"], code, name)
         self._bridge.final = False
-        error = None
+        error = raised = None
         try:
             try:
                 self._in_block = True
@@ -121,12 +121,14 @@ class Repl:
                     exec(part, self._module.__dict__)
             finally:
                 self._in_block = False
-        except BaseException as raised:
+        except BaseException as exception:
             self._in_block = False
-            error = self._judge(raised, message["limit"])
+            raised = exception
+            error = self._judge(exception, message["limit"])
         _flush()
         if os.getpid() != self._pid:
-            _leave_forked_process(error)
+            _leave_forked_process(raised, error)
+        del raised
         return {
             "type": "finished",
             "block": message["block"],
@@ -168,7 +170,7 @@ class Repl:
         if null > 2:
             os.close(null)
         current = (sys.stdin, sys.stdout, sys.stderr)
-        if self._streams is None or any(stream.closed for stream in self._streams) or current != self._streams:
+        if self._streams is None or current != self._streams or not all(map(_is_usable, current)):
             if self._streams is not None:
                 _flush()
             self._streams = (_text_stream(0, "r"), _text_stream(1, "w"), _text_stream(2, "w"))
@@ -228,6 +230,14 @@ def _text_stream(descriptor, mode):
     return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", newline="\n", closefd=False)
 
 
+def _is_usable(stream):
+    try:
+        return not stream.closed
+    except ValueError:
+        # Its buffer was detached.
+        return False
+
+
 def _flush():
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -241,8 +251,10 @@ def _flush_before_processes(event, arguments):
         _flush()
 
 
-def _leave_forked_process(error):
+def _leave_forked_process(raised, error):
     """A forked process that falls out of the block's end must not go on as a second REPL."""
+    if isinstance(raised, SystemExit) and isinstance(raised.code, int):
+        os._exit(raised.code & 0xFF)
     if error is not None:
         try:
             os.write(2, (error + "\n").encode("utf-8", "backslashreplace"))

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { TypedError } from '../domain/failures.ts';
 
-export { findPython, type PythonInterpreter } from './kernel-python.ts';
+export { findPython } from './kernel-python.ts';
 
 const run = promisify(execFile);
 

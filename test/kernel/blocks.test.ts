@@ -143,6 +143,8 @@ const TABLES: Readonly<Record<string, readonly (readonly [string, string, Expect
       'print("here")\nprint("there", file=sys.stderr)',
       { stdout: 'here\n', stderr: 'there\n' },
     ],
+    ['also detached ones', 'sys.stdout.detach()\nsys.stderr.buffer.close()', { status: 'ok' }],
+    ['come back', 'print(1)', ok('1\n')],
     [
       'a descriptor that was replaced',
       'fd = os.open("file", os.O_CREAT | os.O_WRONLY)\nos.dup2(fd, 1)\nprint("into the file")',
@@ -165,6 +167,11 @@ const TABLES: Readonly<Record<string, readonly (readonly [string, string, Expect
       'a forked process that falls through ends',
       'pid = os.fork()\nif pid == 0:\n    raise ValueError("in the child")\nos.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])',
       { status: 'ok', stdout: '1\n', stderr: expect.stringMatching(/in the child/) },
+    ],
+    [
+      'with the code it gives to sys.exit',
+      'if os.fork() == 0:\n    sys.exit(3)\nos.waitstatus_to_exitcode(os.wait()[1])',
+      ok('3\n'),
     ],
     ['and one REPL remains', 'pid = os.fork()\nif pid:\n    print(os.waitpid(pid, 0)[1])', ok('0\n')],
   ],

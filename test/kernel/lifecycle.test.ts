@@ -12,6 +12,8 @@ import { connectKernel } from '../../src/sandbox/kernel-client.ts';
 import { findPython } from '../../src/sandbox/kernel-python.ts';
 import { KernelUnderTest } from './kernel-under-test.ts';
 
+const UNSHARE = '/usr/bin/unshare';
+
 const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
@@ -137,7 +139,7 @@ describe('where it runs', () => {
   });
 
   const unshare = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc'];
-  const canUnshare = spawnSync('unshare', [...unshare, 'true']).status === 0;
+  const canUnshare = spawnSync(UNSHARE, [...unshare, 'true']).status === 0;
 
   it.skipIf(!canUnshare)('as pid 1 of its namespace (skipped where namespaces are not allowed)', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'kernel-pid-1-'));
@@ -147,7 +149,7 @@ describe('where it runs', () => {
     const { path: python } = await findPython();
     const archive = await buildKernelArchive({ python, cacheDirectory: folder });
     const mark = `mark-pid-1-${process.pid}`;
-    const child = spawn('unshare', [...unshare, python, '-s', archive, 'serve', '--socket', join(folder, 'socket')], {
+    const child = spawn(UNSHARE, [...unshare, python, '-s', archive, 'serve', '--socket', join(folder, 'socket')], {
       stdio: 'ignore',
       cwd: folder,
     });

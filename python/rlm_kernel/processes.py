@@ -1,0 +1,64 @@
+"""Everything that runs in the sandbox besides the supervisor: the REPL, what the code started, commands of the host."""
+
+import _signal
+import os
+from time import sleep
+
+from rlm_kernel import system
+
+_KILL_ROUNDS = 200
+
+
+class Processes:
+    def __init__(self):
+        self.repl = None
+        """The ReplProcess; None while there is none."""
+        self.commands = {}
+        """Those of /v1/process, by pid."""
+
+    def others(self):
+        """Living processes of the code besides the REPL: not the host's commands and what they started."""
+        parents = dict(system.descendants(os.getpid()))
+        repl = self.repl.pid if self.repl is not None else -1
+        found = []
+        for pid in parents:
+            ancestor = pid
+            while ancestor in parents and ancestor not in self.commands:
+                ancestor = parents[ancestor]
+            if ancestor not in self.commands and pid != repl:
+                found.append(pid)
+        return found
+
+    def use_more_than(self, limit):
+        """Whether the code's processes together hold more bytes of memory, pages they share counted once."""
+        pids = self.others()
+        if self.repl is not None:
+            pids.append(self.repl.pid)
+        # The exact count is dear; that of resident pages is never below it.
+        return system.resident_bytes(pids) > limit and system.proportional_bytes(pids) > limit
+
+    def kill_others(self):
+        _kill(self.others)
+
+    def kill_all(self):
+        if os.getpid() == 1:
+            try:
+                os.kill(-1, _signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        else:
+            _kill(lambda: [pid for pid, _ in system.descendants(os.getpid())])
+
+
+def _kill(find):
+    """Kills what `find` returns until it returns nothing: what is killed may just have forked."""
+    for _ in range(_KILL_ROUNDS):
+        pids = find()
+        if not pids:
+            return
+        for pid in pids:
+            try:
+                os.kill(pid, _signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        sleep(0.001)
