@@ -27,6 +27,12 @@ const LEFT_OUT = new Set([
   'turtledemo',
 ]);
 
+/**
+ * Where the library is in the repository, as in Python's own: at the top, where agents work, its modules would take
+ * the place of those that the agents' code imports.
+ */
+const FOLDER = 'Lib';
+
 /** Written for this installation, not part of the library's source. */
 const OF_THE_INSTALLATION = /^(_sysconfig(data)?_.*|sitecustomize|usercustomize)\.py$/;
 
@@ -61,7 +67,7 @@ export async function demoRepository(cacheDirectory: string, onMaking: () => voi
   await mkdir(dirname(path), { recursive: true });
   const staging = await mkdtemp(`${path}.making-`);
   try {
-    const copied = await copySources(library, staging);
+    const copied = await copySources(library, join(staging, FOLDER));
     if (copied === 0) {
       throw new CommandError(
         `Python ${version} comes without the source of its library (${library}): name a repository with --repo.`,

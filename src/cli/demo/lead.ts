@@ -5,6 +5,9 @@ import { pythonCode, pythonLiteral, thinkAndRun } from './python-code.ts';
 /** Sub-agents of the root, where the repository has as many parts. */
 const WANTED = 12;
 
+/** The turn in which it edits; the first is 0. */
+const EDIT_TURN = 4;
+
 /** A proposal among the reports, as the code prints it. */
 interface Choice {
   readonly file: string;
@@ -16,7 +19,7 @@ interface Choice {
 /** The root: it surveys, delegates, chooses from the reports, looks for itself, edits, checks and concludes. */
 export function leadReply(conversation: Conversation): string | undefined {
   const { turn, last } = conversation;
-  if (last.includes('\n[error]')) return giveUp(last);
+  if (last.includes('\n[error]')) return giveUp(conversation);
   if (turn === 0) return survey();
   if (turn === 1) return delegate(last);
   if (turn === 2) return choose(last);
@@ -86,12 +89,16 @@ function concludeUnresolved(): string {
   );
 }
 
-function giveUp(last: string): string {
-  const reason = last.slice(last.indexOf('\n[error]')).trim().split('\n').at(-3) ?? '';
-  return thinkAndRun(
-    'My code fails here in a way that I do not understand. I take back what I may have changed and say so.',
-    `import subprocess\n\nsubprocess.run(["git", "checkout", "--", "."])\nFINAL(${pythonLiteral(`Nothing was changed. My code failed: ${reason}`)})`,
-  );
+function giveUp({ last, turn }: Conversation): string {
+  const error = last.slice(last.indexOf('\n[error]')).trim().split('\n');
+  const reason = error.findLast((line) => /^\w*(Error|Exception|Exit)\b/.test(line)) ?? error.at(1) ?? '';
+  const finish = `FINAL(${pythonLiteral(`Nothing was changed, because my code failed: ${reason}`)})`;
+  return turn > EDIT_TURN
+    ? thinkAndRun(
+        'Something is wrong with my change. I take it back and say so.',
+        `git("checkout", "--", ".")\n${finish}`,
+      )
+    : thinkAndRun('My code fails here in a way that I cannot mend. I have changed nothing, and say so.', finish);
 }
 
 function choiceIn({ messages }: Conversation): Choice | undefined {

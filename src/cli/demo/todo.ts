@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -104,11 +104,11 @@ function againCommand(rlm: string, run: string, { repo, config }: TodoDemoOption
 
 function nextSteps(done: { rlm: string; run: string; repo: string; output: string }): string[] {
   const { rlm, run, repo, output } = done;
-  const patch = shellWord(atHome(resolve(output)));
-  const check = `git -C ${shellWord(atHome(resolve(repo)))} apply --check ${patch}`;
+  const [folder, patch] = [repo, output].map((path) => shellWord(atHome(resolve(path))));
+  const checkable = existsSync(repo) && (statSync(output, { throwIfNoEntry: false })?.size ?? 0) > 0;
   return [
     '',
-    ...(existsSync(repo) ? [`See for yourself that the patch applies: ${check}`] : []),
+    ...(checkable ? [`See for yourself that the patch applies: git -C ${folder} apply --check ${patch}`] : []),
     'What to try next:',
     `  your own repository   export OPENROUTER_API_KEY=...; ${rlm} run . -p "Find the easiest TODO and resolve it"`,
     `  watch and look        ${rlm} watch <run> in another window; ${rlm} result ${run} for this one`,

@@ -88,8 +88,8 @@ def judge(path, number, text, lines):
         uses, others = uses_of(name, path, number, tree)
         if uses:
             return 4, f"says that {name} is unused, but {uses[0]} uses it", None
-        elsewhere = f"none of the {others} other files with that word means this one"
-        return 1, f"nothing reads the constant {name}: no other line of its file, and {elsewhere}", edit_of(number, "", lines)
+        why = f"nothing reads the constant {name}: no line of its file, and no other file ({others} hold the word)"
+        return 1, why, edit_of(number, "", lines)
     following = lines[number].lstrip() if number < len(lines) else ""
     if not MARKER.sub("", text).strip(" .!-") and not following.startswith(("#", "//")):
         code = re.sub(r"\s*(#|//)[^#/]*$", "", line.rstrip("\r\n"))
