@@ -1,0 +1,23 @@
+import type { Scenario } from './scenarios.ts';
+
+/** Somebody who can play scenarios: durable-rlm itself, or a peer. */
+export interface Contestant {
+  readonly name: string;
+  /** One line on how it is run. */
+  readonly how: string;
+  /** Plays a scenario once. @throws Error when it gives no answer at all */
+  play(scenario: Scenario): Promise<Performance>;
+  close(): Promise<void>;
+}
+
+/** One play of a scenario. */
+export interface Performance {
+  /** From the start to the result, with everything warm. */
+  readonly seconds: number;
+  /** The root's answer; undefined where there was none. */
+  readonly answer: string | undefined;
+  /** CPU seconds by part. */
+  readonly cpu: Readonly<Record<string, number>>;
+  /** Greatest resident memory by part, in megabytes. */
+  readonly memory: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,88 @@
+/** One shape of work, the same for everybody who is measured: only the model's latency cannot be avoided. */
+export interface Scenario {
+  readonly name: ScenarioName;
+  readonly title: string;
+  /** Agents, the root included. */
+  readonly agents: number;
+  /** Seconds of model time on the critical path. */
+  readonly ideal: number;
+  /** What overhead is divided by; undefined: it is given for the whole. */
+  readonly iterations: number | undefined;
+  readonly limits: { readonly max_sandboxes: number; readonly max_parallel: number; readonly max_depth: number };
+  /** The reports that the root must hand in, by the number of entries in each agent's clone. */
+  readonly reports: (entries: number) => readonly string[];
+}
+
+export type ScenarioName = 'chain' | 'tree' | 'tree-grep' | 'fan';
+
+/** Milliseconds from a request to the reply of the scripted model. */
+export const LATENCY = 200;
+/** The root's task, by which the scripts' code knows the root. */
+export const ROOT_TASK = 'Benchmark: report on the repository.';
+export const CHAIN_LENGTH = 20;
+export const TREE_CHILDREN = 25;
+/** So many of the children start one sub-agent each: with the root, the reference's 41 agents. */
+export const TREE_GRANDCHILDREN = 15;
+export const FAN_CHILDREN = 200;
+
+const seconds = (turns: number): number => (turns * LATENCY) / 1000;
+
+const tree = {
+  agents: 1 + TREE_CHILDREN + TREE_GRANDCHILDREN,
+  // A turn of the root, of a child, two of a grandchild, one of the child, three of the root.
+  ideal: seconds(8),
+  iterations: undefined,
+  limits: { max_sandboxes: 50, max_parallel: 50, max_depth: 2 },
+  reports: (entries) =>
+    Array.from({ length: TREE_CHILDREN }, (_, part) => {
+      const closer = part < TREE_GRANDCHILDREN;
+      const below = closer ? ` Look closely at part ${part}: ${entries} entries.` : '';
+      return `Inspect part ${part}${closer ? ' and look closer' : ''}: ${entries} entries.${below}`;
+    }),
+} satisfies Partial<Scenario>;
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'chain',
+    title: `one agent, ${CHAIN_LENGTH} iterations`,
+    agents: 1,
+    ideal: seconds(CHAIN_LENGTH),
+    iterations: CHAIN_LENGTH,
+    limits: { max_sandboxes: 1, max_parallel: 1, max_depth: 1 },
+    reports: () => [String(CHAIN_LENGTH)],
+  },
+  { name: 'tree', title: '41 agents: a root, 25 below it, 15 below those', ...tree },
+  { name: 'tree-grep', title: 'the same, each with a git grep over its clone', ...tree },
+  {
+    name: 'fan',
+    title: `${FAN_CHILDREN} agents at once below a root`,
+    agents: 1 + FAN_CHILDREN,
+    ideal: seconds(4),
+    iterations: undefined,
+    limits: { max_sandboxes: 300, max_parallel: 200, max_depth: 1 },
+    reports: (entries) =>
+      Array.from({ length: FAN_CHILDREN }, (_, part) => `Inspect part ${part}: ${entries} entries.`),
+  },
+];
+
+/** How many agents' answers arrived whole and in their places, the root's own included. */
+export function countAnswers(answer: string | undefined, expected: readonly string[]): number {
+  const reports = parseReports(answer);
+  if (reports === undefined) return 0;
+  const arrived = expected.map((report, index) => agentsOf(report).filter((part) => reports[index]?.includes(part)));
+  return 1 + arrived.flat().length;
+}
+
+/** `Inspect part 3 and look closer: 7 entries. Look closely at part 3: 7 entries.` is what two agents say. */
+function agentsOf(report: string): string[] {
+  return report === String(CHAIN_LENGTH) ? [] : report.split(/(?<=\.) /);
+}
+
+function parseReports(answer: string | undefined): string[] | undefined {
+  try {
+    const value: unknown = JSON.parse(answer ?? '');
+    return Array.isArray(value) ? value.map(String) : undefined;
+  } catch {
+    return undefined;
+  }
+}
