@@ -218,12 +218,13 @@ export function canonicalJson(value: unknown): string {
 
 const KINDS = new Set(['task', 'reply', 'answers', 'block', 'end']);
 
-/** @throws Error naming what is wrong when the bytes are not a record that this version knows. */
-export function parseRecord(json: string): ChainRecord {
-  const value = JSON.parse(json) as Partial<ChainRecord> | null;
-  if (value === null || typeof value !== 'object' || !KINDS.has(value.kind ?? ''))
+/** @throws Error naming what is wrong when the value is not a record that this version knows. */
+export function checkedRecord(value: unknown): ChainRecord {
+  const record = value as Partial<ChainRecord> | null;
+  if (record === null || typeof record !== 'object' || !KINDS.has(record.kind ?? ''))
     throw new Error('not a trajectory record');
-  if (value.v !== 1)
-    throw new Error(`a ${value.kind} record of version ${value.v}; this version of durable-rlm reads version 1`);
-  return value as ChainRecord;
+  if (record.v !== 1) {
+    throw new Error(`a ${record.kind} record of version ${record.v}; this version of durable-rlm reads version 1`);
+  }
+  return record as ChainRecord;
 }

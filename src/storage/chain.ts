@@ -1,4 +1,4 @@
-import { canonicalJson, parseRecord, type ChainRecord, type RunSpecification } from '../domain/records.ts';
+import { canonicalJson, checkedRecord, type ChainRecord, type RunSpecification } from '../domain/records.ts';
 import type { BlobStore } from './blob-store.ts';
 
 /**
@@ -22,22 +22,23 @@ export function createChains(
 ): Chains {
   const cache = createCache(cacheCharacters);
 
-  async function read(hash: string): Promise<string> {
+  async function read(hash: string): Promise<unknown> {
     const cached = cache.get(hash);
     if (cached !== undefined) return cached;
     const text = Buffer.from(await blobs.get(hash)).toString('utf8');
-    cache.set(hash, text);
-    return text;
+    const value: unknown = JSON.parse(text);
+    cache.set(hash, value, text.length);
+    return value;
   }
 
   async function write(value: unknown): Promise<string> {
     const text = canonicalJson(value);
     const hash = await blobs.put(Buffer.from(text, 'utf8'));
-    cache.set(hash, text);
+    cache.set(hash, value, text.length);
     return hash;
   }
 
-  const record = async (hash: string): Promise<ChainRecord> => parseRecord(await read(hash));
+  const record = async (hash: string): Promise<ChainRecord> => checkedRecord(await read(hash));
 
   return {
     append: write,
@@ -51,38 +52,37 @@ export function createChains(
       }
       return records.toReversed();
     },
-    specification: async (hash) => JSON.parse(await read(hash)) as RunSpecification,
+    specification: async (hash) => (await read(hash)) as RunSpecification,
     putJson: write,
-    getJson: async (hash) => JSON.parse(await read(hash)) as unknown,
+    getJson: read,
   };
 }
 
 interface Cache {
-  get(hash: string): string | undefined;
-  set(hash: string, text: string): void;
+  get(hash: string): unknown;
+  set(hash: string, value: unknown, size: number): void;
 }
 
-/** Keeps what was used last; a text that would fill more than a tenth of it is not kept. */
+/** Keeps what was used last, up to `capacity` characters of JSON; what would fill more than a tenth is not kept. */
 function createCache(capacity: number): Cache {
-  const texts = new Map<string, string>();
-  let size = 0;
+  const entries = new Map<string, { readonly value: unknown; readonly size: number }>();
+  let total = 0;
   return {
     get(hash) {
-      const text = texts.get(hash);
-      if (text !== undefined) {
-        texts.delete(hash);
-        texts.set(hash, text);
-      }
-      return text;
+      const entry = entries.get(hash);
+      if (entry === undefined) return undefined;
+      entries.delete(hash);
+      entries.set(hash, entry);
+      return entry.value;
     },
-    set(hash, text) {
-      if (text.length > capacity / 10 || texts.has(hash)) return;
-      texts.set(hash, text);
-      size += text.length;
-      for (const [oldest, old] of texts) {
-        if (size <= capacity) break;
-        texts.delete(oldest);
-        size -= old.length;
+    set(hash, value, size) {
+      if (size > capacity / 10 || entries.has(hash)) return;
+      entries.set(hash, { value, size });
+      total += size;
+      for (const [oldest, entry] of entries) {
+        if (total <= capacity) break;
+        entries.delete(oldest);
+        total -= entry.size;
       }
     },
   };

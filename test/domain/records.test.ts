@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { agentDepth, runIdProblem, splitAgentWorkflowId } from '../../src/domain/ids.ts';
-import { canonicalJson, parseRecord } from '../../src/domain/records.ts';
+import { canonicalJson, checkedRecord } from '../../src/domain/records.ts';
 
 describe('canonical JSON', () => {
   it('sorts keys at every depth and leaves out what is undefined', () => {
@@ -14,9 +14,9 @@ describe('canonical JSON', () => {
 
 describe('reading a record', () => {
   it('refuses what is none, and versions it does not know', () => {
-    expect(() => parseRecord('{"kind":"other","v":1}')).toThrow('not a trajectory record');
-    expect(() => parseRecord('{"kind":"task","v":2}')).toThrow('version 2');
-    expect(() => parseRecord('null')).toThrow('not a trajectory record');
+    expect(() => checkedRecord({ kind: 'other', v: 1 })).toThrow('not a trajectory record');
+    expect(() => checkedRecord({ kind: 'task', v: 2 })).toThrow('version 2');
+    expect(() => checkedRecord(null)).toThrow('not a trajectory record');
   });
 });
 

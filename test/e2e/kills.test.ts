@@ -86,10 +86,10 @@ describe('a tree of 41 agents', () => {
     'block.recorded',
     'answers.delivered',
     'answers.recorded',
-    'prompt.replied',
-    'prompt.recorded',
     'end.recorded',
     'sandbox.destroyed',
+    'prompt.replied',
+    'prompt.recorded',
     'patch.extracted',
   ];
 
