@@ -103,10 +103,12 @@ interface Found extends OpenTemporal {
 
 /** On a server that runs. */
 async function mustFind(session: Session, run: string): Promise<Found> {
+  const stored = await findRun(session.blobs, run);
+  if (stored?.outcome !== undefined) throw hasEnded(run);
   const found = await session.findTemporal();
   const known = await found?.runs.describe(run);
   if (found !== undefined && known !== undefined) return { ...found, known };
-  if (found === undefined && (await findRun(session.blobs, run)) !== undefined) {
+  if (found === undefined && stored !== undefined) {
     throw new CommandError(
       `Run ${run} sleeps, because no Temporal server runs here: rlm resume ${run} goes on with it.`,
       EXIT_FAILED,

@@ -42,6 +42,8 @@ const UNANSWERED = 3;
 /** Milliseconds between inquiries into what is stuck, for which an agent must have stood still; and agents asked after. */
 const INQUIRE = 3000;
 const MOST_STUCK = 5;
+/** Milliseconds that agents get to end in after their run. */
+const CLEAN_UP = 5000;
 /** Milliseconds in which a second Ctrl-C cancels. */
 const SECOND_CHANCE = 2000;
 
@@ -71,6 +73,7 @@ export async function followRun(input: FollowInput): Promise<Followed> {
       if (event.kind === 'interrupted') {
         if ((await presses.handle(event.signal)) === 'leave') return { kind: 'detached' };
       } else if (event.kind !== 'looked') {
+        if (event.kind === 'ended' && worker !== undefined) await untilCleanedUp(input);
         return event;
       }
       if (presses.timeIsUp()) return { kind: 'detached' };
@@ -84,6 +87,12 @@ export async function followRun(input: FollowInput): Promise<Followed> {
     await looking;
     await watcher.finish();
   }
+}
+
+/** Agents of a run that was ended early remove their sandboxes after it: without this process nobody would. */
+async function untilCleanedUp({ runs, run }: FollowInput): Promise<void> {
+  const deadline = Date.now() + CLEAN_UP;
+  while (Date.now() < deadline && (await runs.countOpenAgents(run).catch(() => 0)) > 0) await delay(100);
 }
 
 async function repeat(signal: AbortSignal, act: () => Promise<void>): Promise<void> {

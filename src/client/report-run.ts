@@ -18,8 +18,8 @@ export interface RunReport {
   readonly reader: RunReader;
 }
 
-const NO_SERVER = 'no Temporal server is running here: rlm up starts it';
-export const NO_WORKER = 'no worker is at work on it: rlm up starts one, or repeat the command that started the run';
+const NO_SERVER = 'no Temporal server is running here: rlm resume goes on with the run, rlm up with all that sleep';
+export const NO_WORKER = 'no worker is at work on it: rlm resume goes on with the run, rlm up with all that sleep';
 
 /**
  * @param runs undefined where Temporal cannot be reached

@@ -56,6 +56,8 @@ export interface TemporalRuns {
   /** Waits for the end, through outages of the server. */
   end(run: string, options: { execution?: string; signal: AbortSignal; onOutage?: () => void }): Promise<RunEnd>;
   list(limit: number): Promise<TemporalRun[]>;
+  /** Agents of a run that have not ended; those of a run that was ended early may still be cleaning up. */
+  countOpenAgents(run: string): Promise<number>;
   /** What goes wrong again and again just now, such as a model that cannot be reached. */
   troubles(run: string, agents: readonly string[]): Promise<Trouble[]>;
 }
@@ -143,6 +145,11 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
           await pause(RETRY_PAUSE, signal);
         }
       }
+    },
+
+    async countOpenAgents(run) {
+      const query = `WorkflowId STARTS_WITH '${run}/' AND ExecutionStatus = 'Running'`;
+      return (await workflow.count(query)).count;
     },
 
     async troubles(run, agents) {

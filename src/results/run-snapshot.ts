@@ -17,20 +17,22 @@ export interface RunTotals {
   readonly usage: Usage;
 }
 
-/** Sums over the tree. Of a run that has ended its outcome counts, which knows what references do not. */
+/**
+ * Sums over the tree. Of a run that has ended its outcome counts, which knows what references do not; where it was
+ * ended early, agents may have done more than had reached the root.
+ */
 export function runTotals({ run, agents }: RunSnapshot): RunTotals {
-  const done = agents.filter((agent) => agent.state === 'done').length;
-  if (run.outcome !== undefined) {
-    const { max_depth, iterations, sandboxes, usage } = run.outcome;
-    return { agents: run.outcome.agents, done, max_depth, iterations, sandboxes, usage };
-  }
+  const { outcome } = run;
+  const seen = agents.reduce((sum, agent) => addUsage(sum, agent.usage), NO_USAGE);
+  const depths = agents.map((agent) => agent.depth);
+  const iterations = agents.reduce((sum, agent) => sum + agent.iteration, 0);
   return {
-    agents: agents.length,
-    done,
-    max_depth: agents.reduce((depth, agent) => Math.max(depth, agent.depth), 0),
-    iterations: agents.reduce((sum, agent) => sum + agent.iteration, 0),
-    sandboxes: agents.filter((agent) => agent.sandbox !== null).length,
-    usage: agents.reduce((sum, agent) => addUsage(sum, agent.usage), NO_USAGE),
+    agents: Math.max(agents.length, outcome?.agents ?? 0),
+    done: agents.filter((agent) => agent.state === 'done').length,
+    max_depth: Math.max(0, outcome?.max_depth ?? 0, ...depths),
+    iterations: Math.max(iterations, outcome?.iterations ?? 0),
+    sandboxes: Math.max(agents.filter((agent) => agent.sandbox !== null).length, outcome?.sandboxes ?? 0),
+    usage: outcome === undefined || seen.llm_calls > outcome.usage.llm_calls ? seen : outcome.usage,
   };
 }
 

@@ -77,9 +77,12 @@ function endLine(agent: AgentReference): string {
   return `${name(agent)} ${activity(agent, 0)} (${details.filter((part) => part !== '').join(', ')})`;
 }
 
-function failures(agents: readonly AgentReference[]): string {
-  const failed = agents.filter(({ status }) => status === 'failed').length;
-  return failed === 0 ? '' : ` (${failed} failed)`;
+function exceptions(agents: readonly AgentReference[]): string {
+  const parts = (['failed', 'cancelled'] as const).flatMap((status) => {
+    const count = agents.filter((agent) => agent.status === status).length;
+    return count === 0 ? [] : [`${count} ${status}`];
+  });
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
 function range(agents: readonly AgentReference[]): string {

@@ -54,7 +54,7 @@ describe('plain lines', () => {
       ...many.map((id, index) => agent(id, index < 2 ? { ...DONE, status: 'failed' } : DONE)),
     );
     expect(describeChanges(before, during, OPTIONS)).toEqual(['300 agents started: 0.1 to 0.300']);
-    expect(describeChanges(during, after, OPTIONS)).toEqual(['300 agents done: 0.1 to 0.300 (2 failed)']);
+    expect(describeChanges(during, after, OPTIONS)).toEqual(['300 agents ended: 0.1 to 0.300 (2 failed)']);
   });
 
   it('tell of the turns of sub-agents when asked to', () => {
