@@ -42,6 +42,13 @@ def _act_after_loading(spec, action):
     spec.loader = Loader()
 
 
+def _prefer_fork(multiprocessing):
+    """The code's functions live in a `__main__` without a file: only a fork can find them. The default since 3.14
+    is another one; the code may still choose."""
+    if sys.version_info >= (3, 14):
+        multiprocessing.context._default_context._default_context = multiprocessing.get_context("fork")
+
+
 def _ignore_ends_of_blocks(asyncio_log):
     """A task that FINAL or the time limit ended has no exception that somebody should have retrieved."""
     asyncio_log.logger.addFilter(
@@ -55,8 +62,7 @@ def act_on_imports(seed, remember_sources):
         # Random numbers repeat themselves when a sandbox is rebuilt.
         "random": lambda module: module.seed(seed),
         "numpy.random": lambda module: module.seed(seed % (1 << 32)),
-        # The code's functions live in a `__main__` without a file: only a fork can find them.
-        "multiprocessing": lambda module: module.set_start_method("fork"),
+        "multiprocessing": _prefer_fork,
         "linecache": remember_sources,
         "asyncio.log": _ignore_ends_of_blocks,
     }

@@ -30,6 +30,8 @@ export interface KernelTransport {
 /** Pauses of the check whether a kernel that cut or refused a connection is still there, in milliseconds. */
 const CHECKS = [0, 50, 150, 400] as const;
 const CHECK_TIMEOUT = 2_000;
+/** Bytes; the kernel reads no longer request. */
+const BODY_LIMIT = 256 * 1024 * 1024;
 /** The kernel's own replies of an error are one sentence. */
 const ERROR_LIMIT = 64 * 1024;
 
@@ -123,6 +125,9 @@ async function attempt(request: KernelRequest, open: OpenRequest): Promise<Buffe
   const { signal } = request;
   signal?.throwIfAborted();
   const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
+  if (body !== undefined && body.length > BODY_LIMIT) {
+    throw new TypedError('Input.Invalid', `${request.path}: ${body.length} bytes are more than a kernel takes.`);
+  }
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const outgoing = open(request.path, body === undefined ? {} : { 'content-length': body.length });
   const timer = setTimeout(() => {

@@ -230,6 +230,25 @@ describe('the end of a block with calls', () => {
     await under.answer({ '1.2': 'B' });
   });
 
+  it('large arguments come in several replies', async () => {
+    await under.exec(
+      'from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as pool:\n    r = list(pool.map(look_up, [c * 17_000_000 for c in "abc"]))\nprint(r)',
+    );
+    const sizes: number[] = [];
+    for (let after = 0; after < 3;) {
+      // oxlint-disable-next-line no-await-in-loop
+      const reply = await under.events(after);
+      expect(reply.events.length).toBeLessThan(3);
+      for (const event of reply.events) {
+        if (event.type === 'call') sizes.push(String(event.arguments['key']).length);
+      }
+      after = reply.cursor;
+    }
+    expect(sizes).toEqual([17_000_000, 17_000_000, 17_000_000]);
+    await under.answer({ '1.1': 1, '1.2': 2, '1.3': 3 });
+    expect(await under.events(3)).toMatchObject({ state: 'done', events: [{ result: { status: 'ok' } }] });
+  });
+
   it('a caller that is killed leaves no call behind', async () => {
     await under.exec(
       'import os, signal\npid = os.fork()\nif pid == 0:\n    llm_query("x"); os._exit(0)\nopen("pid", "w").write(str(pid))\nos.waitpid(pid, 0)',

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -42,8 +43,9 @@ function alive(mark: string): string[] {
 }
 
 /** Looks again and again: processes end without telling. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  // oxlint-disable-next-line no-await-in-loop
+  while (!(await condition())) {
     // oxlint-disable-next-line no-await-in-loop
     await delay(10);
   }
@@ -182,6 +184,25 @@ describe('where it runs', () => {
     expect(alive(mark)).toEqual([]);
   });
 
+  it('on a TCP port', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kernel-tcp-'));
+    cleanups.push(() => {
+      rmSync(folder, { recursive: true });
+    });
+    const { path: python } = await findPython();
+    const archive = await buildKernelArchive({ python, cacheDirectory: folder });
+    const port = await freePort();
+    const child = spawn(python, ['-s', archive, 'serve', '--tcp', String(port)], { stdio: 'ignore', cwd: folder });
+    cleanups.push(async () => {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      await ended;
+    });
+    const kernel = connectKernel({ url: `http://127.0.0.1:${port}` });
+    await until(() => kernel.info().then(Boolean, () => false));
+    expect(await kernel.process({ argv: ['echo', 'x'] })).toMatchObject({ stdout: 'eAo=' });
+  });
+
   it('with a socket it inherits', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'kernel-fd-'));
     cleanups.push(() => {
@@ -236,6 +257,16 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
 }
 
 async function post(under: { readonly socketPath: string }, path: string): Promise<void> {
