@@ -32,7 +32,12 @@ export function describeChanges(
       turnLine,
       (list) => `${plural(list.length, 'agent')} began a new iteration: ${range(list)}`,
     ),
-    ...grouped(ended, most, endLine, (list) => `${plural(list.length, 'agent')} done: ${range(list)}${failures(list)}`),
+    ...grouped(
+      ended,
+      most,
+      endLine,
+      (list) => `${plural(list.length, 'agent')} ended: ${range(list)}${exceptions(list)}`,
+    ),
   ];
 }
 

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createScreen } from '../../../src/cli/live/screen.ts';
 
+// An escape sequence, or a character.
+const TOKENS = new RegExp(String.raw`\u001b\[\??[\d;]*[A-Za-z]|[\s\S]`, 'gu');
+
 /** A terminal of a few lines that knows the sequences a screen writes, and wraps as terminals do. */
 function createTerminal(columns: number, rows: number) {
   let lines: string[] = [''];
@@ -10,15 +13,11 @@ function createTerminal(columns: number, rows: number) {
     columns,
     rows,
     write(text: string): void {
-      for (const [token] of text.matchAll(/\u001b\[\??[\d;]*[A-Za-z]|[\s\S]/gu)) apply(token);
+      for (const [token] of text.matchAll(TOKENS)) apply(token);
     },
     resize(next: { columns: number }): void {
       // Terminals wrap lines again that have become too long, and the cursor stays with its line.
-      const wrapped = lines.flatMap((line, index) => {
-        const parts = line.match(new RegExp(`.{1,${next.columns}}`, 'gu')) ?? [''];
-        if (index < row) row += 0;
-        return parts;
-      });
+      const wrapped = lines.flatMap((line) => line.match(new RegExp(`.{1,${next.columns}}`, 'gu')) ?? ['']);
       row += wrapped.length - lines.length;
       lines = wrapped;
       terminal.columns = next.columns;

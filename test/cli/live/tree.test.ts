@@ -34,7 +34,7 @@ function fortyOne(): AgentReference[] {
   for (let n = 1; n <= 25; n += 1) {
     const parent = n <= 5;
     agents.push(agent(`0.${n}`, parent ? { state: 'waiting' } : n % 3 === 0 ? { state: 'running' } : DONE));
-    for (let m = 1; parent && m <= 3; m += 1)
+    for (let m = 1; m <= (parent ? 3 : 0); m += 1)
       agents.push(agent(`0.${n}.${m}`, m === 1 ? { state: 'starting', iteration: 0, usage: NO_USAGE } : DONE));
   }
   return agents;
