@@ -1,7 +1,8 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RepositorySource } from '../../src/sandbox/provider.ts';
 import { bundleRepository } from '../../src/sandbox/repository/bundle.ts';
 import { RepositoryCache } from '../../src/sandbox/repository/repository-cache.ts';
@@ -242,6 +243,20 @@ describe('a local repository', () => {
     const before = look();
     await travel(path);
     expect(look()).toEqual(before);
+  });
+
+  it('leaves nothing behind when its bundle is not wanted', async () => {
+    const temporary = fresh('temporary');
+    mkdirSync(temporary);
+    vi.stubEnv('TMPDIR', temporary);
+    const bundle = await bundleRepository(makeRepository(fresh('plain'), { a: 'a\n' }));
+    bundle.stream.destroy();
+    await once(bundle.stream, 'close');
+    expect(readdirSync(temporary)).toEqual([]);
+    const half = await bundleRepository(makeRepository(fresh('plain'), { a: new Uint8Array(3_000_000) }));
+    for await (const chunk of half.stream) if (chunk !== undefined) break;
+    await expect.poll(() => readdirSync(temporary)).toEqual([]);
+    vi.unstubAllEnvs();
   });
 
   it('that cannot be packed ends the stream with the reason', async () => {

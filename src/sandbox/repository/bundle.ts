@@ -30,15 +30,11 @@ export async function bundleRepository(
 ): Promise<RepositoryBundle> {
   const repository = await openLocalRepository(request.path, signal);
   const warnings = [...(await uncommittedChanges(repository, signal)), ...shallowWarning(repository)];
-  const scratch = await mkdtemp(join(tmpdir(), 'durable-rlm-bundle-'));
-  const remove = (): Promise<void> => rm(scratch, { recursive: true, force: true });
-  try {
-    await borrowObjects(scratch, repository, request.commit, signal);
-  } catch (error) {
-    await remove();
-    throw error;
-  }
-  return { stream: Readable.from(bundleChunks(scratch, signal, remove), { objectMode: false }), warnings };
+  const where = repository.bare ? repository.gitDirectory : repository.top;
+  const there = await runGit(['cat-file', '-e', `${request.commit}^{commit}`], { cwd: where, signal });
+  if (there.code !== 0)
+    throw new TypedError('Repository.NotFound', `${repository.top} has no commit ${request.commit}.`);
+  return { stream: Readable.from(bundleChunks(repository, request.commit, signal), { objectMode: false }), warnings };
 }
 
 function shallowWarning(repository: LocalRepository): string[] {
@@ -84,12 +80,15 @@ function quoteAlternate(path: string): string {
   return /["\\\n]|^#/.test(path) ? JSON.stringify(path) : path;
 }
 
+/** Nothing is made before the stream is read: one that nobody reads leaves nothing. */
 async function* bundleChunks(
-  scratch: string,
+  repository: LocalRepository,
+  commit: string,
   signal: AbortSignal | undefined,
-  remove: () => Promise<void>,
 ): AsyncGenerator {
+  const scratch = await mkdtemp(join(tmpdir(), 'durable-rlm-bundle-'));
   try {
+    await borrowObjects(scratch, repository, commit, signal);
     const running = spawnGit(['bundle', 'create', '--quiet', '-', '--all'], {
       gitDirectory: scratch,
       signal,
@@ -104,6 +103,6 @@ async function* bundleChunks(
       throw new TypedError('Repository.Unavailable', `The repository could not be packed: ${why}`);
     }
   } finally {
-    await remove();
+    await rm(scratch, { recursive: true, force: true });
   }
 }
