@@ -62,7 +62,7 @@ export function createProgram(context: CommandContext): Command {
 }
 
 /** @returns the exit code */
-export async function runProgram(arguments_: readonly string[], io: Io = processIo()): Promise<number> {
+export async function runProgram(argv: readonly string[], io: Io = processIo()): Promise<number> {
   let exitCode = EXIT_DONE;
   const program = createProgram({
     io,
@@ -71,8 +71,8 @@ export async function runProgram(arguments_: readonly string[], io: Io = process
     },
   });
   try {
-    if (arguments_.length === 0) program.outputHelp();
-    else await program.parseAsync([...arguments_], { from: 'user' });
+    if (argv.length === 0) program.outputHelp();
+    else await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     // Commander has printed its own messages; help and version are no errors.
     if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;

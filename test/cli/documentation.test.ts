@@ -21,7 +21,7 @@ function table(rows: readonly (readonly [term: string, description: string])[]):
 /** What a command takes, as its help has it. */
 function renderCommand(command: Command): string {
   const help = command.createHelp();
-  const arguments_ = command.registeredArguments.map((argument) =>
+  const placeholders = command.registeredArguments.map((argument) =>
     argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
   );
   const options = help
@@ -36,7 +36,7 @@ function renderCommand(command: Command): string {
   ];
   const description = command.description();
   return [
-    `### rlm ${[command.name(), ...arguments_].join(' ')}`,
+    `### \`rlm ${[command.name(), ...placeholders].join(' ')}\``,
     `${description.charAt(0).toUpperCase()}${description.slice(1)}.${table(rows)}`,
   ].join('\n\n');
 }
