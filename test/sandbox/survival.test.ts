@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findByText } from '../../src/sandbox/host/processes.ts';
+import { findMarked, type ProcessIdentity } from '../../src/sandbox/host/processes.ts';
 import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local/index.ts';
 import { makeRepository, sandboxRequest, shell, temporaryFolder, type TestRepository } from './fixtures.ts';
 
@@ -66,12 +66,8 @@ describe('local sandboxes', () => {
     };
   };
 
-  const processesOfState = (): unknown[] =>
-    // Of a sandbox: its command line names the state directory by a hash, bubblewrap's the same.
-    findByText(
-      readdirSync(`${directories.stateDirectory}/sandboxes`).map((id) => `/${id}/`),
-      false,
-    );
+  const processesWith = (commandLine: readonly string[]): ProcessIdentity[] =>
+    findMarked({ commandLine, environment: [] });
 
   it('survive kill -9 of the worker that made them, and of its launcher', async () => {
     const worker = await startWorker('survivor', 2);
@@ -111,7 +107,7 @@ describe('local sandboxes', () => {
       for (const { handle } of await provider.list()) await provider.destroy(handle);
       // A launcher that lives ends when its input does; what it was starting finds its folder gone.
       await expect.poll(() => existsSync(`/proc/${worker.launcher}/cmdline`), { timeout: 10_000 }).toBe(false);
-      await expect.poll(() => findByText([`/round-${round}-`], false), { timeout: 10_000 }).toEqual([]);
+      await expect.poll(() => processesWith([`/round-${round}-`]), { timeout: 10_000 }).toEqual([]);
       await provider.list();
       expect(readdirSync(`${directories.stateDirectory}/sandboxes`)).toEqual([]);
     }
@@ -135,14 +131,14 @@ describe('local sandboxes', () => {
         else expect(existsSync(`${directories.stateDirectory}/sandboxes/${id}`)).toBe(false);
       }
       for (const { handle } of await worker.list()) await worker.destroy(handle);
-      await expect.poll(() => findByText([`/lost-${round}-`], false), { timeout: 10_000 }).toEqual([]);
+      await expect.poll(() => processesWith([`/lost-${round}-`]), { timeout: 10_000 }).toEqual([]);
     }
     await worker.close();
   }, 120_000);
 
   it('of which one process was killed are found lost, and leave nothing', async () => {
     const handle = await provider.create(sandboxRequest('broken', repository));
-    const [monitor, first] = findByText(['/broken.g0/'], false).toSorted((one, two) => one.pid - two.pid);
+    const [monitor, first] = processesWith(['/broken.g0/']).toSorted((one, two) => one.pid - two.pid);
     if (monitor === undefined || first === undefined) throw new Error('it has no processes');
     process.kill(monitor.pid, 'SIGKILL');
     expect(await shell(await provider.connect(handle), 'cat a.txt')).toBe('a\n');
@@ -156,7 +152,20 @@ describe('local sandboxes', () => {
       )
       .toBe('Sandbox.Lost');
     await provider.destroy(handle);
-    expect(processesOfState()).toEqual([]);
+    expect(processesWith(['/broken.g0/'])).toEqual([]);
+  });
+
+  it('without isolation end with all that their code started, also what has left no trace', async () => {
+    const handle = await provider.create(sandboxRequest('plain', repository, { isolation: 'none' }));
+    const sandbox = await provider.connect(handle);
+    const word = `sleeping-${process.pid}`;
+    await shell(
+      sandbox,
+      `env -i setsid bash -c 'exec -a ${word}-1 sleep 600' >/dev/null 2>&1 </dev/null & (setsid bash -c 'exec -a ${word}-2 sleep 600' >/dev/null 2>&1 </dev/null &) ; sleep 0.1`,
+    );
+    await expect.poll(() => processesWith([word]).length).toBe(2);
+    await provider.destroy(handle);
+    expect(processesWith([word])).toEqual([]);
   });
 
   it('work below a path far longer than a socket may have', async () => {

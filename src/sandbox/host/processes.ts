@@ -32,13 +32,13 @@ export function isAlive(identity: ProcessIdentity): boolean {
 
 /** SIGKILL, to its process group as well where it leads one. */
 export function kill(identity: ProcessIdentity, group: boolean): void {
-  if (group) signal(-identity.pid);
-  if (isAlive(identity)) signal(identity.pid);
+  if (group) signal(-identity.pid, 'SIGKILL');
+  if (isAlive(identity)) signal(identity.pid, 'SIGKILL');
 }
 
-function signal(pid: number): void {
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, name);
   } catch {
     // It has ended.
   }
@@ -58,24 +58,38 @@ export async function untilEnded(
   return alive;
 }
 
-/**
- * Every process whose command line or (where readable) environment holds one of the texts. A sandbox's own processes
- * cannot change what their first one shows.
- */
-export function findByText(texts: readonly string[], environment: boolean): ProcessIdentity[] {
+/** Asks it to end. */
+export function terminate(identity: ProcessIdentity): void {
+  if (isAlive(identity)) signal(identity.pid, 'SIGTERM');
+}
+
+export interface Marks {
+  /** Texts in its command line. A sandbox's own processes cannot change what their first one shows. */
+  readonly commandLine: readonly string[];
+  /** Texts in the environment it was started with, where that can be read. */
+  readonly environment: readonly string[];
+}
+
+/** Every process that has one of the marks. */
+export function findMarked(marks: Marks): ProcessIdentity[] {
   const found: ProcessIdentity[] = [];
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const shown = holdsOne(readText(`/proc/${pid}/cmdline`), texts);
-    if (!shown && !(environment && holdsOne(readText(`/proc/${pid}/environ`), texts))) continue;
+    if (!holdsOne(pid, 'cmdline', marks.commandLine) && !holdsOne(pid, 'environ', marks.environment)) continue;
     const identity = identify(pid);
     if (identity !== undefined) found.push(identity);
   }
   return found;
 }
 
-function holdsOne(shown: string | undefined, texts: readonly string[]): boolean {
+/** Every process that shows one of the texts in its command line, or, where asked for and readable, its environment. */
+export function findByText(texts: readonly string[], environment: boolean): ProcessIdentity[] {
+  return findMarked({ commandLine: texts, environment: environment ? texts : [] });
+}
+
+function holdsOne(pid: number, file: string, texts: readonly string[]): boolean {
+  const shown = texts.length === 0 ? undefined : readText(`/proc/${pid}/${file}`);
   return shown !== undefined && texts.some((text) => shown.includes(text));
 }
 

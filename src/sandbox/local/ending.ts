@@ -1,18 +1,19 @@
-import { bootId, findByText, kill, untilEnded } from '../host/processes.ts';
+import { bootId, findMarked, kill, terminate, untilEnded, type Marks } from '../host/processes.ts';
 import type { SandboxRecords } from './records.ts';
 
 const PATIENCE_MS = 5_000;
+const TERMINATION_MS = 1_000;
 
 /**
  * Ends every process of a sandbox, however far it has come, and removes its folder.
  *
  * Its first process takes all others with it (it is pid 1 of their namespace). A sandbox whose record was not
- * completed may have any part of it: so also the process group it was started in, and whatever shows its marker.
+ * completed may have any part of it: so also the process group it was started in, and whatever has its marks.
  * What is being started at this very moment sees the `ended` file, or has left its launch record.
  *
- * @param marker found in the command line of all that belongs to the sandbox; see `sandboxMarkers`.
+ * @param marks by which all that belongs to the sandbox is found; see `sandboxMarks`.
  */
-export async function endSandbox(records: SandboxRecords, id: string, markers: readonly string[]): Promise<void> {
+export async function endSandbox(records: SandboxRecords, id: string, marks: Marks): Promise<void> {
   if (!records.exists(id)) return;
   await records.markEnded(id);
   const record = records.read(id);
@@ -21,21 +22,26 @@ export async function endSandbox(records: SandboxRecords, id: string, markers: r
     const running = record?.running;
     const launch = running?.launch ?? records.launch(id);
     const known = [running?.child, launch].filter((identity) => identity !== undefined);
-    if (running !== undefined) kill(running.child, record?.isolation === 'none');
+    const plain = record?.isolation === 'none';
+    if (plain && running !== undefined) {
+      // Without a namespace only the kernel itself knows all that came from its code.
+      terminate(running.child);
+      await untilEnded([running.child], TERMINATION_MS);
+    }
+    if (running !== undefined) kill(running.child, plain);
     // Killed by itself, bubblewrap's monitor would leave its child: it ends when the child does, and is collected.
     const left = running === undefined ? known : await untilEnded(known, 200);
     for (const identity of left) kill(identity, true);
-    const complete = running !== undefined && record?.isolation === 'bubblewrap';
-    if (!complete) await killMarked(markers, record?.isolation === 'none');
+    if (plain || running === undefined) await killMarked(marks);
     await untilEnded(left, PATIENCE_MS);
   }
   await records.remove(id);
 }
 
 /** Again and again until a look finds nothing: what is killed may have forked a moment before. */
-async function killMarked(markers: readonly string[], environment: boolean): Promise<void> {
+async function killMarked(marks: Marks): Promise<void> {
   for (let round = 0; round < 5; round += 1) {
-    const found = findByText(markers, environment);
+    const found = findMarked(marks);
     if (found.length === 0) return;
     for (const identity of found) kill(identity, false);
     // oxlint-disable-next-line no-await-in-loop -- one look after another

@@ -12,7 +12,7 @@ import { tryIsolation, unavailable, type Isolation } from './isolation.ts';
 import { KernelConnections } from './kernel-connections.ts';
 import { Launcher } from './launcher.ts';
 import { LocalSandbox } from './local-sandbox.ts';
-import { planSandbox, sandboxMarkers } from './plan.ts';
+import { planSandbox, sandboxMarks } from './plan.ts';
 import { bootId, identify, isAlive } from '../host/processes.ts';
 import { Interpreters, type KernelInterpreter } from './interpreters.ts';
 import { SandboxRecords, type SandboxRecord } from './records.ts';
@@ -223,7 +223,7 @@ class Provider implements LocalProvider {
   async #end(id: string): Promise<void> {
     this.#connections.forget(id);
     if (!this.#records.exists(id)) return;
-    await endSandbox(this.#records, id, sandboxMarkers(this.#tag, id, this.#records.folder(id)));
+    await endSandbox(this.#records, id, sandboxMarks(this.#tag, id, this.#records.folder(id)));
   }
 
   #handle(record: SandboxRecord): SandboxHandle {

@@ -5,7 +5,7 @@ import { INSIDE_INDEX, INSIDE_OBJECTS, type BaseCheckout } from './base-checkout
 import type { KernelInterpreter } from './interpreters.ts';
 import { launchSpec, sandboxEnvironment, WORKSPACE } from './launch-spec.ts';
 import type { LaunchSpec } from './launcher.ts';
-import { bootId } from '../host/processes.ts';
+import { bootId, type Marks } from '../host/processes.ts';
 import type { SandboxRecord } from './records.ts';
 
 export interface PlanRequest {
@@ -34,12 +34,17 @@ export function planSandbox(plan: PlanRequest): SandboxPlan {
 }
 
 /**
- * Text found in the command line of everything that belongs to a sandbox: the path of the kernel's archive, which
- * differs from sandbox to sandbox for this reason.
+ * By what the processes of a sandbox are told from all others: the path of the kernel's archive, which differs from
+ * sandbox to sandbox for this reason, and without isolation a variable that they hand on.
  */
-export function sandboxMarkers(tag: string, id: string, folder: string): string[] {
-  return [`${insideFolder(tag, id)}/`, `${folder}/`];
+export function sandboxMarks(tag: string, id: string, folder: string): Marks {
+  return {
+    commandLine: [`${insideFolder(tag, id)}/`, join(folder, 'kernel-')],
+    environment: [`${SANDBOX_VARIABLE}=${folder}/`],
+  };
 }
+
+const SANDBOX_VARIABLE = 'RLM_SANDBOX';
 
 function insideFolder(tag: string, id: string): string {
   return `/run/rlm/${tag}/${id}`;
@@ -100,7 +105,7 @@ function planPlain(plan: PlanRequest): SandboxPlan {
       HOME: join(folder, 'home'),
       TMPDIR: join(folder, 'tmp'),
       // Found by who ends it, also in processes that have left its group.
-      RLM_SANDBOX: `${folder}/`,
+      [SANDBOX_VARIABLE]: `${folder}/`,
     },
   });
   return {
