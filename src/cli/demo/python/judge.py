@@ -40,7 +40,7 @@ def parse(source):
 
 
 def constant_bound_at(number, tree):
-    """The name that a module-level line such as `X = 1` binds."""
+    """The name that a module-level line such as X = 1 binds."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and node.lineno == node.end_lineno == number:
             if isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant):
@@ -48,7 +48,7 @@ def constant_bound_at(number, tree):
 
 
 def uses_of(name, path, number, tree):
-    """Other places that could mean the module's `name`: in its file, and wherever it is imported from there."""
+    """Other places that could mean that name of the module: in its file, and wherever it is imported from there."""
     uses = [
         f"{path}:{getattr(node, 'lineno', '?')}"
         for node in ast.walk(tree)
