@@ -1,6 +1,33 @@
 """What is done to modules when the code imports them: importing them ourselves would cost every sandbox."""
 
+import os
 import sys
+
+
+def keep_bytecode_outside(folder):
+    """Bytecode of the workspace goes to `folder`, not into the tree.
+
+    By `sys.pycache_prefix` alone the standard library and what is installed would be looked for there too, and
+    compiled anew in each sandbox: 60 ms for `traceback`, several hundred for asyncio.
+    """
+    sys.pycache_prefix = folder
+    external = sys.modules.get("_frozen_importlib_external")
+    if external is None or sys.flags.optimize or not sys.implementation.cache_tag:
+        return
+    workspace = os.getcwd()
+    installed = tuple(
+        entry + "/" for entry in sys.path if entry.startswith("/") and not (entry + "/").startswith(workspace + "/")
+    )
+    ending = ".%s.pyc" % sys.implementation.cache_tag
+    prefixed = external.cache_from_source
+
+    def cache_from_source(path, *arguments, **keywords):
+        if arguments or keywords or not path.startswith(installed):
+            return prefixed(path, *arguments, **keywords)
+        place, _, name = path.rpartition("/")
+        return "%s/__pycache__/%s%s" % (place, name.rpartition(".")[0], ending)
+
+    external.cache_from_source = cache_from_source
 
 
 class AfterImport:

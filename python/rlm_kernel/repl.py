@@ -9,6 +9,7 @@ from rlm_kernel import system, wire
 from rlm_kernel.bridge import Bridge, Final, host_function
 from rlm_kernel.echo import compile_block, describe, describe_briefly, remember_source
 from rlm_kernel.editing import edit_file
+from rlm_kernel.imports import act_on_imports, keep_bytecode_outside
 from rlm_kernel.values import clean
 
 # The code's own descriptors begin at 3; ours lie where it does not look.
@@ -60,8 +61,6 @@ class Repl:
         wire.write_all(self.control, wire.frame(message))
 
     def _setup(self, message):
-        from rlm_kernel.imports import act_on_imports
-
         namespace = self._module.__dict__
         self._functions = {
             "FINAL": _named(self._final, "FINAL"),
@@ -197,7 +196,7 @@ def _fresh_main():
     sys.modules["__main__"] = module
     sys.argv = [""]
     sys.path[:] = [entry for entry in sys.path if entry != os.path.dirname(os.path.dirname(__file__))]
-    sys.pycache_prefix = os.environ.get("PYTHONPYCACHEPREFIX")
+    keep_bytecode_outside(os.environ.get("PYTHONPYCACHEPREFIX"))
     return module
 
 

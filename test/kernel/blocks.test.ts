@@ -135,6 +135,11 @@ const TABLES: Readonly<Record<string, readonly (readonly [string, string, Expect
       ok('5\n'),
     ],
     ['their bytecode does not land in the tree', 'import os\nsorted(os.listdir("."))', ok("['beside.py', 'notes']\n")],
+    [
+      'installed modules keep theirs where it is',
+      'import json.tool, beside\nprint("/__pycache__/" in json.tool.__cached__, beside.__cached__.startswith(sys.pycache_prefix))',
+      ok('True True\n'),
+    ],
     ['random numbers are seeded', 'import random\nrandom.Random(7).random() == random.random()', ok('True\n')],
     ['hashes repeat themselves', 'sys.flags.hash_randomization', ok('0\n')],
     ['standard streams are restored', 'import io\nsys.stdout = io.StringIO()\nsys.stderr.close()\nos.close(1)', ok('')],
