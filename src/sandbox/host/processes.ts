@@ -83,11 +83,6 @@ export function findMarked(marks: Marks): ProcessIdentity[] {
   return found;
 }
 
-/** Every process that shows one of the texts in its command line, or, where asked for and readable, its environment. */
-export function findByText(texts: readonly string[], environment: boolean): ProcessIdentity[] {
-  return findMarked({ commandLine: texts, environment: environment ? texts : [] });
-}
-
 function holdsOne(pid: number, file: string, texts: readonly string[]): boolean {
   const shown = texts.length === 0 ? undefined : readText(`/proc/${pid}/${file}`);
   return shown !== undefined && texts.some((text) => shown.includes(text));
