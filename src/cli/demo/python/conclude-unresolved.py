@@ -1,4 +1,4 @@
-counts = ", ".join(f"{level}: {count}" for level, count in sorted(by_difficulty.items()))
+counts = ", ".join(f"{count} at {level}" for level, count in sorted(by_difficulty.items()))
 answer = f"""{total} TODO, FIXME and XXX comments were read by {len(read)} sub-agents. None was resolved: each needs somebody's
 decision or changes what the program does, so a change made without asking would be a guess. Comments by
 difficulty, from 1 (mechanical) to 5 (a redesign): {counts}.

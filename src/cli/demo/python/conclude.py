@@ -1,4 +1,4 @@
-counts = ", ".join(f"{level}: {count}" for level, count in sorted(by_difficulty.items()))
+counts = ", ".join(f"{count} at {level}" for level, count in sorted(by_difficulty.items()))
 answer = f"""Resolved: {choice["file"]}:{choice["line"]}, "{choice["text"]}".
 
 How it was found: {total} TODO, FIXME and XXX comments were read by {len(read)} sub-agents and their own. Comments by

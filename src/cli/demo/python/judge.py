@@ -88,7 +88,7 @@ def judge(path, number, text, lines):
         uses, others = uses_of(name, path, number, tree)
         if uses:
             return 4, f"says that {name} is unused, but {uses[0]} uses it", None
-        why = f"nothing reads the constant {name}: no line of its file, and no other file ({others} hold the word)"
+        why = f"nothing reads the constant {name}: no line of its file, and none of the {others} others with that word"
         return 1, why, edit_of(number, "", lines)
     following = lines[number].lstrip() if number < len(lines) else ""
     if not MARKER.sub("", text).strip(" .!-") and not following.startswith(("#", "//")):
