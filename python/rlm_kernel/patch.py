@@ -234,7 +234,8 @@ class Walk:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            self.notes.append("%s cannot be read (%s): changes in it are not in the patch" % (_shown(prefix), error.strerror))
+            note = "%s cannot be read (%s): changes in it are not in the patch"
+            self.notes.append(note % (_shown(prefix), error.strerror))
             return
         for entry in entries:
             path = prefix + entry.name

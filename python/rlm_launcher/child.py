@@ -175,7 +175,10 @@ def _stage(spec):
     if lower is not None:
         _bind(lower, f"{stage}/lower", True)
     staged = [
-        [(_bind_staged(descriptor, source, f"{stage}/{kind}{place}"), inside) for place, (descriptor, source, inside) in enumerate(entries)]
+        [
+            (_bind_staged(descriptor, source, f"{stage}/{kind}{place}"), inside)
+            for place, (descriptor, source, inside) in enumerate(entries)
+        ]
         for kind, entries in (("r", read_only), ("w", writable))
     ]
     return stage, staged[0], staged[1], f"{stage}/lower" if lower is not None else None
