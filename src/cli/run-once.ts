@@ -1,4 +1,5 @@
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { planRun, startRun, type RunPlan, type StartResult } from '../client/start-run.ts';
 import type { TemporalRuns } from '../client/temporal-runs.ts';
 import type { ConfigInput } from '../config/schema.ts';
@@ -12,6 +13,9 @@ import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
 import { checkWritable } from './output-file.ts';
 import { openSession, type Session } from './session.ts';
+
+/** Milliseconds in which a repository of this machine is looked at. */
+const FIRST_LOOK = 500;
 
 export interface RunOptions extends TemporalOptions, TalkOptions, JsonOption {
   readonly prompt: string;
@@ -44,6 +48,8 @@ export async function runOnce(
     const plan = planRun(session, { ...options, prompt }, session.config);
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
     if (options.worker) checkModels(session.config, session.env);
+    // What is wrong with a repository is mostly found at once: then no server is started for nothing.
+    await Promise.race([plan.prepared, delay(FIRST_LOOK)]);
     return options.detach === true
       ? await startDetached(io, session, plan, options)
       : await startAttached(io, session, plan, options, again ?? againCommand(options, plan.run));

@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Io } from '../../src/cli/io.ts';
+import { runProgram } from '../../src/cli/program.ts';
+import { startScriptedModel, type ScriptedModel } from '../../src/testing/index.ts';
+import { createDesk, type Desk } from '../e2e/command.ts';
+
+let desk: Desk;
+let model: ScriptedModel;
+
+beforeAll(async () => {
+  desk = await createDesk();
+  model = await startScriptedModel({ scripts: () => 'nobody is asked' });
+  const repository = join(desk.folder, 'repository');
+  mkdirSync(repository);
+  writeFileSync(join(repository, 'file.py'), 'x = 1\n');
+  const git = (...args: string[]): void => void execFileSync('git', ['-C', repository, ...args]);
+  git('init', '-q', '-b', 'main');
+  git('add', '-A');
+  git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
+  configure('config.yaml', `model: {name: openai/scripted, base_url: "${model.url}"}\n`);
+  configure('typo.yaml', 'model:\n  nmae: x\n');
+  configure('type.yaml', 'rlm:\n  max_iterations: many\n');
+  configure('negative.yaml', 'rlm:\n\n  max_sandboxes: -3\n');
+  configure('key.yaml', 'model:\n  name: openai/some\n  api_key_env: NO_SUCH_KEY\n');
+});
+
+afterAll(async () => {
+  await model.close({ check: false });
+  await desk.close();
+});
+
+function configure(name: string, text: string): void {
+  writeFileSync(join(desk.folder, name), text);
+}
+
+/** The command in this process, as `main.ts` calls it: a process for each mistake would take half a minute. */
+async function rlm(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const texts = Promise.all([textOf(stdout), textOf(stderr)]);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what commands use of a stream, these have
+  const streams = { stdin: process.stdin, stdout, stderr } as unknown as Pick<Io, 'stdin' | 'stdout' | 'stderr'>;
+  const code = await runProgram(args, { ...streams, env: desk.env, cwd: desk.folder });
+  stdout.end();
+  stderr.end();
+  const [out, error] = await texts;
+  return { code, stdout: out, stderr: error };
+}
+
+const RUN = ['run', 'repository', '-p', 'Do it'];
+
+describe('a mistake ends with exit code 2 and what to do, before anything is spent', () => {
+  it.each([
+    ['no such repository', ['run', 'nowhere', '-p', 'Do it'], /nowhere does not exist: give the folder/],
+    ['no such branch', [...RUN, '-b', 'mian'], /no branch "mian"\. Close to it: main/],
+    ['no such commit', [...RUN, '--commit', 'deadbeef'], /no commit deadbeef/],
+    [
+      'unknown setting',
+      [...RUN, '-c', 'typo.yaml'],
+      /typo\.yaml:2:3: model\.nmae is not a setting\. Did you mean name\?/,
+    ],
+    ['wrong type', [...RUN, '-c', 'type.yaml'], /type\.yaml:2:\d+: rlm\.max_iterations must be a whole number/],
+    ['negative number', [...RUN, '-c', 'negative.yaml'], /negative\.yaml:3:\d+: rlm\.max_sandboxes must be .* -3/],
+    ['no such configuration', [...RUN, '-c', 'none.yaml'], /none\.yaml: there is no such file/],
+    ['missing key', [...RUN, '-c', 'key.yaml'], /set NO_SUCH_KEY/],
+    ['no Temporal', [...RUN, '--address', '127.0.0.1:1'], /127\.0\.0\.1:1 .* does not answer.*--address/],
+    ['empty prompt', ['run', 'repository', '-p', '  '], /The prompt is empty/],
+    ['missing prompt', ['run', 'repository'], /required option '-p, --prompt <text>'/],
+    [
+      'output in no folder',
+      [...RUN, '-o', 'none/x.patch'],
+      /none\/x\.patch cannot be written \(its folder does not exist\)/,
+    ],
+    ['output is a folder', [...RUN, '-o', 'repository'], /repository cannot be written \(it is a folder\)/],
+    ['wrong id', [...RUN, '--id', 'a/b'], /"a\/b" cannot be a run id/],
+    ['unknown option', [...RUN, '--brnach', 'main'], /unknown option '--brnach'[^]*--branch/],
+    ['unknown command', ['rnu'], /unknown command 'rnu'[^]*run/],
+    ['no such run', ['status', 'nobody'], /no run "nobody": rlm list/],
+    ['no such run to watch', ['watch', 'nobody'], /no run "nobody"/],
+    ['no server for a worker', ['worker'], /start one with rlm up, or give --address/],
+  ])('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await rlm(args);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(model.calls).toHaveLength(0);
+  });
+
+  it('leaves no file behind that was only to be written', () => {
+    expect(existsSync(join(desk.folder, 'none'))).toBe(false);
+  });
+});
+
+describe('as a process', () => {
+  it('a mistake has the same exit code; help has 0 and goes to standard output', async () => {
+    expect((await desk.run(['rnu'])).code).toBe(2);
+    const { code, stdout } = await desk.run([]);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toMatch(/^Usage: rlm/);
+  });
+});

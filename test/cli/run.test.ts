@@ -1,0 +1,207 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunDocument } from '../../src/results/run-document.ts';
+import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { createDesk, type Desk, type RunningCommand } from '../e2e/command.ts';
+
+let desk: Desk;
+let model: ScriptedModel;
+let refuse = false;
+let hold: { promise: Promise<void>; resolve: () => void } | undefined;
+
+beforeAll(async () => {
+  desk = await createDesk();
+  model = await startScriptedModel({
+    scripts: [
+      { name: 'refusals', reply: () => (refuse ? { error: { status: 401 } } : undefined), unplayed: () => [] },
+      forTask('Let x be two', [
+        async () => {
+          await hold?.promise;
+          return withCode("edit_file('file.py', 'x = 1', 'x = 2')\nprint('edited')");
+        },
+        withCode('FINAL("x is 2 now")'),
+      ]),
+      forTask('Only look around', [withCode('FINAL(["nothing", "changed"])')]),
+    ],
+  });
+  const repository = join(desk.folder, 'repository');
+  mkdirSync(repository);
+  writeFileSync(join(repository, 'file.py'), 'x = 1\n');
+  git('init', '-q', '-b', 'main');
+  git('add', '-A');
+  git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
+  writeFileSync(
+    join(desk.folder, 'config.yaml'),
+    `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {memory_mb: 512}\n`,
+  );
+});
+
+afterAll(async () => {
+  hold?.resolve();
+  await desk.run(['down', '--force']);
+  await model.close({ check: false });
+  await desk.close();
+});
+
+function git(...args: string[]): string {
+  return execFileSync('git', ['-C', join(desk.folder, 'repository'), ...args], { encoding: 'utf8' });
+}
+
+const EDIT = ['run', 'repository', '-p', 'Let x be two'];
+
+function json(stdout: Buffer): RunDocument {
+  const document: RunDocument = JSON.parse(stdout.toString());
+  return document;
+}
+
+/** Resolves when the command's standard error has the text. */
+async function says(command: RunningCommand, text: RegExp): Promise<void> {
+  let ended = false;
+  void command.finished.then(() => (ended = true));
+  while (!text.test(command.stderr())) {
+    if (ended) throw new Error(`ended without saying ${text.source}:\n${command.stderr()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe('rlm run', () => {
+  it('prints the patch on standard output, and nothing else there', async () => {
+    const { code, stdout, stderr } = await desk.run([...EDIT, '--id', 'edit']);
+    expect(stderr).toContain('edit: completed');
+    expect(code).toBe(0);
+    writeFileSync(join(desk.folder, 'stdout.patch'), stdout);
+    git('apply', '--check', join(desk.folder, 'stdout.patch'));
+    expect(stderr).toContain('x is 2 now');
+  });
+
+  it('repeated, prints the same without asking the model again', async () => {
+    const asked = model.calls.length;
+    const { code, stdout } = await desk.run([...EDIT, '--id', 'edit', '-o', 'edit.patch', '-q']);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toBe('x is 2 now\n');
+    expect(readFileSync(join(desk.folder, 'edit.patch'))).toEqual(readFileSync(join(desk.folder, 'stdout.patch')));
+    expect(model.calls).toHaveLength(asked);
+  });
+
+  it('refuses an id that was used with other arguments', async () => {
+    const { code, stderr } = await desk.run(['run', 'repository', '-p', 'Something else', '--id', 'edit']);
+    expect(stderr).toContain('was started with other arguments');
+    expect(code).toBe(2);
+  });
+
+  it('prints the answer where nothing was changed; with --json a document', async () => {
+    const plain = await desk.run(['run', 'repository', '-p', 'Only look around', '--id', 'look']);
+    expect(plain.stdout.toString()).toBe('["nothing","changed"]\n');
+    const { code, stdout } = await desk.run(['run', 'repository', '-p', 'Only look around', '--id', 'look', '--json']);
+    expect(code).toBe(0);
+    expect(json(stdout)).toMatchObject({
+      run_id: 'look',
+      status: 'completed',
+      answer: ['nothing', 'changed'],
+      patch: null,
+      agents: 1,
+      max_depth: 0,
+      iterations: 1,
+      sandboxes: 1,
+      results: 'results/look.detail.json',
+    });
+  });
+
+  it('writes results files', () => {
+    const index: unknown = JSON.parse(readFileSync(join(desk.folder, 'results', 'index.json'), 'utf8'));
+    expect(index).toEqual(['look.detail.json', 'edit.detail.json']);
+    const detail: unknown = JSON.parse(readFileSync(join(desk.folder, 'results', 'edit.detail.json'), 'utf8'));
+    expect(detail).toMatchObject({
+      run_id: 'edit',
+      root_agent: { agent_id: '0', result: 'x is 2 now', iterations: [{ iteration: 1 }, { iteration: 2 }] },
+    });
+  });
+});
+
+describe('without server and worker', () => {
+  it('runs can be listed, looked at, and their results had', async () => {
+    const list = await desk.run(['list', '--json']);
+    expect(JSON.parse(list.stdout.toString())).toMatchObject([
+      { run_id: 'look', status: 'completed' },
+      { run_id: 'edit', status: 'completed', prompt: 'Let x be two' },
+    ]);
+    expect((await desk.run(['status', 'edit'])).stdout.toString()).toMatch(/^edit · completed\n/);
+    expect((await desk.run(['result', 'edit'])).stdout.toString()).toBe('x is 2 now\n');
+    expect((await desk.run(['patch', 'edit'])).stdout).toEqual(readFileSync(join(desk.folder, 'stdout.patch')));
+    const watched = await desk.run(['watch', 'edit', '--json', '-q']);
+    expect(json(watched.stdout).status).toBe('completed');
+  });
+
+  it('a run that has ended can be neither paused nor cancelled', async () => {
+    for (const command of ['pause', 'cancel']) {
+      const { code, stderr } = await desk.run([command, 'edit']);
+      expect(stderr).toContain('has ended already');
+      expect(code).toBe(1);
+    }
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('once leaves the run to itself, and the same command goes on with it', async () => {
+    hold = Promise.withResolvers();
+    const first = desk.start([...EDIT, '--id', 'left']);
+    await says(first, /asking the model/);
+    process.kill(first.pid, 'SIGINT');
+    const left = await first.finished;
+    expect(left.code).toBe(130);
+    expect(left.stderr).toMatch(/Run left sleeps until a worker takes it up again\. Go on here with the same command/);
+    expect((await desk.run(['status', 'left', '--json'])).stdout.toString()).toContain('"asleep"');
+    hold.resolve();
+    hold = undefined;
+    const { code, stdout } = await desk.run([...EDIT, '--id', 'left', '--json', '-q']);
+    expect(code).toBe(0);
+    expect(json(stdout)).toMatchObject({ status: 'completed', answer: 'x is 2 now' });
+  });
+
+  it('twice cancels it; nothing is left', async () => {
+    hold = Promise.withResolvers();
+    const command = desk.start([...EDIT, '--id', 'stopped']);
+    await says(command, /asking the model/);
+    process.kill(command.pid, 'SIGINT');
+    await says(command, /Press Ctrl-C again/);
+    process.kill(command.pid, 'SIGINT');
+    const { code, stderr } = await command.finished;
+    hold.resolve();
+    hold = undefined;
+    expect(stderr).toContain('stopped: cancelled');
+    expect(code).toBe(130);
+    expect(await desk.leftovers()).toEqual([]);
+  });
+});
+
+describe('a refusal for good', () => {
+  it('pauses the run, says why, and ends with 1; rlm resume goes on', async () => {
+    refuse = true;
+    const paused = await desk.run([...EDIT, '--id', 'paused', '--json']);
+    expect(paused.code).toBe(1);
+    expect(json(paused.stdout)).toMatchObject({ status: 'paused', error: expect.stringContaining('401') });
+    expect(paused.stderr).toMatch(/Run paused is paused: .*401/);
+    refuse = false;
+    const { code, stdout } = await desk.run(['resume', 'paused', '--json', '-q']);
+    expect(code).toBe(0);
+    expect(json(stdout)).toMatchObject({ status: 'completed', answer: 'x is 2 now' });
+  });
+});
+
+describe('in the background', () => {
+  it('a detached run goes on, is watched, and rlm down stops what worked on it', async () => {
+    const started = await desk.run([...EDIT, '--id', 'detached', '--detach']);
+    expect(started.stderr).toContain('rlm watch detached');
+    expect(started.code).toBe(0);
+    expect(started.stdout.toString()).toBe('detached\n');
+    const { code, stdout } = await desk.run(['watch', 'detached', '--json']);
+    expect(code).toBe(0);
+    expect(json(stdout).answer).toBe('x is 2 now');
+    const down = await desk.run(['down']);
+    expect(down.stderr).toMatch(/was stopped[^]*The Temporal server was stopped/);
+    expect(down.code).toBe(0);
+    expect((await desk.run(['down'])).stderr).toContain('Nothing runs in the background');
+  });
+});
