@@ -4,6 +4,12 @@ import { addLease, covers, EMPTY_LEASE, partOf, spend, type Lease } from '../dom
 import type { LeaseGrant, LeaseRecall, LeaseReturn } from '../domain/messages.ts';
 import { grantLease, recallLease, requestLease, returnLease } from './ledger.ts';
 
+/** A recall that is about to be handed on. */
+export interface Recalled {
+  readonly children: number;
+  readonly forward: () => void;
+}
+
 /** What an agent may spend without asking, and how it gets more. */
 export interface LeaseHolder {
   readonly balance: Lease;
@@ -20,13 +26,13 @@ export interface LeaseHolder {
 }
 
 /**
- * @param onRecall hands the ledger's recall on to this agent's children; tells to how many.
+ * @param onRecall tells to how many children the ledger's recall is handed on, and does so.
  */
 export function createLeaseHolder(input: {
   run: string;
   workflowId: string;
   lease: Lease;
-  onRecall: (recall: LeaseRecall) => number;
+  onRecall: (recall: LeaseRecall) => Recalled;
 }): LeaseHolder {
   const ledger = (): ReturnType<typeof getExternalWorkflowHandle> =>
     getExternalWorkflowHandle(ledgerWorkflowId(input.run));
@@ -39,20 +45,23 @@ export function createLeaseHolder(input: {
   setHandler(grantLease, (grant) => {
     grants.set(grant.id, grant);
   });
-  setHandler(recallLease, ({ id }) => {
+  setHandler(recallLease, async ({ id }) => {
     recalled = true;
-    returnToLedger({ id, forwarded: input.onRecall({ id }) });
+    const { children, forward } = input.onRecall({ id });
+    // The ledger must hear how many answers to expect before it hears the first of them.
+    await returnToLedger({ id, forwarded: children });
+    forward();
   });
 
-  function returnToLedger(recall?: LeaseReturn['recall']): void {
+  async function returnToLedger(recall?: LeaseReturn['recall']): Promise<void> {
     const unused = partOf(balance, { ...balance, usd: Math.max(0, balance.usd) });
     if (recall === undefined && unused.sandboxes + unused.llm_calls + unused.usd <= 0) return;
     balance = spend(balance, unused);
-    ledger()
-      .signal(returnLease, { id: uuid4(), unused, ...(recall === undefined ? {} : { recall }) })
-      .catch(() => {
-        balance = addLease(balance, unused);
-      });
+    try {
+      await ledger().signal(returnLease, { id: uuid4(), unused, ...(recall === undefined ? {} : { recall }) });
+    } catch {
+      balance = addLease(balance, unused);
+    }
   }
 
   async function ask(wanted: Lease): Promise<void> {
@@ -103,10 +112,10 @@ export function createLeaseHolder(input: {
     settle(spent) {
       balance = spend(balance, spent);
     },
-    answerRecall: ({ id }) => returnToLedger({ id, forwarded: 0 }),
+    answerRecall: ({ id }) => void returnToLedger({ id, forwarded: 0 }),
     receive(unused) {
       balance = addLease(balance, unused);
-      if (recalled) returnToLedger();
+      if (recalled) void returnToLedger();
     },
   };
 }

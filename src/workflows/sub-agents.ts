@@ -16,7 +16,7 @@ import type { agent } from './agent.ts';
 import { failureMessage } from './failure-type.ts';
 import type { LeaseRecall } from '../domain/messages.ts';
 import { recallLease } from './ledger.ts';
-import type { LeaseHolder } from './lease-holder.ts';
+import type { LeaseHolder, Recalled } from './lease-holder.ts';
 import { pauseSignal, resumeSignal } from './pause-gate.ts';
 import { errors } from './queries.ts';
 import { createSlots } from './slots.ts';
@@ -32,8 +32,8 @@ export interface SubAgents {
   /** What they and all below them did. */
   readonly totals: Totals;
   setPaused(paused: boolean): void;
-  /** Hands the ledger's recall on; tells to how many. */
-  recall(message: LeaseRecall): number;
+  /** The ledger's recall, to be handed on to those at work. */
+  recall(message: LeaseRecall): Recalled;
 }
 
 export function createSubAgents(input: {
@@ -139,10 +139,15 @@ export function createSubAgents(input: {
       for (const handle of working) tell(handle, paused);
     },
     recall(message) {
-      for (const handle of working) {
-        handle.signal(recallLease, message).catch(() => leases.answerRecall(message)); // It has just ended.
-      }
-      return working.size;
+      const recalled = [...working];
+      return {
+        children: recalled.length,
+        forward: () => {
+          for (const handle of recalled) {
+            handle.signal(recallLease, message).catch(() => leases.answerRecall(message)); // It has just ended.
+          }
+        },
+      };
     },
   };
 }
