@@ -130,7 +130,11 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
           .signal<[ControlMessage]>(pauseMessage, { id: randomUUID(), ...(reason === undefined ? {} : { reason }) }),
       ),
     resume: (run) => send(() => workflow.getHandle(run).signal<[ControlMessage]>(resumeMessage, { id: randomUUID() })),
-    cancel: (run) => send(() => workflow.getHandle(run).cancel()),
+    async cancel(run) {
+      // A server may accept this for a run that has ended.
+      if ((await describe(run))?.status !== 'running') return false;
+      return send(() => workflow.getHandle(run).cancel());
+    },
 
     async end(run, { execution, signal, onOutage }) {
       for (;;) {
