@@ -13,9 +13,9 @@ import { whileBeating } from './heartbeat.ts';
 import { chainHead, readAgentReference, updateAgentReference } from './trajectory.ts';
 
 /** Characters of an answer that travel inline. */
-const INLINE_ANSWER = 4000;
-/** Milliseconds for the patch of a run that was cancelled or is out of time; the whole end has eight seconds. */
-const PATCH_IN_HASTE = 5000;
+export const INLINE_ANSWER = 4000;
+/** Milliseconds for the patch of a run that was cancelled or is out of time: nobody waits for its end for long. */
+const PATCH_IN_HASTE = 4000;
 const PATCH_ATTEMPTS = 3;
 
 /** Ends an agent that has not ended by FINAL. */
@@ -155,7 +155,11 @@ function noPatchBecause(error: unknown, inHaste: boolean): string | undefined {
   return activityInfo().attempt < PATCH_ATTEMPTS ? undefined : String(error);
 }
 
-async function closeResult(deps: ActivityDependencies, end: EndRecord, root: boolean): Promise<CloseAgentResult> {
+export async function closeResult(
+  deps: ActivityDependencies,
+  end: EndRecord,
+  root: boolean,
+): Promise<CloseAgentResult> {
   const answered = end.source !== 'none';
   const text = typeof end.answer === 'string' ? end.answer : JSON.stringify(end.answer);
   return {

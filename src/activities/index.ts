@@ -5,7 +5,8 @@ import { closeAgent } from './close-agent.ts';
 import { createSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { withTypedFailures } from './failure.ts';
-import { prepareInvestigation, recordOutcome } from './prepare.ts';
+import { prepareInvestigation } from './prepare.ts';
+import { recordOutcome } from './record-outcome.ts';
 import { think } from './think.ts';
 import { currentScope } from './trajectory.ts';
 

@@ -1,10 +1,4 @@
-import type {
-  Activities,
-  InvestigateInput,
-  PreparedRun,
-  PrepareInvestigationInput,
-  WorkflowLimits,
-} from '../domain/contract.ts';
+import type { InvestigateInput, PreparedRun, PrepareInvestigationInput, WorkflowLimits } from '../domain/contract.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT, runIdProblem } from '../domain/ids.ts';
@@ -81,16 +75,4 @@ function workflowLimits({ rlm, sandbox }: RunConfig): WorkflowLimits {
     ...(max_depth === undefined ? {} : { max_depth }),
     ...(max_cost === undefined ? {} : { max_cost }),
   };
-}
-
-/** Writes a run's outcome where it is found without Temporal. */
-export async function recordOutcome(
-  deps: ActivityDependencies,
-  { execution, outcome }: Parameters<Activities['recordOutcome']>[0],
-): Promise<void> {
-  const name = runReferenceName(outcome.run_id, execution);
-  const before = (await deps.blobs.getReference(name)) as RunReference | undefined;
-  if (before === undefined) throw new TypedError('Storage.Missing', `run ${outcome.run_id} is not in the blob store`);
-  const reference: RunReference = { ...before, outcome, ended_at: Date.now() };
-  await deps.blobs.setReference(name, reference);
 }

@@ -6,7 +6,8 @@ import type { WireAnswer, WireCall, WireLease, WireLimits, WireTotals } from './
 /** What workflows and activities say to each other. Hashes and small metadata only: history stays small. */
 export interface Activities {
   prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun>;
-  recordOutcome(input: OfRun & { readonly outcome: RunOutcome }): Promise<void>;
+  /** Returns the outcome with what the root agent recorded, where the root itself could not be asked. */
+  recordOutcome(input: OfRun & { readonly outcome: RunOutcome }): Promise<RunOutcome>;
   createSandbox(input: CreateSandboxInput): Promise<SandboxName>;
   think(input: ThinkInput): Promise<ThinkResult>;
   act(input: ActInput): Promise<ActResult>;

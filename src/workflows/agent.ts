@@ -213,7 +213,7 @@ async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
   const [closed] = await Promise.all([
     ending.closed ?? close(run, ending, handle),
     // They are cancelled by now, or have ended: none is left behind, and what they used counts.
-    subAgents.ended(1000 * cleanUpTime(id)),
+    subAgents.ended(WAIT_FOR_SUB_AGENTS),
   ]);
   progress.state = 'done';
   const own = {
@@ -235,20 +235,14 @@ async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
   };
 }
 
-/** Seconds that a cancelled agent gets to clean up; what it did not manage, the sweep does. */
-const CLEAN_UP = { root: 8, subAgent: 5 };
-
-function cleanUpTime(agentId: string): number {
-  return agentDepth(agentId) === 0 ? CLEAN_UP.root : CLEAN_UP.subAgent;
-}
+/** A cancelled agent gets this long to clean up, whether anybody still waits for it or not; then the sweep does it. */
+const CLEAN_UP = '60s';
+/** Milliseconds that an agent which has ended waits for its sub-agents. Less than a run waits for its root. */
+const WAIT_FOR_SUB_AGENTS = 6000;
 
 async function close(run: AgentRun, ending: Ending, handle: SandboxName | undefined): Promise<CloseAgentResult> {
-  const { id, input, progress, taskQueue } = run;
-  const isRoot = agentDepth(id) === 0;
-  const limit =
-    ending.status === 'cancelled'
-      ? { scheduleToCloseTimeout: `${isRoot ? CLEAN_UP.root : CLEAN_UP.subAgent}s` as const }
-      : {};
+  const { input, progress, taskQueue } = run;
+  const limit = ending.status === 'cancelled' ? { scheduleToCloseTimeout: CLEAN_UP } : {};
   try {
     return await sandboxActivities(
       { taskQueue, host: handle === undefined ? undefined : parseHandle(handle).host },

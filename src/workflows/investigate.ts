@@ -28,8 +28,8 @@ import type { ledger } from './ledger.ts';
 import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
 import { startOnceFree } from './start-child.ts';
 
-/** Seconds that the agents get to end in after the deadline or a cancellation. */
-const GRACE = 9;
+/** Seconds that the agents get to end in after the deadline or a cancellation: with what follows, less than ten. */
+const GRACE = 8;
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, investigate);
 /** A run on a git repository; its result is an answer and a patch. */
@@ -83,11 +83,10 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
     onRoot: (handle) => (root = handle),
   });
   state.status = 'finishing';
-  const outcome = outcomeOf({ run, startedAt, result, stopped });
-  await CancellationScope.nonCancellable(() =>
+  const outcome = await CancellationScope.nonCancellable(() =>
     runActivities({ summary: 'record the outcome' }).recordOutcome({
       execution,
-      outcome,
+      outcome: outcomeOf({ run, startedAt, result, stopped }),
     }),
   );
   state.status = outcome.status;

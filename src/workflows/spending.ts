@@ -35,13 +35,17 @@ export function createSpending(leases: LeaseHolder, maxCost: number | undefined)
     };
   }
   const least = maxCost / 1000;
+  /** What is left of sums of decimal fractions is nothing. */
+  const nothing = maxCost * 1e-9;
   let estimate = least;
   let dearest: number | undefined;
   let scout: Promise<unknown> = Promise.resolve();
 
   async function reserve(usd: number): Promise<number> {
     const { usd: reserved } = await leases.take({ usd });
-    return reserved;
+    if (reserved > nothing) return reserved;
+    leases.settle({ usd: -reserved });
+    return 0;
   }
 
   /** Settles what was reserved by what was spent, however the work ends. */
@@ -81,15 +85,15 @@ export function createSpending(leases: LeaseHolder, maxCost: number | undefined)
     },
     async payEach(count, ask) {
       let made = 0;
-      const next = (wanted: number): Promise<number> => wave(wanted, (calls) => ask(made, made + calls));
+      const askMore = (wanted: number): Promise<number> => wave(wanted, (calls) => ask(made, made + calls));
       while (made < count) {
         let calls: number;
         if (dearest === undefined) {
           // Others wait for the price as well.
-          const first = scout.then(() => next(dearest === undefined ? 1 : count - made));
+          const first = scout.then(() => askMore(dearest === undefined ? 1 : count - made));
           scout = first.catch(() => undefined);
           calls = await first;
-        } else calls = await next(count - made);
+        } else calls = await askMore(count - made);
         if (calls === 0) break;
         made += calls;
       }

@@ -1,8 +1,9 @@
 import { getExternalWorkflowHandle, sleep, TemporalFailure } from '@temporalio/workflow';
 
-/** Milliseconds between attempts while the id is taken, and how many there are: about 20 seconds. */
-const PAUSE = 250;
-const ATTEMPTS = 80;
+/** Milliseconds between attempts while the id is taken: doubled up to the longest. All together about 80 seconds. */
+const FIRST_PAUSE = 250;
+const LONGEST_PAUSE = 5000;
+const ATTEMPTS = 20;
 
 /**
  * Starts a child whose id may still be taken: by one of an earlier execution of the same run that was ended a moment
@@ -19,7 +20,7 @@ export async function startOnceFree<Handle>(workflowId: string, start: () => Pro
           .cancel()
           .catch(() => undefined); // It has just ended.
       }
-      await sleep(PAUSE);
+      await sleep(Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)));
     }
   }
 }

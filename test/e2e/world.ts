@@ -15,8 +15,10 @@ import { dirname, join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
-import { findByText, kill, untilEnded } from '../../src/sandbox/host/processes.ts';
+import { kill, untilEnded } from '../../src/sandbox/host/processes.ts';
+import { createLocalProvider } from '../../src/sandbox/local/index.ts';
 import type { SandboxRecord } from '../../src/sandbox/local/records.ts';
+import type { SandboxProvider } from '../../src/sandbox/provider.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
@@ -41,8 +43,8 @@ export interface World {
   agents(run: string): Promise<AgentReference[]>;
   /** Names of the sandboxes that exist on this host. */
   sandboxes(): Promise<string[]>;
-  /** Whatever there still is of sandboxes: records, files, and processes by their command lines. */
-  leftovers(): Promise<string[]>;
+  /** Whatever there still is of a run's sandboxes: records, files, and processes by their command lines. */
+  leftovers(run?: string): Promise<string[]>;
   /** Kills the processes of an agent's sandbox, as the host running out of memory would. */
   killSandbox(run: string, agent: string): Promise<void>;
   /** The whole answer, as it was given to FINAL. */
@@ -113,24 +115,17 @@ export async function createWorld(): Promise<World> {
       );
       return (references as AgentReference[]).toSorted((a, b) => (a.agent < b.agent ? -1 : 1));
     },
-    async sandboxes() {
-      const { createLocalProvider } = await import('../../src/sandbox/local/index.ts');
-      const provider = createLocalProvider({
-        stateDirectory: join(folder, 'state'),
-        cacheDirectory: join(folder, 'cache'),
-      });
-      try {
-        return (await provider.list()).map(({ handle }) => handle.id);
-      } finally {
-        await provider.close();
-      }
-    },
-    async leftovers() {
-      const processes = findByText([sandboxTag(folder)], false).map(({ pid }) => `process ${pid}`);
+    sandboxes: () => withProvider(folder, async (provider) => (await provider.list()).map(({ handle }) => handle.id)),
+    async leftovers(run) {
+      const prefix = run === undefined ? '' : `rlm-${run}-`;
+      const processes = processesWith(`${sandboxTag(folder)}${prefix}`);
       const directory = join(folder, 'state', 'sandboxes');
       const names = existsSync(directory) ? readdirSync(directory) : [];
-      const files = names.filter((name) => !name.startsWith('.')).map((name) => `folder ${name}`);
-      return [...(await world.sandboxes()), ...files, ...processes];
+      const files = names
+        .filter((name) => !name.startsWith('.') && name.startsWith(prefix))
+        .map((name) => `folder ${name}`);
+      const sandboxes = (await world.sandboxes()).filter((id) => id.startsWith(prefix));
+      return [...sandboxes, ...files, ...processes];
     },
     async killSandbox(run, agent) {
       const folders = readdirSync(join(folder, 'state', 'sandboxes'));
@@ -147,6 +142,10 @@ export async function createWorld(): Promise<World> {
       answer_ref === null ? null : JSON.parse(Buffer.from(await blobs.get(answer_ref)).toString()),
     async close() {
       await Promise.all(workers.map((worker) => worker.shutdown()));
+      await withProvider(folder, async (provider) => {
+        // A test that failed must not leave a loop running for the rest of the day.
+        for (const { handle } of await provider.list()) await provider.destroy(handle);
+      });
       await Promise.all(models.map((model) => model.close({ check: false })));
       await temporal.close();
       await server.release({ wait: true });
@@ -154,6 +153,32 @@ export async function createWorld(): Promise<World> {
     },
   };
   return world;
+}
+
+async function withProvider<T>(folder: string, work: (provider: SandboxProvider) => Promise<T>): Promise<T> {
+  const provider = createLocalProvider({
+    stateDirectory: join(folder, 'state'),
+    cacheDirectory: join(folder, 'cache'),
+  });
+  try {
+    return await work(provider);
+  } finally {
+    await provider.close();
+  }
+}
+
+/** The processes of this host whose command line has the text, as `process <pid>`. */
+export function processesWith(text: string): string[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => commandLine(pid).includes(text)).map((pid) => `process ${pid}`);
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return ''; // It has ended.
+  }
 }
 
 /** Part of the command line of every process of the world's sandboxes. */

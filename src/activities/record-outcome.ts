@@ -1,0 +1,66 @@
+import type { Activities } from '../domain/contract.ts';
+import { TypedError } from '../domain/failures.ts';
+import { ROOT_AGENT } from '../domain/ids.ts';
+import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
+import { runReferenceName, type AgentReference, type RunOutcome, type RunReference } from '../domain/records.ts';
+import { beginning } from '../domain/truncate.ts';
+import { addUsage } from '../domain/usage.ts';
+import { closeResult, INLINE_ANSWER } from './close-agent.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { readAgentReference } from './trajectory.ts';
+
+/**
+ * Writes a run's outcome where it is found without Temporal. An outcome whose root could not be asked (it was
+ * terminated, or did not end in time) is completed with what the agents had recorded.
+ */
+export async function recordOutcome(
+  deps: ActivityDependencies,
+  { execution, outcome: told }: Parameters<Activities['recordOutcome']>[0],
+): Promise<RunOutcome> {
+  const name = runReferenceName(told.run_id, execution);
+  const before = (await deps.blobs.getReference(name)) as RunReference | undefined;
+  if (before === undefined) throw new TypedError('Storage.Missing', `run ${told.run_id} is not in the blob store`);
+  const outcome = told.sandboxes === 0 ? await recorded(deps, told, before) : told;
+  const reference: RunReference = { ...before, outcome, ended_at: Date.now() };
+  await deps.blobs.setReference(name, reference);
+  return outcome;
+}
+
+async function recorded(deps: ActivityDependencies, told: RunOutcome, run: RunReference): Promise<RunOutcome> {
+  const names = await deps.blobs.listReferences(`runs/${run.run}@${run.execution}/`);
+  const others = names.filter((name) => name !== runReferenceName(run.run, run.execution));
+  const agents = (await Promise.all(others.map((name) => deps.blobs.getReference(name)))) as AgentReference[];
+  if (agents.length === 0) return told;
+  return {
+    ...told,
+    ...(await rootsWork(deps, told, run)),
+    agents: agents.length,
+    max_depth: Math.max(...agents.map(({ depth }) => depth)),
+    iterations: agents.reduce((sum, { iteration }) => sum + iteration, 0),
+    sandboxes: agents.filter(({ sandbox }) => sandbox !== null).length,
+    usage: addUsage(...agents.map(({ usage }) => usage)),
+  };
+}
+
+async function rootsWork(
+  deps: ActivityDependencies,
+  told: RunOutcome,
+  { run, execution, spec }: RunReference,
+): Promise<Partial<RunOutcome>> {
+  const root = await readAgentReference(deps, { run, execution, spec, agent: ROOT_AGENT });
+  if (root === undefined || told.answer_ref !== null || told.patch_ref !== null) return {};
+  const records = await deps.chains.walk(root.head);
+  const end = records.at(-1);
+  if (end?.kind === 'end') {
+    const { answer, full_answer_ref, patch_ref, notes } = await closeResult(deps, end, true);
+    return {
+      answer: answer ?? null,
+      answer_ref: full_answer_ref ?? null,
+      patch_ref: patch_ref ?? null,
+      notes: notes ?? [],
+    };
+  }
+  const known = lastKnownAnswer(records);
+  if (known === undefined) return {};
+  return { answer: beginning(known, INLINE_ANSWER), answer_ref: await deps.chains.putJson(known) };
+}
