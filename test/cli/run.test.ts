@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunDocument } from '../../src/results/run-document.ts';
 import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import { createDesk, type Desk, type RunningCommand } from '../e2e/command.ts';
+
+// Each of these is several processes one after another, on a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 let desk: Desk;
 let model: ScriptedModel;
