@@ -25,8 +25,9 @@ export function examine(io: Io, options: ExamineOptions): Promise<number> {
         temporal: { address, namespace, profile, env, config: config.temporal },
         checkIsolation: () => provider.checkIsolation({ install: false }),
       });
+      const width = Math.max(...checks.map(({ name }) => name.length));
       if (options.json === true) await writeJson(io, checks);
-      else io.stdout.write(`${checks.flatMap((check) => checkLines(io, check)).join('\n')}\n`);
+      else io.stdout.write(`${checks.flatMap((check) => checkLines(io, check, width)).join('\n')}\n`);
       return checks.some(({ ok }) => ok === false) ? EXIT_FAILED : EXIT_DONE;
     } finally {
       await provider.close();
@@ -34,12 +35,12 @@ export function examine(io: Io, options: ExamineOptions): Promise<number> {
   });
 }
 
-function checkLines(io: Io, { name, ok, found, remedy }: Check): string[] {
+function checkLines(io: Io, { name, ok, found, remedy }: Check, width: number): string[] {
   const paint = painter(wantsColor(io.stdout, io.env));
   const symbol = ok === true ? paint('green', '✓') : ok === 'warning' ? paint('yellow', '!') : paint('red', '✗');
   const ways = (remedy ?? '').split('\n').filter((line) => line.trim() !== '');
   return [
-    `${symbol} ${padEnd(name, 14)} ${oneLine(found)}`,
-    ...ways.map((way, index) => `${' '.repeat(17)}${index === 0 ? '→' : 'or'} ${visibleControls(way)}`),
+    `${symbol} ${padEnd(name, width)} ${oneLine(found)}`,
+    ...ways.map((way, index) => `${' '.repeat(width + 3)}${index === 0 ? '→' : 'or'} ${visibleControls(way)}`),
   ];
 }
