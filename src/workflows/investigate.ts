@@ -114,7 +114,9 @@ async function supervise(run: string, input: Supervision): Promise<Supervised> {
   const work = CancellationScope.nonCancellable(() =>
     scope.run(async () => {
       result = await runRoot(run, input).catch((error: unknown) => ({
-        failure: isCancelled(error) ? 'the run was ended before its agents had begun' : failureMessage(error),
+        failure: isCancelled(error)
+          ? 'the run was ended before its agents had begun'
+          : `the root agent did not end by itself: ${failureMessage(error)}`,
       }));
     }),
   );

@@ -152,6 +152,10 @@ describe('the last known answer', () => {
     expect(lastKnownAnswer([task('0', 0)])).toBeUndefined();
     expect(lastKnownAnswer([task('0', 0), reply(1, 'thinking')])).toContain('thinking');
     expect(lastKnownAnswer([task('0', 0), reply(1, CODE), block(0, { stdout: 'found 3' })])).toContain('found 3');
+    const found = [task('0', 0), reply(1, CODE), block(0, { stdout: 'found 3' })];
+    expect(lastKnownAnswer([...found, reply(2, '```python\nsearch()\n```')])).toContain('found 3');
+    expect(lastKnownAnswer([...found, reply(2, 'It is 4.\n```python\nsearch()\n```')])).toMatch(/It is 4\.$/);
+    expect(lastKnownAnswer([task('0', 0), reply(1, '```python\nsearch()\n```')])).toContain('search()');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeBlocks } from '../../src/domain/reply.ts';
+import { codeBlocks, proseOf } from '../../src/domain/reply.ts';
 
 describe('the code of a reply', () => {
   const cases: [name: string, reply: string, code: string[]][] = [
@@ -30,5 +30,12 @@ describe('the code of a reply', () => {
   it('takes linear time on a hostile reply', () => {
     expect(codeBlocks('`'.repeat(200_000))).toEqual([]);
     expect(codeBlocks('```python\n'.repeat(20_000))).toHaveLength(1);
+  });
+});
+
+describe('the prose of a reply', () => {
+  it('is what stands around its code, other fences included', () => {
+    expect(proseOf('Before.\n```python\nx\n```\nAfter.\n```json\n{}\n```')).toBe('Before.\nAfter.\n{}');
+    expect(proseOf('```python\nx\n```')).toBe('');
   });
 });
