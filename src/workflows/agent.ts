@@ -16,7 +16,7 @@ import type {
   WorkflowLimits,
 } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
-import { statusQuery, type AgentState } from '../domain/messages.ts';
+import { statusQuery, type AgentState, type LeaseRecall } from '../domain/messages.ts';
 import { answerUsage, type AgentStatus, type AnswerSource } from '../domain/records.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
@@ -24,7 +24,7 @@ import { packLease, packTotals, unpackLease, unpackLimits } from '../domain/wire
 import { modelActivities, runActivities, sandboxActivities } from './activities.ts';
 import { runBlocks } from './blocks.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import { createLeaseHolder, type LeaseHolder } from './lease-holder.ts';
+import { createLeaseHolder, type LeaseHolder, type Recalled } from './lease-holder.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { createPersistence, type Persistence } from './persistence.ts';
 import { createSpending, type Spending } from './spending.ts';
@@ -88,8 +88,12 @@ function begin(input: AgentInput): AgentRun {
   };
   const limits = unpackLimits(input.limits);
   const lease = withoutOwnSandbox(unpackLease(input.lease));
-  const leases = createLeaseHolder({ run, workflowId, lease, onRecall: (message) => subAgents.recall(message) });
-  const gate = createPauseGate(input.paused === true, (closed) => subAgents.setPaused(closed));
+  // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.
+  let known: SubAgents | undefined;
+  const nobody = { children: 0, forward: () => undefined };
+  const onRecall = (message: LeaseRecall): Recalled => known?.recall(message) ?? nobody;
+  const leases = createLeaseHolder({ run, workflowId, lease, onRecall });
+  const gate = createPauseGate(input.paused === true, (closed) => known?.setPaused(closed));
   const subAgents = createSubAgents({
     run,
     agent: id,
@@ -98,6 +102,7 @@ function begin(input: AgentInput): AgentRun {
     leases,
     isPaused: () => gate.closed,
   });
+  known = subAgents;
   const persistence = createPersistence({ run, agent: id, onError: limits.on_error, gate });
   setHandler(defineQuery<AgentState>(statusQuery), () => ({
     agent: id,

@@ -1,9 +1,18 @@
 import { createServer, type Server } from 'node:net';
+import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { pauseMessage, resumeMessage, statusQuery, type AgentState, type RunState } from '../../src/domain/messages.ts';
+import {
+  pauseMessage,
+  recallLeaseSignal,
+  resumeMessage,
+  statusQuery,
+  type AgentState,
+  type RunState,
+} from '../../src/domain/messages.ts';
+import type { AgentInput } from '../../src/domain/contract.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
-import { createWorld, type World } from './world.ts';
+import { createWorld, TASK_QUEUE, type World } from './world.ts';
 
 /** What a person does to a run from outside: pause, resume, cancel, terminate, start again. */
 vi.setConfig({ testTimeout: 90_000 });
@@ -274,6 +283,43 @@ describe('a root agent that is terminated', () => {
     await world.startWorker();
     await vi.waitFor(async () => expect(await world.leftovers('headless')).toEqual([]), { timeout: PATIENCE });
     await model.close();
+  });
+});
+
+describe('an agent', () => {
+  const input: AgentInput = {
+    execution: 'none',
+    task: { ref: '0'.repeat(64) },
+    lease: [1, 0, 0],
+    limits: [1, 1, 1, 1, 10, 'pause'],
+  };
+  const tell = (run: string, signal: string, message: object): Promise<WorkflowHandle> =>
+    world.client.workflow.signalWithStart('agent', {
+      workflowId: `${run}/0`,
+      taskQueue: TASK_QUEUE,
+      args: [input],
+      signal,
+      signalArgs: [message],
+    });
+
+  it('hears what it was told before its first step', async () => {
+    const paused = await tell('told-to-pause', pauseMessage, {});
+    expect(await paused.query(statusQuery)).toMatchObject({ state: 'paused' });
+    await paused.cancel();
+    expect(await paused.result()).toMatchObject({ status: 'cancelled' });
+    for (const [run, signal] of [
+      ['told-to-resume', resumeMessage] as const,
+      ['recalled', recallLeaseSignal] as const,
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after another
+      const handle = await tell(run, signal, { id: '1' });
+      // Of a run that nobody knows, but of no other fault.
+      // oxlint-disable-next-line no-await-in-loop -- one after another
+      expect(await handle.result()).toMatchObject({
+        status: 'failed',
+        error: expect.stringMatching(/^Storage.Missing/),
+      });
+    }
   });
 });
 
