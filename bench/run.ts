@@ -19,7 +19,7 @@ import { createPeer, installPeer, PEERS } from './overhead/peer.ts';
 import { profiler, type Profiler } from './overhead/profile.ts';
 import { renderReport, type Series } from './overhead/report.ts';
 import { benchRepository, type BenchRepository } from './overhead/repository.ts';
-import { LATENCY, SCENARIOS, type Scenario } from './overhead/scenarios.ts';
+import { LATENCY, SCENARIOS, wrongReport, type Scenario } from './overhead/scenarios.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -46,6 +46,7 @@ async function measure(): Promise<void> {
   const wanted = options.scenarios.split(',');
   const scenarios = SCENARIOS.filter(({ name }) => wanted.includes(name));
   const repository = benchRepository(folder);
+  const { reason, title, entries } = repository;
   const { peers, versions, skipped } = await preparePeers(repository);
   const machine = await describeMachine(versions);
   if (machine.warning !== undefined) console.error(machine.warning);
@@ -59,11 +60,10 @@ async function measure(): Promise<void> {
   const profile = profiler(profiles, own);
   let series: Series[];
   try {
-    series = await playAll(scenarios, { own, peers, rounds, profile });
+    series = await playAll(scenarios, { own, peers, rounds, profile, entries });
   } finally {
     await Promise.all([own, ...peers].map((contestant) => contestant.close()));
   }
-  const { reason, title, entries } = repository;
   const leftOut = [...(reason === undefined ? [] : [reason]), ...skipped];
   const report = renderReport({ machine, rounds, series, entries, repository: title, skipped: leftOut });
   console.log(report);
@@ -104,11 +104,13 @@ interface Stage {
   readonly peers: readonly Contestant[];
   readonly rounds: number;
   readonly profile: Profiler;
+  /** Entries in each agent's folder. */
+  readonly entries: number;
 }
 
 /** Round by round and in turn, so that whatever else the machine does hits all alike. */
 async function playAll(scenarios: readonly Scenario[], stage: Stage): Promise<Series[]> {
-  const { own, peers, rounds, profile } = stage;
+  const { own, peers, rounds, profile, entries } = stage;
   const entrants = scenarios.flatMap((scenario) => [own, ...peers].map((contestant) => ({ scenario, contestant })));
   let series: Series[] = entrants.map((entrant) => ({ ...entrant, performances: [], failures: [] }));
   for (let round = 0; round <= rounds; round++) {
@@ -120,7 +122,8 @@ async function playAll(scenarios: readonly Scenario[], stage: Stage): Promise<Se
       try {
         const play = (): Promise<Performance> => contestant.play(scenario);
         const performance = await (counts && contestant === own ? profile.watch(scenario, play) : play());
-        console.error(`${title}: ${performance.seconds.toFixed(2)} s`);
+        const wrong = wrongReport(performance.answer, scenario.reports(entries));
+        console.error(`${title}: ${performance.seconds.toFixed(2)} s${wrong === undefined ? '' : `, wrong: ${wrong}`}`);
         next.push(counts ? { ...one, performances: [...one.performances, performance] } : one);
       } catch (error) {
         console.error(`${title}: ${messageOf(error)}`);

@@ -51,6 +51,8 @@ export async function startDurableRlm(options: DurableRlmOptions): Promise<Durab
     DURABLE_RLM_CACHE: join(options.folder, 'cache'),
     LLM_API_KEY: 'scripted',
     NO_COLOR: '1',
+    // For trying things out: preloaded modules, flags of V8.
+    ...(process.env['BENCH_NODE_OPTIONS'] === undefined ? {} : { NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'] }),
   };
   mkdirSync(join(options.folder, 'cache'), { recursive: true });
   const up = spawn(process.execPath, [...profiling(options.profiles), MAIN, 'up'], {

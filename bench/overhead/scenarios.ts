@@ -73,6 +73,14 @@ export function countAnswers(answer: string | undefined, expected: readonly stri
   return 1 + arrived.flat().length;
 }
 
+/** The first report that is not what it must be; undefined where all are. */
+export function wrongReport(answer: string | undefined, expected: readonly string[]): string | undefined {
+  const reports = parseReports(answer);
+  if (reports === undefined) return answer ?? 'no answer';
+  const index = expected.findIndex((report, place) => reports[place] !== report);
+  return index < 0 ? undefined : (reports[index] ?? 'no report');
+}
+
 /** `Inspect part 3 and look closer: 7 entries. Look closely at part 3: 7 entries.` is what two agents say. */
 function agentsOf(report: string): string[] {
   return report === String(CHAIN_LENGTH) ? [] : report.split(/(?<=\.) /);
