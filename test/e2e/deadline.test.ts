@@ -13,8 +13,7 @@ beforeAll(async () => {
   await world.startWorker();
 });
 afterAll(async () => {
-  const left = await world.leftovers();
-  await world.close();
+  const left = await world.leftovers().finally(() => world.close());
   expect(left).toEqual([]);
 });
 
