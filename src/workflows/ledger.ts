@@ -39,8 +39,11 @@ export interface LedgerInput {
   readonly returned?: readonly string[];
 }
 
-/** Milliseconds after which a recall no longer waits for agents that have not answered: they ended meanwhile. */
-const RECALL_TIME = 10_000;
+/**
+ * Milliseconds after which a recall no longer waits for agents that have not answered. Long, because it also passes
+ * while no worker runs; every agent or its parent answers.
+ */
+const RECALL_TIME = 300_000;
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, ledger);
 /** What a run may still spend. Lives as long as its run; has no children. */
