@@ -22,8 +22,11 @@ beforeAll(async () => {
   await world.startWorker();
 });
 afterAll(async () => {
-  const left = await world.leftovers().finally(() => world.close());
-  expect(left).toEqual([]);
+  try {
+    expect(await world.leftovers()).toEqual([]);
+  } finally {
+    await world.close();
+  }
 });
 
 /** Seconds in which a cancelled run has ended: promised by the program. */

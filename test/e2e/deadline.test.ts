@@ -13,8 +13,11 @@ beforeAll(async () => {
   await world.startWorker();
 });
 afterAll(async () => {
-  const left = await world.leftovers().finally(() => world.close());
-  expect(left).toEqual([]);
+  try {
+    expect(await world.leftovers()).toEqual([]);
+  } finally {
+    await world.close();
+  }
 });
 
 /** Seconds of each run, and those that it gets to end in: promised by the program. */

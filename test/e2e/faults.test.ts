@@ -20,8 +20,11 @@ beforeAll(async () => {
   await world.startWorker();
 });
 afterAll(async () => {
-  const left = await world.leftovers().finally(() => world.close());
-  expect(left).toEqual([]);
+  try {
+    expect(await world.leftovers()).toEqual([]);
+  } finally {
+    await world.close();
+  }
 });
 
 const EDIT = withCode('print(edit_file("pkg/b.py", "return 2", "return 22"))', 'I begin with the file.');

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { attempts, forTask, withCode } from '../../src/testing/index.ts';
+import type { RunState } from '../../src/domain/messages.ts';
 import { createWorld, type World } from '../e2e/world.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -58,7 +59,7 @@ const SCENARIOS: Readonly<Record<string, (world: World) => Promise<void>>> = {
     const model = await world.startModel({ scripts: forTask('pause me', [attempts(refused, withCode('FINAL(1)'))]) });
     const handle = await world.start({ id: 'paused', prompt: 'pause me', model });
     await model.when((call) => call.outcome === 'failed');
-    while (((await handle.query('status')) as { status: string }).status !== 'paused')
+    while ((await handle.query<RunState>('status')).status !== 'paused')
       await new Promise((resolve) => setTimeout(resolve, 50));
     await handle.signal('resume');
     await handle.result();
