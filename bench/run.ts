@@ -6,7 +6,8 @@
  * `--write` puts the report into bench/RESULTS.md, `--profile` says where the worker's CPU time goes. See
  * overhead/scenarios.ts for what is played.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,14 +32,25 @@ const { values: options } = parseArgs({
   },
 });
 
+/** Seconds after which the model ends by itself, should this process be killed. */
+const MODEL_PATIENCE = 900;
+
 const folder = mkdtempSync(join(tmpdir(), 'rlm-bench-'));
+/** What gives back what was started, in the order it was. */
+const closing: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void closeAll().then(() => process.exit(1)));
 const script = fileURLToPath(new URL('overhead/scripts.ts', import.meta.url));
-const model = await spawnScriptedModel({ script, latencyMs: LATENCY });
+const model = await spawnScriptedModel({ script, latencyMs: LATENCY, idleExit: MODEL_PATIENCE });
+closing.push(() => model.close());
 try {
   await measure();
 } finally {
-  await model.close();
-  rmSync(folder, { recursive: true, force: true });
+  await closeAll();
+}
+
+async function closeAll(): Promise<void> {
+  for (const close of closing.splice(0).toReversed()) await close();
 }
 
 async function measure(): Promise<void> {
@@ -57,18 +69,17 @@ async function measure(): Promise<void> {
     modelUrl: model.url,
     ...(profiles === undefined ? {} : { profiles }),
   });
+  closing.push(() => own.close(), ...peers.map((peer) => () => peer.close()));
   const profile = profiler(profiles, own);
-  let series: Series[];
-  try {
-    series = await playAll(scenarios, { own, peers, rounds, profile, entries });
-  } finally {
-    await Promise.all([own, ...peers].map((contestant) => contestant.close()));
-  }
+  const series = await playAll(scenarios, { own, peers, rounds, profile, entries });
   const leftOut = [...(reason === undefined ? [] : [reason]), ...skipped];
   const report = renderReport({ machine, rounds, series, entries, repository: title, skipped: leftOut });
   console.log(report);
   if (options.write) writeFileSync(fileURLToPath(new URL('RESULTS.md', import.meta.url)), report);
-  if (profiles !== undefined) console.log(profile.report());
+  if (profiles === undefined) return;
+  // The worker writes them when it ends.
+  await own.close();
+  console.log(profile.report());
 }
 
 interface Prepared {

@@ -60,6 +60,8 @@ export async function startDurableRlm(options: DurableRlmOptions): Promise<Durab
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  // However this process ends: it stops its server itself.
+  process.once('exit', () => up.kill('SIGTERM'));
   const databaseFile = defaultDatabaseFile(state);
   const close = async (): Promise<void> => {
     await end(up);
@@ -72,16 +74,14 @@ export async function startDurableRlm(options: DurableRlmOptions): Promise<Durab
     const connection = await Connection.connect({ address: server.address });
     const client = new Client({ connection });
     const environment = openEnvironment({ env, cwd: options.folder, config: parseConfig({}) });
+    let closing: Promise<void> | undefined;
     const pids = { server: server.process.pid, worker: up.pid ?? 0 };
     return {
       name: 'durable-rlm',
       how: '`rlm up` (embedded server on a database file, worker) in processes of their own, isolated sandboxes',
       play: (scenario) => play({ ...options, environment, client, pids }, scenario),
       threads: () => threadTimes(pids.worker),
-      close: async () => {
-        await connection.close();
-        await close();
-      },
+      close: () => (closing ??= connection.close().then(close)),
     };
   } catch (error) {
     await close();

@@ -101,11 +101,19 @@ function startPeer({ peer, repository }: PeerOptions, python: string, temporary:
   mkdirSync(temporary, { recursive: true });
   const script = fileURLToPath(new URL(`./peers/${peer.script}`, import.meta.url));
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(python, ['-B', script], {
-    env: { PATH: process.env['PATH'], HOME: homedir(), TMPDIR: temporary, BENCH_REPOSITORY: repository },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: homedir(),
+      TMPDIR: temporary,
+      BENCH_REPOSITORY: repository,
+      // Or it looks for newer prices on the network first.
+      LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+    },
     cwd: '/',
     // What it has to say of its agents' failures shows in its answers.
     stdio: ['pipe', 'pipe', 'ignore'],
   });
+  process.once('exit', () => child.kill('SIGKILL'));
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const lines: Interface = createInterface({ input: child.stdout });
   return {
