@@ -4,7 +4,7 @@ import { answerUsage, type AnswersRecord, type CallRequest } from '../domain/rec
 import { blockName } from '../domain/ids.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { codeBlocks } from '../domain/reply.ts';
-import { addUsage, NO_USAGE } from '../domain/usage.ts';
+import { addUsage } from '../domain/usage.ts';
 import { packCall, unpackAnswer } from '../domain/wire.ts';
 import { answerValue } from './answers.ts';
 import { reachedPosition, replyOf } from './block-position.ts';
@@ -144,12 +144,8 @@ async function deliver(turn: TurnContext, head: string, step: BlockStep, deliver
   if (delivered) return head;
   const record: AnswersRecord = { v: 1, kind: 'answers', parent: head, block: step.block, answers };
   const next = await deps.chains.append(record);
-  const before = await readAgentReference(deps, input.scope);
-  await updateAgentReference(deps, input.scope, {
-    head: next,
-    state: 'running',
-    usage: addUsage(before?.usage ?? NO_USAGE, ...answers.map(({ answer }) => answerUsage(answer))),
-  });
+  const usage = addUsage(...answers.map(({ answer }) => answerUsage(answer)));
+  await updateAgentReference(deps, input.scope, { head: next, state: 'running' }, usage);
   deps.checkpoint('answers.recorded');
   return next;
 }

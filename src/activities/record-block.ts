@@ -33,6 +33,7 @@ export async function recordBlock(
   await updateAgentReference(deps, input.scope, {
     head: next,
     state: more ? 'running' : result.final === null ? 'thinking' : 'closing',
+    iteration: more || result.final !== null ? turn.iteration : turn.iteration + 1,
     sandbox: turn.sandboxId,
   });
   return next;

@@ -3,9 +3,8 @@ import { agentDepth } from '../domain/ids.ts';
 import type { ModelConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { renderConversation, shortenConversation, type Message } from '../domain/prompts/conversation.ts';
-import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
+import type { AgentReference, ReplyRecord, RunSpecification } from '../domain/records.ts';
 import { codeBlocks } from '../domain/reply.ts';
-import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
@@ -16,15 +15,15 @@ import { chainHead, readAgentReference, updateAgentReference, type AgentScope } 
 /** Asks the model for an agent's next turn and records the reply. A reply that was recorded is never asked for again. */
 export async function think(deps: ActivityDependencies, input: Scoped<ThinkInput>): Promise<ThinkResult> {
   const head = await chainHead(deps, input.scope, input.head);
-  const recorded = await recordedReply(deps, input, head);
+  const reference = await readAgentReference(deps, input.scope);
+  const recorded = await recordedReply(deps, input, head, reference);
   if (recorded !== undefined) return recorded;
   const [records, run] = await Promise.all([deps.chains.walk(head), deps.chains.specification(input.scope.spec)]);
   const messages = renderConversation(records, run, input.purpose);
-  const state = { head, state: 'thinking', iteration: input.iteration } as const;
   const started = performance.now();
   const [reply] = await Promise.all([
     whileBeating((signal) => ask(deps, { ...input, run, messages, head, signal })),
-    updateAgentReference(deps, input.scope, state),
+    showThinking(deps, input, head, reference),
   ]);
   deps.checkpoint('model.replied');
   const record: ReplyRecord = {
@@ -45,15 +44,23 @@ export async function think(deps: ActivityDependencies, input: Scoped<ThinkInput
     },
   };
   const next = await deps.chains.append(record);
-  const before = await readAgentReference(deps, input.scope);
   const result = thinkResult(next, record);
-  await updateAgentReference(deps, input.scope, {
-    head: next,
-    state: result.blocks > 0 ? 'running' : 'thinking',
-    usage: addUsage(before?.usage ?? NO_USAGE, reply.usage),
-  });
+  const state = result.blocks > 0 ? 'running' : 'thinking';
+  await updateAgentReference(deps, input.scope, { head: next, state }, reply.usage);
   deps.checkpoint('reply.recorded');
   return result;
+}
+
+/** For whoever watches; mostly the block before has said so already. */
+async function showThinking(
+  deps: ActivityDependencies,
+  input: Scoped<ThinkInput>,
+  head: string,
+  reference: AgentReference | undefined,
+): Promise<void> {
+  const { iteration } = input;
+  const isShown = reference?.head === head && reference.state === 'thinking' && reference.iteration === iteration;
+  if (!isShown) await updateAgentReference(deps, input.scope, { head, state: 'thinking', iteration });
 }
 
 /** The journal: the agent's reference already names a reply to this very head. */
@@ -61,8 +68,8 @@ async function recordedReply(
   deps: ActivityDependencies,
   input: Scoped<ThinkInput>,
   head: string,
+  reference: AgentReference | undefined,
 ): Promise<ThinkResult | undefined> {
-  const reference = await readAgentReference(deps, input.scope);
   if (reference === undefined || reference.head === head) return undefined;
   const record = await deps.chains.record(reference.head);
   if (record.kind !== 'reply' || record.parent !== head || record.purpose !== input.purpose) return undefined;

@@ -12,7 +12,7 @@ import {
 } from '../domain/records.ts';
 import { TypedError } from '../domain/failures.ts';
 import { beginning } from '../domain/truncate.ts';
-import { NO_USAGE } from '../domain/usage.ts';
+import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
 
@@ -93,17 +93,19 @@ export async function readAgentReference({ blobs }: Stores, scope: AgentScope): 
 }
 
 /**
- * Replaces the given fields of the agent's reference. Activities of one agent that write it follow one another, so
- * nothing is lost between reading and writing.
+ * Replaces the given fields of the agent's reference, and adds to its usage. Activities of one agent that write it
+ * follow one another, so nothing is lost between reading and writing.
  */
 export async function updateAgentReference(
   stores: Stores,
   scope: AgentScope,
-  fields: Partial<AgentReference> & { readonly head: string },
+  fields: Partial<Omit<AgentReference, 'usage'>> & { readonly head: string },
+  used: Usage = NO_USAGE,
 ): Promise<AgentReference> {
   const before = (await readAgentReference(stores, scope)) ?? (await newAgentReference(stores, scope, fields.head));
   if (before.state === 'done') return before; // An attempt that outlived its agent has nothing to say any more.
-  const after: AgentReference = { ...before, ...fields, updated_at: Date.now() };
+  const usage = addUsage(before.usage, used);
+  const after: AgentReference = { ...before, ...fields, usage, updated_at: Date.now() };
   await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), after);
   return after;
 }

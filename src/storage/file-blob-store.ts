@@ -29,6 +29,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
       return;
     }
     await writeThenRename({ temporary, target, write });
+    await syncFolder(dirname(target));
     known.add(hash);
   }
 
@@ -87,6 +88,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
     setReference: (name, value) =>
       guard(async () => {
         const bytes = Buffer.from(JSON.stringify(value));
+        // Its folder is not synced: a power cut may bring back the reference before, and that step is done again.
         await writeThenRename({ temporary, target: referencePath(name), write: (file) => writeSynced(file, bytes) });
       }),
 
@@ -139,7 +141,6 @@ async function writeThenRename(input: {
     await rm(file, { force: true });
     throw error;
   }
-  await syncFolder(dirname(input.target));
 }
 
 /** Makes the folder only when it turns out to be missing: it nearly always exists. */
