@@ -60,13 +60,13 @@ export function partOf(lease: Lease, wanted: Lease): Lease {
 }
 
 /**
- * The first lease of each of `children` agents: a sandbox for itself and, between them, half of what their parent has
- * beyond that.
+ * The first lease of the next of `children` agents: a sandbox for itself and, between them, half of what their parent
+ * has beyond that, so that most of them never need to ask the ledger.
  */
 export function firstLease(parent: Lease, children: number): Lease {
   const share = 2 * Math.max(1, children);
   return {
-    sandboxes: 1,
+    sandboxes: 1 + Math.ceil(Math.max(0, parent.sandboxes) / share),
     llm_calls: Math.floor(Math.max(0, parent.llm_calls) / share),
     usd: Math.max(0, parent.usd) / share,
   };

@@ -57,7 +57,7 @@ export function createSubAgents(input: {
     busy += 1;
     try {
       const lease = firstLease(leases.balance, siblings);
-      leases.settle({ ...lease, sandboxes: 0 });
+      leases.settle({ ...lease, sandboxes: lease.sandboxes - 1 }); // Its own was taken before.
       const workflowId = agentWorkflowId(input.run, id);
       const paused = input.isPaused();
       const handle = await startOnceFree(workflowId, () =>

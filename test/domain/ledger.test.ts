@@ -71,7 +71,7 @@ describe('leases', () => {
     expect(partOf({ ...lease, usd: -1 }, { ...EMPTY_LEASE, usd: 1 }).usd).toBe(0);
   });
 
-  it('for children hold a sandbox each and, together, half of what their parent has', () => {
-    expect(firstLease(lease, 5)).toEqual({ sandboxes: 1, llm_calls: 10, usd: 0.1 });
+  it('for children hold a sandbox each and, together, half of what their parent has beyond that', () => {
+    expect(firstLease(lease, 5)).toEqual({ sandboxes: 2, llm_calls: 10, usd: 0.1 });
   });
 });
