@@ -7,6 +7,7 @@ const vm = require('node:vm');
 v8.promiseHooks.createHook = () => () => {};
 
 // A time limit makes V8 start a thread for each call into a workflow.
+// oxlint-disable-next-line typescript/unbound-method -- bound again below
 const runInContext = vm.Script.prototype.runInContext;
 vm.Script.prototype.runInContext = function (context, options) {
   return runInContext.call(this, context, options === undefined ? undefined : { ...options, timeout: undefined });
