@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheDirectory } from '../../src/config/directories.ts';
+import { cacheDirectory as userCacheDirectory } from '../../src/config/directories.ts';
 import { createLocalProvider } from '../../src/sandbox/local/index.ts';
 import { defaultDatabaseFile, stopDevServer } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
@@ -42,7 +42,7 @@ export async function createDesk(): Promise<Desk> {
   const folder = mkdtempSync(join(tmpdir(), 'rlm-desk-'));
   const [state, cache] = [join(folder, 'state'), join(folder, 'cache')];
   mkdirSync(cache, { recursive: true });
-  const temporal = await findTemporalCli({ cacheDirectory: cacheDirectory(process.env), env: process.env });
+  const temporal = await findTemporalCli({ cacheDirectory: userCacheDirectory(process.env), env: process.env });
   const env: NodeJS.ProcessEnv = {
     PATH: [dirname(temporal), dirname(process.execPath), process.env['PATH']].join(delimiter),
     HOME: folder,
@@ -104,11 +104,22 @@ export async function createDesk(): Promise<Desk> {
     async close() {
       for (const command of commands) command.kill();
       await Promise.all([...commands].map(({ finished }) => finished));
+      await destroyAll(state, cache);
       if (existsSync(defaultDatabaseFile(state)))
         await stopDevServer({ databaseFile: defaultDatabaseFile(state), force: true });
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What a test that failed has left. */
+async function destroyAll(stateDirectory: string, cacheDirectory: string): Promise<void> {
+  const provider = createLocalProvider({ stateDirectory, cacheDirectory });
+  try {
+    for (const { handle } of await provider.list()) await provider.destroy(handle);
+  } finally {
+    await provider.close();
+  }
 }
 
 /** Command lines of the processes that name a path. */
