@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   isGrpcServiceError,
+  ServiceError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowNotFoundError,
@@ -143,7 +144,7 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
           return { outcome: await untilAborted(handle.result(), signal) };
         } catch (error) {
           if (error instanceof WorkflowFailedError) return failedEnd(error);
-          if (signal.aborted || error instanceof WorkflowNotFoundError || !isGrpcServiceError(error)) throw error;
+          if (signal.aborted || error instanceof WorkflowNotFoundError || !isOutage(error)) throw error;
           // The server is away, and comes back: nothing of the run is lost meanwhile.
           onOutage?.();
           await pause(RETRY_PAUSE, signal);
@@ -244,6 +245,11 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
 
 function abortReason(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('aborted');
+}
+
+/** The server is away or ends just now: also as the client wraps it. */
+function isOutage(error: unknown): boolean {
+  return error instanceof ServiceError || isGrpcServiceError(error);
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
