@@ -49,12 +49,16 @@ function wholeNumber(option: string, text: string): number {
   return Number(text);
 }
 
+/** Seconds that whoever started it may take for what else has to be installed first. */
+const UNTIL_FIRST_REQUEST = 1800;
+
 function endWhenIdle(model: ScriptedModel, seconds: number, end: () => void): void {
   const started = Date.now();
   setInterval(() => {
     const pending = model.count((call) => call.outcome === 'pending') > 0;
-    const last = model.calls.at(-1)?.at ?? started;
-    if (!pending && Date.now() - last > seconds * 1000) end();
+    const last = model.calls.at(-1);
+    const patience = last === undefined ? Math.max(seconds, UNTIL_FIRST_REQUEST) : seconds;
+    if (!pending && Date.now() - (last?.at ?? started) > patience * 1000) end();
   }, 1000);
 }
 

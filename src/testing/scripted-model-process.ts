@@ -12,7 +12,7 @@ export interface ScriptedModelProcessOptions {
   readonly latencyMs?: number;
   readonly port?: number;
   readonly logFile?: string;
-  /** Seconds without a request after which it ends by itself. Default: never. */
+  /** Seconds after the last request after which it ends by itself; half an hour is granted to the first. Default: never. */
   readonly idleExit?: number;
   /** Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;

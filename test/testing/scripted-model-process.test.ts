@@ -56,6 +56,8 @@ describe('the scripted model as a process', () => {
 
   it('ends by itself when nobody asks any more', async () => {
     const started = await spawnScriptedModel({ script: await script('export default () => "";'), idleExit: 0 });
+    const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'x' }] });
+    await fetch(`${started.url}/chat/completions`, { method: 'POST', body });
     await started.exited;
   });
 });
