@@ -1,4 +1,4 @@
-import type { ActInput, ActResult, BlockStep, CloseAgentInput, PendingCall } from '../domain/contract.ts';
+import type { ActInput, ActResult, BlockStep, PendingCall } from '../domain/contract.ts';
 import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
 import { answerUsage, type AnswersRecord, type CallRequest } from '../domain/records.ts';
 import { blockName } from '../domain/ids.ts';
@@ -79,20 +79,7 @@ async function run(deps: ActivityDependencies, input: Scoped<ActInput>, signal: 
 /** A block that ends with FINAL ends its agent: closing it here spares an activity. */
 async function finish(turn: TurnContext, head: string, step: BlockStep, result: BlockResult): Promise<ActResult> {
   if (result.final === null) return { kind: 'done', head, block: step.block };
-  const { deps, input, signal } = turn;
-  const closing: CloseAgentInput = {
-    execution: input.execution,
-    head,
-    sandbox: input.sandbox,
-    status: 'completed',
-    source: 'final',
-  };
-  return {
-    kind: 'done',
-    head,
-    block: step.block,
-    final: await endAgent(deps, { ...closing, scope: input.scope }, signal),
-  };
+  return closeByFinal(turn.deps, turn.input, { head, block: step.block, signal: turn.signal });
 }
 
 /** An earlier attempt closed the agent; its answer did not get through. */
@@ -104,20 +91,16 @@ async function alreadyClosed(
   const reference = await readAgentReference(deps, input.scope);
   if (reference?.state !== 'done') return undefined;
   const { parent } = await deps.chains.record(reference.head);
-  const head = parent ?? input.head;
-  const closing: CloseAgentInput = {
-    execution: input.execution,
-    head,
-    sandbox: input.sandbox,
-    status: 'completed',
-    source: 'final',
-  };
-  return {
-    kind: 'done',
-    head,
-    block: input.step.block,
-    final: await endAgent(deps, { ...closing, scope: input.scope }, signal),
-  };
+  return closeByFinal(deps, input, { head: parent ?? input.head, block: input.step.block, signal });
+}
+
+async function closeByFinal(
+  deps: ActivityDependencies,
+  { execution, sandbox, scope }: Scoped<ActInput>,
+  { head, block, signal }: { head: string; block: number; signal: AbortSignal },
+): Promise<ActResult> {
+  const closing = { execution, scope, head, sandbox, status: 'completed', source: 'final' } as const;
+  return { kind: 'done', head, block, final: await endAgent(deps, closing, signal) };
 }
 
 async function send(turn: TurnContext, head: string, step: BlockStep): Promise<void> {

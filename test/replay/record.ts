@@ -15,6 +15,8 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 };
 const folder = process.argv[2] ?? fileURLToPath(new URL(`histories/${version}`, import.meta.url));
 
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
 const SCENARIOS: Readonly<Record<string, (world: World) => Promise<void>>> = {
   async tree(world) {
     const model = await world.startModel({
@@ -99,7 +101,8 @@ async function save(run: string): Promise<void> {
   for (const workflowId of [run, `${run}/ledger`, ...agents]) {
     const history = await world.client.workflow.getHandle(workflowId).fetchHistory();
     const file = join(folder, `${workflowId.replaceAll('/', '-')}.json`);
-    writeFileSync(file, `${historyToJSON(history)}\n`);
+    // Stack traces name this checkout's folder, which is nobody's business.
+    writeFileSync(file, `${historyToJSON(history).replaceAll(ROOT, '')}\n`);
     console.log(file, history.events?.length);
   }
 }
