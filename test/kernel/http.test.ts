@@ -129,6 +129,9 @@ describe('HTTP', () => {
       sockets.push(...connecting);
       // oxlint-disable-next-line no-await-in-loop
       await Promise.all(connecting.map((socket) => once(socket, 'connect')));
+      // An answer shows that these have been accepted, and that there is room for the next.
+      // oxlint-disable-next-line no-await-in-loop
+      await under.kernel.info();
     }
     expect(await under.kernel.info()).toMatchObject({ generation: 2 });
     for (const socket of sockets) socket.destroy();
