@@ -5,15 +5,22 @@ import workerThreads, { type WorkerOptions } from 'node:worker_threads';
 let installed = false;
 
 /**
- * Sets up the process's one Temporal runtime, before anything of the SDK makes one with its defaults: errors only on
- * the console, signals left to the command that runs, and quick workflow threads.
+ * Sets up the process's one Temporal runtime, before anything of the SDK makes one with its defaults: errors only, on
+ * standard error, signals left to the command that runs, and quick workflow threads.
  */
 export async function installRuntime(): Promise<void> {
   if (installed) return;
   installed = true;
   quickenWorkflowThreads();
   const { DefaultLogger, Runtime } = await import('@temporalio/worker');
-  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  Runtime.install({
+    logger: new DefaultLogger('ERROR', ({ level, message }) => {
+      process.stderr.write(`temporal ${level.toLowerCase()}: ${message}\n`);
+    }),
+    // By itself the SDK's core writes to standard output, in the middle of what a command prints there.
+    telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } },
+    shutdownSignals: [],
+  });
 }
 
 const FIRST_IN_THREAD = fileURLToPath(new URL('workflow-thread.cjs', import.meta.url));
