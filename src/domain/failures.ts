@@ -29,6 +29,8 @@ export const FAILURES = {
   'Storage.Missing': { retryable: false },
   'Storage.Damaged': { retryable: false },
   'Storage.Unavailable': { retryable: true },
+  /** Nothing of `rlm.max_cost` is left: the agent ends with what it has. */
+  'Budget.Exhausted': { retryable: false },
   /** The input of a workflow is wrong; the message says what to do. */
   'Input.Invalid': { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>;

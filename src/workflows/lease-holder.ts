@@ -13,8 +13,6 @@ export interface Recalled {
 /** What an agent may spend without asking, and how it gets more. */
 export interface LeaseHolder {
   readonly balance: Lease;
-  /** What the whole run had left when the ledger last spoke. */
-  readonly left: Lease | undefined;
   /** Takes as much of `wanted` as can be had: from the balance, the rest from the ledger in one request. */
   take(wanted: Partial<Lease>): Promise<Lease>;
   /** Corrects the balance by what something really cost. */
@@ -38,7 +36,6 @@ export function createLeaseHolder(input: {
     getExternalWorkflowHandle(ledgerWorkflowId(input.run));
   const grants = new Map<string, LeaseGrant>();
   let balance = input.lease;
-  let left: Lease | undefined;
   let recalled = false;
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -77,7 +74,6 @@ export function createLeaseHolder(input: {
     grants.delete(id);
     if (answer === undefined) return;
     balance = addLease(balance, answer.grant);
-    left = answer.left;
   }
 
   async function takeNow(wanted: Lease): Promise<Lease> {
@@ -99,9 +95,6 @@ export function createLeaseHolder(input: {
   return {
     get balance() {
       return balance;
-    },
-    get left() {
-      return left;
     },
     take(wanted) {
       // One after another: two calls at once must not both count on the same balance.
