@@ -7,8 +7,8 @@ export function renderReference(): string {
 }
 
 function renderSection(name: string, section: SettingNode): string {
-  const rows = Object.entries(section.properties ?? {}).map(([key, node]) =>
-    row([`\`${name}.${key}\``, expectation(node), defaultOf(node), node.description ?? '']),
+  const rows = settingsOf(name, section).map(([path, node]) =>
+    row([`\`${path}\``, expectation(node), defaultOf(node), node.description ?? '']),
   );
   return [
     `### ${name}`,
@@ -20,6 +20,13 @@ function renderSection(name: string, section: SettingNode): string {
     ...rows,
     '',
   ].join('\n');
+}
+
+/** A section's settings by their full names, those of sections inside it included. */
+function settingsOf(name: string, section: SettingNode): [string, SettingNode][] {
+  return Object.entries(section.properties ?? {}).flatMap(([key, node]): [string, SettingNode][] =>
+    node.properties === undefined ? [[`${name}.${key}`, node]] : settingsOf(`${name}.${key}`, node),
+  );
 }
 
 function defaultOf(node: SettingNode): string {

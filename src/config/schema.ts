@@ -115,6 +115,51 @@ const rlmSchema = z.strictObject({
     .describe('What a refusal for good (a bad key, no credit) does to the run.'),
 });
 
+const daytonaSchema = z
+  .strictObject({
+    snapshot: text.optional().describe("Snapshot that sandboxes are made from. Default: Daytona's own."),
+    image: text
+      .optional()
+      .describe(
+        'Container image that sandboxes are made from, instead of a snapshot. Python 3.9 and git must be in it.',
+      ),
+    cpu: count.optional().describe('Cores of a sandbox. With an image only: a snapshot has its own.'),
+    disk_gb: count.optional().describe('GiB of disk of a sandbox. With an image only.'),
+    target: text
+      .optional()
+      .describe("Region. Default: `DAYTONA_TARGET` of the worker's environment, then the organization's."),
+    network_block_all: z.boolean().optional().describe('Whether sandboxes are kept from every network.'),
+    network_allow_list: z
+      .array(z.string().regex(/^[0-9a-fA-F.:]+\/\d{1,3}$/, 'must be a network such as 10.0.0.0/8'))
+      .min(1)
+      .optional()
+      .describe('The only networks that sandboxes can reach, such as `10.0.0.0/8`.'),
+    domain_allow_list: z
+      .array(text)
+      .min(1)
+      .optional()
+      .describe('The only domains that sandboxes can reach, such as `pypi.org`.'),
+    ttl: z
+      .number()
+      .min(60)
+      .max(YEAR)
+      .optional()
+      .describe(
+        'Seconds after which Daytona removes a sandbox whatever happens. Workers renew it while its agent runs. Default: 86400.',
+      ),
+  })
+  .check(({ value, issues }) => {
+    const refuse = (path: string, message: string): void => {
+      issues.push({ code: 'custom', input: value, path: [path], message });
+    };
+    const { image, snapshot, cpu, disk_gb } = value;
+    if (image !== undefined && snapshot !== undefined) refuse('image', 'must be the only one of image and snapshot');
+    const sized = { cpu, disk_gb };
+    for (const [name, size] of Object.entries(sized)) {
+      if (size !== undefined && image === undefined) refuse(name, 'can be given with sandbox.daytona.image only');
+    }
+  });
+
 const sandboxSchema = z.strictObject({
   provider: z.enum(['local', 'daytona']).default(sandbox.provider).describe('Where code runs.'),
   isolation: z
@@ -135,6 +180,7 @@ const sandboxSchema = z.strictObject({
   idle_timeout: seconds
     .default(sandbox.idle_timeout)
     .describe('Seconds after which a sandbox that nobody renews ends itself.'),
+  daytona: daytonaSchema.optional().describe('What sandboxes of Daytona are made of.'),
 });
 
 const repositorySchema = z.strictObject({

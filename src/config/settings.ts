@@ -49,6 +49,10 @@ export function expectation(node: SettingNode): string {
       return `a number${range(node)}`;
     case 'string':
       return 'text';
+    case 'boolean':
+      return 'true or false';
+    case 'array':
+      return 'a list of texts';
     default:
       return node.properties === undefined ? 'a list of `key: value` lines' : 'a section of settings';
   }

@@ -75,6 +75,28 @@ export interface SandboxConfig {
   readonly memory_mb: number;
   /** Seconds after which a sandbox that nobody renews ends itself. Default 1800. */
   readonly idle_timeout: number;
+  /** What sandboxes of Daytona are made of; looked at with `provider: daytona` only. */
+  readonly daytona?: DaytonaConfig;
+}
+
+export interface DaytonaConfig {
+  /** Default: the one that Daytona takes. */
+  readonly snapshot?: string;
+  /** A container image, instead of a snapshot. */
+  readonly image?: string;
+  /** Cores, with an image only: a snapshot has its own. */
+  readonly cpu?: number;
+  /** GiB, with an image only. */
+  readonly disk_gb?: number;
+  /** Region; default: `DAYTONA_TARGET` of the worker's environment, then the organization's. */
+  readonly target?: string;
+  readonly network_block_all?: boolean;
+  /** The only networks that can be reached, as CIDR. */
+  readonly network_allow_list?: readonly string[];
+  /** The only domains that can be reached. */
+  readonly domain_allow_list?: readonly string[];
+  /** Seconds after which a sandbox is removed whatever happens, unless a worker renews it. Default 86400. */
+  readonly ttl?: number;
 }
 
 export interface RepositoryConfig {
