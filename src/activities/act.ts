@@ -24,10 +24,14 @@ const LONG_POLL = 20_000;
  * it goes on where the block stands; called again after a crash, it attaches to the block that still runs.
  */
 export async function act(deps: ActivityDependencies, input: Scoped<ActInput>): Promise<ActResult> {
-  return whileBeating((signal) => run(deps, input, signal));
+  return whileBeating((signal) => runReply(deps, input, signal));
 }
 
-async function run(deps: ActivityDependencies, input: Scoped<ActInput>, signal: AbortSignal): Promise<ActResult> {
+export async function runReply(
+  deps: ActivityDependencies,
+  input: Scoped<ActInput>,
+  signal: AbortSignal,
+): Promise<ActResult> {
   const closed = await alreadyClosed(deps, input, signal);
   if (closed !== undefined) return closed;
   const handle = parseHandle(input.sandbox);

@@ -13,43 +13,49 @@ export async function createSandbox(
   deps: ActivityDependencies,
   input: Scoped<CreateSandboxInput>,
 ): Promise<SandboxName> {
-  return whileBeating(async (signal) => {
-    const { scope, generation } = input;
-    const [run, task] = await Promise.all([deps.chains.specification(scope.spec), taskText(deps, input.task)]);
-    const { sandbox: config } = run.config;
-    const provider = deps.sandboxes(config.provider);
-    deps.checkpoint('sandbox.creating');
-    const handle = await provider.create(
-      {
-        name: sandboxName(scope, generation),
-        generation,
-        labels: {
-          cluster: deps.cluster,
-          namespace: deps.namespace,
-          run: scope.run,
-          execution: scope.execution,
-          agent: scope.agent,
-        },
-        repository: { source: repositorySource(deps, run), commit: run.repository.commit },
-        isolation: config.isolation,
-        ...(config.python === undefined ? {} : { python: config.python }),
-        memory_mb: config.memory_mb,
-        idle_timeout: config.idle_timeout,
-      },
-      signal,
-    );
-    deps.checkpoint('sandbox.created');
-    const sandbox = await provider.connect(handle);
-    await sandbox.kernel.setup({
+  return whileBeating((signal) => makeSandbox(deps, input, signal));
+}
+
+export async function makeSandbox(
+  deps: ActivityDependencies,
+  input: Scoped<CreateSandboxInput>,
+  signal: AbortSignal,
+): Promise<SandboxName> {
+  const { scope, generation } = input;
+  const [run, task] = await Promise.all([deps.chains.specification(scope.spec), taskText(deps, input.task)]);
+  const { sandbox: config } = run.config;
+  const provider = deps.sandboxes(config.provider);
+  deps.checkpoint('sandbox.creating');
+  const handle = await provider.create(
+    {
+      name: sandboxName(scope, generation),
       generation,
-      seed: Number.parseInt(digest(scope).slice(0, 8), 16),
-      variables: { task },
-      functions: HOST_FUNCTIONS,
-      cwd: sandbox.workspace,
-    });
-    deps.checkpoint('sandbox.ready');
-    return formatHandle(handle);
+      labels: {
+        cluster: deps.cluster,
+        namespace: deps.namespace,
+        run: scope.run,
+        execution: scope.execution,
+        agent: scope.agent,
+      },
+      repository: { source: repositorySource(deps, run), commit: run.repository.commit },
+      isolation: config.isolation,
+      ...(config.python === undefined ? {} : { python: config.python }),
+      memory_mb: config.memory_mb,
+      idle_timeout: config.idle_timeout,
+    },
+    signal,
+  );
+  deps.checkpoint('sandbox.created');
+  const sandbox = await provider.connect(handle);
+  await sandbox.kernel.setup({
+    generation,
+    seed: Number.parseInt(digest(scope).slice(0, 8), 16),
+    variables: { task },
+    functions: HOST_FUNCTIONS,
+    cwd: sandbox.workspace,
   });
+  deps.checkpoint('sandbox.ready');
+  return formatHandle(handle);
 }
 
 function digest({ run, execution, agent }: AgentScope): string {

@@ -1,6 +1,7 @@
 import type { Activities } from '../domain/contract.ts';
 import { act } from './act.ts';
 import { answerPrompts } from './answer-prompts.ts';
+import { begin, turn } from './turn.ts';
 import { closeAgent } from './close-agent.ts';
 import { createSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
@@ -23,6 +24,8 @@ export function createActivities(deps: ActivityDependencies): Activities {
     prepareInvestigation: (input) => prepareInvestigation(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
     createSandbox: ofAgent(createSandbox),
+    begin: ofAgent(begin),
+    turn: ofAgent(turn),
     think: ofAgent(think),
     act: ofAgent(act),
     answerPrompts: ofAgent(answerPrompts),

@@ -72,6 +72,7 @@ function workflowLimits({ rlm, sandbox }: RunConfig): WorkflowLimits {
     max_parallel,
     on_error,
     create_timeout: sandbox.create_timeout,
+    whole_turns: true,
     ...(max_depth === undefined ? {} : { max_depth }),
     ...(max_cost === undefined ? {} : { max_cost }),
   };

@@ -3,7 +3,7 @@ import { agentDepth } from '../domain/ids.ts';
 import type { ModelConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { renderConversation, shortenConversation, type Message } from '../domain/prompts/conversation.ts';
-import type { AgentReference, ReplyRecord, RunSpecification } from '../domain/records.ts';
+import type { AgentReference, ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
 import { codeBlocks } from '../domain/reply.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
 import { seconds } from './clock.ts';
@@ -14,6 +14,14 @@ import { chainHead, readAgentReference, updateAgentReference, type AgentScope } 
 
 /** Asks the model for an agent's next turn and records the reply. A reply that was recorded is never asked for again. */
 export async function think(deps: ActivityDependencies, input: Scoped<ThinkInput>): Promise<ThinkResult> {
+  return whileBeating((signal) => takeReply(deps, input, signal));
+}
+
+export async function takeReply(
+  deps: ActivityDependencies,
+  input: Scoped<ThinkInput>,
+  signal: AbortSignal,
+): Promise<ThinkResult> {
   const head = await chainHead(deps, input.scope, input.head);
   const reference = await readAgentReference(deps, input.scope);
   const recorded = await recordedReply(deps, input, head, reference);
@@ -22,7 +30,7 @@ export async function think(deps: ActivityDependencies, input: Scoped<ThinkInput
   const messages = renderConversation(records, run, input.purpose);
   const started = performance.now();
   const [reply] = await Promise.all([
-    whileBeating((signal) => ask(deps, { ...input, run, messages, head, signal })),
+    ask(deps, { ...input, run, messages, head, signal }),
     showThinking(deps, input, head, reference),
   ]);
   deps.checkpoint('model.replied');
@@ -63,7 +71,7 @@ async function showThinking(
   if (!isShown) await updateAgentReference(deps, input.scope, { head, state: 'thinking', iteration });
 }
 
-/** The journal: the agent's reference already names a reply to this very head. */
+/** The journal: the agent's reference already names a reply to this very head, or what its code did since. */
 async function recordedReply(
   deps: ActivityDependencies,
   input: Scoped<ThinkInput>,
@@ -71,12 +79,18 @@ async function recordedReply(
   reference: AgentReference | undefined,
 ): Promise<ThinkResult | undefined> {
   if (reference === undefined || reference.head === head) return undefined;
-  const record = await deps.chains.record(reference.head);
-  if (record.kind !== 'reply' || record.parent !== head || record.purpose !== input.purpose) return undefined;
-  return thinkResult(reference.head, record);
+  for (let hash: string | null = reference.head; hash !== null && hash !== head;) {
+    const record: ChainRecord = await deps.chains.record(hash);
+    if (record.kind === 'reply') {
+      return record.parent === head && record.purpose === input.purpose ? thinkResult(hash, record) : undefined;
+    }
+    hash = record.parent;
+  }
+  return undefined;
 }
 
-function thinkResult(head: string, record: ReplyRecord): ThinkResult {
+/** What a workflow hears of a reply. */
+export function thinkResult(head: string, record: ReplyRecord): ThinkResult {
   const cut = record.finish_reason === 'length';
   return {
     head,
@@ -93,6 +107,7 @@ interface Question {
   readonly messages: readonly Message[];
   readonly head: string;
   readonly purpose: ReplyRecord['purpose'];
+  readonly attempts?: number;
   readonly signal: AbortSignal;
 }
 
@@ -109,7 +124,7 @@ async function ask(deps: ActivityDependencies, question: Question): Promise<Chat
         question.signal,
       );
     } catch (error) {
-      if (isExhausted(error, run.config.model)) throw exhausted(error, run.config.model);
+      if (isExhausted(error, run.config.model, question.attempts)) throw exhausted(error, run.config.model);
       const tooLong = error instanceof TypedError && error.type === 'Model.ContextLength';
       // The closing question must get through: it is asked with the middle of the conversation left out.
       if (!tooLong || purpose !== 'extract' || shortened === 4) throw error;

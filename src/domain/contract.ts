@@ -9,6 +9,8 @@ export interface Activities {
   /** Returns the outcome with what the root agent recorded, where the root itself could not be asked. */
   recordOutcome(input: OfRun & { readonly outcome: RunOutcome }): Promise<RunOutcome>;
   createSandbox(input: CreateSandboxInput): Promise<SandboxName>;
+  begin(input: BeginInput): Promise<BeginResult>;
+  turn(input: TurnInput): Promise<TurnResult>;
   think(input: ThinkInput): Promise<ThinkResult>;
   act(input: ActInput): Promise<ActResult>;
   answerPrompts(input: AnswerPromptsInput): Promise<AnswerPromptsResult>;
@@ -54,6 +56,8 @@ export interface WorkflowLimits {
   readonly on_error: 'pause' | 'fail';
   /** Seconds to wait for a sandbox. */
   readonly create_timeout: number;
+  /** An iteration is one activity; absent (runs of old, or queues of their own for models): the model and the code apart. */
+  readonly whole_turns?: true;
 }
 
 export interface PreparedRun {
@@ -110,6 +114,46 @@ export interface ThinkInput extends OfRun {
   readonly head: string | TaskReference;
   readonly iteration: number;
   readonly purpose: 'turn' | 'extract';
+  /** Attempts made before this activity. */
+  readonly attempts?: number;
+}
+
+/** The whole first turn: the sandbox is made while the model thinks, then the reply's code runs. */
+export interface BeginInput extends OfRun {
+  readonly task: TaskReference;
+  readonly head: string | TaskReference;
+  /** The last iteration that may be begun. Default: 1. */
+  readonly last?: number;
+}
+
+/** As far as it got; what is missing is done by an activity of its own. */
+export interface BeginResult {
+  readonly sandbox?: SandboxName;
+  readonly turns?: number;
+  readonly reply?: ThinkResult;
+  /** Why there is no reply; `delay` in milliseconds where another attempt may get one. */
+  readonly refusal?: { readonly type: string; readonly message: string; readonly delay?: number };
+  readonly acted?: ActResult;
+}
+
+/** Turns after the first: the model is asked, then the reply's code runs, and again while that takes no time. */
+export interface TurnInput extends OfRun {
+  readonly sandbox: SandboxName;
+  readonly head: string;
+  readonly iteration: number;
+  /** The last iteration that may be begun. Default: `iteration`. */
+  readonly last?: number;
+  /** Number of the last block run. */
+  readonly block: number;
+}
+
+export interface TurnResult {
+  /** Turns taken. Default: 1. */
+  readonly turns?: number;
+  /** The last reply, with the usage of all. */
+  readonly reply: ThinkResult;
+  /** Absent where there is no code, or where running it failed: `act` tries again. */
+  readonly acted?: ActResult;
 }
 
 export interface ThinkResult {

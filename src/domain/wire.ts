@@ -22,6 +22,7 @@ export type WireLimits = readonly [
   on_error: 'pause' | 'fail',
   max_depth?: number | null,
   max_cost?: number | null,
+  whole_turns?: 1,
 ];
 
 /** What an agent and all below it did. */
@@ -72,13 +73,14 @@ export function packLimits(limits: WorkflowLimits): WireLimits {
   const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, max_depth, max_cost } =
     limits;
   const always = [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error] as const;
+  if (limits.whole_turns === true) return [...always, max_depth ?? null, max_cost ?? null, 1];
   if (max_cost !== undefined) return [...always, max_depth ?? null, max_cost];
   return max_depth === undefined ? always : [...always, max_depth];
 }
 
 export function unpackLimits(wire: WireLimits): WorkflowLimits {
-  const [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, max_depth, max_cost] =
-    wire;
+  const [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, ...optional] = wire;
+  const [max_depth, max_cost, whole_turns] = optional;
   return {
     max_sandboxes,
     max_iterations,
@@ -86,6 +88,7 @@ export function unpackLimits(wire: WireLimits): WorkflowLimits {
     max_parallel,
     create_timeout,
     on_error,
+    ...(whole_turns === 1 ? { whole_turns: true } : {}),
     ...(typeof max_depth === 'number' ? { max_depth } : {}),
     ...(typeof max_cost === 'number' ? { max_cost } : {}),
   };

@@ -8,6 +8,7 @@ import type {
   ProcessRequest,
   SetupRequest,
 } from '../domain/kernel-protocol.ts';
+import type { DaytonaConfig } from '../domain/config.ts';
 import type { SandboxHandle } from '../domain/sandbox.ts';
 
 /** Where a run's repository comes from. A local folder always travels as a `git bundle`. */
@@ -38,6 +39,10 @@ export interface SandboxRequest {
   readonly memory_mb: number;
   /** Seconds without any request after which it ends itself. */
   readonly idle_timeout: number;
+  /** Seconds that making it may take, for providers that may have to wait for room. Default 300. */
+  readonly create_timeout?: number;
+  /** For the provider of that name. */
+  readonly daytona?: DaytonaConfig;
 }
 
 export interface SandboxLabels {
@@ -74,6 +79,8 @@ export interface SandboxProvider {
    * @throws TypedError `Sandbox.Unavailable`, `Repository.*`.
    */
   create(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxHandle>;
+  /** The handle that a sandbox made with these has, whether it exists or not. */
+  handleOf(request: Pick<SandboxRequest, 'name' | 'generation'>): SandboxHandle;
   /** @throws TypedError `Sandbox.Lost` when it is gone. */
   connect(handle: SandboxHandle): Promise<Sandbox>;
   /** Ends every process of it and removes its files; nothing to do where it is gone already. */

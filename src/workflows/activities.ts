@@ -20,6 +20,18 @@ export function modelActivities(summary: string): Pick<Activities, 'think' | 'an
   });
 }
 
+/** The whole first turn, on any worker: the sandbox is made where it runs. */
+export function firstTurn(summary: string): Pick<Activities, 'begin'> {
+  return proxyActivities<Activities>({
+    startToCloseTimeout: LONGEST,
+    heartbeatTimeout: HEARTBEAT,
+    // A cancelled one still tells of the sandbox it made.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: RETRY,
+    summary,
+  });
+}
+
 /** Work of the run itself, on any worker. */
 export function runActivities(
   options: ActivityOptions = {},
@@ -36,7 +48,7 @@ export function runActivities(
 export function sandboxActivities(
   where: { taskQueue: string; host: string | undefined },
   options: ActivityOptions,
-): Pick<Activities, 'act' | 'closeAgent'> {
+): Pick<Activities, 'turn' | 'act' | 'closeAgent'> {
   return proxyActivities<Activities>({
     ...(where.host === undefined ? {} : { taskQueue: hostTaskQueue(where.taskQueue, where.host) }),
     startToCloseTimeout: LONGEST,

@@ -1,5 +1,4 @@
 import {
-  ActivityCancellationType,
   ApplicationFailure,
   CancellationScope,
   defineQuery,
@@ -7,55 +6,28 @@ import {
   setWorkflowOptions,
   workflowInfo,
 } from '@temporalio/workflow';
-import type {
-  AgentInput,
-  AgentResult,
-  CloseAgentResult,
-  TaskReference,
-  ThinkResult,
-  WorkflowLimits,
-} from '../domain/contract.ts';
+import type { ActResult, AgentInput, AgentResult, CloseAgentResult } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { statusQuery, type AgentState, type LeaseRecall } from '../domain/messages.ts';
 import { answerUsage, type AgentStatus, type AnswerSource } from '../domain/records.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
-import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { packLease, packTotals, unpackLease, unpackLimits } from '../domain/wire.ts';
-import { modelActivities, runActivities, sandboxActivities } from './activities.ts';
+import { sandboxActivities } from './activities.ts';
+import type { AgentRun, Progress } from './agent-run.ts';
 import { runBlocks } from './blocks.ts';
+import { ownSandbox } from './own-sandbox.ts';
+import { askForBestAnswer, takeTurn } from './take-turn.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import { createLeaseHolder, type LeaseHolder, type Recalled } from './lease-holder.ts';
+import { createLeaseHolder, type Recalled } from './lease-holder.ts';
 import { createPauseGate } from './pause-gate.ts';
-import { createPersistence, type Persistence } from './persistence.ts';
-import { createSpending, type Spending } from './spending.ts';
+import { createPersistence } from './persistence.ts';
+import { createSpending } from './spending.ts';
 import { answerCall } from './queries.ts';
 import { addTotals, createSubAgents, withoutOwnSandbox, type SubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
 const REPLIES_WITHOUT_CODE = 3;
-
-interface AgentRun {
-  readonly input: AgentInput;
-  readonly limits: WorkflowLimits;
-  readonly id: string;
-  readonly taskQueue: string;
-  readonly leases: LeaseHolder;
-  readonly subAgents: SubAgents;
-  readonly persistence: Persistence;
-  readonly spending: Spending;
-  /** Settles when the sandbox is there; its failure is the agent's. */
-  readonly sandbox: Promise<SandboxName>;
-  readonly progress: Progress;
-}
-
-/** What the agent has got to; the only state that changes. */
-interface Progress {
-  state: AgentState['state'];
-  iteration: number;
-  head: string | TaskReference;
-  block: number;
-  usage: Usage;
-}
 
 interface Ending {
   readonly status: AgentStatus;
@@ -112,13 +84,9 @@ function begin(input: AgentInput): AgentRun {
     children: subAgents.working,
   }));
   const spending = createSpending(leases, limits.max_cost);
-  // Made while the model thinks. Cancelled, it leaves nothing, or what it left is removed at the end.
-  const sandbox = runActivities({
-    summary: 'make the sandbox',
-    scheduleToCloseTimeout: `${limits.create_timeout}s`,
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  }).createSandbox({ execution: input.execution, task: input.task, generation: 0 });
-  sandbox.catch(() => undefined); // Its failure is met where it is awaited.
+  const sandbox = ownSandbox(input, limits);
+  // Made while the model thinks.
+  if (limits.whole_turns !== true) sandbox.made().catch(() => undefined); // Its failure is met where it is awaited.
   return { input, limits, id, taskQueue, leases, subAgents, persistence, spending, sandbox, progress };
 }
 
@@ -128,8 +96,11 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
   let withoutCode = 0;
   while (progress.iteration < limits.max_iterations) {
     progress.iteration += 1;
-    const reply = await think(run, 'turn');
-    if (reply === 'too long') break;
+    const turn = await takeTurn(run);
+    if (turn === 'too long') break;
+    const { reply, acted, turns: taken = 1 } = turn;
+    progress.iteration += taken - 1;
+    if (taken > 1) withoutCode = 0;
     if (reply.blocks === 0) {
       if (!reply.cut) withoutCode += 1;
       if (withoutCode === REPLIES_WITHOUT_CODE && reply.empty === undefined) return { source: 'text' };
@@ -137,10 +108,10 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
       continue;
     }
     withoutCode = 0;
-    const closed = await runCode(run);
+    const closed = await runCode(run, acted);
     if (closed !== undefined) return { source: 'final', closed };
   }
-  const best = await think(run, 'extract');
+  const best = await askForBestAnswer(run);
   if (best === 'too long') {
     throw ApplicationFailure.nonRetryable(
       'the conversation is too long for the model, even with its turns left out. Choose a model with a longer context, or lower rlm.output_limit.',
@@ -150,31 +121,10 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
   return { source: 'extract' };
 }
 
-async function think(run: AgentRun, purpose: 'turn' | 'extract'): Promise<ThinkResult | 'too long'> {
-  const { progress, input, persistence, spending } = run;
-  const summary = purpose === 'turn' ? `iteration ${progress.iteration}: ask the model` : 'ask for the best answer';
-  try {
-    const reply = await persistence.run(() => {
-      progress.state = 'thinking';
-      const { head, iteration } = progress;
-      return spending.pay(async () => {
-        const result = await modelActivities(summary).think({ execution: input.execution, head, iteration, purpose });
-        return { ...result, cost: result.usage.cost };
-      });
-    });
-    progress.head = reply.head;
-    progress.usage = addUsage(progress.usage, reply.usage);
-    return reply;
-  } catch (error) {
-    if (failureType(error) === 'Model.ContextLength') return 'too long';
-    throw error;
-  }
-}
-
 /** Returns what closing gave when the code called FINAL. */
-async function runCode(run: AgentRun): Promise<CloseAgentResult | undefined> {
+async function runCode(run: AgentRun, acted: ActResult | undefined): Promise<CloseAgentResult | undefined> {
   const { progress, leases, subAgents, persistence, spending, input } = run;
-  const sandbox = await run.sandbox;
+  const sandbox = await run.sandbox.made();
   progress.state = 'running';
   const result = await runBlocks({
     execution: input.execution,
@@ -183,6 +133,7 @@ async function runCode(run: AgentRun): Promise<CloseAgentResult | undefined> {
     head: progress.head as string,
     iteration: progress.iteration,
     block: progress.block,
+    acted,
     answer: async (call) => {
       const context = { execution: input.execution, limits: run.limits, leases, subAgents, persistence, spending };
       const answered = await answerCall(context, call);
@@ -210,11 +161,8 @@ function endingOf(error: unknown): Ending {
 async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
   const { progress, id, subAgents, leases } = run;
   progress.state = 'closing';
-  const made = await run.sandbox.then(
-    (handle) => ({ handle }),
-    (error: unknown) => ({ error: failureMessage(error) }),
-  );
-  const handle = 'handle' in made ? made.handle : undefined;
+  // One that is being made is waited for; its failure has been met already, or the agent is cancelled.
+  const handle = await run.sandbox.settled();
   const [closed] = await Promise.all([
     ending.closed ?? close(run, ending, handle),
     // They are cancelled by now, or have ended: none is left behind, and what they used counts.
@@ -229,11 +177,10 @@ async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
     sandboxes: handle === undefined ? 0 : 1,
   };
   const { balance } = leases;
-  const failure = ending.error ?? ('error' in made && ending.status === 'failed' ? made.error : undefined);
   return {
     status: ending.status,
     ...closed,
-    ...(failure === undefined ? {} : { error: failure }),
+    ...(ending.error === undefined ? {} : { error: ending.error }),
     // A sandbox that could not be made is not counted.
     lease: packLease(handle === undefined ? { ...balance, sandboxes: balance.sandboxes + 1 } : balance),
     totals: packTotals(addTotals(own, subAgents.totals)),

@@ -17,6 +17,8 @@ export interface BlocksInput {
   readonly iteration: number;
   /** Number of the last block run. */
   readonly block: number;
+  /** What running the code gave already, when the turn was one activity. */
+  readonly acted?: ActResult | undefined;
   readonly answer: (call: PendingCall) => Promise<RecordedAnswer>;
   /** Told when the code begins and ends to wait for answers. */
   readonly onWaiting: (waiting: boolean) => void;
@@ -32,7 +34,7 @@ export interface BlocksResult {
 /** Runs the code of a reply to its end, answering its calls: each answer goes back as soon as it is there. */
 export async function runBlocks(input: BlocksInput): Promise<BlocksResult> {
   const step: BlockStep = { index: 0, block: input.block + 1, cursor: 0 };
-  const first = await act(input, input.head, step, []);
+  const first = input.acted ?? (await act(input, input.head, step, []));
   const result =
     first.kind === 'done' ? first : await CancellationScope.cancellable(() => answerUntilDone(input, first));
   return {

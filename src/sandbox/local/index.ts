@@ -84,7 +84,7 @@ class Provider implements LocalProvider {
     if (!/^[A-Za-z0-9._-]{1,63}$/.test(request.name) || request.name.startsWith('.')) {
       throw new TypedError('Input.Invalid', `not a name for a sandbox: ${request.name}`);
     }
-    const id = `${request.name}.g${request.generation}`;
+    const { id } = this.handleOf(request);
     const interpreter = await this.#interpreters.find(request.python ?? this.#defaultPython);
     const bwrap = request.isolation === 'none' ? null : await this.#bubblewrap();
     const launcher = await this.#launch();
@@ -146,6 +146,10 @@ class Provider implements LocalProvider {
     await abortable(Promise.race([answered, failed]), signal);
     await this.#records.replace(record);
     return record;
+  }
+
+  handleOf({ name, generation }: Pick<SandboxRequest, 'name' | 'generation'>): SandboxHandle {
+    return { provider: this.name, id: `${name}.g${generation}`, generation, host: this.host };
   }
 
   async connect(handle: SandboxHandle): Promise<Sandbox> {

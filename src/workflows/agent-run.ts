@@ -1,0 +1,31 @@
+import type { AgentInput, TaskReference, WorkflowLimits } from '../domain/contract.ts';
+import type { AgentState } from '../domain/messages.ts';
+import type { Usage } from '../domain/usage.ts';
+import type { LeaseHolder } from './lease-holder.ts';
+import type { OwnSandbox } from './own-sandbox.ts';
+import type { Persistence } from './persistence.ts';
+import type { Spending } from './spending.ts';
+import type { SubAgents } from './sub-agents.ts';
+
+/** What an agent's loop works with. */
+export interface AgentRun {
+  readonly input: AgentInput;
+  readonly limits: WorkflowLimits;
+  readonly id: string;
+  readonly taskQueue: string;
+  readonly leases: LeaseHolder;
+  readonly subAgents: SubAgents;
+  readonly persistence: Persistence;
+  readonly spending: Spending;
+  readonly sandbox: OwnSandbox;
+  readonly progress: Progress;
+}
+
+/** What the agent has got to; the only state that changes. */
+export interface Progress {
+  state: AgentState['state'];
+  iteration: number;
+  head: string | TaskReference;
+  block: number;
+  usage: Usage;
+}

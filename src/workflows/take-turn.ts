@@ -1,0 +1,68 @@
+import { ApplicationFailure, sleep } from '@temporalio/workflow';
+import type { TurnResult } from '../domain/contract.ts';
+import { parseHandle } from '../domain/sandbox.ts';
+import { addUsage } from '../domain/usage.ts';
+import { firstTurn, modelActivities, sandboxActivities } from './activities.ts';
+import type { AgentRun } from './agent-run.ts';
+import { failureType } from './failure-type.ts';
+
+/** A turn in as few activities as can be: the model's reply and, where it was run with it, what its code did. */
+export async function takeTurn(run: AgentRun): Promise<TurnResult | 'too long'> {
+  const { progress, input, limits, sandbox } = run;
+  const { execution } = input;
+  const { head, iteration, block } = progress;
+  // What is paid for call by call is asked for turn by turn.
+  const last = limits.max_cost === undefined ? { last: limits.max_iterations } : {};
+  let attempts = 0;
+  return paid(run, async () => {
+    const summary = `iteration ${iteration}: ask the model`;
+    if (limits.whole_turns === true && sandbox.name !== undefined && typeof head === 'string') {
+      const where = { taskQueue: run.taskQueue, host: parseHandle(sandbox.name).host };
+      const whole = sandboxActivities(where, { summary: `${summary}, run its code` });
+      return whole.turn({ execution, sandbox: sandbox.name, head, iteration, block, ...last });
+    }
+    if (limits.whole_turns === true && iteration === 1 && attempts === 0) {
+      attempts = 1;
+      const first = firstTurn(`${summary}, run its code`);
+      const begun = await first.begin({ execution, task: input.task, head, ...last });
+      const { sandbox: name, refusal, ...turn } = begun;
+      if (name !== undefined) sandbox.set(name);
+      if (turn.reply !== undefined) return { ...turn, reply: turn.reply };
+      if (refusal !== undefined && refusal.delay === undefined)
+        throw ApplicationFailure.nonRetryable(refusal.message, refusal.type);
+      if (refusal?.delay !== undefined) await sleep(refusal.delay);
+    }
+    const asked = { execution, head, iteration, purpose: 'turn' as const, ...(attempts === 0 ? {} : { attempts }) };
+    return { reply: await modelActivities(summary).think(asked) };
+  });
+}
+
+/** The closing question, when there are no turns left. */
+export async function askForBestAnswer(run: AgentRun): Promise<TurnResult | 'too long'> {
+  const { input, progress } = run;
+  const { head, iteration } = progress;
+  return paid(run, async () => {
+    const asked = { execution: input.execution, head, iteration, purpose: 'extract' as const };
+    return { reply: await modelActivities('ask for the best answer').think(asked) };
+  });
+}
+
+/** Takes a reply where there is money for it, and counts it. */
+async function paid(run: AgentRun, take: () => Promise<TurnResult>): Promise<TurnResult | 'too long'> {
+  const { progress, persistence, spending } = run;
+  try {
+    const turn = await persistence.run(() => {
+      progress.state = 'thinking';
+      return spending.pay(async () => {
+        const result = await take();
+        return { ...result, cost: result.reply.usage.cost };
+      });
+    });
+    progress.head = turn.reply.head;
+    progress.usage = addUsage(progress.usage, turn.reply.usage);
+    return turn;
+  } catch (error) {
+    if (failureType(error) === 'Model.ContextLength') return 'too long';
+    throw error;
+  }
+}
