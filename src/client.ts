@@ -2,7 +2,7 @@ import type { ConfigInput } from './config/schema.ts';
 import { loadDotEnv } from './config/dot-env.ts';
 import { parseConfig } from './config/load-config.ts';
 import { emptyDocument } from './client/empty-document.ts';
-import { openEnvironment } from './client/environment.ts';
+import { openEnvironment, type Environment } from './client/environment.ts';
 import { reportRun, type RunReport } from './client/report-run.ts';
 import type { RunArguments } from './client/run-arguments.ts';
 import { planRun, startRun } from './client/start-run.ts';
@@ -87,7 +87,7 @@ export async function connect(options: ConnectOptions = {}): Promise<RlmClient> 
   const cwd = options.cwd ?? process.cwd();
   const env = options.env ?? (await loadDotEnv(cwd, process.env));
   const config = parseConfig(options.config ?? {});
-  const environment = openEnvironment({ env, cwd, config });
+  const environment = await openEnvironment({ env, cwd, config });
   const { address, namespace, profile, log } = options;
   const temporal = await resolveTemporal(
     { address, namespace, profile, env, config: config.temporal },
@@ -98,7 +98,7 @@ export async function connect(options: ConnectOptions = {}): Promise<RlmClient> 
 }
 
 interface ClientParts {
-  readonly environment: ReturnType<typeof openEnvironment>;
+  readonly environment: Environment;
   readonly config: RunConfig;
   /** The configuration as it was given: what a run's own is laid over. */
   readonly given: ConfigInput;
@@ -136,6 +136,7 @@ function createClient({ environment, config, given, runs, close }: ClientParts):
 
   return {
     async start({ config: own, ...request }) {
+      await blobs.check();
       const plan = planRun(environment, request, own === undefined ? config : parseConfig({ ...given, ...own }));
       const started = await startRun(environment, runs, plan);
       return handle(started, started.warnings);

@@ -73,7 +73,7 @@ export async function startDurableRlm(options: DurableRlmOptions): Promise<Durab
     if (server === undefined) throw new Error('rlm up runs without its Temporal server');
     const connection = await Connection.connect({ address: server.address });
     const client = new Client({ connection });
-    const environment = openEnvironment({ env, cwd: options.folder, config: parseConfig({}) });
+    const environment = await openEnvironment({ env, cwd: options.folder, config: parseConfig({}) });
     let closing: Promise<void> | undefined;
     const pids = { server: server.process.pid, worker: up.pid ?? 0 };
     return {

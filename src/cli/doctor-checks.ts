@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { RunConfig } from '../domain/config.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import { probeModel } from '../llm/probe-model.ts';
 import { findPython } from '../sandbox/kernel-python.ts';
 import type { Isolation } from '../sandbox/local/index.ts';
@@ -27,6 +28,7 @@ export interface DoctorOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly stateDirectory: string;
   readonly cacheDirectory: string;
+  readonly blobs: Pick<BlobStore, 'check'>;
   /** As a run would choose its server. */
   readonly temporal: TemporalChoice;
   /** Tries to make a local sandbox. */
@@ -57,6 +59,7 @@ export function runDoctorChecks(options: DoctorOptions): Promise<readonly Check[
     guarded('git', () => checkGit(env)),
     ...(provider === 'local' ? [guarded('sandbox', () => checkSandbox(config, options.checkIsolation))] : []),
     guarded('Temporal', () => checkTemporal(options)),
+    ...(config.storage.driver === 's3' ? [guarded('blob store', () => checkStore(config, options.blobs))] : []),
     ...modelsOf(config).map((name) =>
       guarded(`model ${name}`, () => checkModel(name, config, env, AbortSignal.timeout(patience))),
     ),
@@ -126,6 +129,13 @@ export async function checkTemporal(
   }
   const remedy = ['the first run tries to install it; or do it yourself:', ...installCommands()].join('\n');
   return { name, ok: 'warning', found: 'the Temporal CLI is not installed', remedy };
+}
+
+/** Writes, reads and lists something small. For `storage.driver: s3`; a folder is looked at as such. */
+export async function checkStore({ storage }: RunConfig, blobs: Pick<BlobStore, 'check'>): Promise<Check> {
+  await blobs.check();
+  const found = `s3://${storage.bucket}/${storage.prefix ?? ''} can be read and written`;
+  return { name: 'blob store', ok: true, found };
 }
 
 /** Asks the endpoint something free that wants the key. */

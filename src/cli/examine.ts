@@ -22,6 +22,7 @@ export function examine(io: Io, options: ExamineOptions): Promise<number> {
         env,
         stateDirectory,
         cacheDirectory,
+        blobs: session.blobs,
         temporal: { address, namespace, profile, env, config: config.temporal },
         checkIsolation: () => provider.checkIsolation({ install: false }),
       });

@@ -14,6 +14,7 @@ export async function hostWorker(
   temporal: TemporalConnection,
   log: (line: string) => void,
 ): Promise<HostedWorker> {
+  await session.blobs.check();
   // Half a second of loading, while the connection is made.
   const [{ createRlmWorker }, nativeConnection] = await Promise.all([import('../worker.ts'), temporal.connectWorker()]);
   const worker = await createRlmWorker({

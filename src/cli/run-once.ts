@@ -45,6 +45,7 @@ export async function runOnce(
   const session = await openSession(io, options, overrides);
   try {
     const prompt = options.prompt === '-' ? await text(io.stdin) : options.prompt;
+    await session.blobs.check();
     const plan = planRun(session, { ...options, prompt }, session.config);
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
     if (options.worker) checkModels(session.config, session.env);

@@ -40,7 +40,7 @@ export async function openSession(io: Io, options: TemporalOptions, overrides: C
   const env = await loadDotEnv(io.cwd, io.env);
   const file = await readConfigFile(options.config, io.cwd);
   const config = loadConfig({ path: file?.path, text: file?.text, overrides });
-  const environment = openEnvironment({ env, cwd: io.cwd, config });
+  const environment = await openEnvironment({ env, cwd: io.cwd, config });
   const taskQueue = config.temporal.task_queue;
   const databaseFile = defaultDatabaseFile(environment.stateDirectory);
   const { address, namespace, profile } = options;

@@ -15,6 +15,8 @@ const HINTS: Readonly<Record<string, string>> = {
   api_key: 'Keys are read from the environment: name the variable in `model.api_key_env`.',
   key: 'Keys are read from the environment: name the variable in `model.api_key_env`.',
   api_base: 'Write `model.base_url`.',
+  access_key_id: 'Credentials are read from the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+  secret_access_key: 'Credentials are read from the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
   token: 'Tokens are read from the environment: name the variable in `repository.token_env`.',
 };
 

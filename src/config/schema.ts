@@ -18,16 +18,18 @@ const environmentVariable = z
   .regex(/^[A-Z_][A-Z0-9_]*$/, 'must be the name of an environment variable, in capitals, not what it holds')
   .meta({ secret: true });
 
-const endpoint = z
-  .string()
-  .refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), {
-    error: 'must be an http or https address such as https://host/v1',
-    abort: true,
-  })
-  .refine((value) => new URL(value).username === '' && new URL(value).password === '', {
-    error: 'must not hold a name or password; put the key into the variable that model.api_key_env names',
-  })
-  .meta({ secret: true });
+/** @param instead where a key belongs */
+const endpoint = (example: string, instead: string): z.ZodType<string, string> =>
+  z
+    .string()
+    .refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), {
+      error: `must be an http or https address such as ${example}`,
+      abort: true,
+    })
+    .refine((value) => new URL(value).username === '' && new URL(value).password === '', {
+      error: `must not hold a name or password; ${instead}`,
+    })
+    .meta({ secret: true });
 
 const modelSchema = z.strictObject({
   name: text
@@ -45,7 +47,7 @@ const modelSchema = z.strictObject({
     .describe(
       "Model by depth of the agent (the root has depth 0); the entry with the greatest depth not above the agent's counts.",
     ),
-  base_url: endpoint
+  base_url: endpoint('https://host/v1', 'put the key into the variable that model.api_key_env names')
     .optional()
     .describe(
       'Base URL of an OpenAI-compatible endpoint, for all models of the file. Default: by the prefix of the name.',
@@ -189,10 +191,34 @@ const repositorySchema = z.strictObject({
     .describe("Name of the worker's environment variable that holds a token for a private repository (HTTPS)."),
 });
 
-const storageSchema = z.strictObject({
-  driver: z.enum(['file']).default(storage.driver).describe('Where trajectories are kept.'),
-  path: text.optional().describe('Folder of the blob store. Default: `blobs` in the state directory.'),
-});
+const storageSchema = z
+  .strictObject({
+    driver: z
+      .enum(['file', 's3'])
+      .default(storage.driver)
+      .describe('Where trajectories are kept: in a folder, or in an S3 bucket that workers of many hosts share.'),
+    path: text.optional().describe('Folder, for `file`. Default: `blobs` in the state directory.'),
+    bucket: text.optional().describe('Bucket, for `s3`; it must exist.'),
+    prefix: text.optional().describe('What the names of all objects begin with, for `s3`. Default: nothing.'),
+    endpoint: endpoint('https://host:9000', 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
+      .optional()
+      .describe("Address of an S3-compatible store. Default: `AWS_ENDPOINT_URL_S3`, else AWS's own."),
+    region: text
+      .optional()
+      .describe("Region of the bucket. Default: the environment's or profile's, `us-east-1` with an endpoint."),
+    path_style: z
+      .boolean()
+      .optional()
+      .describe("Whether the bucket's name stands in the path rather than the host. Default: with an endpoint."),
+  })
+  .superRefine(({ driver, path, bucket, ...rest }, context) => {
+    const refuse = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [name], message });
+    if (driver === 's3' && bucket === undefined) refuse('bucket', 'must be the name of a bucket');
+    if (driver === 's3' && path !== undefined) refuse('path', 'is for `driver: file`; for a bucket there is prefix');
+    if (driver === 'file')
+      for (const [name, value] of Object.entries({ bucket, ...rest }))
+        if (value !== undefined) refuse(name, 'is for `driver: s3`');
+  });
 
 const temporalSchema = z.strictObject({
   address: z

@@ -105,9 +105,18 @@ export interface RepositoryConfig {
 }
 
 export interface StorageConfig {
-  readonly driver: 'file';
-  /** Folder of the blob store; default: `blobs` in the state directory. */
+  readonly driver: 'file' | 's3';
+  /** Folder of the blob store, for `file`; default: `blobs` in the state directory. */
   readonly path?: string;
+  /** Bucket, for `s3`. */
+  readonly bucket?: string;
+  /** What the names of all objects begin with; default: nothing. */
+  readonly prefix?: string;
+  /** Of an S3-compatible store; default: AWS's. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  /** Whether the bucket's name stands in the path rather than the host; default: with an endpoint. */
+  readonly path_style?: boolean;
 }
 
 export interface TemporalConfig {

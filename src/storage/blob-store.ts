@@ -26,4 +26,11 @@ export interface BlobStore {
   getReference(name: string): Promise<unknown>;
   /** Names that start with `prefix`, in no particular order. */
   listReferences(prefix: string): Promise<string[]>;
+
+  /**
+   * Tries within 10 s whether the store can be used, so that a run which could not keep anything is not begun.
+   *
+   * @throws TypedError `Storage.Unavailable` that says what to do
+   */
+  check(): Promise<void>;
 }

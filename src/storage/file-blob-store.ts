@@ -1,10 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { constants, createReadStream, createWriteStream } from 'node:fs';
-import { access, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Transform, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
+import { checking, escapeSegment, measure, objectSegments, sha256 } from './blob-names.ts';
 import type { BlobHash, BlobStore } from './blob-store.ts';
 
 /**
@@ -18,7 +19,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
   const objects = join(path, 'objects');
   const references = join(path, 'references');
   const temporary = join(path, 'temporary');
-  const objectPath = (hash: BlobHash): string => fileOf(objects, hash);
+  const objectPath = (hash: BlobHash): string => join(objects, ...objectSegments(hash));
   const referencePath = (name: string): string => `${join(references, ...name.split('/').map(escapeSegment))}.json`;
   const guard = storageGuard(path);
 
@@ -46,22 +47,14 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
         await mkdir(temporary, { recursive: true });
         const file = join(temporary, randomUUID());
         try {
-          const digest = createHash('sha256');
-          let size = 0;
-          const measure = new Transform({
-            transform(chunk: Buffer, _encoding, done): void {
-              digest.update(chunk);
-              size += chunk.length;
-              done(null, chunk);
-            },
-          });
-          await pipeline(stream, measure, createWriteStream(file, { flush: true }));
-          const hash = digest.digest('base64url');
+          const measured = measure();
+          await pipeline(stream, measured.stream, createWriteStream(file, { flush: true }));
+          const hash = measured.hash();
           const target = objectPath(hash);
           await mkdir(dirname(target), { recursive: true });
           await rename(file, target);
           await syncFolder(dirname(target));
-          return { hash, size };
+          return { hash, size: measured.size() };
         } finally {
           await rm(file, { force: true });
         }
@@ -69,7 +62,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
 
     get: (hash) =>
       guard(async () => {
-        const bytes = await readFile(objectPath(checkedHash(hash))).catch((error: unknown) => {
+        const bytes = await readFile(objectPath(hash)).catch((error: unknown) => {
           throw isMissing(error) ? missing(hash, path) : error;
         });
         if (sha256(bytes) !== hash) throw damaged(hash, objectPath(hash));
@@ -78,12 +71,12 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
 
     open: (hash) =>
       guard(async () => {
-        const file = objectPath(checkedHash(hash));
+        const file = objectPath(hash);
         if (!(await exists(file))) throw missing(hash, path);
         return checkedStream(createReadStream(file), hash, file);
       }),
 
-    has: (hash) => guard(() => exists(objectPath(checkedHash(hash)))),
+    has: (hash) => guard(() => exists(objectPath(hash))),
 
     setReference: (name, value) =>
       guard(async () => {
@@ -115,17 +108,15 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
           .map((entry) => referenceName(references, entry.parentPath, entry.name))
           .filter((name) => name.startsWith(prefix));
       }),
+
+    check: () =>
+      guard(async () => {
+        await mkdir(temporary, { recursive: true });
+        const file = join(temporary, randomUUID());
+        await writeFile(file, '');
+        await rm(file, { force: true });
+      }),
   };
-}
-
-/** Named in hexadecimal digits: not every file system tells upper from lower case. */
-function fileOf(objects: string, hash: BlobHash): string {
-  const digits = Buffer.from(hash, 'base64url').toString('hex');
-  return join(objects, digits.slice(0, 2), digits.slice(2));
-}
-
-function sha256(bytes: Uint8Array): BlobHash {
-  return createHash('sha256').update(bytes).digest('base64url');
 }
 
 async function writeThenRename(input: {
@@ -174,34 +165,14 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 function checkedStream(source: Readable, hash: BlobHash, file: string): Readable {
-  const digest = createHash('sha256');
-  const check = new Transform({
-    transform(chunk: Buffer, _encoding, done): void {
-      digest.update(chunk);
-      done(null, chunk);
-    },
-    flush(done): void {
-      done(digest.digest('base64url') === hash ? null : damaged(hash, file));
-    },
-  });
+  const check = checking(hash, () => damaged(hash, file));
   source.on('error', (error) => check.destroy(error));
   return source.pipe(check);
-}
-
-/** Names become file names: whatever could mean something to the file system is escaped. */
-function escapeSegment(segment: string): string {
-  return encodeURIComponent(segment).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));
 }
 
 function referenceName(root: string, folder: string, file: string): string {
   const segments = folder.slice(root.length).split('/').filter(Boolean);
   return [...segments, file.slice(0, -'.json'.length)].map(decodeURIComponent).join('/');
-}
-
-function checkedHash(hash: BlobHash): BlobHash {
-  if (!/^[A-Za-z0-9_-]{43}$/.test(hash))
-    throw new TypedError('Storage.Missing', `"${hash.slice(0, 80)}" is not the hash of a blob`);
-  return hash;
 }
 
 function missing(hash: BlobHash, path: string): TypedError {

@@ -12,6 +12,7 @@ import {
   checkNode,
   checkPython,
   checkSandbox,
+  checkStore,
   checkTemporal,
   type DoctorOptions,
   runDoctorChecks,
@@ -42,6 +43,16 @@ describe('programs', () => {
       remedy: expect.stringContaining('apt-get install git'),
     });
   });
+});
+
+test('blob store: a bucket is tried, and what its store says is passed on', async () => {
+  const config: RunConfig = { ...DEFAULT_CONFIG, storage: { driver: 's3', bucket: 'runs', prefix: 'team' } };
+  expect(await checkStore(config, { check: () => Promise.resolve() })).toMatchObject({
+    ok: true,
+    found: 's3://runs/team can be read and written',
+  });
+  const check = (): Promise<void> => Promise.reject(new Error('no such bucket. Create it'));
+  await expect(checkStore(config, { check })).rejects.toThrow('Create it');
 });
 
 describe('sandbox', () => {
@@ -156,7 +167,14 @@ test('all together: one check that throws does not keep the others from being to
 
 function temporalOptions(env: NodeJS.ProcessEnv = {}): Omit<DoctorOptions, 'config' | 'checkIsolation'> {
   const all = { ...NO_TEMPORAL, ...env };
-  return { env: all, temporal: { env: all }, stateDirectory: temporaryFolder(), cacheDirectory: temporaryFolder() };
+  const blobs = { check: () => Promise.resolve() };
+  return {
+    env: all,
+    temporal: { env: all },
+    blobs,
+    stateDirectory: temporaryFolder(),
+    cacheDirectory: temporaryFolder(),
+  };
 }
 
 /** A folder for PATH with these shell scripts as programs. */

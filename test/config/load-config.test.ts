@@ -76,7 +76,11 @@ describe('a mistake', () => {
   it.each<[string, string]>([
     ['rlm: {max_iteration: 3}', 'my.yaml:1:7: rlm.max_iteration is not a setting. Did you mean max_iterations?'],
     ['max_sandboxes: 3', 'my.yaml:1:1: max_sandboxes is not a setting. It belongs under rlm:'],
-    ['storage: {colour: red}', 'my.yaml:1:11: storage.colour is not a setting. Known here: driver, path.'],
+    ['storage: {colour: red}', 'my.yaml:1:11: storage.colour is not a setting. Known here: driver, path, bucket'],
+    ['storage: {driver: s3}', 'my.yaml:1:1: storage.bucket is missing: it must be text.'],
+    ['storage: {bucket: b}', 'my.yaml:1:19: storage.bucket is for `driver: s3`, but is the text "b".'],
+    ['storage: {driver: s3, bucket: b, path: p}', 'my.yaml:1:40: storage.path is for `driver: file`; for a bucket'],
+    ['storage: {access_key_id: k}', 'my.yaml:1:11: storage.access_key_id is not a setting. Credentials are read from'],
     ['model: {api_key: k}', 'my.yaml:1:9: model.api_key is not a setting. Keys are read from the environment'],
     ['rlm: 3', 'my.yaml:1:6: rlm must be a section of settings, but is 3.'],
     ['[1]', 'my.yaml:1:1: the configuration must be a section of settings, but is a list.'],

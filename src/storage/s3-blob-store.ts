@@ -1,0 +1,232 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  paginateListObjectsV2,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import { TypedError } from '../domain/failures.ts';
+import { checking, escapeSegment, objectSegments, sha256 } from './blob-names.ts';
+import type { BlobHash, BlobStore } from './blob-store.ts';
+import { createS3Client, endpointOf, SMALL_REQUEST_TIME, type S3Place } from './s3-client.ts';
+import { asUnavailable, isAbsent } from './s3-failures.ts';
+import { resumedBody } from './s3-resumed-body.ts';
+import { spool } from './spool.ts';
+
+/** Bytes of a part; larger blobs go up in several, four at a time, so an upload holds at most 32 MiB. */
+const PART = 8 * 1024 * 1024;
+const PARTS_AT_ONCE = 4;
+const ATTEMPTS = 8;
+/** S3's own limit. */
+const MOST_PARTS = 10_000;
+/** Milliseconds for everything that `check` asks. */
+const CHECK_TIME = 5000;
+const CHECK_ATTEMPTS = 3;
+const PROBE = Buffer.from('durable-rlm can write here\n');
+
+/**
+ * Blobs and references as objects of an S3 bucket, `<prefix>objects/...` and `<prefix>references/....json`, named as
+ * the files of the file store are: a copy of its folder is the same store.
+ *
+ * A stream is spooled first (in memory, beyond 8 MiB in a temporary file) and not uploaded under a temporary key:
+ * its hash, hence its key, is known only at its end, and so nothing incomplete ever lies in the bucket, an upload can
+ * be repeated, a blob that is there already is not sent at all, and no copy is needed, which S3 limits to 5 GB.
+ *
+ * Requests are tried again by the SDK (throttling, 5xx, cut connections, time limits), reads that break off in
+ * the middle go on where they stopped. There is no cache beneath: what is read often, records, is kept parsed in
+ * memory by `createChains`.
+ *
+ * @param input.env credentials and what else AWS's own tools read (`AWS_ACCESS_KEY_ID`, `AWS_PROFILE`, `AWS_REGION`, ...)
+ * @param input.attempts of a request. Default 8: about 6 s when it fails at once
+ */
+export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEnv; attempts?: number }): BlobStore {
+  const endpoint = endpointOf(input.place, input.env);
+  const place = { ...input.place, ...(endpoint === undefined ? {} : { endpoint }) };
+  const client = createS3Client(place, input.env, input.attempts ?? ATTEMPTS);
+  const { bucket } = place;
+  const prefix = place.prefix === undefined ? '' : `${place.prefix.replaceAll(/^\/+|\/+$/g, '')}/`;
+  const objectKey = (hash: BlobHash): string => `${prefix}objects/${objectSegments(hash).join('/')}`;
+  const references = `${prefix}references/`;
+  const referenceKey = (name: string): string => `${references}${name.split('/').map(escapeSegment).join('/')}.json`;
+  const guard = storageGuard(place);
+  const small = { requestTimeout: SMALL_REQUEST_TIME };
+
+  async function write(key: string, bytes: Uint8Array): Promise<void> {
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes }), small);
+  }
+
+  /** The object's bytes, which begin to come when this resolves. */
+  async function read(hash: BlobHash): Promise<Readable> {
+    const Key = objectKey(hash);
+    try {
+      return await resumedBody((offset) =>
+        client.send(
+          new GetObjectCommand({ Bucket: bucket, Key, ...(offset === 0 ? {} : { Range: `bytes=${offset}-` }) }),
+          small,
+        ),
+      );
+    } catch (error) {
+      throw isAbsent(error) ? missing(hash, place) : error;
+    }
+  }
+
+  async function has(hash: BlobHash): Promise<boolean> {
+    try {
+      await client.send(new HeadObjectCommand({ Bucket: bucket, Key: objectKey(hash) }), small);
+      return true;
+    } catch (error) {
+      // The answer to HEAD has no body that would tell a missing bucket from a missing object.
+      if (isAbsent(error)) return false;
+      throw error;
+    }
+  }
+
+  async function uploadParts(hash: BlobHash, size: number, body: Readable): Promise<void> {
+    const upload = new Upload({
+      client,
+      params: { Bucket: bucket, Key: objectKey(hash), Body: body },
+      partSize: Math.max(PART, Math.ceil(size / MOST_PARTS)),
+      queueSize: PARTS_AT_ONCE,
+    });
+    await upload.done();
+  }
+
+  return {
+    put: (bytes) =>
+      guard(async () => {
+        const hash = sha256(bytes);
+        // Sent without asking first: most blobs are new, and a second copy of the same bytes changes nothing.
+        if (bytes.length <= PART) await write(objectKey(hash), bytes);
+        else if (!(await has(hash))) await uploadParts(hash, bytes.length, Readable.from(slices(bytes)));
+        return hash;
+      }),
+
+    putStream: (stream) =>
+      guard(async () => {
+        const spooled = await spool(stream, PART);
+        try {
+          const { hash, size, content } = spooled;
+          if (await has(hash)) return { hash, size };
+          if (typeof content === 'string') await uploadParts(hash, size, createReadStream(content));
+          else await write(objectKey(hash), content);
+          return { hash, size };
+        } finally {
+          await spooled.remove();
+        }
+      }),
+
+    get: (hash) =>
+      guard(async () => {
+        const bytes = await buffer(await read(hash));
+        if (sha256(bytes) !== hash) throw damaged(hash, place, objectKey(hash));
+        return bytes;
+      }),
+
+    open: (hash) =>
+      guard(async () => {
+        const check = checking(hash, () => damaged(hash, place, objectKey(hash)));
+        const body = await read(hash);
+        body.on('error', (error) => check.destroy(asUnavailable(error, place)));
+        check.on('close', () => body.destroy());
+        return body.pipe(check);
+      }),
+
+    has: (hash) => guard(() => has(hash)),
+
+    setReference: (name, value) => guard(() => write(referenceKey(name), Buffer.from(JSON.stringify(value)))),
+
+    getReference: (name) =>
+      guard(async () => {
+        try {
+          const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: referenceKey(name) }), small);
+          return JSON.parse((await Body?.transformToString()) ?? '') as unknown;
+        } catch (error) {
+          if (isAbsent(error)) return undefined;
+          throw error;
+        }
+      }),
+
+    listReferences: (wanted) =>
+      guard(async () => {
+        const folder = wanted
+          .slice(0, wanted.lastIndexOf('/') + 1)
+          .split('/')
+          .map(escapeSegment)
+          .join('/');
+        const rest = encodable(wanted.slice(wanted.lastIndexOf('/') + 1));
+        const keys = await listKeys(client, { Bucket: bucket, Prefix: `${references}${folder}${rest}` });
+        return keys
+          .filter((key) => key.endsWith('.json'))
+          .map((key) => key.slice(references.length, -'.json'.length).split('/').map(decodeURIComponent).join('/'))
+          .filter((name) => name.startsWith(wanted));
+      }),
+
+    check: () =>
+      guard(async () => {
+        // With few attempts of its own: the fault is to be told, not waited out.
+        const trial = createS3Client(place, input.env, CHECK_ATTEMPTS);
+        const abortSignal = AbortSignal.timeout(CHECK_TIME);
+        const Key = objectKey(sha256(PROBE));
+        try {
+          await trial.send(new PutObjectCommand({ Bucket: bucket, Key, Body: PROBE }), { abortSignal });
+          await Promise.all([
+            trial.send(new GetObjectCommand({ Bucket: bucket, Key }), { abortSignal }).then(({ Body }) => drain(Body)),
+            trial.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: references, MaxKeys: 1 }), { abortSignal }),
+          ]);
+        } finally {
+          trial.destroy();
+        }
+      }),
+  };
+}
+
+async function listKeys(client: S3Client, where: { Bucket: string; Prefix: string }): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { Contents = [] } of paginateListObjectsV2({ client }, where))
+    for (const { Key } of Contents) if (Key !== undefined) keys.push(Key);
+  return keys;
+}
+
+/** The beginning of a name as far as its escaped form begins the same way: not so for dots and halves of a character. */
+function encodable(beginning: string): string {
+  return /^\.+$/.test(beginning) || !beginning.isWellFormed() ? '' : encodeURIComponent(beginning);
+}
+
+function* slices(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += PART) yield bytes.subarray(start, start + PART);
+}
+
+async function drain(body: { transformToByteArray(): Promise<Uint8Array> } | undefined): Promise<void> {
+  await body?.transformToByteArray();
+}
+
+/** Everything that S3 or the way to it refuses becomes `Storage.Unavailable` with the way on. */
+function storageGuard(place: S3Place): <T>(act: () => Promise<T>) => Promise<T> {
+  return async (act) => {
+    try {
+      return await act();
+    } catch (error) {
+      throw asUnavailable(error, place);
+    }
+  };
+}
+
+function missing(hash: BlobHash, { bucket }: S3Place): TypedError {
+  return new TypedError(
+    'Storage.Missing',
+    `blob ${hash} is not in the bucket ${bucket}: was it deleted, or does this process use another storage.prefix?`,
+  );
+}
+
+function damaged(hash: BlobHash, { bucket }: S3Place, key: string): TypedError {
+  return new TypedError(
+    'Storage.Damaged',
+    `blob ${hash} is damaged: the bytes of s3://${bucket}/${key} do not have its hash. Restore the object from an ` +
+      'earlier version or a backup, or delete it',
+  );
+}

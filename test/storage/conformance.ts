@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BlobStore } from '../../src/storage/blob-store.ts';
+
+/** One store, made anew for each test, and what a test must be able to do to it behind its back. */
+export interface StoreUnderTest {
+  readonly store: BlobStore;
+  /** The same store, as another process has it. */
+  readonly other: BlobStore;
+  /** Names of everything that is kept, blobs and references. */
+  names(): Promise<string[]>;
+  /** Puts other bytes in the place of a blob's. */
+  damage(hash: string, bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+const bytes = Buffer.from('hello');
+const HASH = createHash('sha256').update(bytes).digest('base64url');
+/** More than a part of an upload, and nothing that would compress. */
+const LARGE = 20 * 1024 * 1024 + 3;
+
+/** What every blob store must do. */
+export function describeBlobStore(name: string, open: () => Promise<StoreUnderTest>): void {
+  let under: StoreUnderTest;
+  let store: BlobStore;
+  beforeEach(async () => {
+    under = await open();
+    store = under.store;
+  });
+  afterEach(() => under.close());
+
+  describe(`${name}: blobs`, () => {
+    it('are named by their SHA-256 and read back', async () => {
+      expect(await store.has(HASH)).toBe(false);
+      expect(await store.put(bytes)).toBe(HASH);
+      expect(Buffer.from(await store.get(HASH))).toEqual(bytes);
+      expect(await store.has(HASH)).toBe(true);
+      expect(await text(await store.open(HASH))).toBe('hello');
+    });
+
+    it('may be empty', async () => {
+      const hash = await store.put(new Uint8Array());
+      expect((await store.get(hash)).length).toBe(0);
+      expect(await store.putStream(Readable.from([]))).toEqual({ hash, size: 0 });
+      expect(await text(await store.open(hash))).toBe('');
+    });
+
+    it('are stored once, also when written at the same time by several stores', async () => {
+      const hashes = await Promise.all(
+        Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? store : under.other).put(bytes)),
+      );
+      expect(new Set(hashes)).toEqual(new Set([HASH]));
+      expect(await under.names()).toHaveLength(1);
+    });
+
+    it('may come as a stream', async () => {
+      const stream = Readable.from([Buffer.from('hel'), Buffer.from('lo')]);
+      expect(await store.putStream(stream)).toEqual({ hash: HASH, size: 5 });
+      expect(Buffer.from(await store.get(HASH))).toEqual(bytes);
+    });
+
+    it('may be large, whole or as a stream, and are the same to another process', async () => {
+      const digest = createHash('sha256');
+      for (const chunk of largeBytes()) digest.update(chunk);
+      const hash = digest.digest('base64url');
+      expect(await store.putStream(Readable.from(largeBytes()))).toEqual({ hash, size: LARGE });
+      expect(await store.put(Buffer.concat([...largeBytes()]))).toBe(hash);
+      expect(await under.names()).toHaveLength(1);
+      const back = createHash('sha256');
+      let size = 0;
+      for await (const chunk of await under.other.open(hash)) {
+        back.update(chunk as Buffer);
+        size += (chunk as Buffer).length;
+      }
+      expect([size, back.digest('base64url')]).toEqual([LARGE, hash]);
+      expect((await under.other.get(hash)).length).toBe(LARGE);
+    });
+
+    it('may be large and come whole', async () => {
+      const large = Buffer.concat([...largeBytes()]);
+      const hash = await store.put(large);
+      expect(large.equals(await under.other.get(hash))).toBe(true);
+    });
+
+    it('leave nothing behind when their stream fails, however late', async () => {
+      const failing = (sizes: readonly number[]): Readable =>
+        Readable.from(
+          (async function* () {
+            for (const size of sizes) yield Buffer.alloc(size);
+            throw new Error('cut');
+          })(),
+        );
+      await expect(store.putStream(failing([4]))).rejects.toThrow('cut');
+      await expect(store.putStream(failing([6_000_000, 6_000_000, 6_000_000]))).rejects.toThrow('cut');
+      expect(await under.names()).toEqual([]);
+    });
+
+    it('that are missing are named, with what may be wrong', async () => {
+      const missing = { type: 'Storage.Missing', message: expect.stringContaining(HASH) as string };
+      await expect(store.get(HASH)).rejects.toMatchObject(missing);
+      await expect(store.open(HASH)).rejects.toMatchObject(missing);
+    });
+
+    it('that are damaged are detected by their hash and named, read whole or as a stream', async () => {
+      await store.put(bytes);
+      await under.damage(HASH, Buffer.from('hellO'));
+      const damaged = { type: 'Storage.Damaged', message: expect.stringContaining(HASH) as string };
+      await expect(store.get(HASH)).rejects.toMatchObject(damaged);
+      await expect(text(await store.open(HASH))).rejects.toMatchObject(damaged);
+    });
+
+    it('are not looked for outside of the store, whatever the name', async () => {
+      await expect(store.get('../../../etc/passwd')).rejects.toMatchObject({ type: 'Storage.Missing' });
+      await expect(store.has('')).rejects.toMatchObject({ type: 'Storage.Missing' });
+    });
+
+    it('may be left in the middle by who reads them', async () => {
+      const { hash } = await store.putStream(Readable.from(largeBytes()));
+      const stream = await store.open(hash);
+      for await (const _ of stream) break;
+      expect(stream.destroyed).toBe(true);
+      expect(await store.has(hash)).toBe(true);
+    });
+  });
+
+  describe(`${name}: references`, () => {
+    it('hold JSON values under names of any characters', async () => {
+      const names = ['runs/a@b/0', 'runs/a@b/0.1', 'runs/a b:ü@x/..', 'runs/a@b/%2E', 'runs/a+b&c=d/😀', 'runs/.x/.'];
+      for (const [index, key] of names.entries()) await store.setReference(key, { index });
+      const listed = async (prefix: string): Promise<string[]> => (await store.listReferences(prefix)).toSorted();
+      const starting = (prefix: string): string[] => names.filter((key) => key.startsWith(prefix)).toSorted();
+      for (const prefix of ['runs/', 'runs/a@', 'runs/a@b/0.', 'runs/a b:ü', 'runs/.', 'runs/a+b&c=d/\ud83d', 'x', ''])
+        expect([prefix, await listed(prefix)]).toEqual([prefix, starting(prefix)]);
+      for (const [index, key] of names.entries()) expect(await under.other.getReference(key)).toEqual({ index });
+    });
+
+    it('are undefined where there is none', async () => {
+      expect(await store.getReference('runs/none')).toBeUndefined();
+      expect(await store.listReferences('runs/')).toEqual([]);
+    });
+
+    it('are replaced as a whole: a reader never sees half of one', async () => {
+      const values = ['a'.repeat(50_000), 'b'.repeat(50_000)];
+      await store.setReference('x', values[0]);
+      const writing = (async () => {
+        for (let i = 0; i < 50; i += 1) await store.setReference('x', values[i % 2]);
+      })();
+      for (let i = 0; i < 100; i += 1) expect(values).toContain(await under.other.getReference('x'));
+      await writing;
+    });
+
+    it('keep to their own part of the store', async () => {
+      await store.setReference('../../x', 1);
+      expect(await under.names()).toEqual([expect.stringMatching(/references\/%2E%2E\/%2E%2E\/x\.json$/)]);
+      expect(await store.getReference('../../x')).toBe(1);
+    });
+
+    it('are listed however many there are', async () => {
+      const names = Array.from({ length: 1010 }, (_, i) => `runs/many@1/0.${i}`);
+      for (let at = 0; at < names.length; at += 50)
+        await Promise.all(names.slice(at, at + 50).map((key) => store.setReference(key, at)));
+      expect((await under.other.listReferences('runs/many@')).toSorted()).toEqual(names.toSorted());
+    });
+  });
+
+  it(`${name}: a look whether it can be used keeps no reference, and may be had again`, async () => {
+    await store.check();
+    await store.check();
+    expect(await store.listReferences('')).toEqual([]);
+  });
+}
+
+function* largeBytes(): Generator<Buffer> {
+  const block = createHash('sha512').update('seed').digest();
+  const chunk = Buffer.alloc(64 * 1024, block);
+  for (let left = LARGE; left > 0; left -= chunk.length) {
+    chunk.writeUInt32LE(left, 0);
+    yield Buffer.from(left >= chunk.length ? chunk : chunk.subarray(0, left));
+  }
+}

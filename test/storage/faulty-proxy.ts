@@ -1,0 +1,69 @@
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What happens to a request on its way. */
+export type Fault =
+  /** Answered so, without asking the server behind. */
+  | { readonly status: number; readonly body?: string }
+  /** The connection is cut before any answer. */
+  | 'cut'
+  /** Never answered. */
+  | 'hang'
+  /** The answer is cut after so many bytes of its body. */
+  | { readonly cutAfter: number };
+
+export interface FaultyProxy {
+  readonly endpoint: string;
+  /** `METHOD path` of every request. */
+  readonly requests: string[];
+  /** The next requests that match fail so, one fault each. */
+  fail(method: string, faults: readonly Fault[]): void;
+  close(): Promise<void>;
+}
+
+/** Passes HTTP on to a server of the loopback, headers as they are, but for the faults it was told to make. */
+export async function startFaultyProxy(port: number): Promise<FaultyProxy> {
+  const planned: { readonly method: string; readonly fault: Fault }[] = [];
+  const requests: string[] = [];
+  const server = createServer((incoming, outgoing) => {
+    requests.push(`${incoming.method} ${incoming.url}`);
+    const index = planned.findIndex(({ method }) => method === incoming.method);
+    const fault = index < 0 ? undefined : planned.splice(index, 1)[0]?.fault;
+    if (fault === 'cut') incoming.socket.destroy();
+    else if (fault === 'hang') incoming.resume();
+    else if (fault !== undefined && 'status' in fault) {
+      incoming.resume().on('end', () => outgoing.writeHead(fault.status).end(fault.body ?? ''));
+    } else pass(incoming, outgoing, port, fault?.cutAfter);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    fail(method, faults) {
+      for (const fault of faults) planned.push({ method, fault });
+    },
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function pass(incoming: IncomingMessage, outgoing: ServerResponse, port: number, cutAfter = Infinity): void {
+  const { method, url, headers } = incoming;
+  const onward = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+    let passed = 0;
+    answer.on('data', (chunk: Buffer) => {
+      passed += chunk.length;
+      outgoing.write(chunk.subarray(0, Math.max(0, chunk.length - Math.max(0, passed - cutAfter))), () => {
+        if (passed >= cutAfter) incoming.socket.destroy();
+      });
+    });
+    answer.on('end', () => outgoing.end());
+    answer.on('error', () => outgoing.destroy());
+  });
+  onward.on('error', () => outgoing.destroy());
+  incoming.pipe(onward);
+}
