@@ -83,8 +83,9 @@ async function takeTurns(
       next = await takeReply(deps, asked, signal);
     } catch (error) {
       // One that may pass is Temporal's to retry: the turns so far are found again.
-      if (!signal.aborted && error instanceof TypedError && FAILURES[error.type].retryable) throw error;
-      return result;
+      const refusal = signal.aborted ? undefined : refusalOf(error);
+      if (refusal?.delay !== undefined) throw error;
+      return refusal === undefined ? result : { ...result, refusal };
     }
     current = {
       turns: turns + 1,

@@ -131,9 +131,16 @@ export interface BeginResult {
   readonly sandbox?: SandboxName;
   readonly turns?: number;
   readonly reply?: ThinkResult;
-  /** Why there is no reply; `delay` in milliseconds where another attempt may get one. */
-  readonly refusal?: { readonly type: string; readonly message: string; readonly delay?: number };
+  /** Why there is no reply, or none to the next turn. */
+  readonly refusal?: Refusal;
   readonly acted?: ActResult;
+}
+
+/** A model gave no reply; `delay` in milliseconds where another attempt may get one. */
+export interface Refusal {
+  readonly type: string;
+  readonly message: string;
+  readonly delay?: number;
 }
 
 /** Turns after the first: the model is asked, then the reply's code runs, and again while that takes no time. */
@@ -154,6 +161,8 @@ export interface TurnResult {
   readonly reply: ThinkResult;
   /** Absent where there is no code, or where running it failed: `act` tries again. */
   readonly acted?: ActResult;
+  /** The model refused the turn after these for good. */
+  readonly refusal?: Refusal;
 }
 
 export interface ThinkResult {

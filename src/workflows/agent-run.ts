@@ -1,4 +1,4 @@
-import type { AgentInput, TaskReference, WorkflowLimits } from '../domain/contract.ts';
+import type { AgentInput, Refusal, TaskReference, WorkflowLimits } from '../domain/contract.ts';
 import type { AgentState } from '../domain/messages.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { LeaseHolder } from './lease-holder.ts';
@@ -28,4 +28,6 @@ export interface Progress {
   head: string | TaskReference;
   block: number;
   usage: Usage;
+  /** What the model said to the turn that is next. */
+  refusal: Refusal | undefined;
 }

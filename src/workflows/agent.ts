@@ -57,6 +57,7 @@ function begin(input: AgentInput): AgentRun {
     head: input.task.index === undefined ? input.task.ref : input.task,
     block: 0,
     usage: NO_USAGE,
+    refusal: undefined,
   };
   const limits = unpackLimits(input.limits);
   const lease = withoutOwnSandbox(unpackLease(input.lease));
@@ -101,6 +102,7 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
     const { reply, acted, turns: taken = 1 } = turn;
     progress.iteration += taken - 1;
     if (taken > 1) withoutCode = 0;
+    progress.refusal = turn.refusal;
     if (reply.blocks === 0) {
       if (!reply.cut) withoutCode += 1;
       if (withoutCode === REPLIES_WITHOUT_CODE && reply.empty === undefined) return { source: 'text' };

@@ -15,6 +15,9 @@ export async function takeTurn(run: AgentRun): Promise<TurnResult | 'too long'> 
   const last = limits.max_cost === undefined ? { last: limits.max_iterations } : {};
   let attempts = 0;
   return paid(run, async () => {
+    const { refusal: met } = progress;
+    progress.refusal = undefined;
+    if (met !== undefined) throw ApplicationFailure.nonRetryable(met.message, met.type);
     const summary = `iteration ${iteration}: ask the model`;
     if (limits.whole_turns === true && sandbox.name !== undefined && typeof head === 'string') {
       const where = { taskQueue: run.taskQueue, host: parseHandle(sandbox.name).host };
@@ -25,7 +28,8 @@ export async function takeTurn(run: AgentRun): Promise<TurnResult | 'too long'> 
       attempts = 1;
       const first = firstTurn(`${summary}, run its code`);
       const begun = await first.begin({ execution, task: input.task, head, ...last });
-      const { sandbox: name, refusal, ...turn } = begun;
+      const { sandbox: name, ...turn } = begun;
+      const { refusal } = turn;
       if (name !== undefined) sandbox.set(name);
       if (turn.reply !== undefined) return { ...turn, reply: turn.reply };
       if (refusal !== undefined && refusal.delay === undefined)

@@ -127,7 +127,8 @@ describe.concurrent('the global timeout', () => {
   it('stands still while the run is paused', async () => {
     const model = await world.startModel({
       scripts: forTask('be patient', [withCode('x = 1'), withCode('FINAL("in the end")')]),
-      latencyMs: 300,
+      // Slow enough that the next turn is not begun in the same activity.
+      latencyMs: 1100,
     });
     const config = { rlm: { global_timeout: TIMEOUT } };
     const handle = await world.start({ id: 'patient', prompt: 'be patient', model, config });
