@@ -1,5 +1,5 @@
 import type { KernelInfo } from '../domain/kernel-protocol.ts';
-import { kernelTransport, type KernelAddress, type KernelRequest } from './kernel-http.ts';
+import { kernelTransport, type KernelAddress, type KernelRequest, type KernelTransport } from './kernel-http.ts';
 import { eventsReply, kernelInfo, parseReply, processReply } from './kernel-replies.ts';
 import type { Kernel } from './provider.ts';
 
@@ -26,8 +26,11 @@ type Quick = Pick<KernelRequest, 'method' | 'path' | 'body'>;
  * time, or a cut connection while a command ran.
  */
 export function connectKernel(address: KernelAddress): Kernel {
-  const transport = kernelTransport(address);
+  return kernelOver(kernelTransport(address));
+}
 
+/** The same over another way to a kernel, which has a say in what its failures mean. */
+export function kernelOver(transport: KernelTransport): Kernel {
   async function quick(request: Quick): Promise<KernelInfo> {
     const reply = await transport.send({ ...request, replyLimit: SMALL, timeoutMs: PATIENCE, idempotent: true });
     return kernelInfo(parseReply(reply));

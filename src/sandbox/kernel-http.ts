@@ -1,4 +1,4 @@
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { Agent as TlsAgent, request as httpsRequest } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TypedError } from '../domain/failures.ts';
@@ -48,7 +48,7 @@ const UNREACHABLE = new Set([
 const GATEWAY_STATUS = new Set([502, 504]);
 
 export function kernelTransport(address: KernelAddress): KernelTransport {
-  const attemptOnce = attempts(address);
+  const attemptOnce = kernelRequests(address);
   const check = { method: 'GET', path: '/v1/info', replyLimit: ERROR_LIMIT, timeoutMs: CHECK_TIMEOUT } as const;
 
   async function isThere(signal: AbortSignal | undefined): Promise<boolean> {
@@ -94,9 +94,28 @@ function lost(error: Unreachable): TypedError {
 }
 
 /** Nobody answers at the address; whether that is for good is not known yet. */
-class Unreachable extends Error {}
+export class Unreachable extends Error {}
 
-function attempts(address: KernelAddress): (request: KernelRequest) => Promise<Buffer> {
+/** What stands between us and the kernel answered in its place. */
+export class GatewayRefusal extends Error {
+  /** 200 for a page where there should be a reply. */
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+
+  constructor(status: number, headers: IncomingHttpHeaders, message: string) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/**
+ * Sends a request once; the body of a 200 reply.
+ *
+ * @throws TypedError for what the kernel itself refuses; `Unreachable`, `GatewayRefusal`; another Error where there was
+ *   no answer in time, or the kernel failed.
+ */
+export function kernelRequests(address: KernelAddress): (request: KernelRequest) => Promise<Buffer> {
   const options = { keepAlive: true, maxFreeSockets: 4, scheduling: 'lifo' } as const;
   if ('socketPath' in address) {
     const agent = new Agent(options);
@@ -173,22 +192,28 @@ async function readReply(response: IncomingMessage, request: KernelRequest): Pro
     throw error;
   }
   const reply = Buffer.concat(parts, size);
-  if (status !== 200) throw refusal(status, reply);
+  if (status !== 200) throw refusal(status, response.headers, reply);
+  if (response.headers['content-type']?.startsWith('text/html') === true) {
+    throw new GatewayRefusal(status, response.headers, 'a page came in place of a reply of the kernel');
+  }
   return reply;
 }
 
-function refusal(status: number, reply: Buffer): Error {
+function refusal(status: number, headers: IncomingHttpHeaders, reply: Buffer): Error {
   if (GATEWAY_STATUS.has(status)) return new Unreachable(`status ${status}`);
-  const message = refusalMessage(reply) ?? `status ${status}`;
+  const message = refusalMessage(reply);
+  if (message === undefined) return new GatewayRefusal(status, headers, `The kernel's gateway answered ${status}.`);
   if (status === 409) return new TypedError('Sandbox.Diverged', `The kernel refused: ${message}.`);
   if (status === 400 || status === 413) return new TypedError('Input.Invalid', `The kernel refused: ${message}.`);
   return new Error(`The kernel failed (${status}): ${message}.`);
 }
 
+/** The kernel's own words: `{error, message}`. A gateway's have a status code as well, or are no JSON at all. */
 function refusalMessage(reply: Buffer): string | undefined {
   try {
     const value: unknown = JSON.parse(reply.toString('utf8'));
-    if (typeof value !== 'object' || value === null || !('message' in value)) return undefined;
+    if (typeof value !== 'object' || value === null) return undefined;
+    if (!('error' in value) || !('message' in value) || 'statusCode' in value) return undefined;
     // It comes out of a sandbox and goes into logs.
     return typeof value.message === 'string' ? value.message.slice(0, 500).replace(/\p{C}/gu, ' ') : undefined;
   } catch {

@@ -37,6 +37,19 @@ export async function bundleRepository(
   return { stream: Readable.from(bundleChunks(repository, request.commit, signal), { objectMode: false }), warnings };
 }
 
+/** A bundle of one commit of a bare repository of ours, without what came before it. */
+export function bundleCommit(
+  {
+    gitDirectory,
+    objects,
+    commit,
+  }: { readonly gitDirectory: string; readonly objects: string; readonly commit: string },
+  signal?: AbortSignal,
+): Readable {
+  const repository = { top: gitDirectory, bare: true, gitDirectory, objects, shallow: [commit] };
+  return Readable.from(bundleChunks(repository, commit, signal), { objectMode: false });
+}
+
 function shallowWarning(repository: LocalRepository): string[] {
   if (repository.shallow.length === 0) return [];
   return [`${repository.top} is a shallow clone: agents see its history only as far as it goes.`];
