@@ -16,7 +16,9 @@ def keep_bytecode_outside(folder):
         return
     workspace = os.getcwd()
     installed = tuple(
-        entry + "/" for entry in sys.path if entry.startswith("/") and not (entry + "/").startswith(workspace + "/")
+        entry + "/"
+        for entry in sys.path
+        if entry.startswith("/") and not (entry + "/").startswith(workspace + "/") and not _compiled_in(folder, entry)
     )
     ending = ".%s.pyc" % sys.implementation.cache_tag
     prefixed = external.cache_from_source
@@ -28,6 +30,11 @@ def keep_bytecode_outside(folder):
         return "%s/__pycache__/%s%s" % (place, name.rpartition(".")[0], ending)
 
     external.cache_from_source = cache_from_source
+
+
+def _compiled_in(folder, entry):
+    """Whether a place for modules has its bytecode in `folder` only: it was installed while that was in use."""
+    return folder is not None and os.path.isdir(folder + entry) and not os.path.isdir(entry + "/__pycache__")
 
 
 class AfterImport:

@@ -1,6 +1,9 @@
 """Takes the difference between a working tree and its commit; `kernel patch ...`, run inside the sandbox.
 
     kernel patch --workspace FOLDER --commit ID --objects FOLDER [--index FILE] [--scratch FOLDER] [--limit BYTES]
+                 [--setup FOLDER]
+
+`setup` is what `kernel baseline` made: what it describes is not in the patch.
 
 Writes one line of JSON, {"size": bytes, "notes": [...]}, and then the patch, `size` bytes.
 
@@ -44,7 +47,7 @@ class Failure(Exception):
 
 
 def main(arguments):
-    options = _parse(arguments)
+    options = parse(arguments)
     scratch = options["scratch"] if os.path.isdir(options["scratch"]) else os.environ.get("TMPDIR", "/tmp")
     folder = os.path.join(scratch, "rlm-patch-" + os.urandom(8).hex())
     os.mkdir(folder, 0o700)
@@ -62,8 +65,9 @@ def main(arguments):
     return 0
 
 
-def _parse(arguments):
+def parse(arguments):
     options = {"workspace": None, "commit": None, "objects": None, "index": "", "scratch": "", "limit": 64 << 20}
+    options.update({"setup": "", "into": ""})
     for name, value in zip(arguments[0::2], arguments[1::2]):
         if not name.startswith("--") or name[2:] not in options:
             raise SystemExit("kernel patch: unknown option %s" % name)
@@ -78,11 +82,17 @@ def _parse(arguments):
 def take(options, folder):
     """The patch's bytes, and one sentence for each thing that could not be taken into it."""
     git = Git(folder, options)
-    base = git.base_entries()
+    base = git.commit_entries() if options["setup"] else git.index_entries()
+    layer = git.index_entries() if options["setup"] else base
     walk = Walk(options["workspace"], base, options["limit"])
     notes = list(walk.notes)
     notes += git.add(walk.left_out)
     notes += git.forget_repositories(base)
+    if options["setup"]:
+        from rlm_kernel.baseline import Baseline
+
+        baseline = Baseline(options["setup"], options["workspace"])
+        notes = baseline.news(notes) + baseline.forget(git, base, layer)
     patch, too_large = git.diff(base, options["limit"])
     notes += too_large
     if len(notes) > _MOST_NOTES:
@@ -94,15 +104,20 @@ class Git:
     """A repository without history of its own, whose working tree is the workspace."""
 
     def __init__(self, folder, options):
+        self.folder = folder
         self.workspace = options["workspace"]
         self.commit = options["commit"]
+        alternates, index = [options["objects"]], options["index"]
+        if options["setup"]:
+            alternates.append(os.path.join(options["setup"], "objects"))
+            index = os.path.join(options["setup"], "index")
         for name in ("objects/info", "objects/pack", "refs/heads", "info"):
             os.makedirs(os.path.join(folder, name))
         files = {
             "HEAD": "ref: refs/heads/none\n",
             "config": _CONFIG,
             "info/attributes": _ATTRIBUTES,
-            "objects/info/alternates": options["objects"] + "\n",
+            "objects/info/alternates": "".join(alternate + "\n" for alternate in alternates),
         }
         for name, text in files.items():
             with open(os.path.join(folder, name), "w") as file:
@@ -119,8 +134,8 @@ class Git:
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_TERMINAL_PROMPT": "0",
         }
-        if options["index"] and os.path.exists(options["index"]):
-            _copy_with_date(options["index"], os.path.join(folder, "index"))
+        if index and os.path.exists(index):
+            _copy_with_date(index, os.path.join(folder, "index"))
         else:
             self.run("read-tree", self.commit)
 
@@ -133,14 +148,28 @@ class Git:
             raise Failure("git %s: %s" % (arguments[0], complaint or "exit code %d" % ended.returncode))
         return ended
 
-    def base_entries(self):
-        """What the commit holds: path -> (mode, object)."""
+    def index_entries(self):
+        """What the index holds, at first the commit or what was made of it: path -> (mode, object)."""
         entries = {}
         for line in self.run("ls-files", "-z", "--stage").stdout.split(b"\0")[:-1]:
             described, path = line.split(b"\t", 1)
             mode, name, _ = described.split(b" ")
             entries[path] = (mode, name)
         return entries
+
+    def commit_entries(self):
+        """What the commit holds: path -> (mode, object)."""
+        entries = {}
+        for line in self.run("ls-tree", "-r", "-z", "--full-tree", self.commit).stdout.split(b"\0")[:-1]:
+            described, path = line.split(b"\t", 1)
+            mode, _, name = described.split(b" ")
+            entries[path] = (mode, name)
+        return entries
+
+    def ignored(self):
+        """Files that git does not look at."""
+        listed = self.run("ls-files", "-z", "--others", "--ignored", "--exclude-standard")
+        return listed.stdout.split(b"\0")[:-1]
 
     def add(self, left_out):
         """Takes the tree into the index. What git refuses is reported, and stays as it was in the commit."""
@@ -151,27 +180,27 @@ class Git:
 
     def forget_repositories(self, base):
         """A repository inside the tree would become a reference to a commit that nobody else has."""
-        changed = self._changed()
+        changed = self.changed()
         repositories = [path for path, (mode, _) in changed.items() if mode == _GITLINK]
-        self._restore(repositories, base)
-        return ["%s is a git repository of its own: left out of the patch" % _shown(path) for path in repositories]
+        self.restore(repositories, base)
+        return ["%s is a git repository of its own: left out of the patch" % shown(path) for path in repositories]
 
     def diff(self, base, limit):
         """The patch within `limit` bytes; the largest files are left out until it fits."""
         notes = []
-        changed = self._changed()
+        changed = self.changed()
         while changed:
             patch = self._patch(limit)
             if patch is not None:
                 return patch, notes
             largest = self._largest(changed, base)
-            self._restore(largest, base)
+            self.restore(largest, base)
             for path in largest:
                 del changed[path]
-                notes.append("%s is too large: left out of the patch" % _shown(path))
+                notes.append("%s is too large: left out of the patch" % shown(path))
         return b"", notes
 
-    def _changed(self):
+    def changed(self):
         """Paths that differ from the commit: path -> (mode, object) as they are now; mode 000000 for deleted ones."""
         fields = self.run("diff-index", "-z", "--raw", *_DIFF, self.commit, "--").stdout.split(b"\0")[:-1]
         described = (field[1:].split(b" ") for field in fields[0::2])
@@ -210,8 +239,8 @@ class Git:
         order = sorted(changed, key=lambda path: -max(sizes.get(name, 0) for name in objects[path]))
         return order[: max(1, len(order) // 4)]
 
-    def _restore(self, paths, base):
-        """Makes index entries those of the commit again."""
+    def restore(self, paths, base):
+        """Makes index entries those of `base` again, mostly the commit's."""
         if not paths:
             return
         gone = (b"0", b"0" * 40)
@@ -235,7 +264,7 @@ class Walk:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             note = "%s cannot be read (%s): changes in it are not in the patch"
-            self.notes.append(note % (_shown(prefix), error.strerror))
+            self.notes.append(note % (shown(prefix), error.strerror))
             return
         for entry in entries:
             path = prefix + entry.name
@@ -249,19 +278,19 @@ class Walk:
             status = entry.stat(follow_symlinks=False)
             if not stat.S_ISREG(status.st_mode):
                 kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
-                self.notes.append("%s is %s: left out of the patch" % (_shown(path), kind))
+                self.notes.append("%s is %s: left out of the patch" % (shown(path), kind))
             elif status.st_size > self._limit:
                 self.left_out.append(path)
-                self.notes.append("%s is too large: left out of the patch" % _shown(path))
+                self.notes.append("%s is too large: left out of the patch" % shown(path))
 
     def _visit(self, folder, path):
         if path in self._submodules:
             self.left_out.append(path)
             if os.access(folder, os.R_OK) and os.listdir(folder):
-                self.notes.append("%s is a submodule: what is in it is not in the patch" % _shown(path))
+                self.notes.append("%s is a submodule: what is in it is not in the patch" % shown(path))
         elif path not in self._tracked_folders and _is_repository(folder):
             self.left_out.append(path)
-            self.notes.append("%s is a git repository of its own: left out of the patch" % _shown(path))
+            self.notes.append("%s is a git repository of its own: left out of the patch" % shown(path))
         else:
             self._walk(folder, path + b"/")
 
@@ -312,6 +341,6 @@ def _sentence(line):
     return "not in the patch: " + line.split(b":", 1)[1].strip().decode("utf-8", "backslashreplace")
 
 
-def _shown(path):
+def shown(path):
     text = path.decode("utf-8", "backslashreplace")
     return text if text.isprintable() else json.dumps(text)

@@ -1,5 +1,5 @@
 """The command line: `serve` starts the supervisor; the REPL begins here too, in the forked child. `patch` takes the
-difference between the clone and its commit."""
+difference between the clone and its commit; `setup` and `baseline` prepare what clones begin with."""
 
 import _signal
 import _socket
@@ -20,10 +20,9 @@ _MOST_FAILURES = 100
 
 
 def main():
-    if sys.argv[1:2] == ["patch"]:
-        from rlm_kernel.patch import main as take_patch
-
-        sys.exit(take_patch(sys.argv[2:]))
+    command = _command(sys.argv[1:2])
+    if command is not None:
+        sys.exit(command(sys.argv[2:]))
     options = _parse(sys.argv[1:])
     try:
         code = _serve(options)
@@ -35,6 +34,19 @@ def main():
     from rlm_kernel.repl import run
 
     run(*descriptors)
+
+
+def _command(name):
+    """Each is imported only where it is asked for."""
+    if name == ["patch"]:
+        from rlm_kernel.patch import main as command
+    elif name == ["setup"]:
+        from rlm_kernel.setup_commands import main as command
+    elif name == ["baseline"]:
+        from rlm_kernel.baseline import main as command
+    else:
+        command = None
+    return command
 
 
 def _parse(arguments):

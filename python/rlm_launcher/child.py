@@ -9,7 +9,9 @@ A specification is a JSON object made by the provider (src/sandbox/local/launch-
     writable    [[host path, path inside], ...]       jobs only
     symlinks    [[target, path inside], ...]
     workspace   {"kind": "overlay" | "copy", "lower": path} | {"kind": "empty"} | {"kind": "bind", "path": path}
+                "folders": [[name, path inside], ...]   `lower` is not the working folder itself, but holds these
     inside      path of the working folder inside
+    network     true: the host's network instead of none                               jobs only
     disk_mb     size of the file system that holds everything the sandbox writes
     memory_mb, processes    limits
     environment, argv       of the command; "{socket}" in argv becomes the number of the listening socket
@@ -41,6 +43,7 @@ _ETC = {
     "gitconfig": "[user]\n\tname = agent\n\temail = agent@localhost\n[init]\n\tdefaultBranch = main\n"
     "[advice]\n\tdetachedHead = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n",
 }
+_ETC_WITH_NETWORK = {"nsswitch.conf": _ETC["nsswitch.conf"].replace("hosts: files", "hosts: files dns")}
 
 
 def run(spec, status_fd, error_fd, output_fd):
@@ -105,6 +108,8 @@ def _run_plainly(spec, listener, status_fd):
     else:
         os.makedirs(spec["inside"], exist_ok=True)
     os.chdir(spec["inside"])
+    if spec["folder"] is None:
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     # The sign of life that bubblewrap would give: from here on this process is the kernel.
     os.write(status_fd, f'{{"child-pid": {os.getpid()}}}\n'.encode())
     _keep_only([listener])
@@ -121,10 +126,10 @@ def _run_isolated(spec, listener, status_fd):
     if spec["uid"] is not None:
         _become(spec["uid"])
         _enter_user_namespace()
-    workspace = _make_workspace(spec, stage, lower)
+    writable = _make_workspace(spec, stage, lower) + writable
     _forbid_user_namespaces()
-    arguments = _bubblewrap_arguments(spec, stage, read_only, writable, workspace, status_fd)
-    filter_fd = _filter_pipe()
+    arguments = _bubblewrap_arguments(spec, stage, read_only, writable, status_fd)
+    filter_fd = _filter_pipe(spec["network"])
     arguments += ["--seccomp", str(filter_fd), "--"]
     arguments += _command(spec["argv"], listener)
     os.chdir("/")
@@ -215,13 +220,18 @@ def _make_workspace(spec, stage, lower):
     linux.mount("tmpfs", f"{stage}/scratch", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"size={_SCRATCH_MB}m,mode=755")
     os.chmod(f"{data}/tmp", 0o1777)
     os.chmod(f"{data}/shm", 0o1777)
-    for name, text in _ETC.items():
+    for name, text in {**_ETC, **(_ETC_WITH_NETWORK if spec["network"] else {})}.items():
         with open(f"{data}/etc/{name}", "w") as file:
             file.write(text)
+    if spec["workspace"]["kind"] == "bind":
+        return []
+    place = _make_clone(spec["workspace"]["kind"], stage, lower)
+    folders = spec["workspace"].get("folders")
+    return [(place, spec["inside"])] if folders is None else [(f"{place}/{name}", inside) for name, inside in folders]
 
-    kind = spec["workspace"]["kind"]
-    if kind == "bind":
-        return None
+
+def _make_clone(kind, stage, lower):
+    data = f"{stage}/data"
     if kind == "overlay":
         os.mkdir(f"{data}/upper")
         layers = f"lowerdir={lower},upperdir={data}/upper,workdir={data}/work,userxattr"
@@ -247,34 +257,37 @@ def _forbid_user_namespaces():
         file.write("2")
 
 
-def _filter_pipe():
+def _filter_pipe(network):
     read_end, write_end = os.pipe()
-    os.write(write_end, seccomp.program())
+    os.write(write_end, seccomp.program(unix_sockets=not network))
     os.close(write_end)
     return read_end
 
 
-def _bubblewrap_arguments(spec, stage, read_only, writable, workspace, status_fd):
+def _bubblewrap_arguments(spec, stage, read_only, writable, status_fd):
     data = f"{stage}/data"
     arguments = ["--unshare-user", "--uid", str(_INSIDE_UID), "--gid", str(_INSIDE_UID)]
-    arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
+    if not spec["network"]:
+        arguments += ["--unshare-net"]
+    if spec["folder"] is None:
+        # A job is nobody's any more when its launcher is gone.
+        arguments += ["--die-with-parent"]
     arguments += ["--hostname", "sandbox", "--as-pid-1", "--cap-drop", "ALL", "--json-status-fd", str(status_fd)]
     arguments += ["--clearenv"]
     for name, value in spec["environment"].items():
         arguments += ["--setenv", name, value]
     for target, inside in spec["symlinks"]:
         arguments += ["--symlink", target, inside]
-    for source, inside in read_only:
-        arguments += ["--ro-bind", source, inside]
     for name in _ETC:
         arguments += ["--ro-bind", f"{data}/etc/{name}", f"/etc/{name}"]
+    for source, inside in read_only:
+        arguments += ["--ro-bind", source, inside]
     # Both of bubblewrap's own file systems, / and /dev, are writable and have no limit of size: closed at the end.
     arguments += ["--proc", "/proc", "--dev", "/dev", "--bind", f"{data}/shm", "/dev/shm", "--remount-ro", "/dev"]
     arguments += ["--bind", f"{data}/tmp", "/tmp", "--bind", f"{data}/home", "/home/agent"]
     arguments += ["--bind", f"{stage}/scratch", "/run/rlm/scratch"]
     arguments += ["--symlink", "../tmp", "/var/tmp"]
-    if workspace is not None:
-        arguments += ["--bind", workspace, spec["inside"]]
     for source, inside in writable:
         arguments += ["--bind", source, inside]
     return [*arguments, "--remount-ro", "/", "--chdir", spec["inside"]]

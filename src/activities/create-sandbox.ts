@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { CreateSandboxInput } from '../domain/contract.ts';
 import type { HostFunction } from '../domain/kernel-protocol.ts';
-import type { RunSpecification } from '../domain/records.ts';
 import { formatHandle, type SandboxName } from '../domain/sandbox.ts';
-import type { RepositorySource } from '../sandbox/provider.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { sandboxBasis } from './sandbox-basis.ts';
 import { taskText, type AgentScope } from './trajectory.ts';
 
 /** Makes an agent's sandbox with its clone, variables and functions; the same agent's again finds the first one. */
@@ -23,8 +22,7 @@ export async function makeSandbox(
 ): Promise<SandboxName> {
   const { scope, generation } = input;
   const [run, task] = await Promise.all([deps.chains.specification(scope.spec), taskText(deps, input.task)]);
-  const { sandbox: config } = run.config;
-  const provider = deps.sandboxes(config.provider);
+  const provider = deps.sandboxes(run.config.sandbox.provider);
   deps.checkpoint('sandbox.creating');
   const handle = await provider.create(
     {
@@ -37,11 +35,7 @@ export async function makeSandbox(
         execution: scope.execution,
         agent: scope.agent,
       },
-      repository: { source: repositorySource(deps, run), commit: run.repository.commit },
-      isolation: config.isolation,
-      ...(config.python === undefined ? {} : { python: config.python }),
-      memory_mb: config.memory_mb,
-      idle_timeout: config.idle_timeout,
+      ...sandboxBasis(deps, run),
     },
     signal,
   );
@@ -70,14 +64,6 @@ export function sandboxName(scope: AgentScope, generation: number): string {
     .slice(0, 34)
     .replace(/-$/, '');
   return `rlm-${readable}-${digest(scope).slice(0, 16)}-g${generation}`;
-}
-
-function repositorySource(deps: ActivityDependencies, run: RunSpecification): RepositorySource {
-  const { bundle, url } = run.repository;
-  if (bundle !== undefined) return { kind: 'bundle', id: run.repository.commit, open: () => deps.blobs.open(bundle) };
-  const token =
-    run.config.repository.token_env === undefined ? undefined : deps.environment[run.config.repository.token_env];
-  return { kind: 'url', url: url ?? '', ...(token === undefined ? {} : { token }) };
 }
 
 /** At the greatest depth `rlm_query` stays, and answers with an error that says why. */

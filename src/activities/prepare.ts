@@ -6,9 +6,13 @@ import { runReferenceName, type RunReference, type RunSpecification } from '../d
 import { beginning } from '../domain/truncate.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { sandboxBasis } from './sandbox-basis.ts';
 import { taskRecord } from './trajectory.ts';
 
-/** Validates a run's input, fills in defaults, resolves its commit, and stores its specification and root task. */
+/**
+ * Validates a run's input, fills in defaults, resolves its commit, and stores its specification and root task. Then the
+ * commands of `sandbox.setup` run: where they fail, no model has been asked yet.
+ */
 export async function prepareInvestigation(
   deps: ActivityDependencies,
   { run, execution, input }: PrepareInvestigationInput,
@@ -40,6 +44,8 @@ export async function prepareInvestigation(
   const task = await deps.chains.append(taskRecord({ run, execution, spec, agent: ROOT_AGENT }, input.prompt));
   const reference: RunReference = { run, execution, spec, started_at: Date.now() };
   await deps.blobs.setReference(runReferenceName(run, execution), reference);
+  const provider = deps.sandboxes(config.sandbox.provider);
+  await whileBeating((signal) => provider.prepare(sandboxBasis(deps, specification), signal));
   return {
     spec,
     task,
@@ -65,13 +71,15 @@ function checkInput(run: string, input: InvestigateInput): void {
 
 function workflowLimits({ rlm, sandbox }: RunConfig): WorkflowLimits {
   const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, max_depth, max_cost, on_error } = rlm;
+  const isSetUp = (sandbox.setup ?? []).length > 0;
   return {
     max_sandboxes,
     max_iterations,
     max_llm_calls,
     max_parallel,
     on_error,
-    create_timeout: sandbox.create_timeout,
+    // On another host than this the setup runs when the first sandbox is made there.
+    create_timeout: sandbox.create_timeout + (isSetUp ? sandbox.setup_timeout : 0),
     whole_turns: true,
     ...(max_depth === undefined ? {} : { max_depth }),
     ...(max_cost === undefined ? {} : { max_cost }),

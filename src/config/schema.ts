@@ -168,7 +168,31 @@ const sandboxSchema = z.strictObject({
     .enum(['bubblewrap', 'none'])
     .default(sandbox.isolation)
     .describe('How the local provider shuts code in. With `none` what the model writes runs unprotected.'),
-  python: text.optional().describe('Interpreter for the sandbox. Default: the first suitable `python3` found.'),
+  python: text
+    .optional()
+    .describe(
+      'Interpreter for the sandbox, or folder of a virtual environment: an absolute path or a name on the PATH of the worker; or, relative to the repository and made by `sandbox.setup`, such as `.venv` (`./venv` where there is no dot or slash in it). Default: the first suitable `python3` found, with `sandbox.setup` a virtual environment of it.',
+    ),
+  setup: z
+    .array(text)
+    .optional()
+    .describe(
+      "Commands that make the repository's tests run, such as `pip install -e .`. They run once for a commit, in a clone of it, with network, before a model is asked; every sandbox begins with what they did, which is no part of any patch. [More](sandbox.md#dependencies). Default: none.",
+    ),
+  setup_timeout: seconds
+    .default(sandbox.setup_timeout)
+    .describe('Seconds for all commands of `sandbox.setup` together.'),
+  setup_env: z
+    .array(
+      z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable, not what it holds')
+        .meta({ secret: true }),
+    )
+    .optional()
+    .describe(
+      'Names of variables of the worker that the commands of `sandbox.setup` get, such as `PIP_INDEX_URL` or `HTTPS_PROXY`; build scripts of the repository and of what it installs can read them. Agents do not get them. Default: none.',
+    ),
   block_timeout: seconds
     .default(sandbox.block_timeout)
     .describe('Seconds a block may compute; the clock stops while one of its calls is unanswered.'),

@@ -65,8 +65,14 @@ export interface SandboxConfig {
   readonly provider: 'local' | 'daytona';
   /** `bubblewrap` (default) or, said explicitly, `none`: model-written code then runs unprotected. */
   readonly isolation: 'bubblewrap' | 'none';
-  /** Interpreter for the sandbox; default: the first suitable python3 found. */
+  /** Interpreter for the sandbox, or a virtual environment; default: the first suitable python3 found. */
   readonly python?: string;
+  /** Commands that run once for a commit, with network; every sandbox begins with what they did. */
+  readonly setup?: readonly string[];
+  /** Seconds for all of them together. Default 600. */
+  readonly setup_timeout: number;
+  /** Names of variables of the worker that they get. */
+  readonly setup_env?: readonly string[];
   /** Seconds a block may compute; the clock stops while one of its calls is unanswered. Default 600. */
   readonly block_timeout: number;
   /** Seconds to wait for a sandbox to be created. Default 300. */
@@ -142,6 +148,7 @@ export const DEFAULT_CONFIG: RunConfig = {
   sandbox: {
     provider: 'local',
     isolation: 'bubblewrap',
+    setup_timeout: 600,
     block_timeout: 600,
     create_timeout: 300,
     memory_mb: 2048,

@@ -20,6 +20,8 @@ export const FAILURES = {
   'Sandbox.Lost': { retryable: false },
   /** It cannot be made here (bubblewrap missing, no user namespaces): the message names the ways on. */
   'Sandbox.Unavailable': { retryable: false },
+  /** A command of `sandbox.setup` failed or took too long: no agent begins. */
+  'Sandbox.SetupFailed': { retryable: false },
   /** The kernel's answer contradicts the trajectory (another head, a gap): never go on with it. */
   'Sandbox.Diverged': { retryable: false },
   /** The repository, branch or commit cannot be had. */

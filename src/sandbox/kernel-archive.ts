@@ -44,8 +44,8 @@ export async function buildKernelArchive(options: { python: string; cacheDirecto
   }
 }
 
-/** Next to `src` in a clone, next to `dist` in the package. */
-function kernelSource(): string {
+/** Folder of the kernel's sources: next to `src` in a clone, next to `dist` in the package. */
+export function kernelSource(): string {
   const start = dirname(fileURLToPath(import.meta.url));
   for (let folder = start; folder !== dirname(folder); folder = dirname(folder)) {
     const candidate = join(folder, 'python', 'rlm_kernel');

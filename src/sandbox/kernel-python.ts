@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { access, constants, realpath, stat } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,7 +23,7 @@ export interface PythonInterpreter {
  * user, one that every user can read. The system's own come before those on PATH, which may lie in somebody's private
  * home or be the shims of a version switcher.
  *
- * @param options.preferred the only candidate, where somebody named one: a path, or a name on PATH.
+ * @param options.preferred the only candidate, where somebody named one: a path, a virtual environment's folder, or a name on PATH.
  * @throws TypedError `Sandbox.Unavailable` that says what was found and what to do.
  */
 export async function findPython(options: { preferred?: string } = {}): Promise<PythonInterpreter> {
@@ -52,7 +53,13 @@ function candidates(preferred: string | undefined): string[] {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
   const folders = [...new Set([...SYSTEM_FOLDERS, ...path])];
   if (preferred === undefined) return NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
-  return preferred.includes('/') ? [preferred] : path.map((folder) => join(folder, preferred));
+  if (preferred.includes('/')) return [isFolder(preferred) ? join(preferred, 'bin', 'python') : preferred];
+  return path.map((folder) => join(folder, preferred));
+}
+
+/** A virtual environment, rather than the interpreter in it. */
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** The interpreter, why it will not do, or undefined where there is none. */

@@ -35,7 +35,13 @@ export interface SandboxRequest {
   /** Absent: an empty working folder. */
   readonly repository?: { readonly source: RepositorySource; readonly commit: string };
   readonly isolation: 'bubblewrap' | 'none';
+  /**
+   * Interpreter, or folder of a virtual environment: a path or a name on PATH; with `setup` also a path relative to the
+   * repository, of one that its commands make. `src/sandbox/setup.ts` tells them apart.
+   */
   readonly python?: string;
+  /** Absent: nothing is installed. */
+  readonly setup?: SandboxSetup;
   readonly memory_mb: number;
   /** Seconds without any request after which it ends itself. */
   readonly idle_timeout: number;
@@ -44,6 +50,19 @@ export interface SandboxRequest {
   /** For the provider of that name. */
   readonly daytona?: DaytonaConfig;
 }
+
+/** What makes the repository's dependencies available; its result is not part of any patch. */
+export interface SandboxSetup {
+  /** For `sh -c`, one after another, in the clone, with network. At least one. */
+  readonly commands: readonly string[];
+  /** Seconds for all of them together. */
+  readonly timeout: number;
+  /** Variables of the worker that they get, by name. May hold secrets: never stored. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What all sandboxes of a run have in common. */
+export type SandboxBasis = Omit<SandboxRequest, 'name' | 'generation' | 'labels'>;
 
 export interface SandboxLabels {
   /** Identity of the Temporal cluster and namespace, so that nobody else's sandboxes are touched. */
@@ -74,9 +93,16 @@ export interface SandboxProvider {
   readonly host: string | undefined;
 
   /**
+   * Runs the setup of a run, so that it fails before anything is spent. Where its result can be kept, creations find it;
+   * they do without this as well (on another host, say), and then take the time.
+   *
+   * @throws TypedError `Sandbox.SetupFailed`, `Sandbox.Unavailable`, `Repository.*`.
+   */
+  prepare(basis: SandboxBasis, signal?: AbortSignal): Promise<void>;
+  /**
    * Makes the sandbox, its clone and its kernel; a second call of the same name and generation finds the first one.
    *
-   * @throws TypedError `Sandbox.Unavailable`, `Repository.*`.
+   * @throws TypedError `Sandbox.Unavailable`, `Sandbox.SetupFailed`, `Repository.*`.
    */
   create(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxHandle>;
   /** The handle that a sandbox made with these has, whether it exists or not. */

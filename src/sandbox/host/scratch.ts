@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { identify, isAlive } from './processes.ts';
+
+const run = promisify(execFile);
 
 /**
  * A name for something half-made in a folder: it gets its real name, by a rename, when it is complete. It says whose
@@ -26,5 +30,14 @@ export async function removeAbandoned(directory: string): Promise<void> {
     const [, pid, start] = /^\.[a-z]+-(\d+)-(\d+)-[0-9a-f]{16}$/.exec(name) ?? [];
     return pid !== undefined && !isAlive({ pid: Number(pid), start: Number(start) });
   });
-  await Promise.all(abandoned.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+  await Promise.all(abandoned.map((name) => removeTree(join(directory, name))));
+}
+
+/** Removes a folder also where something in it is closed to its own owner, as some package managers leave their caches. */
+export async function removeTree(path: string): Promise<void> {
+  const remove = (): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 2 });
+  await remove().catch(async () => {
+    await run('chmod', ['-R', 'u+rwX', path]).catch(() => undefined);
+    await remove();
+  });
 }

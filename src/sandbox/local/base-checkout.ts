@@ -6,7 +6,7 @@ import { TypedError } from '../../domain/failures.ts';
 import type { RepositorySource } from '../provider.ts';
 import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import { withHostLock } from '../host/host-lock.ts';
-import { RepositoryCache, type CachedCommit } from '../repository/repository-cache.ts';
+import { RepositoryCache } from '../repository/repository-cache.ts';
 import { launchSpec, sandboxOwner, uidToBecome, WORKSPACE, type Interpreter } from './launch-spec.ts';
 import type { Launcher } from './launcher.ts';
 
@@ -17,6 +17,16 @@ export interface BaseCheckout {
   readonly index: string;
   /** The objects it borrows. */
   readonly objects: string;
+}
+
+export interface CheckoutRequest {
+  readonly source: RepositorySource;
+  readonly commit: string;
+}
+
+interface CheckoutMeans {
+  readonly bwrap: string | null;
+  readonly interpreter: Interpreter;
 }
 
 /** Where a sandbox sees the objects and the index. */
@@ -44,37 +54,43 @@ export class BaseCheckouts {
   }
 
   /** Makes it where it is missing; concurrent callers, of other processes too, make it once. */
-  async ensure(
-    repository: { readonly source: RepositorySource; readonly commit: string },
-    how: { readonly bwrap: string | null; readonly interpreter: Interpreter },
-    signal?: AbortSignal,
-  ): Promise<BaseCheckout> {
-    const { source, commit } = repository;
-    if (!/^[0-9a-f]{40}$/.test(commit))
-      throw new TypedError('Input.Invalid', `not the full name of a commit: ${commit}`);
-    const kind = how.bwrap === null ? 'plain' : `uid-${sandboxOwner()}`;
-    const folder = join(this.#directory, kind, RepositoryCache.key(source), commit);
+  async ensure(repository: CheckoutRequest, how: CheckoutMeans, signal?: AbortSignal): Promise<BaseCheckout> {
+    const checkout = this.at(repository, how);
+    const folder = dirname(checkout.tree);
     if (!existsSync(folder)) {
       await withHostLock(`checkout ${folder}`, signal, async () => {
-        if (existsSync(folder)) return;
-        const cached = await this.#cache.fetch(source, commit, signal);
-        await this.#make(folder, cached, how, signal);
+        if (!existsSync(folder)) await this.make(folder, repository, how, signal);
       });
     }
+    return checkout;
+  }
+
+  /** Where it is, made or not. */
+  at({ source, commit }: CheckoutRequest, { bwrap }: Pick<CheckoutMeans, 'bwrap'>): BaseCheckout {
+    if (!/^[0-9a-f]{40}$/.test(commit))
+      throw new TypedError('Input.Invalid', `not the full name of a commit: ${commit}`);
+    const kind = bwrap === null ? 'plain' : `uid-${sandboxOwner()}`;
+    const folder = join(this.#directory, kind, RepositoryCache.key(source), commit);
     const objects = join(RepositoryCache.folder(dirname(this.#directory), source), 'objects');
     return { tree: join(folder, 'tree'), index: join(folder, 'index'), objects };
   }
 
-  async #make(
+  /**
+   * Makes a checkout that is the caller's alone: `tree` and `index` in a folder, which appears complete.
+   *
+   * @returns the objects it borrows.
+   */
+  async make(
     folder: string,
-    cached: CachedCommit,
-    how: { readonly bwrap: string | null; readonly interpreter: Interpreter },
+    { source, commit }: CheckoutRequest,
+    { bwrap, interpreter }: CheckoutMeans,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
+  ): Promise<string> {
+    const cached = await this.#cache.fetch(source, commit, signal);
     await mkdir(dirname(folder), { recursive: true });
+    await mkdir(this.#directory, { recursive: true });
     await removeAbandoned(this.#directory);
     const fresh = await makeScratchFolder(this.#directory, 'new');
-    const { bwrap, interpreter } = how;
     try {
       const owner = uidToBecome();
       if (bwrap !== null && owner !== null) await chown(fresh, owner, owner);
@@ -109,6 +125,7 @@ export class BaseCheckouts {
         );
       }
       await rename(fresh, folder);
+      return cached.objects;
     } finally {
       await rm(fresh, { recursive: true, force: true });
     }

@@ -4,9 +4,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
 import type { SandboxHandle } from '../../domain/sandbox.ts';
-import type { Sandbox, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
+import type { Sandbox, SandboxBasis, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
+import { checkSetup, isInRepository } from '../setup.ts';
 import { withHostLock } from '../host/host-lock.ts';
-import { BaseCheckouts } from './base-checkout.ts';
+import { BaseCheckouts, type BaseCheckout } from './base-checkout.ts';
 import { endSandbox } from './ending.ts';
 import { tryIsolation, unavailable, type Isolation } from './isolation.ts';
 import { KernelConnections } from './kernel-connections.ts';
@@ -15,6 +16,9 @@ import { LocalSandbox } from './local-sandbox.ts';
 import { planSandbox, sandboxMarks } from './plan.ts';
 import { bootId, identify, isAlive } from '../host/processes.ts';
 import { Interpreters, type KernelInterpreter } from './interpreters.ts';
+import { trySetup } from './plain-setup.ts';
+import { SetupLayers, type SetupLayer } from './setup-layers.ts';
+import { SharedWork } from './shared-work.ts';
 import { SandboxRecords, type SandboxRecord } from './records.ts';
 
 export type { Isolation } from './isolation.ts';
@@ -49,6 +53,13 @@ export function createLocalProvider(options: LocalProviderOptions): LocalProvide
   return new Provider(options);
 }
 
+interface Means {
+  readonly interpreter: KernelInterpreter;
+  /** Null: no isolation. */
+  readonly bwrap: string | null;
+  readonly launcher: Launcher;
+}
+
 class Provider implements LocalProvider {
   readonly name = 'local';
   readonly host: string;
@@ -57,6 +68,7 @@ class Provider implements LocalProvider {
   readonly #log: (line: string) => void;
   readonly #interpreters: Interpreters;
   readonly #connections: KernelConnections;
+  readonly #setups = new SharedWork();
   readonly #tag: string;
   readonly #defaultPython: string | undefined;
   #launcher: Promise<Launcher> | undefined;
@@ -85,12 +97,9 @@ class Provider implements LocalProvider {
       throw new TypedError('Input.Invalid', `not a name for a sandbox: ${request.name}`);
     }
     const { id } = this.handleOf(request);
-    const interpreter = await this.#interpreters.find(request.python ?? this.#defaultPython);
-    const bwrap = request.isolation === 'none' ? null : await this.#bubblewrap();
-    const launcher = await this.#launch();
-    const how = { bwrap, interpreter };
-    const checkouts = new BaseCheckouts(this.#cacheDirectory, launcher);
-    const base = request.repository === undefined ? undefined : await checkouts.ensure(request.repository, how, signal);
+    const means = await this.#means(request);
+    const { launcher } = means;
+    const clone = await this.#clone(request, means, signal);
     return this.#locked(id, signal, async () => {
       const existing = this.#records.read(id);
       if (existing !== undefined && isRunning(existing)) return this.#handle(existing);
@@ -103,8 +112,8 @@ class Provider implements LocalProvider {
         tag: this.#tag,
         folder: this.#records.folder(id),
         overlay,
-        base,
-        ...how,
+        clone,
+        ...means,
       });
       try {
         const record = await this.#start(launcher, plan, signal);
@@ -121,15 +130,50 @@ class Provider implements LocalProvider {
     });
   }
 
+  async prepare(basis: SandboxBasis, signal?: AbortSignal): Promise<void> {
+    checkSetup(basis);
+    if (basis.setup === undefined || basis.repository === undefined) return;
+    const means = await this.#means(basis);
+    const clone = await this.#clone(basis, means, signal);
+    if (clone !== undefined && !('lower' in clone)) {
+      await trySetup({ ...basis, ...means, clone }, this.#cacheDirectory, signal);
+    }
+  }
+
+  /** What sandboxes of these settings are made with. */
+  async #means({ python, isolation }: SandboxBasis): Promise<Means> {
+    const interpreter = await this.#interpreters.find(
+      isInRepository(python) ? this.#defaultPython : (python ?? this.#defaultPython),
+    );
+    const bwrap = isolation === 'none' ? null : await this.#bubblewrap();
+    return { interpreter, bwrap, launcher: await this.#launch() };
+  }
+
+  /** What a clone is made of, which is made itself where it is missing. */
+  async #clone(
+    basis: SandboxBasis,
+    { interpreter, bwrap, launcher }: Means,
+    signal: AbortSignal | undefined,
+  ): Promise<BaseCheckout | SetupLayer | undefined> {
+    checkSetup(basis);
+    const { repository, setup, python } = basis;
+    if (repository === undefined) return undefined;
+    const cacheDirectory = this.#cacheDirectory;
+    if (setup === undefined || bwrap === null) {
+      return new BaseCheckouts(cacheDirectory, launcher).ensure(repository, { bwrap, interpreter }, signal);
+    }
+    const layers = new SetupLayers({ cacheDirectory, launcher, shared: this.#setups, log: this.#log });
+    return layers.ensure({ ...repository, setup, python }, { bwrap, interpreter }, signal);
+  }
+
   async #start(
     launcher: Launcher,
     plan: ReturnType<typeof planSandbox>,
     signal: AbortSignal | undefined,
   ): Promise<SandboxRecord> {
-    const folder = await this.#records.create(plan.record);
+    await this.#records.create(plan.record);
     signal?.throwIfAborted();
-    await plan.prepare(folder);
-    const started = await launcher.start(plan.spec);
+    const started = await launcher.start(await plan.prepare(signal));
     const child = identify(started.pid);
     const launch = identify(started.launch);
     if (child === undefined || launch === undefined)

@@ -37,18 +37,23 @@ export class Interpreters {
   }
 
   async #examine(preferred: string | undefined): Promise<KernelInterpreter> {
-    const { path, version } = await findPython(preferred === undefined ? {} : { preferred });
+    const { path } = await findPython(preferred === undefined ? {} : { preferred });
     const [archive, prefixes] = await Promise.all([
       buildKernelArchive({ python: path, cacheDirectory: this.#cacheDirectory }),
       run(path, ['-I', '-c', 'import sys; print(sys.prefix); print(sys.base_prefix)'], { timeout: 20_000 }),
     ]);
-    const minor = Number(version.split('.')[1]);
     return {
       path,
       prefixes: prefixes.stdout.trim().split('\n'),
       archive,
       archiveName: basename(archive),
-      flags: minor >= 11 ? ['-P', '-s'] : ['-s'],
+      flags: kernelFlags(basename(archive)),
     };
   }
+}
+
+/** By the version in the name of the archive. */
+export function kernelFlags(archiveName: string): readonly string[] {
+  const minor = Number(/^kernel-3\.(\d+)\./.exec(archiveName)?.[1]);
+  return minor >= 11 ? ['-P', '-s'] : ['-s'];
 }

@@ -12,10 +12,15 @@ export interface LaunchSpec {
   readonly writable: readonly (readonly [string, string])[];
   readonly symlinks: readonly (readonly [string, string])[];
   readonly workspace:
-    | { readonly kind: 'overlay' | 'copy'; readonly lower: string }
+    | {
+        readonly kind: 'overlay' | 'copy';
+        readonly lower: string;
+        readonly folders?: readonly (readonly [name: string, inside: string])[];
+      }
     | { readonly kind: 'empty' }
     | { readonly kind: 'bind'; readonly path: string };
   readonly inside: string;
+  readonly network: boolean;
   readonly disk_mb: number;
   readonly memory_mb: number;
   readonly processes: number;

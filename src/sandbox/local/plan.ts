@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import type { SandboxRequest } from '../provider.ts';
 import { INSIDE_INDEX, INSIDE_OBJECTS, type BaseCheckout } from './base-checkout.ts';
 import type { KernelInterpreter } from './interpreters.ts';
-import { launchSpec, sandboxEnvironment, WORKSPACE } from './launch-spec.ts';
-import type { LaunchSpec } from './launcher.ts';
+import { HOME, launchSpec, sandboxEnvironment, WORKSPACE, type SpecRequest } from './launch-spec.ts';
+import type { Launcher, LaunchSpec } from './launcher.ts';
+import { BASELINE, plainEnvironment, setUpInFolder } from './plain-setup.ts';
+import { INSIDE_SETUP, type SetupLayer } from './setup-layers.ts';
 import { bootId, type Marks } from '../host/processes.ts';
 import type { SandboxRecord } from './records.ts';
 
@@ -18,14 +20,15 @@ export interface PlanRequest {
   readonly bwrap: string | null;
   readonly overlay: boolean;
   readonly interpreter: KernelInterpreter;
-  readonly base: BaseCheckout | undefined;
+  /** Absent without a repository. */
+  readonly clone: BaseCheckout | SetupLayer | undefined;
+  readonly launcher: Launcher;
 }
 
 export interface SandboxPlan {
   readonly record: SandboxRecord;
-  readonly spec: LaunchSpec;
-  /** Fills the sandbox's folder with what must be there before it starts. */
-  prepare(folder: string): Promise<void>;
+  /** Fills the sandbox's folder with what must be there before it starts, and says what to start. */
+  prepare(signal: AbortSignal | undefined): Promise<LaunchSpec>;
 }
 
 /** What is to be started for a request: decided before anything is done. */
@@ -51,72 +54,96 @@ function insideFolder(tag: string, id: string): string {
 }
 
 function planIsolated(plan: PlanRequest): SandboxPlan {
-  const { request, interpreter, base, folder } = plan;
-  const kernel = `${insideFolder(plan.tag, plan.id)}/${interpreter.archiveName}`;
+  const { request, interpreter, clone } = plan;
+  const at = (archiveName: string): string => `${insideFolder(plan.tag, plan.id)}/${archiveName}`;
   const inside = {
+    // Not the clone's own, which the code can break: the patch is still to be had.
     python: interpreter.path,
-    kernel,
+    kernel: at(interpreter.archiveName),
     workspace: WORKSPACE,
     scratch: '/run/rlm/scratch',
-    ...(base === undefined ? {} : { objects: INSIDE_OBJECTS, index: INSIDE_INDEX }),
+    ...(clone === undefined ? {} : { objects: INSIDE_OBJECTS }),
+    ...(clone === undefined || 'lower' in clone ? {} : { index: INSIDE_INDEX }),
+    ...(clone === undefined || !('lower' in clone) ? {} : { setup: INSIDE_SETUP }),
   };
+  const served = clone !== undefined && 'lower' in clone ? clone.interpreter : interpreter;
+  const archives = new Map([interpreter, served].map(({ archive, archiveName }) => [at(archiveName), archive]));
+  const kind = plan.overlay ? 'overlay' : 'copy';
+  const shown = showClone(clone, kind);
   const spec = launchSpec({
     bwrap: plan.bwrap,
-    interpreter,
-    folder,
-    read_only: [
-      [interpreter.archive, kernel],
-      ...(base === undefined
-        ? []
-        : ([
-            [base.objects, INSIDE_OBJECTS],
-            [base.index, INSIDE_INDEX],
-          ] as const)),
-    ],
-    workspace: base === undefined ? { kind: 'empty' } : { kind: plan.overlay ? 'overlay' : 'copy', lower: base.tree },
+    interpreter: served,
+    folder: plan.folder,
+    ...shown,
+    read_only: [...[...archives].map(([path, archive]) => [archive, path] as const), ...shown.read_only],
     memory_mb: request.memory_mb,
-    argv: serve(interpreter, kernel, request),
+    argv: serve(served, at(served.archiveName), request),
   });
-  return { record: recordOf(plan, inside), spec, prepare: () => Promise.resolve() };
+  return { record: recordOf(plan, inside), prepare: () => Promise.resolve(spec) };
+}
+
+function showClone(
+  clone: PlanRequest['clone'],
+  kind: 'overlay' | 'copy',
+): Pick<SpecRequest, 'workspace' | 'environment'> & { readonly read_only: LaunchSpec['read_only'] } {
+  if (clone === undefined) return { workspace: { kind: 'empty' }, read_only: [] };
+  const objects = [clone.objects, INSIDE_OBJECTS] as const;
+  if (!('lower' in clone)) {
+    return { workspace: { kind, lower: clone.tree }, read_only: [objects, [clone.index, INSIDE_INDEX]] };
+  }
+  const folders = [['tree', WORKSPACE] as const, ['home', HOME] as const];
+  return {
+    workspace: { kind, lower: clone.lower, folders },
+    read_only: [objects, [clone.baseline, INSIDE_SETUP]],
+    environment: { ...sandboxEnvironment(clone.interpreter), ...clone.environment },
+  };
 }
 
 /** Everything lies in the sandbox's folder and goes with it. */
 function planPlain(plan: PlanRequest): SandboxPlan {
-  const { request, interpreter, base, folder } = plan;
+  const { request, interpreter, clone, folder } = plan;
+  if (clone !== undefined && 'lower' in clone) throw new Error('without isolation a clone cannot lie on a setup');
   const kernel = join(folder, interpreter.archiveName);
   const workspace = join(folder, 'work');
+  const isSetUp = clone !== undefined && request.setup !== undefined;
   const inside = {
     python: interpreter.path,
     kernel,
     workspace,
-    ...(base === undefined ? {} : { objects: base.objects, index: base.index }),
+    ...(clone === undefined ? {} : { objects: clone.objects, index: clone.index }),
+    ...(isSetUp ? { setup: join(folder, BASELINE) } : {}),
   };
-  const spec = launchSpec({
-    bwrap: null,
-    interpreter,
-    folder,
-    workspace: base === undefined ? { kind: 'empty' } : { kind: 'copy', lower: base.tree },
-    inside: workspace,
-    memory_mb: request.memory_mb,
-    argv: serve(interpreter, kernel, request),
-    environment: {
-      ...sandboxEnvironment(interpreter),
-      PATH: process.env['PATH'] ?? sandboxEnvironment(interpreter)['PATH'] ?? '',
-      HOME: join(folder, 'home'),
-      TMPDIR: join(folder, 'tmp'),
-      // Found by who ends it, also in processes that have left its group.
-      [SANDBOX_VARIABLE]: `${folder}/`,
-    },
-  });
+  const environment = {
+    HOME: join(folder, 'home'),
+    TMPDIR: join(folder, 'tmp'),
+    // Found by who ends it, also in processes that have left its group.
+    [SANDBOX_VARIABLE]: `${folder}/`,
+  };
   return {
     record: recordOf(plan, inside),
-    spec,
-    prepare: async () => {
-      await Promise.all([mkdir(join(folder, 'home')), mkdir(join(folder, 'tmp'))]);
+    prepare: async (signal) => {
+      await Promise.all([mkdir(environment.HOME), mkdir(environment.TMPDIR)]);
       await symlink(interpreter.archive, kernel);
       await writeFile(join(folder, 'home', '.gitconfig'), '[user]\n\tname = agent\n\temail = agent@localhost\n');
+      const own = isSetUp ? await setUpInFolder({ ...plan, ...request, clone, environment }, signal) : undefined;
+      const served = own?.interpreter ?? interpreter;
+      return launchSpec({
+        bwrap: null,
+        interpreter: served,
+        folder,
+        workspace: plainWorkspace(clone, workspace, isSetUp),
+        inside: workspace,
+        memory_mb: request.memory_mb,
+        argv: serve(served, own === undefined ? kernel : served.archive, request),
+        environment: { ...plainEnvironment(served), ...environment, ...own?.environment },
+      });
     },
   };
+}
+
+function plainWorkspace(clone: BaseCheckout | undefined, path: string, isThere: boolean): SpecRequest['workspace'] {
+  if (isThere) return { kind: 'bind', path };
+  return clone === undefined ? { kind: 'empty' } : { kind: 'copy', lower: clone.tree };
 }
 
 function recordOf(plan: PlanRequest, inside: SandboxRecord['inside']): SandboxRecord {

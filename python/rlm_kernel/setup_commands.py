@@ -1,0 +1,124 @@
+"""Runs the commands of `sandbox.setup` one after another, before any agent begins; `kernel setup`, inside a sandbox.
+
+    kernel setup --workspace FOLDER --seconds N --commands JSON [--least-free BYTES]
+
+`commands` is a list of argument lists. Writes one line of JSON:
+
+    {"failed": null, "seconds": 12.3}
+    {"failed": 1, "seconds": 12.3, "code": 1, "why": "ended with exit code 1", "output": "the end of what it printed"}
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from time import monotonic, sleep
+
+from rlm_kernel import system
+from rlm_kernel.processes import Processes
+
+_KEPT = 8 * 1024
+_INTERVAL = 0.5
+
+
+def main(arguments):
+    options = dict(zip(arguments[0::2], arguments[1::2]))
+    workspace, limit = options["--workspace"], float(options["--seconds"])
+    least_free = int(options.get("--least-free", "0"))
+    if os.getpid() != 1:
+        system.adopt_orphans()
+    began = monotonic()
+    report = {"failed": None}
+    for place, command in enumerate(json.loads(options["--commands"])):
+        failure = Run(command, workspace, least_free).until(began + limit, limit)
+        if failure is not None:
+            report = {"failed": place, **failure}
+            break
+    # What a command left running must not go on to change the tree.
+    Processes().kill_all()
+    print(json.dumps({**report, "seconds": round(monotonic() - began, 1)}), flush=True)
+    return 0
+
+
+class Run:
+    """One command, with its output and errors in one stream, as a terminal would show them."""
+
+    def __init__(self, command, workspace, least_free):
+        self._command = command
+        self._workspace = workspace
+        self._least_free = least_free
+        self._tail = b""
+
+    def until(self, deadline, limit):
+        """None where it went well, else what went wrong."""
+        try:
+            process = subprocess.Popen(
+                self._command,
+                cwd=self._workspace,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return self._failure("cannot be started: %s" % error.strerror, 127)
+        os.set_blocking(process.stdout.fileno(), False)
+        why = self._watch(process, deadline, limit)
+        _kill(process.pid)
+        code = process.wait()
+        self._read(process.stdout)
+        process.stdout.close()
+        if why is not None:
+            return self._failure(why, None)
+        if code == 0:
+            return None
+        ended = "was killed by signal %d" % -code if code < 0 else "ended with exit code %d" % code
+        return self._failure(ended, code if code > 0 else 128 - code)
+
+    def _watch(self, process, deadline, limit):
+        """Returns when it has ended by itself, or the reason why it must not go on.
+
+        Not when its output has: what it left in the background may hold that open.
+        """
+        open_streams = [process.stdout]
+        while process.poll() is None:
+            if monotonic() > deadline:
+                return "did not end within the %g s of sandbox.setup_timeout" % limit
+            if self._least_free and _free(self._workspace) < self._least_free:
+                return "was ended: less than %d MiB are left on the disk" % (self._least_free >> 20)
+            if not open_streams:
+                sleep(0.02)
+            elif select.select(open_streams, [], [], min(_INTERVAL, max(0.0, deadline - monotonic())))[0]:
+                open_streams = open_streams if self._read(process.stdout) else []
+        return None
+
+    def _read(self, stream):
+        """Takes what is there; False at the end of the stream."""
+        while True:
+            chunk = stream.read(1 << 16)
+            if chunk is None:
+                return True
+            if not chunk:
+                return False
+            self._tail = (self._tail + chunk)[-_KEPT:]
+
+    def _failure(self, why, code):
+        return {"why": why, "code": code, "output": self._tail.decode("utf-8", "replace")}
+
+
+def _free(folder):
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+def _kill(group):
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

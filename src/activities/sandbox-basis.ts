@@ -1,0 +1,39 @@
+import type { SandboxConfig } from '../domain/config.ts';
+import type { RunSpecification } from '../domain/records.ts';
+import type { RepositorySource, SandboxBasis, SandboxSetup } from '../sandbox/provider.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+
+type Reach = Pick<ActivityDependencies, 'blobs' | 'environment'>;
+
+/** What all sandboxes of a run have in common. */
+export function sandboxBasis(deps: Reach, run: Pick<RunSpecification, 'config' | 'repository'>): SandboxBasis {
+  const { sandbox } = run.config;
+  const setup = sandboxSetup(sandbox, deps.environment);
+  return {
+    repository: { source: repositorySource(deps, run), commit: run.repository.commit },
+    isolation: sandbox.isolation,
+    ...(sandbox.python === undefined ? {} : { python: sandbox.python }),
+    ...(setup === undefined ? {} : { setup }),
+    memory_mb: sandbox.memory_mb,
+    idle_timeout: sandbox.idle_timeout,
+  };
+}
+
+/** Undefined where nothing is to be installed. Variables that this worker does not have are left out. */
+function sandboxSetup(config: SandboxConfig, environment: NodeJS.ProcessEnv): SandboxSetup | undefined {
+  const { setup: commands, setup_timeout: timeout, setup_env: names = [] } = config;
+  if (commands === undefined || commands.length === 0) return undefined;
+  const variables = names.flatMap((name): [string, string][] => {
+    const value = environment[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return { commands, timeout, environment: Object.fromEntries(variables) };
+}
+
+function repositorySource(deps: Reach, run: Pick<RunSpecification, 'config' | 'repository'>): RepositorySource {
+  const { bundle, url } = run.repository;
+  if (bundle !== undefined) return { kind: 'bundle', id: run.repository.commit, open: () => deps.blobs.open(bundle) };
+  const token =
+    run.config.repository.token_env === undefined ? undefined : deps.environment[run.config.repository.token_env];
+  return { kind: 'url', url: url ?? '', ...(token === undefined ? {} : { token }) };
+}
