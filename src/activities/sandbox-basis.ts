@@ -16,6 +16,8 @@ export function sandboxBasis(deps: Reach, run: Pick<RunSpecification, 'config' |
     ...(setup === undefined ? {} : { setup }),
     memory_mb: sandbox.memory_mb,
     idle_timeout: sandbox.idle_timeout,
+    create_timeout: sandbox.create_timeout,
+    ...(sandbox.daytona === undefined ? {} : { daytona: sandbox.daytona }),
   };
 }
 

@@ -63,7 +63,7 @@ export function runDoctorChecks(options: DoctorOptions): Promise<readonly Check[
     ...modelsOf(config).map((name) =>
       guarded(`model ${name}`, () => checkModel(name, config, env, AbortSignal.timeout(patience))),
     ),
-    guarded('Daytona', () => checkDaytona(config, env)),
+    guarded('Daytona', () => checkDaytona(config, env, patience)),
     guarded('state directory', () => checkDirectory('state directory', options.stateDirectory)),
     guarded('cache directory', () => checkDirectory('cache directory', options.cacheDirectory)),
     guarded('memory', () => checkMemory(process.availableMemory())),
@@ -149,14 +149,23 @@ export async function checkModel(
   return { name: `model ${model}`, ok: true, found: `${endpoint} answers${withKey ? ' and takes the key' : ''}` };
 }
 
-export function checkDaytona(config: RunConfig, env: NodeJS.ProcessEnv): Check {
+/** @param patience milliseconds for asking whether the key is taken, where Daytona is used */
+export async function checkDaytona(config: RunConfig, env: NodeJS.ProcessEnv, patience = 10_000): Promise<Check> {
   const name = 'Daytona';
-  const wanted = config.sandbox.provider === 'daytona';
-  if ((env['DAYTONA_API_KEY'] ?? '') !== '') return { name, ok: true, found: 'DAYTONA_API_KEY is set' };
-  if (!wanted) return { name, ok: true, found: 'DAYTONA_API_KEY is not set, nor needed for local sandboxes' };
-  const remedy =
-    'export DAYTONA_API_KEY=... (a key from https://app.daytona.io), or use local sandboxes: sandbox.provider: local';
-  return { name, ok: false, found: 'DAYTONA_API_KEY is not set', remedy };
+  const hasKey = (env['DAYTONA_API_KEY'] ?? '') !== '';
+  if (config.sandbox.provider !== 'daytona') {
+    const found = hasKey ? 'DAYTONA_API_KEY is set' : 'DAYTONA_API_KEY is not set, nor needed for local sandboxes';
+    return { name, ok: true, found };
+  }
+  if (!hasKey) {
+    const remedy =
+      'export DAYTONA_API_KEY=... (a key from https://app.daytona.io), or use local sandboxes: sandbox.provider: local';
+    return { name, ok: false, found: 'DAYTONA_API_KEY is not set', remedy };
+  }
+  // Its SDK is loaded only where it is used.
+  const { probeDaytona } = await import('../sandbox/daytona/probe.ts');
+  const apiUrl = await probeDaytona({ environment: env, patienceMs: patience });
+  return { name, ok: true, found: `${apiUrl} answers and takes the key` };
 }
 
 /** Whether a folder that may not exist yet can be written, and what its disk has left. */

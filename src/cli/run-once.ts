@@ -5,6 +5,7 @@ import type { TemporalRuns } from '../client/temporal-runs.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { resolveModel } from '../llm/resolve-model.ts';
+import { requireDaytonaKey } from '../sandbox/daytona/client.ts';
 import { ensureBackground } from './background.ts';
 import { attendRun } from './attend-run.ts';
 import { EXIT_DONE } from './exit-codes.ts';
@@ -48,7 +49,7 @@ export async function runOnce(
     await session.blobs.check();
     const plan = planRun(session, { ...options, prompt }, session.config);
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
-    if (options.worker) checkModels(session.config, session.env);
+    if (options.worker) checkKeys(session.config, session.env);
     // What is wrong with a repository is mostly found at once: then no server is started for nothing.
     await Promise.race([plan.prepared, delay(FIRST_LOOK)]);
     return options.detach === true
@@ -120,8 +121,9 @@ function createLateLines(first: (line: string) => void): {
   return { log: (line) => target(line), redirect: (to) => (target = to) };
 }
 
-/** @throws TypedError when a model's name cannot be right, or its key is not here */
-function checkModels({ model }: RunConfig, env: NodeJS.ProcessEnv): void {
+/** @throws TypedError when a model's name cannot be right, or a key that is needed is not here */
+function checkKeys({ model, sandbox }: RunConfig, env: NodeJS.ProcessEnv): void {
+  if (sandbox.provider === 'daytona') requireDaytonaKey(env);
   const names = new Set([model.name, model.sub_name, ...Object.values(model.by_depth ?? {})]);
   for (const name of names) if (name !== undefined) resolveModel(name, model, env);
 }

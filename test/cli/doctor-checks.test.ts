@@ -1,5 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -78,10 +80,44 @@ describe('sandbox', () => {
     expect(check).toMatchObject({ ok: 'warning', found: expect.stringContaining('unprotected') });
   });
 
-  test('the key of Daytona matters where Daytona is used', () => {
-    expect(checkDaytona(DEFAULT_CONFIG, {})).toMatchObject({ ok: true });
-    expect(checkDaytona(daytona, {})).toMatchObject({ ok: false, remedy: expect.stringContaining('DAYTONA_API_KEY') });
-    expect(checkDaytona(daytona, { DAYTONA_API_KEY: 'secret' }).found).not.toContain('secret');
+  test('the key of Daytona matters where Daytona is used', async () => {
+    expect(await checkDaytona(DEFAULT_CONFIG, {})).toMatchObject({ ok: true });
+    expect(await checkDaytona(DEFAULT_CONFIG, { DAYTONA_API_KEY: 'secret' })).toMatchObject({ ok: true });
+    expect(await checkDaytona(daytona, {})).toMatchObject({
+      ok: false,
+      remedy: expect.stringContaining('DAYTONA_API_KEY'),
+    });
+  });
+
+  test('there the address is asked whether it takes the key', async () => {
+    const requests: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      requests.push(request.headers.authorization);
+      const known = request.headers.authorization === 'Bearer secret';
+      response.writeHead(known ? 200 : 401, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(known ? { items: [], nextCursor: null } : { message: 'Unauthorized' }));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on TCP
+    const { port } = server.address() as AddressInfo;
+    const env = (key: string): NodeJS.ProcessEnv => ({
+      DAYTONA_API_KEY: key,
+      DAYTONA_API_URL: `http://127.0.0.1:${port}/api`,
+      DAYTONA_TARGET: 'us',
+    });
+    try {
+      expect(await checkDaytona(daytona, env('secret'))).toEqual({
+        name: 'Daytona',
+        ok: true,
+        found: `http://127.0.0.1:${port}/api answers and takes the key`,
+      });
+      const refused = checkDaytona(daytona, env('of-yesterday'));
+      await expect(refused).rejects.toThrow(/refuses the key in DAYTONA_API_KEY.*app\.daytona\.io/);
+      await expect(refused).rejects.not.toThrow(/of-yesterday/);
+      expect(requests).toContain('Bearer secret');
+    } finally {
+      server.close();
+    }
   });
 });
 

@@ -26,6 +26,7 @@ beforeAll(async () => {
   configure('typo.yaml', 'model:\n  nmae: x\n');
   configure('type.yaml', 'rlm:\n  max_iterations: many\n');
   configure('negative.yaml', 'rlm:\n\n  max_sandboxes: -3\n');
+  configure('daytona.yaml', `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {provider: daytona}\n`);
   configure('key.yaml', 'model:\n  name: openai/some\n  api_key_env: NO_SUCH_KEY\n');
 });
 
@@ -67,6 +68,7 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
     ['negative number', [...RUN, '-c', 'negative.yaml'], /negative\.yaml:3:\d+: rlm\.max_sandboxes must be .* -3/],
     ['no such configuration', [...RUN, '-c', 'none.yaml'], /none\.yaml: there is no such file/],
     ['missing key', [...RUN, '-c', 'key.yaml'], /set NO_SUCH_KEY/],
+    ['missing key of Daytona', [...RUN, '-c', 'daytona.yaml'], /DAYTONA_API_KEY is not set.*export DAYTONA_API_KEY/],
     ['no Temporal', [...RUN, '--address', '127.0.0.1:1'], /127\.0\.0\.1:1 .* does not answer.*--address/],
     ['empty prompt', ['run', 'repository', '-p', '  '], /The prompt is empty/],
     ['missing prompt', ['run', 'repository'], /required option '-p, --prompt <text>'/],

@@ -36,6 +36,8 @@ describe('loadDotEnv', () => {
     const env = { A: 'set', D: '' };
     expect(await loadDotEnv(folder, env)).toEqual({ A: 'set', B: 'quoted', C: 'exported', D: '' });
     expect(env).toEqual({ A: 'set', D: '' });
+    await writeFile(join(folder, '.env'), 'DAYTONA_API_KEY=mine\nDAYTONA_API_URL=https://somewhere.else/api');
+    expect(await loadDotEnv(folder, {}), 'where keys are sent').toEqual({ DAYTONA_API_KEY: 'mine' });
   });
 
   it('adds nothing without a file', async () => {

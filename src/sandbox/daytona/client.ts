@@ -36,7 +36,7 @@ export class DaytonaClients {
     const { Daytona: Client } = await import('@daytonaio/sdk');
     return new Client({
       apiKey,
-      apiUrl: presentIn(this.#options.environment, 'DAYTONA_API_URL') ?? DEFAULT_API_URL,
+      apiUrl: daytonaApiUrl(this.#options.environment),
       requestTimeoutMs: this.#options.requestTimeoutMs,
       ...(target === undefined ? {} : { target }),
     });
@@ -61,6 +61,10 @@ export function requireDaytonaKey(environment: NodeJS.ProcessEnv): string {
     'DAYTONA_API_KEY is not set, which sandbox.provider: daytona needs: export DAYTONA_API_KEY=... where the worker ' +
       'runs (a key from https://app.daytona.io), or use local sandboxes (sandbox.provider: local).',
   );
+}
+
+export function daytonaApiUrl(environment: NodeJS.ProcessEnv): string {
+  return presentIn(environment, 'DAYTONA_API_URL') ?? DEFAULT_API_URL;
 }
 
 function presentIn(environment: NodeJS.ProcessEnv, name: string): string | undefined {

@@ -2,6 +2,7 @@ import type { Daytona, Sandbox as Machine } from '@daytonaio/sdk';
 import { TypedError } from '../../domain/failures.ts';
 import type { SandboxHandle } from '../../domain/sandbox.ts';
 import type { Sandbox, SandboxLabels, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
+import { checkSetup } from '../setup.ts';
 import type { PatchPaths } from '../take-patch.ts';
 import { describeError, insist, OutOfTime, patience, statusOf, withinLimit, type Patience } from './calls.ts';
 import { DaytonaClients, requireDaytonaKey, REQUEST_TIMEOUT_MS } from './client.ts';
@@ -14,9 +15,6 @@ import { PreviewLink } from './preview-link.ts';
 import { removeSandbox } from './removal.ts';
 import { bundleFile, urlToFetchInside, type Delivery } from './repository.ts';
 import { findSandbox, isOver } from './states.ts';
-
-export { probeDaytona } from './probe.ts';
-export { requireDaytonaKey } from './client.ts';
 
 export interface DaytonaProviderOptions {
   /** `DAYTONA_API_KEY`, `DAYTONA_API_URL` and `DAYTONA_TARGET` are read from it when they are needed. */
@@ -71,15 +69,18 @@ class Provider implements SandboxProvider {
     return { provider: this.name, id: `${name}.g${generation}`, generation };
   }
 
-  prepare(): Promise<void> {
+  /** With a setup the sandbox itself is made: its setup runs in it, and is over when its agent comes for it. */
+  async prepare(request: SandboxRequest, signal?: AbortSignal): Promise<void> {
     requireDaytonaKey(this.#options.environment);
-    return Promise.resolve();
+    checkSetup(request);
+    if (request.setup !== undefined) await this.create(request, signal);
   }
 
   async create(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxHandle> {
     if (!/^[A-Za-z0-9._-]{1,63}$/.test(request.name) || request.name.startsWith('.')) {
       throw new TypedError('Input.Invalid', `not a name for a sandbox: ${request.name}`);
     }
+    checkSetup(request);
     const handle = this.handleOf(request);
     const until = patience((request.create_timeout ?? DEFAULT_CREATE_TIMEOUT) * 1000 * SHARE, signal);
     const client = await this.#clients.open(request.daytona?.target);

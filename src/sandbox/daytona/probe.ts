@@ -1,22 +1,24 @@
 import { TypedError } from '../../domain/failures.ts';
 import { describeError, insist, patience, statusOf } from './calls.ts';
-import { DaytonaClients } from './client.ts';
+import { daytonaApiUrl, DaytonaClients } from './client.ts';
 import { keyRefused } from './creation.ts';
 
 /**
  * Asks Daytona something free that wants the key.
  *
+ * @returns the address that was asked.
  * @throws TypedError `Sandbox.Unavailable` that says what to do.
  */
 export async function probeDaytona(options: {
   readonly environment: NodeJS.ProcessEnv;
   readonly patienceMs: number;
-}): Promise<void> {
+}): Promise<string> {
   const clients = new DaytonaClients({ environment: options.environment, requestTimeoutMs: options.patienceMs });
   try {
     const client = await clients.open();
     const work = async (): Promise<void> => void (await client.list({ limit: 1 }).next());
     await insist({ what: 'answer', work, limitMs: options.patienceMs }, patience(options.patienceMs));
+    return daytonaApiUrl(options.environment);
   } catch (error) {
     if (error instanceof TypedError) throw error;
     const why = describeError(error);
