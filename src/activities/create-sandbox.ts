@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { CreateSandboxInput } from '../domain/contract.ts';
 import type { HostFunction } from '../domain/kernel-protocol.ts';
+import type { RunSpecification } from '../domain/records.ts';
 import { formatHandle, type SandboxName } from '../domain/sandbox.ts';
+import type { SandboxRequest } from '../sandbox/provider.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { sandboxBasis } from './sandbox-basis.ts';
@@ -24,21 +26,7 @@ export async function makeSandbox(
   const [run, task] = await Promise.all([deps.chains.specification(scope.spec), taskText(deps, input.task)]);
   const provider = deps.sandboxes(run.config.sandbox.provider);
   deps.checkpoint('sandbox.creating');
-  const handle = await provider.create(
-    {
-      name: sandboxName(scope, generation),
-      generation,
-      labels: {
-        cluster: deps.cluster,
-        namespace: deps.namespace,
-        run: scope.run,
-        execution: scope.execution,
-        agent: scope.agent,
-      },
-      ...sandboxBasis(deps, run),
-    },
-    signal,
-  );
+  const handle = await provider.create(sandboxRequest(deps, { scope, generation, run }), signal);
   deps.checkpoint('sandbox.created');
   const sandbox = await provider.connect(handle);
   await sandbox.kernel.setup({
@@ -50,6 +38,26 @@ export async function makeSandbox(
   });
   deps.checkpoint('sandbox.ready');
   return formatHandle(handle);
+}
+
+/** The same for the same agent and generation, so that it is made once. */
+export function sandboxRequest(
+  deps: ActivityDependencies,
+  agent: { readonly scope: AgentScope; readonly generation: number; readonly run: RunSpecification },
+): SandboxRequest {
+  const { scope, generation, run } = agent;
+  return {
+    name: sandboxName(scope, generation),
+    generation,
+    labels: {
+      cluster: deps.cluster,
+      namespace: deps.namespace,
+      run: scope.run,
+      execution: scope.execution,
+      agent: scope.agent,
+    },
+    ...sandboxBasis(deps, run),
+  };
 }
 
 function digest({ run, execution, agent }: AgentScope): string {

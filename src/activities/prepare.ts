@@ -4,10 +4,13 @@ import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT, runIdProblem } from '../domain/ids.ts';
 import { runReferenceName, type RunReference, type RunSpecification } from '../domain/records.ts';
 import { beginning } from '../domain/truncate.ts';
+import { sandboxRequest } from './create-sandbox.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { sandboxBasis } from './sandbox-basis.ts';
+import { createTimeout } from './sandbox-basis.ts';
 import { taskRecord } from './trajectory.ts';
+
+const FIRST_GENERATION = 0;
 
 /**
  * Validates a run's input, fills in defaults, resolves its commit, and stores its specification and root task. Then the
@@ -45,7 +48,9 @@ export async function prepareInvestigation(
   const reference: RunReference = { run, execution, spec, started_at: Date.now() };
   await deps.blobs.setReference(runReferenceName(run, execution), reference);
   const provider = deps.sandboxes(config.sandbox.provider);
-  await whileBeating((signal) => provider.prepare(sandboxBasis(deps, specification), signal));
+  const scope = { run, execution, spec, agent: ROOT_AGENT };
+  const first = sandboxRequest(deps, { scope, generation: FIRST_GENERATION, run: specification });
+  await whileBeating((signal) => provider.prepare(first, signal));
   return {
     spec,
     task,
@@ -71,15 +76,13 @@ function checkInput(run: string, input: InvestigateInput): void {
 
 function workflowLimits({ rlm, sandbox }: RunConfig): WorkflowLimits {
   const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, max_depth, max_cost, on_error } = rlm;
-  const isSetUp = (sandbox.setup ?? []).length > 0;
   return {
     max_sandboxes,
     max_iterations,
     max_llm_calls,
     max_parallel,
     on_error,
-    // On another host than this the setup runs when the first sandbox is made there.
-    create_timeout: sandbox.create_timeout + (isSetUp ? sandbox.setup_timeout : 0),
+    create_timeout: createTimeout(sandbox),
     whole_turns: true,
     ...(max_depth === undefined ? {} : { max_depth }),
     ...(max_cost === undefined ? {} : { max_cost }),

@@ -16,9 +16,14 @@ export function sandboxBasis(deps: Reach, run: Pick<RunSpecification, 'config' |
     ...(setup === undefined ? {} : { setup }),
     memory_mb: sandbox.memory_mb,
     idle_timeout: sandbox.idle_timeout,
-    create_timeout: sandbox.create_timeout,
+    create_timeout: createTimeout(sandbox),
     ...(sandbox.daytona === undefined ? {} : { daytona: sandbox.daytona }),
   };
+}
+
+/** Seconds for one sandbox: the setup runs in it, or on a host that makes its first one, unless it was prepared there. */
+export function createTimeout({ setup = [], setup_timeout, create_timeout }: SandboxConfig): number {
+  return create_timeout + (setup.length > 0 ? setup_timeout : 0);
 }
 
 /** Undefined where nothing is to be installed. Variables that this worker does not have are left out. */

@@ -93,12 +93,13 @@ export interface SandboxProvider {
   readonly host: string | undefined;
 
   /**
-   * Runs the setup of a run, so that it fails before anything is spent. Where its result can be kept, creations find it;
-   * they do without this as well (on another host, say), and then take the time.
+   * Runs the setup of a run, so that it fails before anything is spent: called with what its first sandbox will be made
+   * with. Where the result can be kept, creations find it; they do without this as well (on another host, say), and then
+   * take the time.
    *
    * @throws TypedError `Sandbox.SetupFailed`, `Sandbox.Unavailable`, `Repository.*`.
    */
-  prepare(basis: SandboxBasis, signal?: AbortSignal): Promise<void>;
+  prepare(request: SandboxRequest, signal?: AbortSignal): Promise<void>;
   /**
    * Makes the sandbox, its clone and its kernel; a second call of the same name and generation finds the first one.
    *

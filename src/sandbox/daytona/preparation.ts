@@ -4,11 +4,13 @@ import { TypedError } from '../../domain/failures.ts';
 import type { ProcessRequest } from '../../domain/kernel-protocol.ts';
 import { parseReply, processReply } from '../kernel-replies.ts';
 import type { SandboxRequest } from '../provider.ts';
+import { isInRepository } from '../setup.ts';
 import type { PatchPaths } from '../take-patch.ts';
 import { describeError, insist, OutOfTime, sleep, statusOf, type Patience } from './calls.ts';
 import { memoryLimit } from './creation.ts';
 import type { Parts } from './parts.ts';
 import { KERNEL_PORT, type PreviewLink } from './preview-link.ts';
+import { remoteSetup, SETUP_FAILED, setupFailure } from './remote-setup.ts';
 import type { Delivery } from './repository.ts';
 
 /** The places for a clone, best first; the first that can be made counts. */
@@ -64,6 +66,7 @@ export async function prepareSandbox(preparation: Preparation, until: Patience):
 async function upload(preparation: Preparation, folder: string, until: Patience): Promise<void> {
   const { sandbox, parts, request, delivery } = preparation;
   const repository = delivery?.kind === 'file' ? { bundle: 'repository.bundle' } : delivery;
+  const setup = remoteSetup(request);
   const spec = {
     port: KERNEL_PORT,
     generation: request.generation,
@@ -71,6 +74,7 @@ async function upload(preparation: Preparation, folder: string, until: Patience)
     memory_mb: memoryLimit(request, sandbox),
     workspaces: WORKSPACES,
     ...(repository === undefined ? {} : { ...repository, commit: request.repository?.commit }),
+    ...(setup === undefined ? {} : { setup: setup.spec }),
   };
   const files = [
     { source: parts.program, destination: `${folder}/prepare.py` },
@@ -99,8 +103,9 @@ async function start(
     }
   };
   await insist({ what: 'open a session in the sandbox', work: open, limitMs }, until);
-  const python = shellQuoted(request.python ?? 'python3');
-  const command = `${python} -I ${folder}/prepare.py ${folder} < /dev/null`;
+  const preferred = isInRepository(request.python) ? undefined : request.python;
+  const find = `python=${shellQuoted(preferred ?? 'python3')}; test -d "$python" && python="$python/bin/python"`;
+  const command = `${find}; "$python" -I ${folder}/prepare.py ${folder} < /dev/null`;
   const run = (): ReturnType<Sandbox['process']['executeSessionCommand']> =>
     sandbox.process.executeSessionCommand(session, { command, runAsync: true }, Math.ceil(limitMs / 1000));
   const { cmdId } = await insist({ what: 'start a command in the sandbox', work: run, limitMs }, until);
@@ -150,11 +155,13 @@ function parsePaths(text: string): PatchPaths {
     const path: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
     return typeof path === 'string' && path.startsWith('/') && path.length < 4096 ? path : undefined;
   };
-  const [python, kernel, workspace, objects, index] = ['python', 'kernel', 'workspace', 'objects', 'index'].map(read);
+  const names = ['python', 'kernel', 'workspace', 'objects', 'index', 'setup'];
+  const [python, kernel, workspace, objects, index, setup] = names.map(read);
   if (python === undefined || kernel === undefined || workspace === undefined) {
     throw new TypedError('Sandbox.Lost', 'The sandbox has lost the files it was made with.');
   }
-  return { python, kernel, workspace, ...(objects === undefined || index === undefined ? {} : { objects, index }) };
+  const clone = objects === undefined || index === undefined ? {} : { objects, index };
+  return { python, kernel, workspace, ...clone, ...(setup === undefined ? {} : { setup }) };
 }
 
 function parseJson(text: string): unknown {
@@ -178,15 +185,17 @@ async function exitCode(
 }
 
 async function failure(
-  { sandbox, limitMs }: Preparation,
+  { sandbox, request, limitMs }: Preparation,
   { session, command }: Started,
   code: number,
   until: Patience,
-): Promise<PreparationFailure> {
+): Promise<Error> {
   const work = (): Promise<{ stdout?: string; stderr?: string; output?: string }> =>
     sandbox.process.getSessionCommandLogs(session, command);
   const logs = await insist({ what: 'tell why the preparation failed', work, limitMs }, until);
-  const said = (logs.stderr || logs.output || logs.stdout || '').trim().slice(-2000);
+  const all = (logs.stderr || logs.output || logs.stdout || '').trim();
+  if (code === SETUP_FAILED) return setupFailure(request, all.split('\n').at(-1) ?? '');
+  const said = all.slice(-2000);
   return new PreparationFailure(code, said.replaceAll(/\p{Cc}+/gu, ' ') || `exit code ${code}`);
 }
 

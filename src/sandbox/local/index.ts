@@ -130,13 +130,13 @@ class Provider implements LocalProvider {
     });
   }
 
-  async prepare(basis: SandboxBasis, signal?: AbortSignal): Promise<void> {
-    checkSetup(basis);
-    if (basis.setup === undefined || basis.repository === undefined) return;
-    const means = await this.#means(basis);
-    const clone = await this.#clone(basis, means, signal);
+  async prepare(request: SandboxRequest, signal?: AbortSignal): Promise<void> {
+    checkSetup(request);
+    if (request.setup === undefined || request.repository === undefined) return;
+    const means = await this.#means(request);
+    const clone = await this.#clone(request, means, signal);
     if (clone !== undefined && !('lower' in clone)) {
-      await trySetup({ ...basis, ...means, clone }, this.#cacheDirectory, signal);
+      await trySetup({ ...request, ...means, clone }, this.#cacheDirectory, signal);
     }
   }
 
