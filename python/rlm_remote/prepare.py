@@ -23,6 +23,7 @@ REPOSITORY_MISSING = 3
 REPOSITORY_UNREACHABLE = 4
 USED = 5
 UNSUITABLE = 6
+SETUP = 7
 
 OLDEST = (3, 9)
 _SETTINGS = ("http.lowSpeedLimit=1000", "http.lowSpeedTime=30", "gc.auto=0", "core.hooksPath=/dev/null")
@@ -52,14 +53,17 @@ def main(folder):
         parts = _write_parts(folder, state)
         workspace = _make_workspace(spec["workspaces"])
         ready = {"python": sys.executable, "kernel": _build_kernel(state, parts), "workspace": workspace}
+        served = (ready["python"], ready["kernel"], {})
         if spec.get("commit"):
             ready.update(_check_out(spec, folder, state, workspace, parts["checkout"]))
         _introduce()
+        if spec.get("setup"):
+            served = _set_up(spec, ready, state)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _write(os.path.join(state, "ready.json"), json.dumps(ready))
     _write(os.path.join(state, "started"), "")
-    _start(listener, spec, ready, state)
+    _start(listener, spec, ready, served, state)
 
 
 def _bind(port):
@@ -204,6 +208,55 @@ def _complaint(ended):
     return ended.stderr.decode("utf-8", "backslashreplace").strip()[-1500:] or "exit code %d" % ended.returncode
 
 
+def _set_up(spec, ready, state):
+    """Runs the setup's commands, takes down what they did, and returns what the kernel is to run on."""
+    setup = _placed(spec["setup"], {"python": sys.executable, "workspace": ready["workspace"], "home": os.environ["HOME"]})
+    python, variables = setup["python"], dict(setup["later"])
+    variables["PATH"] = os.pathsep.join([os.path.dirname(python), os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")])
+    kernel = [sys.executable, "-I", "-S", ready["kernel"]]
+    environment = {**os.environ, **setup["environment"], **setup["variables"], **variables}
+    ended = _command([*kernel, *setup["arguments"]], environment)
+    report = _last_line(ended.stdout)
+    if ended.returncode != 0 or report.get("failed", 0) is not None:
+        raise Failure(SETUP, json.dumps({"report": report, "complaint": _complaint(ended)}))
+    baseline = os.path.join(state, "baseline")
+    os.makedirs(baseline)
+    paths = ["--workspace", ready["workspace"], "--objects", ready["objects"], "--index", ready["index"]]
+    ended = _command([*kernel, "baseline", "--commit", spec["commit"], *paths, "--into", baseline], os.environ)
+    if ended.returncode != 0:
+        raise Failure(1, "what the setup did cannot be told from the commit: " + _complaint(ended))
+    ready["setup"] = baseline
+    if not setup["own"]:
+        return python, ready["kernel"], variables
+    ended = _command([python, "-I", os.path.join(state, "rlm_kernel", "bundle.py"), state], os.environ)
+    if ended.returncode != 0:
+        raise Failure(UNSUITABLE, "the Python that the setup made cannot run the kernel: " + _complaint(ended))
+    return python, ended.stdout.decode().strip(), variables
+
+
+def _placed(value, places):
+    """The paths of this machine in the place of their names."""
+    if isinstance(value, str):
+        for name, path in places.items():
+            value = value.replace("/@rlm-%s@" % name, path)
+        return value
+    if isinstance(value, dict):
+        return {name: _placed(inner, places) for name, inner in value.items()}
+    return [_placed(inner, places) for inner in value] if isinstance(value, list) else value
+
+
+def _command(arguments, environment):
+    return subprocess.run(arguments, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+def _last_line(output):
+    try:
+        report = json.loads(output.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
 def _introduce():
     """A name for commits, where the machine has none."""
     path = os.path.join(os.environ["HOME"], ".gitconfig")
@@ -211,7 +264,7 @@ def _introduce():
         _write(path, "[user]\n\tname = agent\n\temail = agent@localhost\n")
 
 
-def _start(listener, spec, ready, state):
+def _start(listener, spec, ready, served, state):
     """The kernel, in a session of its own, so that it depends on nobody."""
     descriptor = listener.fileno()
     if os.fork() > 0:
@@ -227,11 +280,17 @@ def _start(listener, spec, ready, state):
     os.closerange(3, descriptor)
     os.closerange(descriptor + 1, 1024)
     os.set_inheritable(descriptor, True)
-    flags = ["-P", "-s"] if sys.version_info >= (3, 11) else ["-s"]
+    python, kernel, variables = served
+    flags = ["-P", "-s"] if _minor_version(kernel) >= 11 else ["-s"]
     limits = ["--idle-timeout", str(spec["idle_timeout"]), "--memory-mb", str(spec["memory_mb"])]
     serving = ["serve", "--fd", str(descriptor), "--generation", str(spec["generation"]), *limits]
-    environment = dict(os.environ, PYTHONHASHSEED="0")
-    os.execve(sys.executable, [sys.executable, *flags, ready["kernel"], *serving], environment)
+    environment = dict(os.environ, PYTHONHASHSEED="0", **variables)
+    os.execve(python, [python, *flags, kernel, *serving], environment)
+
+
+def _minor_version(kernel):
+    """Of the Python that the archive was made for, which its name tells."""
+    return int(os.path.basename(kernel).split("-")[1].split(".")[1])
 
 
 def _write(path, text):
