@@ -24,6 +24,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SOURCE = join(ROOT, 'src');
 const OUTPUT = join(ROOT, 'dist');
 const BUNDLE = join(OUTPUT, 'workflow-bundle.js');
+/** The same with the interceptors that trace runs: loaded only where somebody wants traces. */
+const TRACED_BUNDLE = join(OUTPUT, 'workflow-bundle-traced.js');
 const STAMPS = join(OUTPUT, '.stamps.json');
 const LOCK = join(OUTPUT, '.lock');
 /** What besides the sources decides the outcome: options, compiler and SDK versions, and how it is built. */
@@ -54,8 +56,11 @@ const steps: readonly Step[] = [
   {
     name: 'bundle',
     inputs: ['workflows', 'domain'].flatMap((room) => filesIn(join(SOURCE, room))),
-    outputs: [BUNDLE],
-    run: bundle,
+    outputs: [BUNDLE, TRACED_BUNDLE],
+    run: async () => {
+      await bundle(BUNDLE, []);
+      await bundle(TRACED_BUNDLE, [join(SOURCE, 'workflows', 'trace-interceptors.ts')]);
+    },
   },
   { name: 'sources', inputs: sources, outputs: outputsOf(sources), run: () => compile(sources) },
 ];
@@ -97,23 +102,24 @@ function compile(from: readonly string[]): void {
   const expected = new Set(outputsOf(from));
   const isLeftOver = (file: string): boolean => !expected.has(file.replace(/\.d\.ts$/, '.js'));
   for (const file of filesIn(OUTPUT)) {
-    if (![BUNDLE, STAMPS, LOCK].includes(file) && isLeftOver(file)) rmSync(file);
+    if (![BUNDLE, TRACED_BUNDLE, STAMPS, LOCK].includes(file) && isLeftOver(file)) rmSync(file);
   }
   const command = join(OUTPUT, 'cli', 'main.js');
   if (existsSync(command)) chmodSync(command, 0o755);
 }
 
-async function bundle(): Promise<void> {
+async function bundle(file: string, workflowInterceptorModules: string[]): Promise<void> {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(SOURCE, 'workflows', 'index.ts'),
     preloadModules: PRELOADED,
+    workflowInterceptorModules,
     logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => ({ ...config, context: ROOT }),
   });
-  const temporary = `${BUNDLE}.${process.pid}.tmp`;
+  const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, code);
-  renameSync(temporary, BUNDLE);
+  renameSync(temporary, file);
 }
 
 /** All files below a folder, sorted; none where there is no folder. */

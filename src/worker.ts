@@ -9,19 +9,26 @@ import { createActivities } from './activities/index.ts';
 import { ConfigError } from './config/config-error.ts';
 import { parseConfig } from './config/load-config.ts';
 import type { ModelConfig, RunConfig } from './domain/config.ts';
-import { agentWorkflowId, hostTaskQueue } from './domain/ids.ts';
 import { TypedError } from './domain/failures.ts';
 import { createChatModels } from './llm/openai-chat-models.ts';
 import type { ChatModels } from './llm/chat-model.ts';
 import { referToRepository } from './repository-reference.ts';
+import { createDaytonaProvider } from './sandbox/daytona/index.ts';
+import { requireDaytonaKey } from './sandbox/daytona/client.ts';
 import { createLocalProvider } from './sandbox/local/index.ts';
-import type { SandboxLabels, SandboxProvider } from './sandbox/provider.ts';
+import type { SandboxProvider } from './sandbox/provider.ts';
 import { RepositoryCache } from './sandbox/repository/repository-cache.ts';
-import { sweep } from './sandbox/sweep.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { createChains } from './storage/chain.ts';
+import { countOpenAgents, countSandboxes, startSweeping } from './sweeping.ts';
+import type { Listener } from './telemetry/events.ts';
+import type { Levels } from './telemetry/metrics.ts';
+import { createSlots } from './telemetry/slots.ts';
+import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
+import type { Traces } from './telemetry/traces.ts';
+import { createQueueWorkers } from './temporal/queue-workers.ts';
 import { installRuntime } from './temporal/runtime.ts';
-import { WORKER_OPTIONS } from './temporal/worker-options.ts';
+import { QUEUES, WORKER_OPTIONS, type Concurrency, type Queue } from './temporal/worker-options.ts';
 import { createKillSwitch } from './testing/kill-switch.ts';
 
 export interface WorkerOptions {
@@ -40,25 +47,40 @@ export interface WorkerOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Names this host's own queue and sandboxes. Default: the host's name. */
   readonly host?: string;
+  /** `sandbox.provider` of the worker's own configuration: leftovers of it are removed from the beginning. */
+  readonly sandboxProvider?: string;
   /** Lines for a person. */
   readonly log: (line: string) => void;
+  /** What it takes work from. Default: all of it. */
+  readonly queues?: readonly Queue[];
+  readonly concurrency?: Concurrency;
+  /** Whether the number of pollers follows the load. Default: it is fixed, which serves a single run best. */
+  readonly autoscaling?: boolean;
+  /** Seconds that activities get to end in when it is asked to stop, before they are cancelled. Default 2. */
+  readonly drain?: number;
+  /** Told of what it does. */
+  readonly listeners?: readonly Listener[];
+  /** Absent: nothing is traced. */
+  readonly traces?: Traces | undefined;
 }
 
 export interface RlmWorker {
   /** Resolves when the worker has been shut down; rejects when it failed. */
   readonly running: Promise<void>;
+  /** What keeps it from working, one sentence each. */
+  problems(): string[];
+  /** What metrics ask for when they are scraped. */
+  readonly levels: Levels;
   /** Hands its work over and ends; sandboxes live on. */
   shutdown(): Promise<void>;
 }
 
-/** Seconds between sweeps; a sandbox's lease is at least a minute. */
-const SWEEP_INTERVAL = 120;
-/** Milliseconds a worker that is asked to stop waits for activities before it cancels them. */
-const SHUTDOWN_GRACE = 2000;
+/** Seconds a worker that is asked to stop waits for activities before it cancels them. */
+const DRAIN = 2;
 
 const BUILD_ID = 'rlm';
 
-/** Wires everything into two workers: one on the shared queue, one on this host's own. */
+/** Wires everything into workers, one a queue that it takes work from. */
 export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker> {
   await installRuntime();
   const host = options.host ?? hostname();
@@ -68,39 +90,66 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     host,
     log: options.log,
   });
-  const providers: readonly SandboxProvider[] = [local];
-  const activities = createActivities(dependencies(options, providers));
+  const daytona = createDaytonaProvider({
+    environment: options.environment,
+    cacheDirectory: options.cacheDirectory,
+    owner: { cluster: options.clusterId, namespace: options.namespace },
+  });
+  const slots = {
+    models: createSlots(options.concurrency?.models),
+    sandboxes: createSlots(options.concurrency?.sandboxes),
+  };
+  const { listeners = [], traces } = options;
+  const telemetry = createTelemetry({ listeners, traces, slots });
+  const sandboxes = createSandboxes(
+    [local, daytona].map((provider) => telemetry.sandboxes(provider)),
+    options,
+  );
+  const activities = createActivities(dependencies(options, sandboxes, telemetry));
   const shared = {
     connection: options.nativeConnection,
     namespace: options.namespace,
     activities,
     ...WORKER_OPTIONS,
-    shutdownGraceTime: SHUTDOWN_GRACE,
+    shutdownGraceTime: (options.drain ?? DRAIN) * 1000,
     // It stands in half of all events: the default, a hash of the bundle, would be an eighth of a run's history.
     buildId: BUILD_ID,
   } as const;
-  const workers = await Promise.all([
-    Worker.create({
+  const workers = await createQueueWorkers({
+    shared: {
       ...shared,
-      taskQueue: options.taskQueue,
-      workflowBundle: await workflowBundle(),
-    }),
-    Worker.create({
-      ...shared,
-      taskQueue: hostTaskQueue(options.taskQueue, host),
-    }),
-  ]);
-  const sweeping = startSweeping(options, providers);
+      interceptors: { activity: [telemetry.activityInterceptor] },
+      ...(telemetry.sinks === undefined ? {} : { sinks: telemetry.sinks }),
+    },
+    taskQueue: options.taskQueue,
+    host,
+    queues: options.queues ?? QUEUES,
+    concurrency: options.concurrency ?? {},
+    autoscaling: options.autoscaling ?? false,
+    workflowBundle: () => workflowBundle(traces !== undefined),
+    create: (each) => Worker.create(each),
+  });
+  const sweeping = startSweeping({
+    ...options,
+    providers: () => sandboxes.swept(),
+    onSwept: (provider, result) => telemetry.swept(provider, result),
+  });
   const running = (async () => {
     try {
       await Promise.all(workers.map((worker) => worker.run()));
     } finally {
       sweeping.stop();
-      await Promise.all(providers.map((provider) => provider.close()));
+      await Promise.all(sandboxes.all.map((provider) => provider.close()));
     }
   })();
   return {
     running,
+    problems: () => workers.flatMap(problemsOf),
+    levels: {
+      ...slots,
+      openAgents: () => countOpenAgents(options),
+      aliveSandboxes: () => countSandboxes({ ...options, providers: () => sandboxes.swept() }),
+    },
     async shutdown() {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
@@ -108,22 +157,47 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
   };
 }
 
-function dependencies(options: WorkerOptions, providers: readonly SandboxProvider[]): ActivityDependencies {
+/** The worker's providers of sandboxes. */
+interface Sandboxes {
+  readonly all: readonly SandboxProvider[];
+  /** @throws TypedError `Sandbox.Unavailable` where there is none of that name. */
+  named(name: string): SandboxProvider;
+  /** Whose leftovers this worker looks for: local ones, and those of Daytona once a run or its own configuration names it. */
+  swept(): readonly SandboxProvider[];
+}
+
+function createSandboxes(all: readonly SandboxProvider[], options: WorkerOptions): Sandboxes {
+  const used = new Set(['local', options.sandboxProvider]);
+  return {
+    all,
+    named(name) {
+      const provider = all.find((candidate) => candidate.name === name);
+      if (provider === undefined)
+        throw new TypedError('Sandbox.Unavailable', `This worker has no sandbox provider "${name}".`);
+      used.add(name);
+      return provider;
+    },
+    swept: () =>
+      all.filter(
+        ({ name }) => used.has(name) && (name !== 'daytona' || (options.environment['DAYTONA_API_KEY'] ?? '') !== ''),
+      ),
+  };
+}
+
+function dependencies(options: WorkerOptions, sandboxes: Sandboxes, telemetry: Telemetry): ActivityDependencies {
   const { blobs, environment } = options;
   const cache = new RepositoryCache(options.cacheDirectory);
+  const models = modelsByConfig(environment, options.host ?? hostname());
   const killPlan = environment['DURABLE_RLM_TEST_KILL'];
   return {
     blobs,
-    chains: createChains(blobs),
-    models: modelsByConfig(environment, options.host ?? hostname()),
-    sandboxes(name) {
-      const provider = providers.find((candidate) => candidate.name === name);
-      if (provider === undefined)
-        throw new TypedError('Sandbox.Unavailable', `This worker has no sandbox provider "${name}".`);
-      return provider;
-    },
+    chains: telemetry.chains(createChains(blobs)),
+    models: (config) => telemetry.models(models(config)),
+    sandboxes: (name) => sandboxes.named(name),
     parseConfig: validConfig,
     async resolveRepository({ config, signal, ...question }) {
+      // The first that a run asks: nothing has been spent yet.
+      if (config.sandbox.provider === 'daytona') requireDaytonaKey(environment);
       const token = config.repository.token_env === undefined ? undefined : environment[config.repository.token_env];
       const answer = await referToRepository(
         { blobs, cache },
@@ -161,52 +235,24 @@ function modelsByConfig(env: NodeJS.ProcessEnv, host: string): (config: ModelCon
 }
 
 /** Built beforehand in a package; bundled now (a second or two) when run from sources. */
-async function workflowBundle(): Promise<WorkflowBundleOption> {
-  const built = fileURLToPath(new URL('../dist/workflow-bundle.js', import.meta.url));
+async function workflowBundle(traced: boolean): Promise<WorkflowBundleOption> {
+  const name = traced ? 'workflow-bundle-traced.js' : 'workflow-bundle.js';
+  const built = fileURLToPath(new URL(`../dist/${name}`, import.meta.url));
   if (existsSync(built)) return { codePath: built };
-  return bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) });
+  const source = (file: string): string => fileURLToPath(new URL(`./workflows/${file}.ts`, import.meta.url));
+  return bundleWorkflowCode({
+    workflowsPath: source('index'),
+    workflowInterceptorModules: traced ? [source('trace-interceptors')] : [],
+  });
 }
 
-function startSweeping(options: WorkerOptions, providers: readonly SandboxProvider[]): { stop(): void } {
-  const isOpen = agentIsOpen(options.client);
-  const { clusterId: cluster, namespace, log } = options;
-  const once = async (): Promise<void> => {
-    for (const provider of providers) await sweep({ provider, cluster, namespace, isOpen, log });
-  };
-  let busy = false;
-  const tick = (): void => {
-    if (busy) return;
-    busy = true;
-    once()
-      .catch((error: unknown) =>
-        log(`the sweep for leftover sandboxes failed: ${error instanceof Error ? error.message : String(error)}`),
-      )
-      .finally(() => {
-        busy = false;
-      });
-  };
-  tick();
-  const timer = setInterval(tick, SWEEP_INTERVAL * 1000);
-  timer.unref();
-  return { stop: () => clearInterval(timer) };
-}
-
-/** Whether an agent's workflow runs, in the very execution of its run that the sandbox was made for. */
-function agentIsOpen(client: Client): (labels: SandboxLabels) => Promise<boolean> {
-  const describe = async (workflowId: string): Promise<{ open: boolean; execution: string | undefined }> => {
-    try {
-      const description = await client.workflow.getHandle(workflowId).describe();
-      const first = description.raw.workflowExecutionInfo?.firstRunId ?? description.runId;
-      return { open: description.status.name === 'RUNNING', execution: first === '' ? description.runId : first };
-    } catch (error) {
-      if (error instanceof Error && error.name === 'WorkflowNotFoundError')
-        return { open: false, execution: undefined };
-      throw error;
-    }
-  };
-  return async ({ run, agent, execution }) => {
-    const supervisor = await describe(run);
-    if (supervisor.execution !== execution) return false;
-    return (await describe(agentWorkflowId(run, agent))).open;
-  };
+function problemsOf(worker: Worker): string[] {
+  const { runState, workflowPollerState, activityPollerState } = worker.getStatus();
+  const queue = `task queue ${worker.options.taskQueue}`;
+  if (runState !== 'RUNNING') return [`the worker of ${queue} is ${runState.toLowerCase()}`];
+  const failed = [
+    ...(workflowPollerState === 'FAILED' ? ['workflow'] : []),
+    ...(activityPollerState === 'FAILED' ? ['activity'] : []),
+  ];
+  return failed.map((kind) => `the ${kind} poller of ${queue} has failed`);
 }

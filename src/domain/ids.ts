@@ -39,3 +39,13 @@ export function blockName(head: string): string {
 export function hostTaskQueue(taskQueue: string, host: string): string {
   return `${taskQueue}@${host}`;
 }
+
+/** Queue of the activities that ask models, of runs whose `temporal.queues` is `separate`. */
+export function modelsTaskQueue(taskQueue: string): string {
+  return `${taskQueue}/models`;
+}
+
+/** Queue of the work on sandboxes that is not bound to a host, of the same runs. */
+export function sandboxesTaskQueue(taskQueue: string): string {
+  return `${taskQueue}/sandboxes`;
+}

@@ -1,5 +1,19 @@
 import type { WorkerOptions } from '@temporalio/worker';
 
+/** Work that a process can take: workflows (and the activities beside them), model calls, sandboxes. */
+export const QUEUES = ['workflows', 'models', 'sandboxes'] as const;
+export type Queue = (typeof QUEUES)[number];
+
+/** How much a process does at the same time. Absent: as much as comes. */
+export interface Concurrency {
+  /** Requests to models. */
+  readonly models?: number | undefined;
+  /** Sandboxes that are being made or run code. */
+  readonly sandboxes?: number | undefined;
+  /** Workflow tasks; at least 2. */
+  readonly workflowTasks?: number | undefined;
+}
+
 /**
  * Options of every worker. Pollers, cache and V8 contexts are left as the SDK has them: bench/temporal-floor.ts found
  * nothing better (contexts that are not reused cost twice the CPU, fewer or more pollers make no difference).

@@ -25,7 +25,7 @@ import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 import { connect, embeddedTarget, type TemporalConnection } from '../../src/temporal/connection.ts';
 import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
 import { startScriptedModel, type ScriptedModel, type ScriptedModelOptions } from '../../src/testing/index.ts';
-import { createRlmWorker, type RlmWorker } from '../../src/worker.ts';
+import { createRlmWorker, type RlmWorker, type WorkerOptions } from '../../src/worker.ts';
 
 /** A real server, worker and repository in a folder of their own, and a scripted model over real HTTP. */
 export interface World {
@@ -37,7 +37,7 @@ export interface World {
   readonly log: string[];
   readonly server: DevServer;
   startModel(options: ScriptedModelOptions): Promise<ScriptedModel>;
-  startWorker(): Promise<RlmWorker>;
+  startWorker(options?: Partial<WorkerOptions>): Promise<RlmWorker>;
   start(input: StartInput): Promise<WorkflowHandle>;
   run(input: StartInput): Promise<RunOutcome>;
   agents(run: string): Promise<AgentReference[]>;
@@ -59,7 +59,12 @@ export interface StartInput {
   readonly model: ScriptedModel;
   /** Default: the world's. */
   readonly repo?: string;
-  readonly config?: { readonly rlm?: object; readonly sandbox?: object; readonly model?: object };
+  readonly config?: {
+    readonly rlm?: object;
+    readonly sandbox?: object;
+    readonly model?: object;
+    readonly temporal?: object;
+  };
 }
 
 export const TASK_QUEUE = 'durable-rlm';
@@ -90,8 +95,8 @@ export async function createWorld(): Promise<World> {
       models.push(model);
       return model;
     },
-    async startWorker() {
-      const worker = await startWorker(temporal, folder, blobs, log);
+    async startWorker(options = {}) {
+      const worker = await startWorker(temporal, folder, blobs, { log: (line) => log.push(line), ...options });
       workers.push(worker);
       return worker;
     },
@@ -195,7 +200,7 @@ async function startWorker(
   temporal: TemporalConnection,
   folder: string,
   blobs: BlobStore,
-  log: string[],
+  options: Partial<WorkerOptions> & Pick<WorkerOptions, 'log'>,
 ): Promise<RlmWorker> {
   const nativeConnection = await temporal.connectWorker();
   const worker = await createRlmWorker({
@@ -208,7 +213,7 @@ async function startWorker(
     stateDirectory: join(folder, 'state'),
     cacheDirectory: join(folder, 'cache'),
     environment: { ...process.env, LLM_API_KEY: 'key-of-the-tests' },
-    log: (line) => log.push(line),
+    ...options,
   });
   const running = (async () => {
     try {
@@ -217,8 +222,9 @@ async function startWorker(
       await nativeConnection.close();
     }
   })();
-  running.catch((error: unknown) => log.push(String(error)));
+  running.catch((error: unknown) => options.log(String(error)));
   return {
+    ...worker,
     running,
     async shutdown() {
       await worker.shutdown();

@@ -2,19 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
-import { bundleWorkflowCode, DefaultLogger, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
+import { describe, expect, it } from 'vitest';
 
 const folder = fileURLToPath(new URL('histories', import.meta.url));
 const histories = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'));
 
-let workflowBundle: WorkflowBundleWithSourceMap;
-beforeAll(async () => {
-  workflowBundle = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR'),
-  });
-});
+const SOURCES = fileURLToPath(new URL('../../src/workflows/', import.meta.url));
 
 describe('recorded histories', () => {
   it('are there for every kind of workflow', () => {
@@ -23,14 +17,24 @@ describe('recorded histories', () => {
     expect(histories.some((name) => basename(name) === 'tree.json')).toBe(true);
   });
 
-  it('are replayed by the workflow code as it is now', async () => {
+  it.each([
+    ['as it is now', []],
+    // Workers with and without traces take up each other's runs.
+    ['while it is traced', [join(SOURCES, 'trace-interceptors.ts')]],
+  ])('are replayed by the workflow code %s', async (_, workflowInterceptorModules) => {
+    const workflowBundle = await bundleWorkflowCode({
+      workflowsPath: join(SOURCES, 'index.ts'),
+      workflowInterceptorModules,
+      logger: new DefaultLogger('ERROR'),
+    });
     const recorded = histories.map((name) => ({
       workflowId: basename(name, '.json').replaceAll('-', '/'),
       history: historyFromJSON(JSON.parse(readFileSync(join(folder, name), 'utf8'))),
     }));
+    const sinks = { trace: { span: { fn: () => undefined } } };
     const failed: string[] = [];
     let replayed = 0;
-    for await (const result of Worker.runReplayHistories({ workflowBundle }, recorded)) {
+    for await (const result of Worker.runReplayHistories({ workflowBundle, sinks }, recorded)) {
       replayed += 1;
       if (result.error !== undefined) failed.push(`${result.workflowId}: ${result.error.message}`);
     }

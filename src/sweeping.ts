@@ -1,0 +1,90 @@
+import type { Client } from '@temporalio/client';
+import { agentWorkflowId } from './domain/ids.ts';
+import type { SandboxLabels, SandboxProvider } from './sandbox/provider.ts';
+import { sweep, type SweepResult } from './sandbox/sweep.ts';
+
+/** Seconds between sweeps; a sandbox's lease is at least a minute. */
+const SWEEP_INTERVAL = 120;
+
+/** Whose sandboxes, and who knows of their agents. */
+export interface Realm {
+  readonly client: Client;
+  /** Identity of the cluster; with the namespace it says which sandboxes are ours. */
+  readonly clusterId: string;
+  readonly namespace: string;
+  /** Those whose sandboxes are looked after now. */
+  readonly providers: () => readonly SandboxProvider[];
+}
+
+/** Looks for leftover sandboxes, now and every two minutes. */
+export function startSweeping(
+  options: Realm & {
+    readonly log: (line: string) => void;
+    readonly onSwept: (provider: string, result: SweepResult) => void;
+  },
+): { stop(): void } {
+  const isOpen = agentIsOpen(options.client);
+  const { clusterId: cluster, namespace, log, onSwept } = options;
+  const once = async (): Promise<void> => {
+    for (const provider of options.providers())
+      onSwept(provider.name, await sweep({ provider, cluster, namespace, isOpen, log }));
+  };
+  let busy = false;
+  const tick = (): void => {
+    if (busy) return;
+    busy = true;
+    once()
+      .catch((error: unknown) =>
+        log(`the sweep for leftover sandboxes failed: ${error instanceof Error ? error.message : String(error)}`),
+      )
+      .finally(() => {
+        busy = false;
+      });
+  };
+  tick();
+  const timer = setInterval(tick, SWEEP_INTERVAL * 1000);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+}
+
+/** Sandboxes that there are, by provider. */
+export async function countSandboxes(realm: Realm): Promise<Readonly<Record<string, number>>> {
+  const counts = await Promise.all(
+    realm.providers().map(async (provider) => {
+      const ours = (await provider.list()).filter(
+        ({ labels }) => labels.cluster === realm.clusterId && labels.namespace === realm.namespace,
+      );
+      return [provider.name, ours.length] as const;
+    }),
+  );
+  return Object.fromEntries(counts);
+}
+
+/** Agents of a task queue whose workflows run, as Temporal's visibility has them: a second or so late. */
+export async function countOpenAgents({ client, taskQueue }: { client: Client; taskQueue: string }): Promise<number> {
+  const queue = taskQueue.replaceAll("'", "''");
+  const { count } = await client.workflow.count(
+    `WorkflowType = 'agent' AND ExecutionStatus = 'Running' AND TaskQueue = '${queue}'`,
+  );
+  return count;
+}
+
+/** Whether an agent's workflow runs, in the very execution of its run that the sandbox was made for. */
+function agentIsOpen(client: Client): (labels: SandboxLabels) => Promise<boolean> {
+  const describe = async (workflowId: string): Promise<{ open: boolean; execution: string | undefined }> => {
+    try {
+      const description = await client.workflow.getHandle(workflowId).describe();
+      const first = description.raw.workflowExecutionInfo?.firstRunId ?? description.runId;
+      return { open: description.status.name === 'RUNNING', execution: first === '' ? description.runId : first };
+    } catch (error) {
+      if (error instanceof Error && error.name === 'WorkflowNotFoundError')
+        return { open: false, execution: undefined };
+      throw error;
+    }
+  };
+  return async ({ run, agent, execution }) => {
+    const supervisor = await describe(run);
+    if (supervisor.execution !== execution) return false;
+    return (await describe(agentWorkflowId(run, agent))).open;
+  };
+}

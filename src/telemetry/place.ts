@@ -1,0 +1,51 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Context } from '@temporalio/activity';
+import { splitAgentWorkflowId } from '../domain/ids.ts';
+import { attemptSpan } from '../domain/trace.ts';
+
+/** The activity that code runs in, and whose it is. */
+export interface Place {
+  readonly run: string;
+  /** First execution id of the run. */
+  readonly execution: string;
+  /** Empty for the activities of the run itself. */
+  readonly agent: string;
+  readonly activity: string;
+  readonly attempt: number;
+  /** Path of the attempt's span. */
+  readonly span: string;
+  /** When the turns taken in it began, by their number: milliseconds since the epoch. */
+  readonly turnTimes: Record<string, number>;
+  /** Called when it has ended. */
+  readonly whenEnded: (() => void)[];
+}
+
+const places = new AsyncLocalStorage<Place>();
+
+/** Undefined outside of activities. */
+export function currentPlace(): Place | undefined {
+  return places.getStore();
+}
+
+export function placeOf({ info }: Context, args: readonly unknown[]): Place {
+  const { workflowId = '', runId = '' } = info.workflowExecution ?? {};
+  const [input] = args as readonly [{ readonly execution?: string } | undefined];
+  const ofAgent = workflowId.includes('/');
+  return {
+    ...(ofAgent ? splitAgentWorkflowId(workflowId) : { run: workflowId, agent: '' }),
+    execution: input?.execution ?? runId,
+    activity: info.activityType,
+    attempt: info.attempt,
+    span: attemptSpan(runId, info.activityId, info.attempt),
+    turnTimes: {},
+    whenEnded: [],
+  };
+}
+
+export async function within<T>(place: Place, work: () => Promise<T>): Promise<T> {
+  try {
+    return await places.run(place, work);
+  } finally {
+    for (const ended of place.whenEnded) ended();
+  }
+}

@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunOutcome } from '../../src/domain/records.ts';
+import { createTraces } from '../../src/telemetry/traces.ts';
+import { forTask, withCode } from '../../src/testing/index.ts';
+import { createWorld, type World } from '../e2e/world.ts';
+import { above, attributeOf, encodingProblems, readTraceFile, type OtlpSpan } from './trace-file.ts';
+
+let world: World;
+let outcome: RunOutcome;
+let spans: readonly OtlpSpan[];
+
+beforeAll(async () => {
+  world = await createWorld();
+  const file = join(world.folder, 'trace.jsonl');
+  const complaints: string[] = [];
+  const traces = await createTraces({ file, env: {}, version: 'test', onError: (text) => complaints.push(text) });
+  await world.startWorker({ traces });
+  const model = await world.startModel({
+    scripts: [
+      forTask('the root of the tree', [
+        withCode('print("first")'),
+        withCode('a = rlm_query_batched(["part 1", "part 2"])\nprint(llm_query_batched(["q"] * 12))'),
+        withCode('FINAL([a, rlm_query("part 3")])'),
+      ]),
+      forTask('part 1', [withCode('FINAL(rlm_query("below part 1"))')], {
+        when: ({ opening }) => !opening.includes('below'),
+      }),
+      forTask(/below|part [23]/, [withCode('1/0'), withCode('FINAL(task)')]),
+      (conversation) => (conversation.messages.length === 1 ? 'a' : undefined),
+    ],
+  });
+  outcome = await world.run({ id: 'traced', prompt: 'the root of the tree', model });
+  // The spans of a workflow are on their way when its result is.
+  await traces?.close();
+  expect(complaints).toEqual([]);
+  spans = readTraceFile(file);
+});
+afterAll(() => world.close());
+
+const named = (name: string): OtlpSpan | undefined => spans.find((span) => span.name === name);
+const withName = (pattern: RegExp): OtlpSpan[] => spans.filter(({ name }) => pattern.test(name));
+const namesAbove = (span: OtlpSpan): string[] => above(spans, span).map(({ name }) => name);
+
+describe('the trace of a run', () => {
+  it('is OTLP in its JSON encoding: one trace, one root, no span without the one above it', () => {
+    expect(encodingProblems(spans)).toEqual([]);
+    expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
+    expect(spans.filter(({ parentSpanId }) => parentSpanId === undefined).map(({ name }) => name)).toEqual([
+      'run traced',
+    ]);
+    const known = new Set(spans.map(({ spanId }) => spanId));
+    const orphans = spans.filter(({ parentSpanId }) => parentSpanId !== undefined && !known.has(parentSpanId));
+    expect(orphans.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('nests agents as the run had them: agent, iteration, call, agent', async () => {
+    const agents = (await world.agents('traced')).map(({ agent }) => agent);
+    expect(
+      withName(/^agent /)
+        .map(({ name }) => name.slice(6))
+        .toSorted(),
+    ).toEqual(agents);
+    for (const agent of agents.filter((id) => id !== '0')) {
+      const span = named(`agent ${agent}`) as OtlpSpan;
+      const [call, iteration, parent] = namesAbove(span);
+      expect(call).toMatch(/^rlm_query/);
+      expect(iteration).toMatch(/^iteration \d$/);
+      expect(parent).toBe(`agent ${agent.slice(0, agent.lastIndexOf('.'))}`);
+    }
+    expect(namesAbove(named('agent 0') as OtlpSpan)).toEqual(['run traced']);
+  });
+
+  it('has every iteration, with its model call and its blocks below it', () => {
+    const iterations = withName(/^iteration /);
+    expect(iterations).toHaveLength(outcome.iterations);
+    for (const iteration of iterations) {
+      const below = spans.filter(({ parentSpanId }) => parentSpanId === iteration.spanId).map(({ name }) => name);
+      expect(below.filter((name) => name.startsWith('chat '))).toHaveLength(1);
+      expect(below.filter((name) => name.startsWith('block '))).toHaveLength(1);
+    }
+  });
+
+  it('shows prompts of llm_query below their call, and activities below what they were for', () => {
+    const prompts = withName(/^chat /).filter((span) => namesAbove(span)[1] === 'answerPrompts');
+    expect(prompts).toHaveLength(12);
+    expect(namesAbove(prompts[0] as OtlpSpan).slice(0, 4)).toEqual([
+      'answerPrompts attempt 1',
+      'answerPrompts',
+      'llm_query_batched',
+      'iteration 2',
+    ]);
+    for (const attempt of withName(/ attempt 1$/)) expect(`${namesAbove(attempt)[0]} attempt 1`).toBe(attempt.name);
+  });
+
+  it('says what was spent, and where code failed', () => {
+    const run = named('run traced');
+    expect(attributeOf(run, 'rlm.agents')).toBe(outcome.agents);
+    expect(attributeOf(run, 'rlm.status')).toBe('completed');
+    const tokens = withName(/^chat /).reduce(
+      (sum, span) => sum + Number(attributeOf(span, 'gen_ai.usage.input_tokens')),
+      0,
+    );
+    expect(tokens).toBe(outcome.usage.input_tokens);
+    expect(attributeOf(run, 'gen_ai.usage.input_tokens')).toBe(outcome.usage.input_tokens);
+    expect(attributeOf(named('agent 0.1'), 'rlm.depth')).toBe(1);
+    const failed = withName(/^block /).filter(({ status }) => status.code === 2);
+    expect(failed.map(({ status }) => status.message)).toEqual(Array(3).fill('ZeroDivisionError: division by zero'));
+  });
+
+  it('puts every span between beginning and end of the one above it', () => {
+    const slack = 50_000_000n; // Clocks of the server and of the worker.
+    const outside = spans.filter((span) => {
+      const [parent] = above(spans, span);
+      if (parent === undefined) return false;
+      return (
+        BigInt(span.startTimeUnixNano) < BigInt(parent.startTimeUnixNano) - slack ||
+        BigInt(span.endTimeUnixNano) > BigInt(parent.endTimeUnixNano) + slack
+      );
+    });
+    expect(outside.map((span) => [span.name, ...namesAbove(span)])).toEqual([]);
+  });
+});
