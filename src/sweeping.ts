@@ -85,6 +85,8 @@ function agentIsOpen(client: Client): (labels: SandboxLabels) => Promise<boolean
   return async ({ run, agent, execution }) => {
     const supervisor = await describe(run);
     if (supervisor.execution !== execution) return false;
-    return (await describe(agentWorkflowId(run, agent))).open;
+    const own = await describe(agentWorkflowId(run, agent));
+    // The root's is made before its workflow begins where that is how the setup of its run is tried.
+    return own.open || (own.execution === undefined && supervisor.open);
   };
 }
