@@ -68,7 +68,7 @@ export interface RlmWorker {
   /** Resolves when the worker has been shut down; rejects when it failed. */
   readonly running: Promise<void>;
   /** What keeps it from working, one sentence each. */
-  problems(): string[];
+  readonly problems: () => string[];
   /** What metrics ask for when they are scraped. */
   readonly levels: Levels;
   /** Hands its work over and ends; sandboxes live on. */

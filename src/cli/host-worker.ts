@@ -1,8 +1,20 @@
+import { resolve } from 'node:path';
+import { tracesEndpoint } from '../telemetry/traces-endpoint.ts';
+import type { Traces } from '../telemetry/traces.ts';
 import type { TemporalConnection } from '../temporal/connection.ts';
+import type { RlmWorker, WorkerOptions } from '../worker.ts';
 import type { Session } from './session.ts';
+import { version } from './version.ts';
+
+export interface HostOptions extends Partial<
+  Pick<WorkerOptions, 'queues' | 'concurrency' | 'autoscaling' | 'drain' | 'listeners'>
+> {
+  /** File that traces are added to; they are also sent where OpenTelemetry's variables say. */
+  readonly traceFile?: string | undefined;
+}
 
 /** A worker in this process. */
-export interface HostedWorker {
+export interface HostedWorker extends Pick<RlmWorker, 'problems' | 'levels'> {
   /** Rejects when the worker fails; resolves when it has been shut down. */
   readonly running: Promise<void>;
   /** Hands its work over; sandboxes live on. */
@@ -13,11 +25,16 @@ export async function hostWorker(
   session: Session,
   temporal: TemporalConnection,
   log: (line: string) => void,
+  options: HostOptions = {},
 ): Promise<HostedWorker> {
   await session.blobs.check();
   // Half a second of loading, while the connection is made.
   const [{ createRlmWorker }, nativeConnection] = await Promise.all([import('../worker.ts'), temporal.connectWorker()]);
+  const { traceFile, ...ofWorker } = options;
+  const traces = await openTraces(session, traceFile, log);
   const worker = await createRlmWorker({
+    ...ofWorker,
+    traces,
     nativeConnection,
     client: temporal.client,
     namespace: temporal.namespace,
@@ -27,18 +44,35 @@ export async function hostWorker(
     stateDirectory: session.stateDirectory,
     cacheDirectory: session.cacheDirectory,
     environment: session.env,
+    ...(session.env['DURABLE_RLM_HOST'] ? { host: session.env['DURABLE_RLM_HOST'] } : {}),
+    sandboxProvider: session.config.sandbox.provider,
     log,
   });
   // Whoever follows a run looks at `running`; until then a failure must not end the process.
   worker.running.catch(() => undefined);
   return {
     running: worker.running,
+    problems: worker.problems,
+    levels: worker.levels,
     async close() {
       try {
         await worker.shutdown();
       } finally {
         await nativeConnection.close();
+        await traces?.close();
       }
     },
   };
+}
+
+/** OpenTelemetry is loaded only where traces are asked for. */
+async function openTraces(
+  { env, cwd }: Session,
+  traceFile: string | undefined,
+  onError: (line: string) => void,
+): Promise<Traces | undefined> {
+  if (traceFile === undefined && tracesEndpoint(env) === undefined) return undefined;
+  const { createTraces } = await import('../telemetry/traces.ts');
+  const file = traceFile === undefined ? undefined : resolve(cwd, traceFile);
+  return createTraces({ file, env, version: version(), onError });
 }

@@ -5,7 +5,7 @@ import { catchInterrupts } from './interrupts.ts';
 import { say, type Io } from './io.ts';
 import type { TalkOptions, TemporalOptions } from './options.ts';
 import { CommandError } from './report-error.ts';
-import { withSession, type OpenTemporal, type Session } from './session.ts';
+import { withSession, type Session } from './session.ts';
 
 export interface ServeOptions extends TemporalOptions, TalkOptions {
   readonly detach?: boolean;
@@ -13,8 +13,8 @@ export interface ServeOptions extends TemporalOptions, TalkOptions {
   readonly inBackground?: boolean;
 }
 
-/** `rlm up` and `rlm worker`. @param options.server whether the embedded server may be started */
-export function serve(io: Io, options: ServeOptions & { readonly server: boolean }): Promise<number> {
+/** `rlm up`: the server, where none is named, and a worker. */
+export function serve(io: Io, options: ServeOptions): Promise<number> {
   const talk = (line: string): void => {
     if (options.quiet !== true) say(io, line);
   };
@@ -36,7 +36,6 @@ export function serve(io: Io, options: ServeOptions & { readonly server: boolean
 }
 
 interface Serving extends ServeOptions {
-  readonly server: boolean;
   readonly talk: (line: string) => void;
   readonly interrupts: ReturnType<typeof catchInterrupts>;
   readonly onReady: () => void;
@@ -44,7 +43,7 @@ interface Serving extends ServeOptions {
 
 async function work(io: Io, session: Session, options: Serving): Promise<number> {
   const { talk, interrupts } = options;
-  const { temporal } = await connectFor(session, options);
+  const { temporal } = await session.openTemporal({ ui: true, log: talk });
   const uiAddress = temporal.embedded?.uiAddress;
   const ui = uiAddress === undefined ? '' : `, to be looked at on ${uiAddress}`;
   talk(`Temporal: ${temporal.address}, namespace ${temporal.namespace}${ui}`);
@@ -66,11 +65,4 @@ async function work(io: Io, session: Session, options: Serving): Promise<number>
     await worker.close().catch(() => undefined);
   }
   return EXIT_DONE;
-}
-
-async function connectFor(session: Session, { server, talk }: Serving): Promise<OpenTemporal> {
-  if (server) return session.openTemporal({ ui: true, log: talk });
-  const found = await session.findTemporal();
-  if (found !== undefined) return found;
-  throw new CommandError('No Temporal server runs here and none is named: start one with rlm up, or give --address.');
 }

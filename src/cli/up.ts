@@ -10,6 +10,6 @@ export function upCommand({ io, perform }: CommandContext): Command {
   return withTemporal(withTalk(command))
     .addOption(hidden('--in-background'))
     .action((options: import('./serve.ts').ServeOptions) =>
-      perform(async () => (await import('./serve.ts')).serve(io, { ...options, server: true })),
+      perform(async () => (await import('./serve.ts')).serve(io, options)),
     );
 }

@@ -8,6 +8,7 @@ export type Route = () => Promise<{ readonly status: number; readonly type: stri
 export interface MonitoringServer {
   readonly address: string;
   readonly port: number;
+  readonly paths: readonly string[];
   close(): Promise<void>;
 }
 
@@ -39,6 +40,7 @@ export async function startMonitoringServer(options: {
   return {
     address,
     port,
+    paths: Object.keys(options.routes),
     async close() {
       server.closeAllConnections();
       server.close();

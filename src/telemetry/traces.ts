@@ -12,6 +12,7 @@ import { detectResources, envDetector, resourceFromAttributes } from '@opentelem
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter, type SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { TraceSpan } from '../domain/trace.ts';
 import { createOtlpFileExporter } from './otlp-file.ts';
+import { tracesEndpoint } from './traces-endpoint.ts';
 
 /** Takes the spans of runs and sends them on. */
 export interface Traces {
@@ -56,16 +57,11 @@ export async function createTraces(options: TracesOptions): Promise<Traces | und
   };
 }
 
-/** Whether the environment asks for traces, and where to: the variables of OpenTelemetry. */
-export function tracesEndpoint(env: NodeJS.ProcessEnv): string | undefined {
-  if (env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || env['OTEL_TRACES_EXPORTER'] === 'none') return undefined;
-  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? env['OTEL_EXPORTER_OTLP_ENDPOINT'];
-  return endpoint === undefined || endpoint.trim() === '' ? undefined : endpoint;
-}
-
 async function exportersOf({ file, env }: TracesOptions): Promise<SpanExporter[]> {
   const exporters: SpanExporter[] = file === undefined ? [] : [createOtlpFileExporter(file)];
   if (tracesEndpoint(env) !== undefined) {
+    // The exporter knows its many variables by itself, but only those of the process: not what a .env file adds.
+    for (const [name, value] of Object.entries(env)) if (name.startsWith('OTEL_')) process.env[name] ??= value;
     // Only where it is needed: it takes its time to load.
     const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
     exporters.push(new OTLPTraceExporter());
