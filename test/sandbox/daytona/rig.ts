@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -65,7 +67,8 @@ export interface Rig {
 
 /** @param options of the control plane, such as `--minute-ms` */
 export async function startRig(...options: string[]): Promise<Rig> {
-  const plane = spawn(process.execPath, [CONTROL_PLANE, '--port', '0', ...options], {
+  const state = mkdtempSync(join(tmpdir(), 'rlm-daytona-'));
+  const plane = spawn(process.execPath, [CONTROL_PLANE, '--port', '0', '--state-dir', state, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const { apiUrl, apiKey, admin } = await firstLine(plane);
@@ -103,6 +106,7 @@ export async function startRig(...options: string[]): Promise<Rig> {
       const ended = once(plane, 'exit');
       plane.kill('SIGTERM');
       await ended;
+      rmSync(state, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
