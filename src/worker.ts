@@ -27,6 +27,7 @@ import { createSlots } from './telemetry/slots.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import type { Traces } from './telemetry/traces.ts';
 import { createQueueWorkers } from './temporal/queue-workers.ts';
+import { lastPollOf } from './temporal/last-poll.ts';
 import { installRuntime } from './temporal/runtime.ts';
 import { QUEUES, WORKER_OPTIONS, type Concurrency, type Queue } from './temporal/worker-options.ts';
 import { createKillSwitch } from './testing/kill-switch.ts';
@@ -211,6 +212,7 @@ function dependencies(options: WorkerOptions, sandboxes: Sandboxes, telemetry: T
     environment,
     cluster: options.clusterId,
     namespace: options.namespace,
+    lastPoll: lastPollOf(options.client),
     checkpoint: killPlan === undefined ? () => undefined : createKillSwitch(killPlan),
   };
 }

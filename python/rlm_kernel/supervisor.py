@@ -13,7 +13,7 @@ from rlm_kernel.repl_process import ReplProcess, Stream
 from rlm_kernel.values import check, clean
 
 _PYTHON = "%d.%d.%d" % sys.version_info[:3]
-_RESTARTED = "its variables, functions and imports are lost; files are kept"
+_RESTARTED = "its variables, functions and imports are lost"
 
 
 class Supervisor:

@@ -1,6 +1,13 @@
 import type { ActInput, ActResult, BlockStep, PendingCall } from '../domain/contract.ts';
 import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
-import { answerUsage, type AnswersRecord, type CallRequest } from '../domain/records.ts';
+import {
+  answerUsage,
+  type AnswersRecord,
+  type CallRequest,
+  type ChainRecord,
+  type RecordedAnswer,
+} from '../domain/records.ts';
+import { replayAnswers, type ReplayedAnswers } from '../domain/replay.ts';
 import { blockName } from '../domain/ids.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { codeBlocks } from '../domain/reply.ts';
@@ -60,7 +67,7 @@ export async function runReply(
   }
   for (;;) {
     if (step.cursor === 0) await send(turn, head, step);
-    const outcome = await untilYield(turn, step);
+    const outcome = await untilYield(turn, step, await answersToRepeat(deps, head, step.block));
     if (outcome.kind === 'calls') {
       deps.checkpoint('block.calls');
       return {
@@ -82,8 +89,17 @@ export async function runReply(
 
 /** A block that ends with FINAL ends its agent: closing it here spares an activity. */
 async function finish(turn: TurnContext, head: string, step: BlockStep, result: BlockResult): Promise<ActResult> {
-  if (result.final === null) return { kind: 'done', head, block: step.block };
+  if (result.final === null) {
+    const lost = await variablesAreLost(turn, result);
+    return { kind: 'done', head, block: step.block, ...(lost ? { lost: true } : {}) };
+  }
   return closeByFinal(turn.deps, turn.input, { head, block: step.block, signal: turn.signal });
+}
+
+async function variablesAreLost({ kernel }: TurnContext, { status }: BlockResult): Promise<boolean> {
+  if (status === 'crashed' || status === 'memory') return true;
+  // One that was ended from outside mostly keeps them.
+  return (status === 'timeout' || status === 'interrupted') && (await kernel.info()).restarts > 0;
 }
 
 /** An earlier attempt closed the agent; its answer did not get through. */
@@ -146,9 +162,12 @@ type Yield =
       readonly cursor: number;
     };
 
-async function untilYield({ kernel, signal }: TurnContext, step: BlockStep): Promise<Yield> {
+async function untilYield(turn: TurnContext, step: BlockStep, repeat: ReplayedAnswers): Promise<Yield> {
+  const { kernel, signal } = turn;
   const calls: CallEvent[] = [];
-  let cursor = step.cursor;
+  const repeated = new Set<string>();
+  // Which answers were given again follows from all calls of the block, so they are looked at from the first.
+  let cursor = repeat.left > 0 ? 0 : step.cursor;
   let gatherUntil: number | undefined;
   for (;;) {
     signal.throwIfAborted();
@@ -157,9 +176,10 @@ async function untilYield({ kernel, signal }: TurnContext, step: BlockStep): Pro
     cursor = reply.cursor;
     for (const event of reply.events) {
       if (event.type === 'done') return { kind: 'done', result: event.result };
-      calls.push(event);
+      if (repeat.left > 0 && (await giveAgain(turn, step, event, repeat))) repeated.add(event.call);
+      else if (event.cursor > step.cursor) calls.push(event);
     }
-    if (reply.pending.length === 0) {
+    if (reply.pending.every((call) => repeated.has(call))) {
       gatherUntil = undefined;
       continue;
     }
@@ -169,7 +189,35 @@ async function untilYield({ kernel, signal }: TurnContext, step: BlockStep): Pro
   }
 }
 
-async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
+/** What calls of this block got in a sandbox that was lost since. */
+async function answersToRepeat(deps: ActivityDependencies, head: string, block: number): Promise<ReplayedAnswers> {
+  const recorded: RecordedAnswer[] = [];
+  let isRebuilt = false;
+  for (let hash: string | null = head; hash !== null;) {
+    const record: ChainRecord = await deps.chains.record(hash);
+    if (record.kind === 'rebuild') isRebuilt = true;
+    else if (record.kind !== 'answers' || record.block !== block) break;
+    else if (isRebuilt) recorded.unshift(...record.answers);
+    hash = record.parent;
+  }
+  return replayAnswers(recorded);
+}
+
+async function giveAgain(
+  { deps, kernel, generation }: TurnContext,
+  { block }: BlockStep,
+  event: CallEvent,
+  repeat: ReplayedAnswers,
+): Promise<boolean> {
+  const answer = repeat.take((await pendingCall(deps, event)).request);
+  if (answer === undefined) return false;
+  const value = await answerValue(deps.chains, answer);
+  await kernel.answer({ generation, block, answers: [{ call: event.call, value }] });
+  return true;
+}
+
+/** The call as the workflow hears of it, its content stored. */
+export async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
   const [value] = Object.values(event.arguments);
   const list = (Array.isArray(value) ? value : [value]) as readonly string[];
   const request: CallRequest = { function: event.function, hash: event.hash, list };

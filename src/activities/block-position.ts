@@ -22,12 +22,13 @@ export async function reachedPosition(deps: ActivityDependencies, input: Scoped<
   for (let hash: string | null = reference.head; hash !== input.head;) {
     if (hash === null) return start;
     const record: ChainRecord = await deps.chains.record(hash);
-    if (record.kind !== 'answers' && record.kind !== 'block') return start;
+    if (record.kind !== 'answers' && record.kind !== 'block' && record.kind !== 'rebuild') return start;
     beyond.unshift({ hash, record });
     hash = record.parent;
   }
   let position = start;
   for (const { hash, record } of beyond) {
+    if (record.kind === 'rebuild') position = { ...position, head: hash };
     if (record.kind === 'answers') position = { ...position, head: hash, delivered: true };
     if (record.kind === 'block') {
       // A block after the first began at the record before it.

@@ -141,10 +141,23 @@ async function takePatch(
     deps.checkpoint('patch.extracted');
     return { patch, notes };
   } catch (error) {
+    if (!signal.aborted && (await canBeRebuilt(deps, input, error))) throw error;
     const note = signal.aborted ? undefined : noPatchBecause(error, haste?.aborted ?? false);
     if (note === undefined) throw error;
     return { patch: null, notes: [`The patch could not be taken: ${note}`] };
   }
+}
+
+/** The workflow makes the sandbox again, and then the patch is taken from that one. */
+async function canBeRebuilt(
+  deps: ActivityDependencies,
+  { status, sandbox, scope }: Scoped<CloseAgentInput>,
+  error: unknown,
+): Promise<boolean> {
+  if (status !== 'completed' || sandbox === undefined) return false;
+  if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') return false;
+  const { max_rebuilds = 0 } = (await deps.chains.specification(scope.spec)).config.sandbox;
+  return parseHandle(sandbox).generation < max_rebuilds;
 }
 
 /** Undefined where another attempt may take it. */

@@ -23,6 +23,8 @@ export interface ActivityDependencies {
   /** Identity of the Temporal cluster and namespace, for sandbox labels. */
   readonly cluster: string;
   readonly namespace: string;
+  /** When somebody last polled a task queue, in milliseconds since the epoch; undefined when nobody did for minutes. */
+  readonly lastPoll: (taskQueue: string) => Promise<number | undefined>;
   /** Called at named points, where a test may end the process. */
   readonly checkpoint: (point: Checkpoint) => void;
 }
@@ -54,4 +56,7 @@ export type Checkpoint =
   | 'prompt.recorded'
   | 'patch.extracted'
   | 'end.recorded'
+  | 'rebuild.begun'
+  | 'rebuild.block'
+  | 'rebuild.recorded'
   | 'sandbox.destroyed';

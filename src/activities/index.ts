@@ -8,6 +8,8 @@ import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { withTypedFailures } from './failure.ts';
 import { prepareInvestigation } from './prepare.ts';
 import { recordOutcome } from './record-outcome.ts';
+import { locateSandbox } from './locate-sandbox.ts';
+import { rebuildSandbox } from './rebuild-sandbox.ts';
 import { think } from './think.ts';
 import { currentScope } from './trajectory.ts';
 
@@ -26,6 +28,8 @@ export function createActivities(deps: ActivityDependencies): Activities {
     createSandbox: ofAgent(createSandbox),
     begin: ofAgent(begin),
     turn: ofAgent(turn),
+    rebuildSandbox: ofAgent(rebuildSandbox),
+    locateSandbox: ofAgent(locateSandbox),
     think: ofAgent(think),
     act: ofAgent(act),
     answerPrompts: ofAgent(answerPrompts),

@@ -84,6 +84,7 @@ function workflowLimits({ rlm, sandbox }: RunConfig): WorkflowLimits {
     on_error,
     create_timeout: createTimeout(sandbox),
     whole_turns: true,
+    rebuild: true,
     ...(max_depth === undefined ? {} : { max_depth }),
     ...(max_cost === undefined ? {} : { max_cost }),
   };

@@ -43,8 +43,8 @@ async function answersOf(deps: ActivityDependencies, head: string, block: number
   const answers: AnswersRecord['answers'][] = [];
   for (let hash: string | null = head; hash !== null;) {
     const record: ChainRecord = await deps.chains.record(hash);
-    if (record.kind !== 'answers' || record.block !== block) break;
-    answers.unshift(record.answers);
+    if (record.kind === 'answers' && record.block === block) answers.unshift(record.answers);
+    else if (record.kind !== 'rebuild') break;
     hash = record.parent;
   }
   return answers.flat();

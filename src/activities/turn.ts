@@ -74,8 +74,9 @@ async function takeTurns(
   for (;;) {
     const { turns, iteration, block, reply } = current;
     const acted = reply.blocks === 0 ? undefined : await runCode(deps, { execution, scope, sandbox }, current, signal);
-    const result = { ...(turns === 1 ? {} : { turns }), reply, ...(acted === undefined ? {} : { acted }) };
-    const goesOn = acted?.kind === 'done' && acted.final === undefined && iteration < last && !signal.aborted;
+    const result = { ...(turns === 1 ? {} : { turns, block }), reply, ...(acted === undefined ? {} : { acted }) };
+    const goesOn =
+      acted?.kind === 'done' && acted.final === undefined && acted.lost !== true && iteration < last && !signal.aborted;
     if (!goesOn || performance.now() - started >= SLICE) return result;
     const asked = { execution, scope, head: acted.head, iteration: iteration + 1, purpose: 'turn' as const };
     let next: ThinkResult;

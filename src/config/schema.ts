@@ -206,6 +206,15 @@ const sandboxSchema = z.strictObject({
   idle_timeout: seconds
     .default(sandbox.idle_timeout)
     .describe('Seconds after which a sandbox that nobody renews ends itself.'),
+  max_rebuilds: z
+    .number()
+    .int()
+    .min(0)
+    .default(sandbox.max_rebuilds ?? 0)
+    .describe(
+      "How often an agent's sandbox that is lost is made again, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
+    ),
+  rebuild_timeout: seconds.default(sandbox.rebuild_timeout).describe('Seconds for making one again.'),
   daytona: daytonaSchema.optional().describe('What sandboxes of Daytona are made of.'),
 });
 

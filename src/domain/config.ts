@@ -81,6 +81,10 @@ export interface SandboxConfig {
   readonly memory_mb: number;
   /** Seconds after which a sandbox that nobody renews ends itself. Default 1800. */
   readonly idle_timeout: number;
+  /** How often an agent's sandbox that is lost is made again; absent (runs of old): never. Default 10. */
+  readonly max_rebuilds?: number;
+  /** Seconds for one of them. Default 600. */
+  readonly rebuild_timeout: number;
   /** What sandboxes of Daytona are made of; looked at with `provider: daytona` only. */
   readonly daytona?: DaytonaConfig;
 }
@@ -153,6 +157,8 @@ export const DEFAULT_CONFIG: RunConfig = {
     create_timeout: 300,
     memory_mb: 2048,
     idle_timeout: 1800,
+    max_rebuilds: 10,
+    rebuild_timeout: 600,
   },
   repository: {},
   storage: { driver: 'file' },

@@ -11,6 +11,10 @@ export interface Activities {
   createSandbox(input: CreateSandboxInput): Promise<SandboxName>;
   begin(input: BeginInput): Promise<BeginResult>;
   turn(input: TurnInput): Promise<TurnResult>;
+  /** Makes another sandbox for one that was lost, and brings it to the state of the chain. */
+  rebuildSandbox(input: RebuildSandboxInput): Promise<RebuildSandboxResult>;
+  /** Whether anybody can still reach a sandbox's host. */
+  locateSandbox(input: LocateSandboxInput): Promise<'there' | 'lost'>;
   think(input: ThinkInput): Promise<ThinkResult>;
   act(input: ActInput): Promise<ActResult>;
   answerPrompts(input: AnswerPromptsInput): Promise<AnswerPromptsResult>;
@@ -58,6 +62,8 @@ export interface WorkflowLimits {
   readonly create_timeout: number;
   /** An iteration is one activity; absent (runs of old, or queues of their own for models): the model and the code apart. */
   readonly whole_turns?: true;
+  /** A sandbox that is lost is made again; absent in runs of old. */
+  readonly rebuild?: true;
 }
 
 export interface PreparedRun {
@@ -109,6 +115,27 @@ export interface CreateSandboxInput extends OfRun {
   readonly generation: number;
 }
 
+export interface RebuildSandboxInput extends OfRun {
+  readonly task: TaskReference;
+  /** Of the new sandbox. */
+  readonly generation: number;
+  readonly lost: SandboxName;
+  /** For a person and the model. */
+  readonly reason: string;
+}
+
+export interface RebuildSandboxResult {
+  readonly sandbox: SandboxName;
+  readonly head: string;
+  /** Calls of the block that was running whose answers are in the chain: they are given again from there. */
+  readonly answered?: readonly string[];
+}
+
+export interface LocateSandboxInput extends OfRun {
+  readonly sandbox: SandboxName;
+  readonly taskQueue: string;
+}
+
 export interface ThinkInput extends OfRun {
   /** Head of the chain; for an agent's first turn its task, from which the chain is begun. */
   readonly head: string | TaskReference;
@@ -130,6 +157,7 @@ export interface BeginInput extends OfRun {
 export interface BeginResult {
   readonly sandbox?: SandboxName;
   readonly turns?: number;
+  readonly block?: number;
   readonly reply?: ThinkResult;
   /** Why there is no reply, or none to the next turn. */
   readonly refusal?: Refusal;
@@ -157,6 +185,8 @@ export interface TurnInput extends OfRun {
 export interface TurnResult {
   /** Turns taken. Default: 1. */
   readonly turns?: number;
+  /** Number of the last block that was run before the last reply. Default: the input's. */
+  readonly block?: number;
   /** The last reply, with the usage of all. */
   readonly reply: ThinkResult;
   /** Absent where there is no code, or where running it failed: `act` tries again. */
@@ -202,6 +232,8 @@ export type ActResult =
       readonly block: number;
       /** FINAL was called: the agent has been closed on the spot. */
       readonly final?: CloseAgentResult;
+      /** The interpreter ended, and the variables with it. */
+      readonly lost?: true;
     }
   | {
       readonly kind: 'calls';

@@ -1,12 +1,13 @@
 import type { BlockResult } from './kernel-protocol.ts';
 import type { RunConfig } from './config.ts';
+import type { SandboxName } from './sandbox.ts';
 import { addUsage, NO_USAGE, type Usage } from './usage.ts';
 
 /**
  * The trajectory of an agent is a chain of these records, each naming its parent by hash: one hash is an agent's
  * whole state. Records are stored as canonical JSON and never change; a new shape of a kind gets a new `v`.
  */
-export type ChainRecord = TaskRecord | ReplyRecord | AnswersRecord | BlockRecord | EndRecord;
+export type ChainRecord = TaskRecord | ReplyRecord | AnswersRecord | BlockRecord | RebuildRecord | EndRecord;
 
 interface RecordBase {
   readonly v: 1;
@@ -123,6 +124,25 @@ export interface BlockRecord extends RecordBase {
   readonly full?: { readonly stdout?: string; readonly stderr?: string };
 }
 
+/** The agent's sandbox was lost, or the variables in it, and a new one made: the blocks before this record ran again. */
+export interface RebuildRecord extends RecordBase {
+  readonly kind: 'rebuild';
+  /** Of the new sandbox. */
+  readonly generation: number;
+  readonly sandbox: SandboxName;
+  readonly reason: string;
+  /** Numbers of the blocks that ran again. */
+  readonly repeated: readonly number[];
+  /** Blocks that had been ended from outside and did not run again. */
+  readonly left_out: readonly number[];
+  /** What was not as before, one phrase each. */
+  readonly differences: readonly string[];
+  /** The one line that the model is told. */
+  readonly note: string;
+  /** Seconds. */
+  readonly execution_time: number;
+}
+
 export type AgentStatus = 'completed' | 'cancelled' | 'failed';
 
 export interface EndRecord extends RecordBase {
@@ -216,7 +236,7 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
 }
 
-const KINDS = new Set(['task', 'reply', 'answers', 'block', 'end']);
+const KINDS = new Set(['task', 'reply', 'answers', 'block', 'rebuild', 'end']);
 
 /** @throws Error naming what is wrong when the value is not a record that this version knows. */
 export function checkedRecord(value: unknown): ChainRecord {

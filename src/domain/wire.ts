@@ -22,7 +22,8 @@ export type WireLimits = readonly [
   on_error: 'pause' | 'fail',
   max_depth?: number | null,
   max_cost?: number | null,
-  whole_turns?: 1,
+  whole_turns?: 1 | 0,
+  rebuild?: 1,
 ];
 
 /** What an agent and all below it did. */
@@ -73,6 +74,8 @@ export function packLimits(limits: WorkflowLimits): WireLimits {
   const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, max_depth, max_cost } =
     limits;
   const always = [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error] as const;
+  const whole = limits.whole_turns === true ? 1 : 0;
+  if (limits.rebuild === true) return [...always, max_depth ?? null, max_cost ?? null, whole, 1];
   if (limits.whole_turns === true) return [...always, max_depth ?? null, max_cost ?? null, 1];
   if (max_cost !== undefined) return [...always, max_depth ?? null, max_cost];
   return max_depth === undefined ? always : [...always, max_depth];
@@ -80,7 +83,7 @@ export function packLimits(limits: WorkflowLimits): WireLimits {
 
 export function unpackLimits(wire: WireLimits): WorkflowLimits {
   const [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, ...optional] = wire;
-  const [max_depth, max_cost, whole_turns] = optional;
+  const [max_depth, max_cost, whole_turns, rebuild] = optional;
   return {
     max_sandboxes,
     max_iterations,
@@ -89,6 +92,7 @@ export function unpackLimits(wire: WireLimits): WorkflowLimits {
     create_timeout,
     on_error,
     ...(whole_turns === 1 ? { whole_turns: true } : {}),
+    ...(rebuild === 1 ? { rebuild: true } : {}),
     ...(typeof max_depth === 'number' ? { max_depth } : {}),
     ...(typeof max_cost === 'number' ? { max_cost } : {}),
   };

@@ -1,6 +1,14 @@
-import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  ApplicationFailure,
+  proxyActivities,
+  TimeoutFailure,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 import type { Activities } from '../domain/contract.ts';
 import { hostTaskQueue } from '../domain/ids.ts';
+import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 
 /** Two seconds of grace beyond the worker's throttled heartbeat; a dead worker is noticed after five. */
 const HEARTBEAT = '5s';
@@ -35,7 +43,7 @@ export function firstTurn(summary: string): Pick<Activities, 'begin'> {
 /** Work of the run itself, on any worker. */
 export function runActivities(
   options: ActivityOptions = {},
-): Pick<Activities, 'prepareInvestigation' | 'recordOutcome' | 'createSandbox'> {
+): Pick<Activities, 'prepareInvestigation' | 'recordOutcome' | 'createSandbox' | 'rebuildSandbox' | 'locateSandbox'> {
   return proxyActivities<Activities>({
     startToCloseTimeout: LONGEST,
     heartbeatTimeout: HEARTBEAT,
@@ -44,17 +52,50 @@ export function runActivities(
   });
 }
 
-/** Work in a sandbox: on its host's own queue when it lives on one. */
-export function sandboxActivities(
-  where: { taskQueue: string; host: string | undefined },
+/** How long a host's queue may leave work lying before somebody asks whether the host is still there. */
+const UNTAKEN = '30s';
+
+export interface InSandbox {
+  readonly execution: string;
+  readonly taskQueue: string;
+  readonly sandbox: SandboxName | undefined;
+  /** Whether a host that is gone is noticed; else its work waits for it. */
+  readonly locates: boolean;
+}
+
+/**
+ * Work in a sandbox: on its host's own queue when it lives on one.
+ *
+ * @throws ApplicationFailure `Sandbox.Lost` when the host is gone
+ */
+export async function inSandbox<T>(
+  { execution, taskQueue, sandbox, locates }: InSandbox,
   options: ActivityOptions,
-): Pick<Activities, 'turn' | 'act' | 'closeAgent'> {
-  return proxyActivities<Activities>({
-    ...(where.host === undefined ? {} : { taskQueue: hostTaskQueue(where.taskQueue, where.host) }),
+  work: (activities: Pick<Activities, 'turn' | 'act' | 'closeAgent'>) => Promise<T>,
+): Promise<T> {
+  const host = sandbox === undefined ? undefined : parseHandle(sandbox).host;
+  const activities = proxyActivities<Activities>({
+    ...(host === undefined ? {} : { taskQueue: hostTaskQueue(taskQueue, host) }),
+    ...(host === undefined || !locates ? {} : { scheduleToStartTimeout: UNTAKEN }),
     startToCloseTimeout: LONGEST,
     heartbeatTimeout: HEARTBEAT,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: RETRY,
     ...options,
   });
+  for (;;) {
+    try {
+      return await work(activities);
+    } catch (error) {
+      if (sandbox === undefined || !isUntaken(error)) throw error;
+      const { locateSandbox } = runActivities({ summary: `look for the host ${host}` });
+      if ((await locateSandbox({ execution, sandbox, taskQueue })) === 'there') continue;
+      throw ApplicationFailure.nonRetryable(`The host ${host} is gone, and the sandbox with it.`, 'Sandbox.Lost');
+    }
+  }
+}
+
+function isUntaken(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
 }

@@ -2,7 +2,7 @@ import type { AgentInput, Refusal, TaskReference, WorkflowLimits } from '../doma
 import type { AgentState } from '../domain/messages.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { LeaseHolder } from './lease-holder.ts';
-import type { OwnSandbox } from './own-sandbox.ts';
+import type { LossLimit, OwnSandbox } from './own-sandbox.ts';
 import type { Persistence } from './persistence.ts';
 import type { Spending } from './spending.ts';
 import type { SubAgents } from './sub-agents.ts';
@@ -18,6 +18,7 @@ export interface AgentRun {
   readonly persistence: Persistence;
   readonly spending: Spending;
   readonly sandbox: OwnSandbox;
+  readonly losses: LossLimit;
   readonly progress: Progress;
 }
 

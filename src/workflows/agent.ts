@@ -6,17 +6,17 @@ import {
   setWorkflowOptions,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ActResult, AgentInput, AgentResult, CloseAgentResult } from '../domain/contract.ts';
+import type { ActResult, AgentInput, AgentResult, CloseAgentInput, CloseAgentResult } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { statusQuery, type AgentState, type LeaseRecall } from '../domain/messages.ts';
 import { answerUsage, type AgentStatus, type AnswerSource } from '../domain/records.ts';
-import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
+import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { packLease, packTotals, unpackLease, unpackLimits } from '../domain/wire.ts';
-import { sandboxActivities } from './activities.ts';
+import { inSandbox } from './activities.ts';
 import type { AgentRun, Progress } from './agent-run.ts';
 import { runBlocks } from './blocks.ts';
-import { ownSandbox } from './own-sandbox.ts';
+import { createLossLimit, ownSandbox } from './own-sandbox.ts';
 import { askForBestAnswer, takeTurn } from './take-turn.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import { createLeaseHolder, type Recalled } from './lease-holder.ts';
@@ -85,10 +85,11 @@ function begin(input: AgentInput): AgentRun {
     children: subAgents.working,
   }));
   const spending = createSpending(leases, limits.max_cost);
-  const sandbox = ownSandbox(input, limits);
+  const sandbox = ownSandbox(input, limits, leases);
   // Made while the model thinks.
   if (limits.whole_turns !== true) sandbox.made().catch(() => undefined); // Its failure is met where it is awaited.
-  return { input, limits, id, taskQueue, leases, subAgents, persistence, spending, sandbox, progress };
+  const losses = createLossLimit();
+  return { input, limits, id, taskQueue, leases, subAgents, persistence, spending, sandbox, losses, progress };
 }
 
 /** The loop. Returns where the answer comes from. */
@@ -101,6 +102,7 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
     if (turn === 'too long') break;
     const { reply, acted, turns: taken = 1 } = turn;
     progress.iteration += taken - 1;
+    progress.block = turn.block ?? progress.block;
     if (taken > 1) withoutCode = 0;
     progress.refusal = turn.refusal;
     if (reply.blocks === 0) {
@@ -126,12 +128,14 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
 /** Returns what closing gave when the code called FINAL. */
 async function runCode(run: AgentRun, acted: ActResult | undefined): Promise<CloseAgentResult | undefined> {
   const { progress, leases, subAgents, persistence, spending, input } = run;
-  const sandbox = await run.sandbox.made();
+  await run.sandbox.made();
   progress.state = 'running';
   const result = await runBlocks({
     execution: input.execution,
     taskQueue: run.taskQueue,
-    sandbox,
+    sandbox: run.sandbox,
+    rebuilds: run.limits.rebuild === true,
+    losses: run.losses,
     head: progress.head as string,
     iteration: progress.iteration,
     block: progress.block,
@@ -149,7 +153,18 @@ async function runCode(run: AgentRun, acted: ActResult | undefined): Promise<Clo
   });
   progress.head = result.head;
   progress.block = result.block;
+  if (result.lost === true && run.limits.rebuild === true) await rebuildVariables(run);
   return result.final;
+}
+
+/** The interpreter ended by its own code; where it cannot be made again the agent goes on without its variables. */
+async function rebuildVariables(run: AgentRun): Promise<void> {
+  try {
+    const { head } = await run.sandbox.rebuild('The interpreter ended while its code ran.');
+    run.progress.head = head;
+  } catch (error) {
+    if (isCancelled(error)) throw error;
+  }
 }
 
 function endingOf(error: unknown): Ending {
@@ -176,7 +191,7 @@ async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
     agents: 1,
     depth: agentDepth(id),
     iterations: progress.iteration,
-    sandboxes: handle === undefined ? 0 : 1,
+    sandboxes: run.sandbox.count,
   };
   const { balance } = leases;
   return {
@@ -195,21 +210,40 @@ const CLEAN_UP = '60s';
 const WAIT_FOR_SUB_AGENTS = 6000;
 
 async function close(run: AgentRun, ending: Ending, handle: SandboxName | undefined): Promise<CloseAgentResult> {
-  const { input, progress, taskQueue } = run;
+  const { input, taskQueue, limits } = run;
   const limit = ending.status === 'cancelled' ? { scheduleToCloseTimeout: CLEAN_UP } : {};
+  const options = { summary: `end: ${ending.status}`, ...limit };
+  let sandbox = handle;
+  for (;;) {
+    const where = { execution: input.execution, taskQueue, sandbox, locates: limits.rebuild === true };
+    const closing = closingInput(run, ending, sandbox);
+    try {
+      return await inSandbox(where, options, (activities) => activities.closeAgent(closing));
+    } catch (error) {
+      const reason = failureMessage(error);
+      if (failureType(error) !== 'Sandbox.Lost' || sandbox === undefined)
+        return { notes: [`The end could not be recorded: ${reason}`] };
+      // There is a patch to be taken; without it the rest is recorded all the same.
+      sandbox = ending.status === 'completed' ? await rebuiltForPatch(run, reason) : undefined;
+    }
+  }
+}
+
+function closingInput(run: AgentRun, ending: Ending, sandbox: SandboxName | undefined): CloseAgentInput {
+  return {
+    execution: run.input.execution,
+    head: run.progress.head,
+    ...(sandbox === undefined ? {} : { sandbox }),
+    status: ending.status,
+    source: ending.source,
+    ...(ending.error === undefined ? {} : { error: ending.error }),
+  };
+}
+
+async function rebuiltForPatch(run: AgentRun, reason: string): Promise<SandboxName | undefined> {
   try {
-    return await sandboxActivities(
-      { taskQueue, host: handle === undefined ? undefined : parseHandle(handle).host },
-      { summary: `end: ${ending.status}`, ...limit },
-    ).closeAgent({
-      execution: input.execution,
-      head: progress.head,
-      ...(handle === undefined ? {} : { sandbox: handle }),
-      status: ending.status,
-      source: ending.source,
-      ...(ending.error === undefined ? {} : { error: ending.error }),
-    });
-  } catch (error) {
-    return { notes: [`The end could not be recorded: ${failureMessage(error)}`] };
+    return (await run.sandbox.rebuild(reason)).sandbox;
+  } catch {
+    return undefined;
   }
 }

@@ -1,9 +1,12 @@
-import { CancellationScope, condition } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type { ActResult, BlockStep, CloseAgentResult, PendingCall } from '../domain/contract.ts';
 import type { RecordedAnswer } from '../domain/records.ts';
-import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
+import type { SandboxName } from '../domain/sandbox.ts';
 import { packAnswer, unpackCall } from '../domain/wire.ts';
-import { sandboxActivities } from './activities.ts';
+import { inSandbox } from './activities.ts';
+import { failureMessage, failureType } from './failure-type.ts';
+import { createOpenCalls, type OpenCalls } from './open-calls.ts';
+import type { LossLimit, OwnSandbox } from './own-sandbox.ts';
 
 /** Milliseconds between looks at code that computes while it has calls open: doubled each time, up to the longest. */
 const FIRST_LOOK = 500;
@@ -12,7 +15,10 @@ const LONGEST_LOOK = 30_000;
 export interface BlocksInput {
   readonly execution: string;
   readonly taskQueue: string;
-  readonly sandbox: SandboxName;
+  readonly sandbox: OwnSandbox;
+  /** Whether a sandbox that is lost is made again. */
+  readonly rebuilds: boolean;
+  readonly losses: LossLimit;
   readonly head: string;
   readonly iteration: number;
   /** Number of the last block run. */
@@ -29,25 +35,28 @@ export interface BlocksResult {
   readonly block: number;
   /** FINAL was called, and the agent closed. */
   readonly final?: CloseAgentResult;
+  /** The interpreter ended, and the variables with it. */
+  readonly lost?: true;
 }
 
 /** Runs the code of a reply to its end, answering its calls: each answer goes back as soon as it is there. */
 export async function runBlocks(input: BlocksInput): Promise<BlocksResult> {
   const step: BlockStep = { index: 0, block: input.block + 1, cursor: 0 };
-  const first = input.acted ?? (await act(input, input.head, step, []));
+  const calls = createOpenCalls(input.answer);
+  const first = input.acted ?? (await act(input, { head: input.head, step }, calls));
   const result =
-    first.kind === 'done' ? first : await CancellationScope.cancellable(() => answerUntilDone(input, first));
+    first.kind === 'done' ? first : await CancellationScope.cancellable(() => answerUntilDone(input, first, calls));
   return {
     head: result.head,
     block: result.block,
     ...(result.final === undefined ? {} : { final: result.final }),
+    ...(result.lost === undefined ? {} : { lost: result.lost }),
   };
 }
 
 type Done = Extract<ActResult, { kind: 'done' }>;
 
-async function answerUntilDone(input: BlocksInput, first: ActResult): Promise<Done> {
-  const calls = createOpenCalls(input.answer);
+async function answerUntilDone(input: BlocksInput, first: ActResult, calls: OpenCalls): Promise<Done> {
   let look = FIRST_LOOK;
   let result = first;
   try {
@@ -56,9 +65,9 @@ async function answerUntilDone(input: BlocksInput, first: ActResult): Promise<Do
       input.onWaiting(true);
       await (result.waiting ? calls.anyAnswered() : calls.anyAnswered(look));
       input.onWaiting(false);
-      const answered = calls.takeAnswered();
-      look = answered.length > 0 ? FIRST_LOOK : Math.min(LONGEST_LOOK, look * 2);
-      result = await act(input, result.head, result.step, answered);
+      const answered = calls.hasAnswered;
+      look = answered ? FIRST_LOOK : Math.min(LONGEST_LOOK, look * 2);
+      result = await act(input, result, calls);
     }
     return result;
   } finally {
@@ -67,62 +76,42 @@ async function answerUntilDone(input: BlocksInput, first: ActResult): Promise<Do
   }
 }
 
-function act(
+/** Brings the answers that are there, and lets the block go on; in another sandbox when the one it ran in is lost. */
+async function act(
   input: BlocksInput,
-  head: string,
-  step: BlockStep,
+  { head, step: from }: { readonly head: string; readonly step: BlockStep },
+  calls: OpenCalls,
+): Promise<ActResult> {
+  let step = from;
+  for (;;) {
+    const sandbox = await input.sandbox.made();
+    const answered = calls.takeAnswered();
+    try {
+      return await actOnce(input, { sandbox, head, step }, answered);
+    } catch (error) {
+      if (!input.rebuilds || failureType(error) !== 'Sandbox.Lost') throw error;
+      const reason = failureMessage(error);
+      // Code that had begun to wait did not end its sandbox.
+      if (step.cursor === 0) input.losses.count(step.block, reason);
+      const rebuilt = await input.sandbox.rebuild(reason);
+      calls.startAgain(answered, rebuilt.answered ?? []);
+      step = { ...step, cursor: 0 };
+    }
+  }
+}
+
+function actOnce(
+  input: BlocksInput,
+  where: { readonly sandbox: SandboxName; readonly head: string; readonly step: BlockStep },
   answered: readonly RecordedAnswer[],
 ): Promise<ActResult> {
-  const { execution, sandbox, iteration, taskQueue } = input;
+  const { execution, iteration, taskQueue, rebuilds } = input;
+  const { sandbox, head, step } = where;
   const what =
     answered.length === 0 ? `run block ${step.block}` : `${answered.length} answer${answered.length === 1 ? '' : 's'}`;
   const summary = `iteration ${iteration}: ${what}`;
   const answers = answered.length === 0 ? {} : { answers: answered.map(packAnswer) };
-  return sandboxActivities({ taskQueue, host: parseHandle(sandbox).host }, { summary }).act({
-    execution,
-    sandbox,
-    head,
-    step,
-    ...answers,
-  });
-}
-
-interface OpenCalls {
-  readonly open: number;
-  add(calls: readonly PendingCall[]): void;
-  /** Resolves when an answer is there, or after `milliseconds`. @throws what answering a call threw: a cancellation */
-  anyAnswered(milliseconds?: number): Promise<void>;
-  takeAnswered(): RecordedAnswer[];
-}
-
-function createOpenCalls(answer: (call: PendingCall) => Promise<RecordedAnswer>): OpenCalls {
-  const answered: RecordedAnswer[] = [];
-  let open = 0;
-  let failure: { readonly error: unknown } | undefined;
-  const ready = (): boolean => answered.length > 0 || failure !== undefined;
-  return {
-    get open() {
-      return open;
-    },
-    add(calls) {
-      for (const call of calls) {
-        open += 1;
-        answer(call).then(
-          (result) => {
-            open -= 1;
-            answered.push(result);
-          },
-          (error: unknown) => {
-            open -= 1;
-            failure ??= { error };
-          },
-        );
-      }
-    },
-    async anyAnswered(milliseconds) {
-      await (milliseconds === undefined ? condition(ready) : condition(ready, milliseconds));
-      if (failure !== undefined) throw failure.error;
-    },
-    takeAnswered: () => answered.splice(0),
-  };
+  return inSandbox({ execution, taskQueue, sandbox, locates: rebuilds }, { summary }, (activities) =>
+    activities.act({ execution, sandbox, head, step, ...answers }),
+  );
 }

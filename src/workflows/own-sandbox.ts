@@ -1,25 +1,56 @@
-import { ActivityCancellationType } from '@temporalio/workflow';
-import type { AgentInput, WorkflowLimits } from '../domain/contract.ts';
+import { ActivityCancellationType, ApplicationFailure } from '@temporalio/workflow';
+import type { AgentInput, RebuildSandboxResult, WorkflowLimits } from '../domain/contract.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { runActivities } from './activities.ts';
+import type { LeaseHolder } from './lease-holder.ts';
 
-/** An agent's sandbox, made when it is needed. */
+/** An agent's sandbox, made when it is needed and made again when it is lost. */
 export interface OwnSandbox {
   /** Once it is known to be there. */
   readonly name: SandboxName | undefined;
+  /** How many were made. */
+  readonly count: number;
   set(name: SandboxName): void;
   /** Makes it, unless that is done or under way. Its failure is the agent's. */
   made(): Promise<SandboxName>;
   /** Once it is made, or has failed; at once where nobody began to make it. */
   settled(): Promise<SandboxName | undefined>;
+  /**
+   * Makes another one for the one that was lost, in the same state.
+   *
+   * @throws ApplicationFailure `Sandbox.Lost` when that cannot be.
+   */
+  rebuild(reason: string): Promise<RebuildSandboxResult>;
 }
 
-export function ownSandbox(input: AgentInput, limits: WorkflowLimits): OwnSandbox {
+export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: LeaseHolder): OwnSandbox {
   let name: SandboxName | undefined;
   let making: Promise<SandboxName> | undefined;
+  let generation = 0;
+
+  async function makeAgain(reason: string, lost: SandboxName): Promise<RebuildSandboxResult> {
+    const { sandboxes } = await leases.take({ sandboxes: 1 });
+    if (sandboxes === 0) {
+      throw ApplicationFailure.nonRetryable(
+        `${reason} It was not made again: the sandbox budget is used up (rlm.max_sandboxes: ${limits.max_sandboxes} for the whole run).`,
+        'Sandbox.Lost',
+      );
+    }
+    generation += 1;
+    const activities = runActivities({
+      summary: `make the sandbox again (${generation})`,
+      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    });
+    const { execution, task } = input;
+    return activities.rebuildSandbox({ execution, task, generation, lost, reason });
+  }
+
   return {
     get name() {
       return name;
+    },
+    get count() {
+      return name === undefined ? 0 : generation + 1;
     },
     set(made) {
       name = made;
@@ -40,5 +71,31 @@ export function ownSandbox(input: AgentInput, limits: WorkflowLimits): OwnSandbo
       return making;
     },
     settled: async () => making?.catch(() => undefined),
+    async rebuild(reason) {
+      const rebuilt = await makeAgain(reason, await this.made());
+      this.set(rebuilt.sandbox);
+      return rebuilt;
+    },
+  };
+}
+
+/** What the model wrote may have ended its own sandbox: one that dies twice at the same block is not made a third time. */
+export interface LossLimit {
+  /** @throws ApplicationFailure `Sandbox.Lost` the second time in a row */
+  count(block: number, reason: string): void;
+}
+
+export function createLossLimit(): LossLimit {
+  let last: number | undefined;
+  return {
+    count(block, reason) {
+      if (last === block) {
+        throw ApplicationFailure.nonRetryable(
+          `The sandbox was lost twice while block ${block} ran: it seems to end it. ${reason}`,
+          'Sandbox.Lost',
+        );
+      }
+      last = block;
+    },
   };
 }

@@ -1,8 +1,8 @@
 import { ApplicationFailure, sleep } from '@temporalio/workflow';
-import type { TurnResult } from '../domain/contract.ts';
-import { parseHandle } from '../domain/sandbox.ts';
+import type { TurnResult, WorkflowLimits } from '../domain/contract.ts';
+import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage } from '../domain/usage.ts';
-import { firstTurn, modelActivities, sandboxActivities } from './activities.ts';
+import { firstTurn, inSandbox, modelActivities } from './activities.ts';
 import type { AgentRun } from './agent-run.ts';
 import { failureType } from './failure-type.ts';
 
@@ -10,9 +10,7 @@ import { failureType } from './failure-type.ts';
 export async function takeTurn(run: AgentRun): Promise<TurnResult | 'too long'> {
   const { progress, input, limits, sandbox } = run;
   const { execution } = input;
-  const { head, iteration, block } = progress;
-  // What is paid for call by call is asked for turn by turn.
-  const last = limits.max_cost === undefined ? { last: limits.max_iterations } : {};
+  const { head, iteration } = progress;
   let attempts = 0;
   return paid(run, async () => {
     const { refusal: met } = progress;
@@ -20,14 +18,12 @@ export async function takeTurn(run: AgentRun): Promise<TurnResult | 'too long'> 
     if (met !== undefined) throw ApplicationFailure.nonRetryable(met.message, met.type);
     const summary = `iteration ${iteration}: ask the model`;
     if (limits.whole_turns === true && sandbox.name !== undefined && typeof head === 'string') {
-      const where = { taskQueue: run.taskQueue, host: parseHandle(sandbox.name).host };
-      const whole = sandboxActivities(where, { summary: `${summary}, run its code` });
-      return whole.turn({ execution, sandbox: sandbox.name, head, iteration, block, ...last });
+      return wholeTurn(run, { summary: `${summary}, run its code`, sandbox: sandbox.name, head });
     }
     if (limits.whole_turns === true && iteration === 1 && attempts === 0) {
       attempts = 1;
       const first = firstTurn(`${summary}, run its code`);
-      const begun = await first.begin({ execution, task: input.task, head, ...last });
+      const begun = await first.begin({ execution, task: input.task, head, ...lastTurn(limits) });
       const { sandbox: name, ...turn } = begun;
       const { refusal } = turn;
       if (name !== undefined) sandbox.set(name);
@@ -39,6 +35,24 @@ export async function takeTurn(run: AgentRun): Promise<TurnResult | 'too long'> 
     const asked = { execution, head, iteration, purpose: 'turn' as const, ...(attempts === 0 ? {} : { attempts }) };
     return { reply: await modelActivities(summary).think(asked) };
   });
+}
+
+/** In the sandbox that the agent has; what it gives is thrown away when that is lost while the model is asked. */
+async function wholeTurn(
+  run: AgentRun,
+  { summary, sandbox, head }: { readonly summary: string; readonly sandbox: SandboxName; readonly head: string },
+): Promise<TurnResult> {
+  const { input, limits, progress, taskQueue } = run;
+  const { iteration, block } = progress;
+  const where = { execution: input.execution, taskQueue, sandbox, locates: limits.rebuild === true };
+  return inSandbox(where, { summary }, (activities) =>
+    activities.turn({ execution: input.execution, sandbox, head, iteration, block, ...lastTurn(limits) }),
+  );
+}
+
+/** What is paid for call by call is asked for turn by turn. */
+function lastTurn({ max_cost, max_iterations }: WorkflowLimits): { readonly last?: number } {
+  return max_cost === undefined ? { last: max_iterations } : {};
 }
 
 /** The closing question, when there are no turns left. */

@@ -446,21 +446,20 @@ describe.concurrent('code that misbehaves', () => {
     await model.close();
   });
 
-  it('is killed when it does not react, and the model is told what is lost', async () => {
+  it('is killed when it does not react; what it did is undone, what was before is not', async () => {
     const model = await world.startModel({
       scripts: forTask('deaf', [
-        withCode(
-          'x = 41\nopen("kept", "w").write("k")\nimport signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass',
-        ),
+        withCode('x = 41\nopen("kept", "w").write("k")'),
+        withCode('y = 1\nimport signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass'),
         ({ last }) =>
           withCode(
-            `FINAL(["x" in globals(), open("kept").read(), task, ${last.includes('files are kept') ? 'True' : 'False'}])`,
+            `FINAL([x, "y" in globals(), open("kept").read(), task, ${last.includes('is undone') ? 'True' : 'False'}])`,
           ),
       ]),
     });
     const config = { sandbox: { block_timeout: 1 } };
     const outcome = await world.run({ id: 'deaf', prompt: 'deaf', model, config });
-    expect(outcome).toMatchObject({ status: 'completed', answer: '[false,"k","deaf",true]' });
+    expect(outcome).toMatchObject({ status: 'completed', answer: '[41,false,"k","deaf",true]' });
     await model.close();
   });
 
@@ -574,7 +573,9 @@ describe.concurrent('code that misbehaves', () => {
   });
 });
 
-describe.concurrent('a sandbox that is lost', () => {
+describe.concurrent('a sandbox that is lost and not made again', () => {
+  const config = { sandbox: { max_rebuilds: 0 } };
+
   it('in the middle of a block ends its agent with what is known', async () => {
     const model = await world.startModel({
       scripts: [
@@ -585,7 +586,7 @@ describe.concurrent('a sandbox that is lost', () => {
         prompts(() => 'ok'),
       ],
     });
-    const handle = await world.start({ id: 'lost', prompt: 'lose it', model });
+    const handle = await world.start({ id: 'lost', prompt: 'lose it', model, config });
     await model.when(({ task, outcome }) => task === 'now' && outcome === 'answered');
     await world.killSandbox('lost', '0');
     const outcome = await handle.result();
@@ -616,7 +617,7 @@ describe.concurrent('a sandbox that is lost', () => {
         },
       ],
     });
-    const outcome = await world.run({ id: 'lost-child', prompt: 'parent of the lost', model });
+    const outcome = await world.run({ id: 'lost-child', prompt: 'parent of the lost', model, config });
     expect(await world.answer(outcome)).toEqual([
       'steady 1',
       expect.stringMatching(

@@ -78,13 +78,16 @@ export function shortenConversation(messages: readonly Message[], characters: nu
 interface Turn {
   readonly reply: ReplyRecord;
   readonly blocks: readonly BlockRecord[];
+  /** What happened beside the code. */
+  readonly notes: readonly string[];
 }
 
 function groupByReply(records: readonly ChainRecord[]): Turn[] {
-  const turns: { reply: ReplyRecord; blocks: BlockRecord[] }[] = [];
+  const turns: { reply: ReplyRecord; blocks: BlockRecord[]; notes: string[] }[] = [];
   for (const record of records) {
-    if (record.kind === 'reply') turns.push({ reply: record, blocks: [] });
+    if (record.kind === 'reply') turns.push({ reply: record, blocks: [], notes: [] });
     else if (record.kind === 'block') turns.at(-1)?.blocks.push(record);
+    else if (record.kind === 'rebuild') turns.at(-1)?.notes.push(record.note);
   }
   return turns;
 }
@@ -106,7 +109,11 @@ function nextTurn(turn: Turn, run: RunSpecification): string {
 }
 
 /** What the model is told came of its reply. */
-function observation({ reply, blocks }: Turn, run: RunSpecification): string {
+function observation(turn: Turn, run: RunSpecification): string {
+  return [cameOf(turn, run), ...turn.notes.map((note) => `(${note})`)].join('\n\n');
+}
+
+function cameOf({ reply, blocks }: Turn, run: RunSpecification): string {
   if (reply.finish_reason === 'length') return ASK_FOR_SHORTER;
   const written = codeBlocks(reply.text).length;
   if (written === 0) return ASK_FOR_CODE;
