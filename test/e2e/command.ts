@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory as userCacheDirectory } from '../../src/config/directories.ts';
-import { createLocalProvider } from '../../src/sandbox/local/index.ts';
 import { defaultDatabaseFile, stopDevServer } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
+import { openPlace, placeByEnvironment, type PlaceName } from './places.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -18,6 +18,8 @@ export interface Desk {
   /** Starts `rlm ...` in a process group of its own. */
   start(args: readonly string[], env?: NodeJS.ProcessEnv): RunningCommand;
   run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Finished>;
+  /** What a `config.yaml` must hold for its sandboxes. */
+  readonly settings: { readonly sandbox: Readonly<Record<string, unknown>> };
   /** Sandboxes that exist, and processes that belong to this desk's state folder. */
   leftovers(): Promise<string[]>;
   close(): Promise<void>;
@@ -38,8 +40,10 @@ export interface Finished {
   readonly stderr: string;
 }
 
-export async function createDesk(): Promise<Desk> {
+/** @param sandboxes where they are; default: on this host, unless the environment says otherwise. */
+export async function createDesk(sandboxes: PlaceName = placeByEnvironment()): Promise<Desk> {
   const folder = mkdtempSync(join(tmpdir(), 'rlm-desk-'));
+  const place = await openPlace(sandboxes, folder);
   const [state, cache] = [join(folder, 'state'), join(folder, 'cache')];
   mkdirSync(cache, { recursive: true });
   const temporal = await findTemporalCli({ cacheDirectory: userCacheDirectory(process.env), env: process.env });
@@ -50,6 +54,7 @@ export async function createDesk(): Promise<Desk> {
     DURABLE_RLM_CACHE: cache,
     LLM_API_KEY: 'key-of-the-tests',
     NO_COLOR: '1',
+    ...place.environment,
   };
   const commands = new Set<RunningCommand>();
 
@@ -92,34 +97,17 @@ export async function createDesk(): Promise<Desk> {
     env,
     start,
     run: (args, extra) => start(args, extra).finished,
-    async leftovers() {
-      const provider = createLocalProvider({ stateDirectory: state, cacheDirectory: cache });
-      try {
-        const sandboxes = (await provider.list()).map(({ handle }) => `sandbox ${handle.id}`);
-        return [...sandboxes, ...processesNaming(join(state, 'sandboxes'))];
-      } finally {
-        await provider.close();
-      }
-    },
+    settings: { sandbox: place.settings },
+    leftovers: async () => [...(await place.leftovers()), ...processesNaming(join(state, 'sandboxes'))],
     async close() {
       for (const command of commands) command.kill();
       await Promise.all([...commands].map(({ finished }) => finished));
-      await destroyAll(state, cache);
+      await place.close();
       if (existsSync(defaultDatabaseFile(state)))
         await stopDevServer({ databaseFile: defaultDatabaseFile(state), force: true });
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** What a test that failed has left. */
-async function destroyAll(stateDirectory: string, cacheDirectory: string): Promise<void> {
-  const provider = createLocalProvider({ stateDirectory, cacheDirectory });
-  try {
-    for (const { handle } of await provider.list()) await provider.destroy(handle);
-  } finally {
-    await provider.close();
-  }
 }
 
 /** Command lines of the processes that name a path. */

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { pauseMessage, resumeMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type Step } from '../../src/testing/index.ts';
-import { createWorld, processesWith, type World } from './world.ts';
+import { processesWith } from './places.ts';
+import { createWorld, type World } from './world.ts';
 
 /** At its deadline a run ends with what it has, and leaves nothing. */
 vi.setConfig({ testTimeout: 90_000 });

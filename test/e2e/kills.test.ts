@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import type { Checkpoint } from '../../src/activities/dependencies.ts';
 import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
 import { startScriptedModel, type PlannedKill, type ScriptedModel } from '../../src/testing/index.ts';
@@ -39,7 +40,8 @@ beforeAll(async () => {
   }
   commit = git(repository, 'rev-parse', 'HEAD').trim();
   model = await startScriptedModel({ scripts: fortyOneAgents, latencyMs: 200 });
-  writeFileSync(join(desk.folder, 'config.yaml'), `model:\n  name: openai/scripted\n  base_url: ${model.url}\n`);
+  const config = { ...desk.settings, model: { name: 'openai/scripted', base_url: model.url } };
+  writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
 }, 120_000);
 
 afterAll(async () => {

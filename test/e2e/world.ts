@@ -1,24 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
-import { kill, untilEnded } from '../../src/sandbox/host/processes.ts';
-import { createLocalProvider } from '../../src/sandbox/local/index.ts';
-import type { SandboxRecord } from '../../src/sandbox/local/records.ts';
-import type { SandboxProvider } from '../../src/sandbox/provider.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
@@ -26,6 +12,7 @@ import { connect, embeddedTarget, type TemporalConnection } from '../../src/temp
 import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
 import { startScriptedModel, type ScriptedModel, type ScriptedModelOptions } from '../../src/testing/index.ts';
 import { createRlmWorker, type RlmWorker, type WorkerOptions } from '../../src/worker.ts';
+import { openPlace, placeByEnvironment, type Place, type PlaceName } from './places.ts';
 
 /** A real server, worker and repository in a folder of their own, and a scripted model over real HTTP. */
 export interface World {
@@ -41,7 +28,7 @@ export interface World {
   start(input: StartInput): Promise<WorkflowHandle>;
   run(input: StartInput): Promise<RunOutcome>;
   agents(run: string): Promise<AgentReference[]>;
-  /** Names of the sandboxes that exist on this host. */
+  /** Names of the sandboxes that exist. */
   sandboxes(): Promise<string[]>;
   /** Whatever there still is of a run's sandboxes: records, files, and processes by their command lines. */
   leftovers(run?: string): Promise<string[]>;
@@ -69,8 +56,10 @@ export interface StartInput {
 
 export const TASK_QUEUE = 'durable-rlm';
 
-export async function createWorld(): Promise<World> {
+/** @param sandboxes where they are; default: on this host, unless the environment says otherwise. */
+export async function createWorld(sandboxes: PlaceName = placeByEnvironment()): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'rlm-e2e-'));
+  const place = await openPlace(sandboxes, folder);
   const log: string[] = [];
   const server = await startOrAttachDevServer({
     stateDirectory: join(folder, 'state'),
@@ -96,7 +85,11 @@ export async function createWorld(): Promise<World> {
       return model;
     },
     async startWorker(options = {}) {
-      const worker = await startWorker(temporal, folder, blobs, { log: (line) => log.push(line), ...options });
+      const worker = await startWorker(
+        temporal,
+        { folder, blobs, place },
+        { log: (line) => log.push(line), ...options },
+      );
       workers.push(worker);
       return worker;
     },
@@ -108,7 +101,11 @@ export async function createWorld(): Promise<World> {
           {
             repo,
             prompt,
-            config: { ...config, model: { name: 'openai/scripted', base_url: model.url, ...config?.model } },
+            config: {
+              ...config,
+              model: { name: 'openai/scripted', base_url: model.url, ...config?.model },
+              sandbox: { ...place.settings, ...config?.sandbox },
+            },
           },
         ],
       }),
@@ -120,37 +117,16 @@ export async function createWorld(): Promise<World> {
       );
       return (references as AgentReference[]).toSorted((a, b) => (a.agent < b.agent ? -1 : 1));
     },
-    sandboxes: () => withProvider(folder, async (provider) => (await provider.list()).map(({ handle }) => handle.id)),
-    async leftovers(run) {
-      const prefix = run === undefined ? '' : `rlm-${run}-`;
-      const processes = processesWith(`${sandboxTag(folder)}${prefix}`);
-      const directory = join(folder, 'state', 'sandboxes');
-      const names = existsSync(directory) ? readdirSync(directory) : [];
-      const files = names
-        .filter((name) => !name.startsWith('.') && name.startsWith(prefix))
-        .map((name) => `folder ${name}`);
-      const sandboxes = (await world.sandboxes()).filter((id) => id.startsWith(prefix));
-      return [...sandboxes, ...files, ...processes];
-    },
-    async killSandbox(run, agent) {
-      const folders = readdirSync(join(folder, 'state', 'sandboxes'));
-      const records = folders.map((name) => readRecord(join(folder, 'state', 'sandboxes', name, 'record.json')));
-      const record = records.find((found) => found?.labels.run === run && found.labels.agent === agent);
-      if (record?.running === undefined) throw new Error(`no sandbox of agent ${agent} runs`);
-      kill(record.running.child, false);
-      const alive = await untilEnded([record.running.child], 5000);
-      if (alive.length > 0) throw new Error(`sandbox ${record.id} does not end`);
-    },
+    sandboxes: () => place.sandboxes(),
+    leftovers: (run) => place.leftovers(run),
+    killSandbox: (run, agent) => place.killSandbox(run, agent),
     patch: async (outcome) =>
       outcome.patch_ref === null ? Buffer.alloc(0) : Buffer.from(await blobs.get(outcome.patch_ref)),
     answer: async ({ answer_ref }) =>
       answer_ref === null ? null : JSON.parse(Buffer.from(await blobs.get(answer_ref)).toString()),
     async close() {
       await Promise.all(workers.map((worker) => worker.shutdown()));
-      await withProvider(folder, async (provider) => {
-        // A test that failed must not leave a loop running for the rest of the day.
-        for (const { handle } of await provider.list()) await provider.destroy(handle);
-      });
+      await place.close();
       await Promise.all(models.map((model) => model.close({ check: false })));
       await temporal.close();
       await server.release({ wait: true });
@@ -160,46 +136,9 @@ export async function createWorld(): Promise<World> {
   return world;
 }
 
-async function withProvider<T>(folder: string, work: (provider: SandboxProvider) => Promise<T>): Promise<T> {
-  const provider = createLocalProvider({
-    stateDirectory: join(folder, 'state'),
-    cacheDirectory: join(folder, 'cache'),
-  });
-  try {
-    return await work(provider);
-  } finally {
-    await provider.close();
-  }
-}
-
-/** The processes of this host whose command line has the text, as `process <pid>`. */
-export function processesWith(text: string): string[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => commandLine(pid).includes(text)).map((pid) => `process ${pid}`);
-}
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-  } catch {
-    return ''; // It has ended.
-  }
-}
-
-/** Part of the command line of every process of the world's sandboxes. */
-function sandboxTag(folder: string): string {
-  const state = realpathSync(join(folder, 'state'));
-  return `/run/rlm/${createHash('sha256').update(state).digest('hex').slice(0, 12)}/`;
-}
-
-function readRecord(path: string): SandboxRecord | undefined {
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as SandboxRecord) : undefined;
-}
-
 async function startWorker(
   temporal: TemporalConnection,
-  folder: string,
-  blobs: BlobStore,
+  { folder, blobs, place }: { readonly folder: string; readonly blobs: BlobStore; readonly place: Place },
   options: Partial<WorkerOptions> & Pick<WorkerOptions, 'log'>,
 ): Promise<RlmWorker> {
   const nativeConnection = await temporal.connectWorker();
@@ -212,7 +151,7 @@ async function startWorker(
     blobs,
     stateDirectory: join(folder, 'state'),
     cacheDirectory: join(folder, 'cache'),
-    environment: { ...process.env, LLM_API_KEY: 'key-of-the-tests' },
+    environment: { ...process.env, LLM_API_KEY: 'key-of-the-tests', ...place.environment },
     ...options,
   });
   const running = (async () => {

@@ -67,8 +67,8 @@ export interface Rig {
 
 /** @param options of the control plane, such as `--minute-ms` */
 export async function startRig(...options: string[]): Promise<Rig> {
-  const state = mkdtempSync(join(tmpdir(), 'rlm-daytona-'));
-  const plane = spawn(process.execPath, [CONTROL_PLANE, '--port', '0', '--state-dir', state, ...options], {
+  const folder = mkdtempSync(join(tmpdir(), 'rlm-daytona-'));
+  const plane = spawn(process.execPath, [CONTROL_PLANE, '--port', '0', '--state-dir', folder, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const { apiUrl, apiKey, admin } = await firstLine(plane);
@@ -106,7 +106,7 @@ export async function startRig(...options: string[]): Promise<Rig> {
       const ended = once(plane, 'exit');
       plane.kill('SIGTERM');
       await ended;
-      rmSync(state, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
