@@ -14,6 +14,8 @@ export function sandboxBasis(deps: Reach, run: Pick<RunSpecification, 'config' |
     isolation: sandbox.isolation,
     ...(sandbox.python === undefined ? {} : { python: sandbox.python }),
     ...(setup === undefined ? {} : { setup }),
+    // The root has one of its own, and no more than the rest can ever be claimed.
+    pool: Math.min(sandbox.pool ?? 0, run.config.rlm.max_sandboxes - 1),
     memory_mb: sandbox.memory_mb,
     idle_timeout: sandbox.idle_timeout,
     create_timeout: createTimeout(sandbox),

@@ -193,6 +193,15 @@ const sandboxSchema = z.strictObject({
     .describe(
       'Names of variables of the worker that the commands of `sandbox.setup` get, such as `PIP_INDEX_URL` or `HTTPS_PROXY`; build scripts of the repository and of what it installs can read them. Agents do not get them. Default: none.',
     ),
+  pool: z
+    .number()
+    .int()
+    .min(0)
+    .max(500)
+    .default(sandbox.pool ?? 0)
+    .describe(
+      'Sandboxes kept ready for the next sub-agents of a run, so that those started at the same time need not wait for theirs; 8 MB of memory each. They are made when nothing else is being made, and go with the root agent. Local sandboxes only.',
+    ),
   block_timeout: seconds
     .default(sandbox.block_timeout)
     .describe('Seconds a block may compute; the clock stops while one of its calls is unanswered.'),

@@ -73,6 +73,8 @@ export interface SandboxConfig {
   readonly setup_timeout: number;
   /** Names of variables of the worker that they get. */
   readonly setup_env?: readonly string[];
+  /** Local sandboxes kept ready for the next agents of a run; absent (runs of old): none. Default 0. */
+  readonly pool?: number;
   /** Seconds a block may compute; the clock stops while one of its calls is unanswered. Default 600. */
   readonly block_timeout: number;
   /** Seconds to wait for a sandbox to be created. Default 300. */
@@ -153,6 +155,7 @@ export const DEFAULT_CONFIG: RunConfig = {
     provider: 'local',
     isolation: 'bubblewrap',
     setup_timeout: 600,
+    pool: 0,
     block_timeout: 600,
     create_timeout: 300,
     memory_mb: 2048,

@@ -3,6 +3,7 @@ import { realpathSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
+import { ROOT_AGENT } from '../../domain/ids.ts';
 import type { SandboxHandle } from '../../domain/sandbox.ts';
 import type { Sandbox, SandboxBasis, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
 import { checkSetup, isInRepository } from '../setup.ts';
@@ -13,8 +14,9 @@ import { tryIsolation, unavailable, type Isolation } from './isolation.ts';
 import { KernelConnections } from './kernel-connections.ts';
 import { Launcher } from './launcher.ts';
 import { LocalSandbox } from './local-sandbox.ts';
-import { planSandbox, sandboxMarks } from './plan.ts';
-import { bootId, identify, isAlive } from '../host/processes.ts';
+import { planSandbox, sandboxMarks, type PlanRequest } from './plan.ts';
+import { SparePool } from './pool.ts';
+import { isRunning, startSandbox } from './starting.ts';
 import { Interpreters, type KernelInterpreter } from './interpreters.ts';
 import { trySetup } from './plain-setup.ts';
 import { SetupLayers, type SetupLayer } from './setup-layers.ts';
@@ -69,6 +71,7 @@ class Provider implements LocalProvider {
   readonly #interpreters: Interpreters;
   readonly #connections: KernelConnections;
   readonly #setups = new SharedWork();
+  readonly #pool: SparePool;
   readonly #tag: string;
   readonly #defaultPython: string | undefined;
   #launcher: Promise<Launcher> | undefined;
@@ -86,6 +89,8 @@ class Provider implements LocalProvider {
     this.#interpreters = new Interpreters(this.#cacheDirectory);
     this.#tag = createHash('sha256').update(stateDirectory).digest('hex').slice(0, 12);
     this.#defaultPython = options.python;
+    const end = (id: string): Promise<void> => this.#end(id);
+    this.#pool = new SparePool({ records: this.#records, isRunning, end, log: this.#log });
   }
 
   get launcherPid(): number | undefined {
@@ -98,36 +103,45 @@ class Provider implements LocalProvider {
     }
     const { id } = this.handleOf(request);
     const means = await this.#means(request);
-    const { launcher } = means;
     const clone = await this.#clone(request, means, signal);
-    return this.#locked(id, signal, async () => {
+    const key = poolKey(request, clone, means);
+    const make = (asked: SandboxRequest): Promise<SandboxRecord> => this.#make(asked, { means, clone, key }, undefined);
+    const work = async (): Promise<SandboxRecord> => {
       const existing = this.#records.read(id);
-      if (existing !== undefined && isRunning(existing)) return this.#handle(existing);
+      if (existing !== undefined && isRunning(existing))
+        return existing.spare === undefined ? existing : this.#pool.complete(existing, request);
       await this.#end(id);
-      const isolation = await this.#isolation;
-      const overlay = isolation?.ok === true && isolation.overlay;
-      const plan = planSandbox({
-        request,
-        id,
-        tag: this.#tag,
-        folder: this.#records.folder(id),
-        overlay,
-        clone,
-        ...means,
-      });
-      try {
-        const record = await this.#start(launcher, plan, signal);
-        return this.#handle(record);
-      } catch (error) {
-        await this.#end(id);
-        if (signal?.aborted === true) throw signal.reason;
-        if (error instanceof TypedError && error.type !== 'Sandbox.Lost') throw error;
-        // A trial went well, so this is the moment's trouble (memory, processes, a launcher that was killed): worth
-        // another attempt, hence none of the failures that are for good.
-        const why = error instanceof Error ? error.message : String(error);
-        throw new Error(`A sandbox could not be started on ${this.host}: ${why}`, { cause: error });
-      }
-    });
+      const claimed = key === undefined ? undefined : await this.#pool.claim(request, id, key);
+      return claimed ?? this.#make(request, { means, clone }, signal);
+    };
+    const record = await this.#pool.whileCreating(() => this.#locked(id, signal, work));
+    if (key !== undefined) this.#pool.replenish({ request, key, make });
+    return this.#handle(record);
+  }
+
+  async #make(
+    request: SandboxRequest,
+    { means, clone, key }: { means: Means; clone: PlanRequest['clone']; key?: string | undefined },
+    signal: AbortSignal | undefined,
+  ): Promise<SandboxRecord> {
+    const { id } = this.handleOf(request);
+    const isolation = await this.#isolation;
+    const overlay = isolation?.ok === true && isolation.overlay;
+    const folder = this.#records.folder(id);
+    const plan = planSandbox({ request, id, tag: this.#tag, folder, overlay, clone, ...means });
+    const marked = key === undefined ? plan : { ...plan, record: { ...plan.record, spare: key } };
+    try {
+      const how = { launcher: means.launcher, records: this.#records, connections: this.#connections };
+      return await startSandbox(how, marked, signal);
+    } catch (error) {
+      await this.#end(id);
+      if (signal?.aborted === true) throw signal.reason;
+      if (error instanceof TypedError && error.type !== 'Sandbox.Lost') throw error;
+      // A trial went well, so this is the moment's trouble (memory, processes, a launcher that was killed): worth
+      // another attempt, hence none of the failures that are for good.
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`A sandbox could not be started on ${this.host}: ${why}`, { cause: error });
+    }
   }
 
   async prepare(request: SandboxRequest, signal?: AbortSignal): Promise<void> {
@@ -166,32 +180,6 @@ class Provider implements LocalProvider {
     return layers.ensure({ ...repository, setup, python }, { bwrap, interpreter }, signal);
   }
 
-  async #start(
-    launcher: Launcher,
-    plan: ReturnType<typeof planSandbox>,
-    signal: AbortSignal | undefined,
-  ): Promise<SandboxRecord> {
-    await this.#records.create(plan.record);
-    signal?.throwIfAborted();
-    const started = await launcher.start(await plan.prepare(signal));
-    const child = identify(started.pid);
-    const launch = identify(started.launch);
-    if (child === undefined || launch === undefined)
-      throw new Error((await started.exited).stderr || 'it ended at once');
-    const record: SandboxRecord = { ...plan.record, running: { child, launch } };
-    const kernel = this.#connections.open(record.id);
-    const answered = kernel.info();
-    // Whichever comes first: its first answer, or its end with the reason on its standard error.
-    const failed = started.exited.then((exit) => {
-      throw new Error(exit.stderr.trim() || `it ended with exit code ${exit.code}`);
-    });
-    failed.catch(() => undefined);
-    answered.catch(() => undefined);
-    await abortable(Promise.race([answered, failed]), signal);
-    await this.#records.replace(record);
-    return record;
-  }
-
   handleOf({ name, generation }: Pick<SandboxRequest, 'name' | 'generation'>): SandboxHandle {
     return { provider: this.name, id: `${name}.g${generation}`, generation, host: this.host };
   }
@@ -209,8 +197,10 @@ class Provider implements LocalProvider {
   }
 
   async destroy(handle: Pick<SandboxHandle, 'id'>): Promise<void> {
+    const labels = this.#records.read(handle.id)?.labels;
     // Not under the lock: a creation that hangs must not keep its sandbox alive.
     await this.#end(handle.id);
+    if (labels?.agent === ROOT_AGENT) await this.#pool.drain(labels);
   }
 
   async list(): Promise<SandboxListing[]> {
@@ -225,6 +215,7 @@ class Provider implements LocalProvider {
   }
 
   async close(): Promise<void> {
+    await this.#pool.close();
     this.#connections.close();
     const launcher = await this.#launcher;
     this.#launcher = undefined;
@@ -279,15 +270,16 @@ class Provider implements LocalProvider {
   }
 }
 
-function isRunning(record: SandboxRecord): boolean {
-  return record.running !== undefined && record.boot === bootId() && isAlive(record.running.child);
-}
-
-function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  const aborted = Promise.withResolvers<never>();
-  const stop = (): void => aborted.reject(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', stop));
+/**
+ * Undefined where spares cannot be used: a kernel's generation is that it was started with, and without isolation its
+ * paths are its own.
+ */
+function poolKey(request: SandboxRequest, clone: PlanRequest['clone'], means: Means): string | undefined {
+  const { pool = 0, generation, labels, memory_mb, idle_timeout } = request;
+  if (pool === 0 || generation !== 0 || means.bwrap === null) return undefined;
+  const layer = clone === undefined ? null : 'lower' in clone ? clone.lower : clone.tree;
+  const { path, archiveName } = means.interpreter;
+  const { cluster, namespace, run, execution } = labels;
+  const parts = [cluster, namespace, run, execution, layer, path, archiveName, memory_mb, idle_timeout];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -25,6 +25,8 @@ export interface SandboxRecord {
   readonly boot: string;
   readonly created: string;
   readonly commit?: string;
+  /** Of one that is no agent's yet: tells what it can stand for. */
+  readonly spare?: string;
   /** Paths as the code inside sees them. */
   readonly inside: InsidePaths;
   /** Present once it runs. */
@@ -82,7 +84,19 @@ export class SandboxRecords {
   /** Undefined when there is no such sandbox, or its record cannot be read. */
   read(id: string): SandboxRecord | undefined {
     const value = readJson(join(this.folder(id), RECORD));
-    return isRecord(value) ? value : undefined;
+    // By the folder: one that was claimed a moment ago still has the name it was made with in it.
+    return isRecord(value) ? { ...value, id } : undefined;
+  }
+
+  /** False where another was first. */
+  async rename(from: string, to: string): Promise<boolean> {
+    try {
+      await rename(this.folder(from), this.folder(to));
+      return true;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   exists(id: string): boolean {
@@ -108,6 +122,10 @@ export class SandboxRecords {
   /** Also removes folders that were never completed; nothing was started in them. */
   async ids(): Promise<string[]> {
     await removeAbandoned(this.directory);
+    return this.names();
+  }
+
+  async names(): Promise<string[]> {
     const names = await readdir(this.directory).catch(() => []);
     return names.filter((name) => !name.startsWith('.'));
   }
