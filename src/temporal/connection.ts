@@ -1,9 +1,9 @@
-import { connect as connectSocket } from 'node:net';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
-import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
+import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
 import type { NativeConnection } from '@temporalio/worker';
 import { type DevServer, type DevServerOptions, startOrAttachDevServer } from './dev-server.ts';
 import { TemporalSetupError } from './errors.ts';
+import { networkFault } from './network-fault.ts';
 import { installRuntime } from './runtime.ts';
 
 /** What says which Temporal server to use; the first that names an address counts, in the order of the fields. */
@@ -72,8 +72,8 @@ export function chooseTemporal(choice: TemporalChoice): TemporalTarget | undefin
  * @throws TemporalSetupError within 10 s.
  */
 export async function connect(target: TemporalTarget): Promise<TemporalConnection> {
-  const { address, namespace, options } = target;
-  const connection = Connection.lazy({ ...clientOptions(options), connectTimeout: CONNECT_TIME });
+  const { address, namespace } = target;
+  const connection = await prepareConnection(target);
   try {
     const clusterId = await connection.withDeadline(Date.now() + CONNECT_TIME, () => introduce(connection, target));
     return {
@@ -118,12 +118,18 @@ export function embeddedTarget(server: Pick<DevServer, 'address' | 'namespace'>)
 
 function loadProfile({ profile, env }: TemporalChoice): ClientConnectConfig {
   try {
-    return loadClientConnectConfig({
+    const found = loadClientConfigProfile({
       ...(profile === undefined ? {} : { profile }),
       overrideEnvVars: Object.fromEntries(
         Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
       ),
     });
+    // By itself the SDK leaves half a pair out, without a word.
+    if ((found.tls?.clientCert === undefined) !== (found.tls?.clientKey === undefined))
+      throw new Error(
+        'of a client certificate and its key only one is named (tls.client_cert_path, tls.client_key_path)',
+      );
+    return toClientOptions(found);
   } catch (error) {
     throw new TemporalSetupError(
       `Temporal's ${profile === undefined ? 'configuration' : `profile "${profile}"`} cannot be used: ` +
@@ -178,6 +184,15 @@ async function connectWorker(target: TemporalTarget): Promise<NativeConnection> 
   }
 }
 
+/** Nothing is sent yet; certificates that cannot be read are found out here. */
+async function prepareConnection(target: TemporalTarget): Promise<Connection> {
+  try {
+    return Connection.lazy({ ...clientOptions(target.options), connectTimeout: CONNECT_TIME });
+  } catch (error) {
+    throw await unreachable(target, error);
+  }
+}
+
 /** The options of a worker's connection are those of a client's, but for their types. */
 function clientOptions({ address, tls, apiKey, metadata }: TemporalTarget['options']): ConnectionOptions {
   return {
@@ -190,8 +205,8 @@ function clientOptions({ address, tls, apiKey, metadata }: TemporalTarget['optio
 
 async function unreachable(target: TemporalTarget, error: unknown): Promise<TemporalSetupError> {
   const { address, namespace } = target;
-  // gRPC only says that its time was up; the network often knows why.
-  const reason = (await networkFault(address)) ?? reasonOf(error);
+  if (isRefusal(error)) return refused(target, error);
+  const reason = (await networkFault({ address, tls: target.options.tls })) ?? reasonOf(error);
   return new TemporalSetupError(
     `The Temporal server at ${address} (namespace "${namespace}") does not answer: ${reason}. ` +
       'Check the address, TLS and API key (--address, --profile, TEMPORAL_* variables); ' +
@@ -200,25 +215,25 @@ async function unreachable(target: TemporalTarget, error: unknown): Promise<Temp
   );
 }
 
-/** Why no connection to this address comes about; undefined when one does, or nothing is known in a second. */
-function networkFault(address: string): Promise<string | undefined> {
-  const [, bracketed, plain, port] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined) return Promise.resolve('it is no address of the form host:port');
-  return new Promise((resolve) => {
-    const socket = connectSocket({ host, port: Number(port ?? 7233), timeout: 1000 });
-    const settle = (fault: string | undefined): void => {
-      socket.destroy();
-      resolve(fault);
-    };
-    socket.once('connect', () => settle(undefined));
-    socket.once('timeout', () => settle(undefined));
-    socket.once('error', (error) => settle(reasonOf(error)));
-  });
-}
-
 function isNotFound(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 5;
+}
+
+/** gRPC's PERMISSION_DENIED and UNAUTHENTICATED, which the SDK wraps when they answer its first question. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ('code' in error && (error.code === 7 || error.code === 16)) || isRefusal(error.cause);
+}
+
+/** The server's own words are left out: what they say is up to it. */
+function refused({ address, namespace, options }: TemporalTarget, error: unknown): TemporalSetupError {
+  const shown = options.apiKey === undefined ? 'No API key was given' : 'An API key was given';
+  return new TemporalSetupError(
+    `The Temporal server at ${address} refuses access to the namespace "${namespace}". ${shown}: ` +
+      'check TEMPORAL_API_KEY (api_key in the profile), its expiry, and that it is of this namespace, whose name in ' +
+      'Temporal Cloud is namespace.account.',
+    { cause: error },
+  );
 }
 
 function reasonOf(error: unknown): string {

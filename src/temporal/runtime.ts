@@ -13,15 +13,19 @@ export interface RuntimeSettings {
   readonly metricsAddress?: string;
 }
 
-let installed = false;
+let installing: Promise<void> | undefined;
 
 /**
  * Sets up the process's one Temporal runtime, before anything of the SDK makes one with its defaults: errors only, on
  * standard error, signals left to the command that runs, and quick workflow threads. The first call decides.
  */
-export async function installRuntime({ log, metricsAddress }: RuntimeSettings = {}): Promise<void> {
-  if (installed) return;
-  installed = true;
+export function installRuntime(settings: RuntimeSettings = {}): Promise<void> {
+  // Who comes second waits too: a connection made before the first is done would make a runtime with the defaults.
+  installing ??= install(settings);
+  return installing;
+}
+
+async function install({ log, metricsAddress }: RuntimeSettings): Promise<void> {
   quickenWorkflowThreads();
   const { DefaultLogger, Runtime } = await import('@temporalio/worker');
   const level = (log?.level.toUpperCase() ?? 'ERROR') as LogLevel;
