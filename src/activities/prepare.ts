@@ -74,7 +74,7 @@ function checkInput(run: string, input: InvestigateInput): void {
   }
 }
 
-function workflowLimits({ rlm, sandbox }: RunConfig): WorkflowLimits {
+function workflowLimits({ rlm, sandbox, temporal }: RunConfig): WorkflowLimits {
   const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, max_depth, max_cost, on_error } = rlm;
   return {
     max_sandboxes,
@@ -83,7 +83,7 @@ function workflowLimits({ rlm, sandbox }: RunConfig): WorkflowLimits {
     max_parallel,
     on_error,
     create_timeout: createTimeout(sandbox),
-    whole_turns: true,
+    ...(temporal.queues === 'separate' ? { separate_queues: true } : { whole_turns: true }),
     rebuild: true,
     ...(max_depth === undefined ? {} : { max_depth }),
     ...(max_cost === undefined ? {} : { max_cost }),

@@ -270,6 +270,12 @@ const temporalSchema = z.strictObject({
     .describe('Temporal server, `host:port`. Default: the embedded one.'),
   namespace: text.optional().describe('Temporal namespace. Default: `default`.'),
   task_queue: text.default(temporal.task_queue).describe('Temporal task queue.'),
+  queues: z
+    .enum(['shared', 'separate'])
+    .default(temporal.queues)
+    .describe(
+      'With `separate`, model calls and work on sandboxes have task queues of their own (`<task_queue>/models`, `<task_queue>/sandboxes`), so that workers can take one of them only (`rlm worker --only`). An iteration then is two activities instead of one.',
+    ),
 });
 
 /** `config.yaml`. Whatever is left out has its default; what is not listed is an error. */

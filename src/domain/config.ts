@@ -136,6 +136,8 @@ export interface TemporalConfig {
   readonly namespace?: string;
   /** Default `durable-rlm`. */
   readonly task_queue: string;
+  /** Whether model calls and work on sandboxes have task queues of their own. Default `shared`: they have not. */
+  readonly queues: 'shared' | 'separate';
 }
 
 /** The reference's defaults for its own keys; ours for the rest. */
@@ -165,5 +167,5 @@ export const DEFAULT_CONFIG: RunConfig = {
   },
   repository: {},
   storage: { driver: 'file' },
-  temporal: { task_queue: 'durable-rlm' },
+  temporal: { task_queue: 'durable-rlm', queues: 'shared' },
 };

@@ -62,6 +62,8 @@ export interface WorkflowLimits {
   readonly create_timeout: number;
   /** An iteration is one activity; absent (runs of old, or queues of their own for models): the model and the code apart. */
   readonly whole_turns?: true;
+  /** Model calls and sandboxes have task queues of their own; absent: they share that of the workflows. */
+  readonly separate_queues?: true;
   /** A sandbox that is lost is made again; absent in runs of old. */
   readonly rebuild?: true;
 }

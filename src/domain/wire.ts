@@ -23,7 +23,8 @@ export type WireLimits = readonly [
   max_depth?: number | null,
   max_cost?: number | null,
   whole_turns?: 1 | 0,
-  rebuild?: 1,
+  rebuild?: 1 | 0,
+  separate_queues?: 1,
 ];
 
 /** What an agent and all below it did. */
@@ -75,6 +76,8 @@ export function packLimits(limits: WorkflowLimits): WireLimits {
     limits;
   const always = [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error] as const;
   const whole = limits.whole_turns === true ? 1 : 0;
+  const rebuild = limits.rebuild === true ? 1 : 0;
+  if (limits.separate_queues === true) return [...always, max_depth ?? null, max_cost ?? null, whole, rebuild, 1];
   if (limits.rebuild === true) return [...always, max_depth ?? null, max_cost ?? null, whole, 1];
   if (limits.whole_turns === true) return [...always, max_depth ?? null, max_cost ?? null, 1];
   if (max_cost !== undefined) return [...always, max_depth ?? null, max_cost];
@@ -83,7 +86,7 @@ export function packLimits(limits: WorkflowLimits): WireLimits {
 
 export function unpackLimits(wire: WireLimits): WorkflowLimits {
   const [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, ...optional] = wire;
-  const [max_depth, max_cost, whole_turns, rebuild] = optional;
+  const [max_depth, max_cost, whole_turns, rebuild, separate_queues] = optional;
   return {
     max_sandboxes,
     max_iterations,
@@ -93,6 +96,7 @@ export function unpackLimits(wire: WireLimits): WorkflowLimits {
     on_error,
     ...(whole_turns === 1 ? { whole_turns: true } : {}),
     ...(rebuild === 1 ? { rebuild: true } : {}),
+    ...(separate_queues === 1 ? { separate_queues: true } : {}),
     ...(typeof max_depth === 'number' ? { max_depth } : {}),
     ...(typeof max_cost === 'number' ? { max_cost } : {}),
   };

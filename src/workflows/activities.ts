@@ -4,10 +4,11 @@ import {
   ApplicationFailure,
   proxyActivities,
   TimeoutFailure,
+  workflowInfo,
   type ActivityOptions,
 } from '@temporalio/workflow';
-import type { Activities } from '../domain/contract.ts';
-import { hostTaskQueue } from '../domain/ids.ts';
+import type { Activities, WorkflowLimits } from '../domain/contract.ts';
+import { hostTaskQueue, modelsTaskQueue, sandboxesTaskQueue } from '../domain/ids.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 
 /** Two seconds of grace beyond the worker's throttled heartbeat; a dead worker is noticed after five. */
@@ -17,9 +18,20 @@ const LONGEST = '24h';
 
 const RETRY = { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' } as const;
 
+type Queues = Pick<WorkflowLimits, 'separate_queues'>;
+
+/** Where work on sandboxes goes that is not bound to a host. */
+export function sandboxQueue({ separate_queues }: Queues): Pick<ActivityOptions, 'taskQueue'> {
+  return separate_queues === true ? { taskQueue: sandboxesTaskQueue(workflowInfo().taskQueue) } : {};
+}
+
 /** Asks models; a cancellation does not wait for the provider. */
-export function modelActivities(summary: string): Pick<Activities, 'think' | 'answerPrompts'> {
+export function modelActivities(
+  summary: string,
+  { separate_queues }: Queues,
+): Pick<Activities, 'think' | 'answerPrompts'> {
   return proxyActivities<Activities>({
+    ...(separate_queues === true ? { taskQueue: modelsTaskQueue(workflowInfo().taskQueue) } : {}),
     startToCloseTimeout: LONGEST,
     heartbeatTimeout: HEARTBEAT,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -59,8 +71,8 @@ export interface InSandbox {
   readonly execution: string;
   readonly taskQueue: string;
   readonly sandbox: SandboxName | undefined;
-  /** Whether a host that is gone is noticed; else its work waits for it. */
-  readonly locates: boolean;
+  /** A host that is gone is noticed where sandboxes are made again; else its work waits for it. */
+  readonly limits: Queues & Pick<WorkflowLimits, 'rebuild'>;
 }
 
 /**
@@ -69,14 +81,14 @@ export interface InSandbox {
  * @throws ApplicationFailure `Sandbox.Lost` when the host is gone
  */
 export async function inSandbox<T>(
-  { execution, taskQueue, sandbox, locates }: InSandbox,
+  { execution, taskQueue, sandbox, limits }: InSandbox,
   options: ActivityOptions,
   work: (activities: Pick<Activities, 'turn' | 'act' | 'closeAgent'>) => Promise<T>,
 ): Promise<T> {
   const host = sandbox === undefined ? undefined : parseHandle(sandbox).host;
   const activities = proxyActivities<Activities>({
-    ...(host === undefined ? {} : { taskQueue: hostTaskQueue(taskQueue, host) }),
-    ...(host === undefined || !locates ? {} : { scheduleToStartTimeout: UNTAKEN }),
+    ...(host === undefined ? sandboxQueue(limits) : { taskQueue: hostTaskQueue(taskQueue, host) }),
+    ...(host === undefined || limits.rebuild !== true ? {} : { scheduleToStartTimeout: UNTAKEN }),
     startToCloseTimeout: LONGEST,
     heartbeatTimeout: HEARTBEAT,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -135,6 +135,7 @@ async function runCode(run: AgentRun, acted: ActResult | undefined): Promise<Clo
     taskQueue: run.taskQueue,
     sandbox: run.sandbox,
     rebuilds: run.limits.rebuild === true,
+    limits: run.limits,
     losses: run.losses,
     head: progress.head as string,
     iteration: progress.iteration,
@@ -215,7 +216,7 @@ async function close(run: AgentRun, ending: Ending, handle: SandboxName | undefi
   const options = { summary: `end: ${ending.status}`, ...limit };
   let sandbox = handle;
   for (;;) {
-    const where = { execution: input.execution, taskQueue, sandbox, locates: limits.rebuild === true };
+    const where = { execution: input.execution, taskQueue, sandbox, limits };
     const closing = closingInput(run, ending, sandbox);
     try {
       return await inSandbox(where, options, (activities) => activities.closeAgent(closing));

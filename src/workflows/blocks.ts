@@ -1,5 +1,5 @@
 import { CancellationScope } from '@temporalio/workflow';
-import type { ActResult, BlockStep, CloseAgentResult, PendingCall } from '../domain/contract.ts';
+import type { ActResult, BlockStep, CloseAgentResult, PendingCall, WorkflowLimits } from '../domain/contract.ts';
 import type { RecordedAnswer } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { packAnswer, unpackCall } from '../domain/wire.ts';
@@ -18,6 +18,7 @@ export interface BlocksInput {
   readonly sandbox: OwnSandbox;
   /** Whether a sandbox that is lost is made again. */
   readonly rebuilds: boolean;
+  readonly limits: Pick<WorkflowLimits, 'rebuild' | 'separate_queues'>;
   readonly losses: LossLimit;
   readonly head: string;
   readonly iteration: number;
@@ -105,13 +106,13 @@ function actOnce(
   where: { readonly sandbox: SandboxName; readonly head: string; readonly step: BlockStep },
   answered: readonly RecordedAnswer[],
 ): Promise<ActResult> {
-  const { execution, iteration, taskQueue, rebuilds } = input;
+  const { execution, iteration, taskQueue, limits } = input;
   const { sandbox, head, step } = where;
   const what =
     answered.length === 0 ? `run block ${step.block}` : `${answered.length} answer${answered.length === 1 ? '' : 's'}`;
   const summary = `iteration ${iteration}: ${what}`;
   const answers = answered.length === 0 ? {} : { answers: answered.map(packAnswer) };
-  return inSandbox({ execution, taskQueue, sandbox, locates: rebuilds }, { summary }, (activities) =>
+  return inSandbox({ execution, taskQueue, sandbox, limits }, { summary }, (activities) =>
     activities.act({ execution, sandbox, head, step, ...answers }),
   );
 }

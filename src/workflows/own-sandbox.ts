@@ -1,7 +1,7 @@
 import { ActivityCancellationType, ApplicationFailure } from '@temporalio/workflow';
 import type { AgentInput, RebuildSandboxResult, WorkflowLimits } from '../domain/contract.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
-import { runActivities } from './activities.ts';
+import { runActivities, sandboxQueue } from './activities.ts';
 import type { LeaseHolder } from './lease-holder.ts';
 
 /** An agent's sandbox, made when it is needed and made again when it is lost. */
@@ -38,6 +38,7 @@ export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: Le
     }
     generation += 1;
     const activities = runActivities({
+      ...sandboxQueue(limits),
       summary: `make the sandbox again (${generation})`,
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     });
@@ -59,6 +60,7 @@ export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: Le
     made() {
       // Cancelled, it leaves nothing, or what it left is removed at the end.
       making ??= runActivities({
+        ...sandboxQueue(limits),
         summary: 'make the sandbox',
         scheduleToCloseTimeout: `${limits.create_timeout}s`,
         cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

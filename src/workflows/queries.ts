@@ -1,5 +1,5 @@
 import { isCancellation } from '@temporalio/workflow';
-import type { PendingCall } from '../domain/contract.ts';
+import type { PendingCall, WorkflowLimits } from '../domain/contract.ts';
 import { answerUsage, type Answer, type RecordedAnswer } from '../domain/records.ts';
 import { modelActivities } from './activities.ts';
 import { failureMessage } from './failure-type.ts';
@@ -13,7 +13,7 @@ const PROMPTS_AN_ACTIVITY = 10;
 
 export interface CallContext {
   readonly execution: string;
-  readonly limits: { readonly max_llm_calls: number };
+  readonly limits: Pick<WorkflowLimits, 'max_llm_calls' | 'separate_queues'>;
   readonly leases: LeaseHolder;
   readonly subAgents: SubAgents;
   readonly persistence: Persistence;
@@ -70,7 +70,7 @@ async function askRange(context: CallContext, call: PendingCall, from: number, t
 }
 
 async function askPart(
-  { execution, persistence }: CallContext,
+  { execution, persistence, limits }: CallContext,
   call: PendingCall,
   { from, to }: { readonly from: number; readonly to: number },
 ): Promise<readonly Answer[]> {
@@ -78,7 +78,7 @@ async function askPart(
   const what = call.batch === undefined ? call.function : `${call.function} ${from + 1}-${to} of ${call.batch}`;
   try {
     const { answers } = await persistence.run(() =>
-      modelActivities(what).answerPrompts({ execution, call: call.call, request: call.request, ...part }),
+      modelActivities(what, limits).answerPrompts({ execution, call: call.call, request: call.request, ...part }),
     );
     return answers;
   } catch (error) {

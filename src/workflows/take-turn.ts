@@ -33,7 +33,7 @@ export async function takeTurn(run: AgentRun): Promise<TurnResult | 'too long'> 
       if (refusal?.delay !== undefined) await sleep(refusal.delay);
     }
     const asked = { execution, head, iteration, purpose: 'turn' as const, ...(attempts === 0 ? {} : { attempts }) };
-    return { reply: await modelActivities(summary).think(asked) };
+    return { reply: await modelActivities(summary, limits).think(asked) };
   });
 }
 
@@ -44,7 +44,7 @@ async function wholeTurn(
 ): Promise<TurnResult> {
   const { input, limits, progress, taskQueue } = run;
   const { iteration, block } = progress;
-  const where = { execution: input.execution, taskQueue, sandbox, locates: limits.rebuild === true };
+  const where = { execution: input.execution, taskQueue, sandbox, limits };
   return inSandbox(where, { summary }, (activities) =>
     activities.turn({ execution: input.execution, sandbox, head, iteration, block, ...lastTurn(limits) }),
   );
@@ -61,7 +61,7 @@ export async function askForBestAnswer(run: AgentRun): Promise<TurnResult | 'too
   const { head, iteration } = progress;
   return paid(run, async () => {
     const asked = { execution: input.execution, head, iteration, purpose: 'extract' as const };
-    return { reply: await modelActivities('ask for the best answer').think(asked) };
+    return { reply: await modelActivities('ask for the best answer', run.limits).think(asked) };
   });
 }
 

@@ -60,3 +60,31 @@ export function above(spans: readonly OtlpSpan[], span: OtlpSpan): OtlpSpan[] {
   const parent = spans.find(({ spanId }) => spanId === span.parentSpanId);
   return parent === undefined ? [] : [parent, ...above(spans, parent)];
 }
+
+/** Where agents do not lie as the run had them, below iteration and call of their parent; empty: nowhere. */
+export function nestingProblems(spans: readonly OtlpSpan[], run: string, agents: readonly string[]): string[] {
+  const known = new Set(spans.map(({ spanId }) => spanId));
+  const roots = spans.filter(({ parentSpanId }) => parentSpanId === undefined).map(({ name }) => name);
+  const orphans = spans.filter(({ parentSpanId }) => parentSpanId !== undefined && !known.has(parentSpanId));
+  const named = spans.filter(({ name }) => name.startsWith('agent ')).map(({ name }) => name.slice('agent '.length));
+  const wrong = agents.flatMap((agent) => {
+    const span = spans.find(({ name }) => name === `agent ${agent}`);
+    if (span === undefined) return [`agent ${agent} has no span`];
+    const names = above(spans, span).map(({ name }) => name);
+    const parent = agent.slice(0, agent.lastIndexOf('.'));
+    const right =
+      agent === '0'
+        ? names.join() === `run ${run}`
+        : /^rlm_query(_batched)?$/.test(names[0] ?? '') &&
+          /^iteration \d+$/.test(names[1] ?? '') &&
+          names[2] === `agent ${parent}`;
+    return right ? [] : [`agent ${agent} lies below ${names.join(' < ')}`];
+  });
+  return [
+    ...(new Set(spans.map(({ traceId }) => traceId)).size === 1 ? [] : ['there is not one trace']),
+    ...(roots.join() === `run ${run}` ? [] : [`at the top: ${roots.join(', ')}`]),
+    ...orphans.map(({ name }) => `nothing is above ${name}`),
+    ...(named.toSorted().join() === agents.toSorted().join() ? [] : [`agents: ${named.toSorted().join()}`]),
+    ...wrong,
+  ];
+}
