@@ -32,11 +32,15 @@ class Bridge:
 
     def finish(self, value):
         """Seals the value of FINAL and ends the block, from whatever thread."""
+        self.end_with(sealed(value), "FINAL")
+
+    def end_with(self, value, name):
+        """The same for what is JSON already; `name` is the function that was called."""
         if os.getpid() != self._pid:
-            raise RuntimeError("FINAL cannot be called in another process; return the value and call it in the block")
-        reply = self._ask({"type": "final", "value": sealed(value)})
+            raise RuntimeError("%s cannot be called in another process; return the value and call it in the block" % name)
+        reply = self._ask({"type": "final", "value": value})
         if reply is None or not reply.get("sealed"):
-            raise RuntimeError("FINAL was called after the block had ended")
+            raise RuntimeError("%s was called after the block had ended" % name)
         self.final = True
         if _thread.get_ident() != self._main:
             _let_threads_end_quietly()
@@ -50,7 +54,7 @@ class Bridge:
             message["descriptor"] = ours.fileno()
             data = wire.frame(message)
             if len(data) > CALL_SIZE:
-                name = message.get("function", "FINAL")
+                name = message.get("function", "the result")
                 raise ValueError("%s: %d bytes are too many; %d are allowed" % (name, len(data), CALL_SIZE))
             passed = theirs.fileno().to_bytes(wire.INT_BYTES, wire.BYTE_ORDER)
             self._socket.sendmsg([b"c"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, passed)])

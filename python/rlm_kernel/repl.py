@@ -45,6 +45,8 @@ class Repl:
         self._bridge = Bridge(bridge)
         self._sources = {}
         self._functions = {}
+        self._submission = None
+        """Where a signature says what the result is."""
         self._module = _fresh_main()
         self._streams = None
         self._restore()
@@ -54,6 +56,8 @@ class Repl:
     def handle(self, message):
         if message["type"] == "setup":
             self._reply({"type": "setup", "error": self._setup(message)})
+        elif message["type"] == "load":
+            self._reply({"type": "loaded", **self._load(message)})
         else:
             self._reply(self._run_block(message))
 
@@ -67,6 +71,11 @@ class Repl:
             "FINAL_VAR": _named(self._final_var, "FINAL_VAR"),
             "edit_file": edit_file,
         }
+        if "outputs" in message:
+            from rlm_kernel.submit import Submission
+
+            self._submission = Submission(self._bridge, message["outputs"])
+            self._functions["SUBMIT"] = self._submission.function()
         for description in message["functions"]:
             try:
                 self._functions[description["name"]] = host_function(self._bridge, description)
@@ -83,9 +92,39 @@ class Repl:
             return "the folder %s cannot be entered: %s" % (message["cwd"], error.strerror)
         return None
 
+    def _load(self, message):
+        """Makes a variable of the pieces that follow."""
+        from rlm_kernel import load
+
+        try:
+            value = load.load(self._pieces(), message["format"], message["of"], message["name"])
+            self._module.__dict__[message["name"]] = value
+            return {"error": None, "summary": load.summary(value)}
+        except MemoryError:
+            return {"error": "the sandbox has too little memory for it"}
+        except Exception as error:
+            return {"error": clean("%s" % error if isinstance(error, ValueError) else repr(error))}
+
+    def _pieces(self):
+        while True:
+            message = wire.read_frame(self.control)
+            piece = None if message is None else wire.read_exactly(self.control, message["size"])
+            if piece is None:
+                os._exit(0)
+            yield piece
+            if message["last"]:
+                return
+            self._reply({"type": "taken"})
+
     def _final(self, answer):
         """Ends the work: `answer` is the result, a string or any JSON value."""
-        self._bridge.finish(answer)
+        self._finish(answer, "FINAL")
+
+    def _finish(self, answer, name):
+        if self._submission is None:
+            self._bridge.finish(answer)
+        else:
+            self._submission.final(answer, name)
 
     def _final_var(self, name):
         """Ends the work: the value of the variable called `name` (a string) is the result."""
@@ -100,7 +139,7 @@ class Repl:
             raise NameError(
                 "FINAL_VAR: there is no variable %r; there are: %s" % (name, ", ".join(there[:100]) or "none")
             )
-        self._bridge.finish(namespace[name])
+        self._finish(namespace[name], "FINAL_VAR")
 
     # Blocks
 

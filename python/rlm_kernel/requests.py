@@ -45,6 +45,28 @@ def check_setup(body):
             _check(isinstance(parameter, dict), "a parameter must be an object")
             _check(_is_name(text(parameter, "name")), "a parameter's name must be an identifier")
             _check(parameter.get("type") in _TYPES, "a parameter's type must be one of %s" % ", ".join(_TYPES))
+    if "outputs" in body or "inputs" in body:
+        _check_fields(body, [*variables, *(function["name"] for function in functions)])
+
+
+def _check_fields(body, taken):
+    from rlm_kernel.field_types import is_type
+    from rlm_kernel.loading import FORMATS
+
+    outputs, inputs = body.get("outputs", []), body.get("inputs", [])
+    for name, fields in (("outputs", outputs), ("inputs", inputs)):
+        _check(isinstance(fields, list), "%s must be a list" % name)
+        for field in fields:
+            _check(isinstance(field, dict), "a field must be an object")
+            _check(_is_name(text(field, "name")), "a field's name must be an identifier")
+            _check("type" not in field or is_type(field["type"]), "the type of %s is none" % field["name"])
+    _check("outputs" not in body or outputs, "outputs must not be empty")
+    _check(all("type" in field for field in outputs), "an output must have a type")
+    _check(all(field.get("format") in FORMATS for field in inputs), "a format is one of " + ", ".join(FORMATS))
+    names = [field["name"] for field in inputs]
+    _check(len({*names, *taken}) == len(names) + len({*taken}), "two inputs, variables or functions have one name")
+    names = [field["name"] for field in outputs]
+    _check(len({*names}) == len(names), "two outputs have one name")
 
 
 def check_exec(body):

@@ -98,6 +98,18 @@ class Server:
 
         self._supervisor.set_up(body, done)
 
+    def _post_input(self, connection, request):
+        self._check_generation(request.number("generation", 1 << 53))
+        piece = (request.number("input", 1 << 53), request.number("offset", 1 << 53), request.body)
+
+        def done(answer):
+            if isinstance(answer, HttpError):
+                connection.refuse(answer)
+            else:
+                connection.reply(200, answer)
+
+        self._supervisor.load((*piece, request.number("last", 1, "0") == 1), done)
+
     def _post_exec(self, connection, request):
         self._supervisor.begin(Block(*requests.check_exec(self._of_this_generation(request))))
         connection.reply(200, self._supervisor.info())
@@ -153,10 +165,13 @@ class Server:
 
     def _of_this_generation(self, request):
         body = request.json()
-        ours, asked = self._supervisor.generation, requests.whole(body, "generation")
+        self._check_generation(requests.whole(body, "generation"))
+        return body
+
+    def _check_generation(self, asked):
+        ours = self._supervisor.generation
         if asked != ours:
             raise HttpError(409, "generation", "this sandbox has generation %d, not %d" % (ours, asked))
-        return body
 
 
 def _reply_with(connection, command):
@@ -169,6 +184,7 @@ def _reply_with(connection, command):
 _ROUTES = {
     "/v1/info": ("GET", Server._get_info),
     "/v1/setup": ("POST", Server._post_setup),
+    "/v1/input": ("POST", Server._post_input),
     "/v1/exec": ("POST", Server._post_exec),
     "/v1/events": ("GET", Server._get_events),
     "/v1/output": ("GET", Server._get_output),

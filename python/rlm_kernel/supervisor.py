@@ -7,6 +7,7 @@ from rlm_kernel import PROTOCOL, limits, wire
 from rlm_kernel.block import ENDED, failure
 from rlm_kernel.connection import HttpError
 from rlm_kernel.ending import Ending, describe_exit
+from rlm_kernel.loading import Loading
 from rlm_kernel.polls import Polls
 from rlm_kernel.processes import Processes
 from rlm_kernel.repl_process import ReplProcess, Stream
@@ -29,6 +30,7 @@ class Supervisor:
         """Names of the functions the host answers."""
         self._setup_waits = None
         """Who is to be told when the first setup has been taken in."""
+        self._loading = Loading((), self._repl)
         self._block = None
         self._restarts = 0
         self._notice = None
@@ -41,7 +43,9 @@ class Supervisor:
 
     def info(self):
         status = "new" if self._setup is None else "idle"
+        missing = self._loading.missing
         return {
+            **({"missing": missing} if missing else {}),
             "protocol": PROTOCOL,
             "python": _PYTHON,
             "generation": self.generation,
@@ -65,9 +69,9 @@ class Supervisor:
         """Calls `done(error)`, None where all went well, when the REPL has taken the setup in."""
         digest = wire.sha256(wire.encode(body, True))
         if self._setup is None:
-            if self.processes.repl is None:
-                self._start_repl()
+            self._repl()
             self._setup = (digest, wire.frame({**body, "type": "setup"}))
+            self._loading = Loading(body.get("inputs", ()), self._repl)
             self._functions = [function["name"] for function in body["functions"]]
             self._setup_waits = []
             self._send_setup()
@@ -77,6 +81,15 @@ class Supervisor:
             done(None)
         else:
             self._setup_waits.append(done)
+
+    def load(self, piece, done):
+        """A piece of an input: (index, offset, data, last). Calls `done(answer)`; an answer may be an HttpError."""
+        if self._setup is None or self._setup_waits is not None:
+            raise HttpError(409, "diverged", "this sandbox was not set up yet")
+        if self._running:
+            raise HttpError(409, "diverged", "inputs are loaded between blocks, and block %d runs" % self._number)
+        self._loading.piece(*piece, done)
+        self._watch_memory()
 
     def begin(self, block):
         """Starts the block, or finds that it has been started already."""
@@ -92,6 +105,8 @@ class Supervisor:
             raise HttpError(409, "diverged", "this sandbox was not set up yet")
         elif self._running:
             raise HttpError(409, "diverged", "block %d still runs" % current)
+        elif self._loading.missing:
+            raise HttpError(409, "diverged", "inputs are not loaded: " + ", ".join(self._loading.missing))
         else:
             self._begin(block)
 
@@ -119,8 +134,7 @@ class Supervisor:
     # The block
 
     def _begin(self, block):
-        if self.processes.repl is None:
-            self._start_repl()
+        self._repl()
         frame = wire.frame(
             {"type": "exec", "block": block.number, "code": block.code, "limit": limits.ERROR_TEXT}
         )
@@ -173,17 +187,20 @@ class Supervisor:
             self.interrupt(self._block, "timeout", sentence)
 
     def _watch_memory(self):
-        if self._memory_mb > 0:
+        if self._memory_mb > 0 and self._memory_timer is None and (self._running or self._loading.busy):
             interval = limits.MEMORY_INTERVAL_WAITING if self.polls.waiting else limits.MEMORY_INTERVAL
             self._memory_timer = self._loop.after(interval, self._check_memory)
 
     def _check_memory(self):
+        self._memory_timer = None
         if not self.processes.use_more_than(self._memory_mb * limits.MIB):
             self._watch_memory()
             return
         sentence = "The processes of the sandbox used more than %d MiB of memory and were ended." % self._memory_mb
-        self._block.ending = ("memory", sentence)
-        self.processes.repl.kill()
+        if self._running:
+            self._block.ending = ("memory", sentence)
+        if self.processes.repl is not None:
+            self.processes.repl.kill()
         self.processes.kill_others()
 
     def _end_if_over(self):
@@ -214,6 +231,10 @@ class Supervisor:
         error = clean(error) if isinstance(error, str) else None
         if kind == "setup":
             self._setup_done(error)
+        elif kind == "taken":
+            self._loading.taken()
+        elif kind == "loaded":
+            self._loading.loaded(error, message.get("summary"))
         elif kind == "finished" and self._running and message.get("block") == self._number:
             block = self._block
             if block.finished is None:
@@ -267,6 +288,12 @@ class Supervisor:
 
     # Processes
 
+    def _repl(self):
+        """The REPL process; a new one where it has died."""
+        if self.processes.repl is None:
+            self._start_repl()
+        return self.processes.repl
+
     def _start_repl(self):
         self.processes.repl = ReplProcess(self._loop, self._streams, self)
         self._send_setup()
@@ -298,8 +325,11 @@ class Supervisor:
         self._restarts += 1
         what = describe_exit(status)
         self._setup_done("the REPL process %s while it was set up" % what)
+        was_loading = self._loading.busy
+        self._loading.lost("the inputs need more memory than the sandbox has: the Python process %s" % what)
         if not self._running:
-            self._notice = "[The Python process %s after the last block: %s.]\n" % (what, _RESTARTED)
+            if not was_loading:
+                self._notice = "[The Python process %s after the last block: %s.]\n" % (what, _RESTARTED)
             for stream in self._streams:
                 stream.stop()
             return

@@ -1,9 +1,12 @@
+import type { FieldType } from './signature/field-type.ts';
+
 /**
  * The messages between host and kernel: JSON over HTTP/1.1, on a unix socket in a local sandbox, on TCP in a
  * remote one. The kernel is untrusted: whatever it sends is validated against these types by the client.
  *
  *     GET  /v1/info                                   KernelInfo
  *     POST /v1/setup    SetupRequest                  KernelInfo          idempotent; before the first block
+ *     POST /v1/input?generation=G&input=I&offset=B&last=1  raw bytes -> InputReply    idempotent; between setup and blocks
  *     POST /v1/exec     ExecRequest                   KernelInfo          idempotent: the current number attaches
  *     GET  /v1/events?block=N&after=C&wait_ms=W       EventsReply         long poll, W at most 30,000
  *     GET  /v1/output?block=N&stream=stdout&offset=B  raw bytes           the captured text so far, up to its cap
@@ -30,6 +33,8 @@ export interface KernelInfo {
   readonly status: 'new' | 'idle' | 'running';
   /** How often the REPL process was started again after it died; its variables were lost each time. */
   readonly restarts: number;
+  /** Inputs of the setup that are not loaded, in its order; no block begins before they are. Left out where all are. */
+  readonly missing?: readonly string[];
 }
 
 export interface SetupRequest {
@@ -42,6 +47,46 @@ export interface SetupRequest {
   readonly functions: readonly HostFunction[];
   /** Folder the code starts in. */
   readonly cwd: string;
+  /** The fields of the result: with them there is SUBMIT, and FINAL is checked. `final.value` is then an object of them. */
+  readonly outputs?: readonly OutputVariable[];
+  /** Variables whose bytes follow, one input after the other; after the REPL process died they are to be sent again. */
+  readonly inputs?: readonly InputVariable[];
+}
+
+export interface OutputVariable {
+  readonly name: string;
+  readonly type: FieldType;
+}
+
+export interface InputVariable {
+  readonly name: string;
+  /**
+   * text: a str, whatever is not UTF-8 as lone surrogates. json: any value. jsonl: a list, an item a line. csv: a list of
+   * dicts by the names in the first row, all str unless `type` says otherwise. Integers of any size are exact.
+   */
+  readonly format: InputFormat;
+  /** What the value must be; tuples and keys that are no str are made of lists and str. Default: anything. */
+  readonly type?: FieldType;
+}
+
+export type InputFormat = 'text' | 'json' | 'jsonl' | 'csv';
+
+/** The answer to a piece of an input. */
+export interface InputReply {
+  /** Bytes of it that have arrived; a piece may begin at this offset or before. */
+  readonly received: number;
+  readonly loaded: boolean;
+  readonly summary?: InputSummary;
+}
+
+/** What a prompt can say of a variable. */
+export interface InputSummary {
+  /** Python's name of its type: `list`. */
+  readonly type: string;
+  /** Its `len`; null where it has none. */
+  readonly length: number | null;
+  /** How it begins, as Python's repr; about 400 characters. */
+  readonly preview: string;
 }
 
 /** A function whose call is answered by the host: the kernel makes a Python function of it. */
@@ -112,7 +157,7 @@ export interface BlockResult {
   readonly stderr_length: number;
   /** What the model is told went wrong: a traceback without our own frames, or one sentence. */
   readonly error: string | null;
-  /** What FINAL or FINAL_VAR was given, sealed at the first call. */
+  /** What FINAL, FINAL_VAR or SUBMIT was given, sealed at the first call. With `outputs` an object of those fields. */
   readonly final: { readonly value: unknown } | null;
   /** Seconds of computing, unanswered calls not counted. */
   readonly execution_time: number;

@@ -1,6 +1,6 @@
 import type { KernelInfo } from '../domain/kernel-protocol.ts';
 import { kernelTransport, type KernelAddress, type KernelRequest, type KernelTransport } from './kernel-http.ts';
-import { eventsReply, kernelInfo, parseReply, processReply } from './kernel-replies.ts';
+import { eventsReply, inputReply, kernelInfo, parseReply, processReply } from './kernel-replies.ts';
 import type { Kernel } from './provider.ts';
 
 export type { KernelAddress } from './kernel-http.ts';
@@ -14,6 +14,8 @@ const PROCESS_OUTPUT = 64 * MIB;
 const PROCESS_TIMEOUT = 120;
 /** Milliseconds for an answer that needs no waiting; a setup may carry hundreds of MiB. */
 const PATIENCE = 60_000;
+/** For the last piece of an input: a gigabyte of JSON is parsed before it is answered. */
+const INPUT_PATIENCE = 600_000;
 
 type Quick = Pick<KernelRequest, 'method' | 'path' | 'body'>;
 
@@ -44,6 +46,18 @@ export function kernelOver(transport: KernelTransport): Kernel {
   return {
     info: () => quick({ method: 'GET', path: '/v1/info' }),
     setup: (body) => quick({ method: 'POST', path: '/v1/setup', body }),
+    async input({ generation, input, offset, last, bytes }, signal) {
+      const reply = await transport.send({
+        method: 'POST',
+        path: `/v1/input?generation=${generation}&input=${input}&offset=${offset}&last=${last ? 1 : 0}`,
+        bytes,
+        replyLimit: SMALL,
+        timeoutMs: INPUT_PATIENCE,
+        idempotent: true,
+        signal,
+      });
+      return inputReply(parseReply(reply));
+    },
     exec: (body) => quick({ method: 'POST', path: '/v1/exec', body }),
     answer: (body) => tell({ method: 'POST', path: '/v1/answers', body }),
     interrupt: (body) => tell({ method: 'POST', path: '/v1/interrupt', body }),

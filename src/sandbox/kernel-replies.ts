@@ -1,4 +1,11 @@
-import type { BlockResult, EventsReply, KernelEvent, KernelInfo, ProcessReply } from '../domain/kernel-protocol.ts';
+import type {
+  BlockResult,
+  EventsReply,
+  InputReply,
+  KernelEvent,
+  KernelInfo,
+  ProcessReply,
+} from '../domain/kernel-protocol.ts';
 import { KERNEL_PROTOCOL } from '../domain/kernel-protocol.ts';
 import { malformed } from './kernel-http.ts';
 
@@ -41,6 +48,9 @@ export function kernelInfo(reply: Fields): KernelInfo {
     head: short(reply, 'head'),
     status: oneOf(reply, 'status', ['new', 'idle', 'running']),
     restarts: whole(reply, 'restarts'),
+    ...(reply['missing'] === undefined
+      ? {}
+      : { missing: list(reply, 'missing').map((name) => shortText(name, 'missing')) }),
   } satisfies KernelInfo;
   if (info.protocol !== KERNEL_PROTOCOL) {
     throw malformed(`protocol ${info.protocol} instead of ${KERNEL_PROTOCOL}`);
@@ -99,6 +109,18 @@ function blockResult(result: Fields): BlockResult {
   };
 }
 
+export function inputReply(reply: Fields): InputReply {
+  const received = whole(reply, 'received');
+  if (reply['loaded'] !== true) return { received, loaded: false };
+  const summary = object(reply['summary'], 'summary');
+  const length = summary['length'] === null ? null : whole(summary, 'length');
+  return {
+    received,
+    loaded: true,
+    summary: { type: short(summary, 'type'), length, preview: short(summary, 'preview') },
+  };
+}
+
 export function processReply(reply: Fields): ProcessReply {
   if (typeof reply['truncated'] !== 'boolean') throw malformed('a malformed truncated');
   return {
@@ -131,7 +153,11 @@ function text(fields: Fields, name: string): string {
 }
 
 function short(fields: Fields, name: string): string {
-  const value = text(fields, name);
+  return shortText(fields[name], name);
+}
+
+function shortText(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw malformed(`a malformed ${name}`);
   if (value.length > SHORT) throw malformed(`an overlong ${name}`);
   return value;
 }

@@ -11,6 +11,7 @@ import type {
   ExecRequest,
   HostFunction,
   KernelInfo,
+  SetupRequest,
 } from '../../src/domain/kernel-protocol.ts';
 import { buildKernelArchive } from '../../src/sandbox/kernel-archive.ts';
 import { connectKernel } from '../../src/sandbox/kernel-client.ts';
@@ -26,6 +27,8 @@ export interface KernelOptions {
   readonly setup?: boolean;
   readonly variables?: Readonly<Record<string, unknown>>;
   readonly functions?: readonly HostFunction[];
+  readonly outputs?: SetupRequest['outputs'];
+  readonly inputs?: SetupRequest['inputs'];
 }
 
 export const FUNCTIONS: readonly HostFunction[] = [
@@ -87,7 +90,11 @@ export class KernelUnderTest {
     );
     const kernel = new KernelUnderTest(folder, child, generation);
     await kernel.#listening();
-    if (options.setup !== false) await kernel.setup(options.variables, options.functions);
+    if (options.setup !== false) {
+      const { outputs, inputs } = options;
+      const typed = { ...(outputs === undefined ? {} : { outputs }), ...(inputs === undefined ? {} : { inputs }) };
+      await kernel.setup(options.variables, options.functions, typed);
+    }
     return kernel;
   }
 
@@ -111,8 +118,10 @@ export class KernelUnderTest {
   setup(
     variables: Readonly<Record<string, unknown>> = { task: 'the task' },
     functions: readonly HostFunction[] = FUNCTIONS,
+    typed: Pick<SetupRequest, 'outputs' | 'inputs'> = {},
   ): Promise<KernelInfo> {
-    return this.kernel.setup({ generation: this.generation, seed: 7, variables, functions, cwd: this.workspace });
+    const { generation, workspace: cwd } = this;
+    return this.kernel.setup({ generation, seed: 7, variables, functions, cwd, ...typed });
   }
 
   exec(code: string, options: Partial<ExecRequest> = {}): Promise<KernelInfo> {
