@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type {
   AnswersRequest,
   EventsReply,
+  InputReply,
   ExecRequest,
   KernelInfo,
   ProcessReply,
@@ -120,10 +121,22 @@ export interface SandboxProvider {
   close(): Promise<void>;
 }
 
+export interface InputPiece {
+  readonly generation: number;
+  /** Position among the setup's `inputs`. */
+  readonly input: number;
+  /** Bytes before this piece; what the kernel has already is skipped. */
+  readonly offset: number;
+  readonly last: boolean;
+  readonly bytes: Uint8Array;
+}
+
 /** @throws TypedError `Sandbox.Lost` when the sandbox is gone, `Sandbox.Diverged` on 409 of either kind, from every method. */
 export interface Kernel {
   info(): Promise<KernelInfo>;
   setup(request: SetupRequest): Promise<KernelInfo>;
+  /** A piece of an input of the setup; `sendInputs` sends them all. */
+  input(request: InputPiece, signal?: AbortSignal): Promise<InputReply>;
   exec(request: ExecRequest): Promise<KernelInfo>;
   events(request: { block: number; after: number; waitMs: number }, signal?: AbortSignal): Promise<EventsReply>;
   output(request: { block: number; stream: 'stdout' | 'stderr'; offset: number }): Promise<Uint8Array>;
