@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { agentWorkflowId } from './domain/ids.ts';
 import type { SandboxLabels, SandboxProvider } from './sandbox/provider.ts';
@@ -16,35 +17,46 @@ export interface Realm {
   readonly providers: () => readonly SandboxProvider[];
 }
 
+export interface Sweeping {
+  /** Resolves when a sweep under way has ended: the connection it asks over may be closed then. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds that stopping waits for a sweep at most. */
+const PATIENCE = 5000;
+
 /** Looks for leftover sandboxes, now and every two minutes. */
 export function startSweeping(
   options: Realm & {
     readonly log: (line: string) => void;
     readonly onSwept: (provider: string, result: SweepResult) => void;
   },
-): { stop(): void } {
+): Sweeping {
   const isOpen = agentIsOpen(options.client);
   const { clusterId: cluster, namespace, log, onSwept } = options;
   const once = async (): Promise<void> => {
     for (const provider of options.providers())
       onSwept(provider.name, await sweep({ provider, cluster, namespace, isOpen, log }));
   };
-  let busy = false;
+  let underWay: Promise<void> | undefined;
   const tick = (): void => {
-    if (busy) return;
-    busy = true;
-    once()
+    underWay ??= once()
       .catch((error: unknown) =>
         log(`the sweep for leftover sandboxes failed: ${error instanceof Error ? error.message : String(error)}`),
       )
       .finally(() => {
-        busy = false;
+        underWay = undefined;
       });
   };
   tick();
   const timer = setInterval(tick, SWEEP_INTERVAL * 1000);
   timer.unref();
-  return { stop: () => clearInterval(timer) };
+  return {
+    async stop() {
+      clearInterval(timer);
+      await Promise.race([underWay, delay(PATIENCE, undefined, { ref: false })]);
+    },
+  };
 }
 
 /** Sandboxes that there are, by provider. */

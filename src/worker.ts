@@ -139,7 +139,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     try {
       await Promise.all(workers.map((worker) => worker.run()));
     } finally {
-      sweeping.stop();
+      await sweeping.stop();
       await Promise.all(sandboxes.all.map((provider) => provider.close()));
     }
   })();

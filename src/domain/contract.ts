@@ -93,6 +93,29 @@ export interface AgentInput {
   readonly lease: WireLease;
   readonly limits: WireLimits;
   readonly paused?: boolean;
+  /** Set by the agent itself when it continues as new; `lease` is then its balance. */
+  readonly resumed?: AgentResumption;
+}
+
+/** Where an agent goes on whose history had become long: all that is not in its chain. */
+export interface AgentResumption {
+  readonly head: string;
+  readonly iteration: number;
+  /** Number of the last block that has ended. */
+  readonly block: number;
+  /** Replies without code in a row. */
+  readonly without_code: number;
+  readonly usage: Usage;
+  readonly sandbox?: SandboxName;
+  /** Generation of the sandbox. */
+  readonly generation: number;
+  /** Sub-agents started so far, and what they did. */
+  readonly started: number;
+  readonly totals: WireTotals;
+  /** The ledger has asked for what is not needed. */
+  readonly recalled?: true;
+  /** In the middle of a block: where its code stands, and answers that have not been handed to it. */
+  readonly block_under_way?: { readonly step: BlockStep; readonly answers: readonly WireAnswer[] };
 }
 
 export interface AgentResult {

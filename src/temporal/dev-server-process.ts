@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { connect as connectSocket } from 'node:net';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type DevServerSettings, devServerArguments, LOOPBACK } from './dev-server-arguments.ts';
+import { type DevServerSettings, devServerArguments, DYNAMIC_CONFIG, LOOPBACK } from './dev-server-arguments.ts';
 import { type DevServerFiles, type DevServerRecord, readRecord } from './dev-server-files.ts';
 import { freePort, launchDevServer, LOCK_IS_HELD } from './dev-server-launcher.ts';
 import { isAlive, type ProcessIdentity, signal } from './process-identity.ts';
@@ -16,6 +16,8 @@ export const POLL = 10;
 export interface Start extends Pick<DevServerSettings, 'namespace' | 'sync'> {
   readonly executable: string;
   readonly ui: boolean;
+  /** Beside those of every embedded server. */
+  readonly dynamicConfig: Readonly<Record<string, string>>;
 }
 
 /**
@@ -26,13 +28,16 @@ export interface Start extends Pick<DevServerSettings, 'namespace' | 'sync'> {
 export async function startServer(
   files: DevServerFiles,
   previous: DevServerRecord | undefined,
-  { executable, ui, namespace, sync }: Start,
+  { executable, ui, namespace, sync, dynamicConfig }: Start,
 ): Promise<DevServerRecord | 'held' | 'failed'> {
   const port = await freePort(previous === undefined ? usualPorts(files) : [previous.port, ...usualPorts(files)]);
   const uiPort = ui ? await freePort([port + 10_000]) : undefined;
   // The folder of the database is the server's current one: no character of the path can mean something to SQLite.
   const databaseFile = basename(files.databaseFile);
-  const serverArguments = devServerArguments({ databaseFile, port, uiPort, namespace, sync });
+  const serverArguments = devServerArguments(
+    { databaseFile, port, uiPort, namespace, sync },
+    { ...DYNAMIC_CONFIG, ...dynamicConfig },
+  );
   const child = launchDevServer(files, { executable, serverArguments, port, uiPort });
   const exited = new Promise<void>((resolve) => {
     child.once('error', () => resolve());

@@ -29,6 +29,8 @@ export interface DevServerOptions {
   readonly namespace?: string;
   /** See `DevServerSettings.sync`. Counts for the command that starts the server. Default: `normal`. */
   readonly sync?: 'normal' | 'full';
+  /** Further dynamic configuration of the server; counts for whoever starts it. Default: none. */
+  readonly dynamicConfig?: Readonly<Record<string, string>>;
   /** Serve Temporal's web interface; counts for the command that starts the server. Default: false. */
   readonly ui?: boolean;
   /** The `temporal` to start; default: what `findTemporalCli` finds. */
@@ -171,14 +173,14 @@ async function use(
 
 /** This process must be registered as a user. */
 async function ensureRunning(files: DevServerFiles, options: DevServerOptions): Promise<Running> {
-  const { namespace = 'default', sync = 'normal', ui = false, cacheDirectory, log } = options;
+  const { namespace = 'default', sync = 'normal', ui = false, dynamicConfig = {}, cacheDirectory, log } = options;
   let executable = options.executable;
   let deadline: number | undefined;
   for (let failures = 0; failures < 3;) {
     const running = await attached(files);
     if (running !== undefined) return { record: running, startedByUs: false };
     executable ??= await findTemporalCli({ cacheDirectory, ...(log === undefined ? {} : { log }) });
-    const started = await startServer(files, readRecord(files), { executable, namespace, sync, ui });
+    const started = await startServer(files, readRecord(files), { executable, namespace, sync, ui, dynamicConfig });
     if (started === 'failed') failures++;
     else if (started !== 'held') return { record: started, startedByUs: true };
     // Whoever holds it has yet to write where it listens; or it is out of sight, in another container.

@@ -3,6 +3,7 @@ import type { AgentState } from '../domain/messages.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { LeaseHolder } from './lease-holder.ts';
 import type { LossLimit, OwnSandbox } from './own-sandbox.ts';
+import type { PauseGate } from './pause-gate.ts';
 import type { Persistence } from './persistence.ts';
 import type { Spending } from './spending.ts';
 import type { SubAgents } from './sub-agents.ts';
@@ -19,6 +20,7 @@ export interface AgentRun {
   readonly spending: Spending;
   readonly sandbox: OwnSandbox;
   readonly losses: LossLimit;
+  readonly gate: PauseGate;
   readonly progress: Progress;
 }
 
@@ -28,6 +30,8 @@ export interface Progress {
   iteration: number;
   head: string | TaskReference;
   block: number;
+  /** Replies without code in a row. */
+  withoutCode: number;
   usage: Usage;
   /** What the model said to the turn that is next. */
   refusal: Refusal | undefined;

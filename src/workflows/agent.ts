@@ -1,6 +1,7 @@
 import {
   ApplicationFailure,
   CancellationScope,
+  ContinueAsNew,
   defineQuery,
   setHandler,
   setWorkflowOptions,
@@ -9,14 +10,15 @@ import {
 import type { ActResult, AgentInput, AgentResult, CloseAgentInput, CloseAgentResult } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { statusQuery, type AgentState, type LeaseRecall } from '../domain/messages.ts';
-import { answerUsage, type AgentStatus, type AnswerSource } from '../domain/records.ts';
+import { answerUsage, type AgentStatus, type AnswerSource, type RecordedAnswer } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
-import { packLease, packTotals, unpackLease, unpackLimits } from '../domain/wire.ts';
+import { packLease, packTotals, unpackAnswer, unpackLease, unpackLimits, unpackTotals } from '../domain/wire.ts';
 import { inSandbox } from './activities.ts';
 import type { AgentRun, Progress } from './agent-run.ts';
 import { runBlocks } from './blocks.ts';
 import { createLossLimit, ownSandbox } from './own-sandbox.ts';
+import { isLong, moveOn } from './move-on.ts';
 import { askForBestAnswer, takeTurn } from './take-turn.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import { createLeaseHolder, type Recalled } from './lease-holder.ts';
@@ -43,7 +45,10 @@ export async function agent(input: AgentInput): Promise<AgentResult> {
   const run = begin(input);
   const ending = await turns(run).then(
     (finished): Ending => ({ status: 'completed', ...finished }),
-    (error: unknown): Ending => endingOf(error),
+    (error: unknown): Ending => {
+      if (error instanceof ContinueAsNew) throw error;
+      return endingOf(error);
+    },
   );
   return CancellationScope.nonCancellable(() => end(run, ending));
 }
@@ -51,21 +56,29 @@ export async function agent(input: AgentInput): Promise<AgentResult> {
 function begin(input: AgentInput): AgentRun {
   const { workflowId, taskQueue } = workflowInfo();
   const { run, agent: id } = splitAgentWorkflowId(workflowId);
+  const { resumed } = input;
   const progress: Progress = {
     state: 'starting',
-    iteration: 0,
-    head: input.task.index === undefined ? input.task.ref : input.task,
-    block: 0,
-    usage: NO_USAGE,
+    iteration: resumed?.iteration ?? 0,
+    head: resumed?.head ?? (input.task.index === undefined ? input.task.ref : input.task),
+    block: resumed?.block ?? 0,
+    withoutCode: resumed?.without_code ?? 0,
+    usage: resumed?.usage ?? NO_USAGE,
     refusal: undefined,
   };
   const limits = unpackLimits(input.limits);
-  const lease = withoutOwnSandbox(unpackLease(input.lease));
+  const lease = resumed === undefined ? withoutOwnSandbox(unpackLease(input.lease)) : unpackLease(input.lease);
   // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.
   let known: SubAgents | undefined;
   const nobody = { children: 0, forward: () => undefined };
   const onRecall = (message: LeaseRecall): Recalled => known?.recall(message) ?? nobody;
-  const leases = createLeaseHolder({ run, workflowId, lease, onRecall });
+  const leases = createLeaseHolder({
+    run,
+    workflowId,
+    lease,
+    recalled: resumed?.recalled ?? false,
+    onRecall,
+  });
   const gate = createPauseGate(input.paused === true, (closed) => known?.setPaused(closed));
   const subAgents = createSubAgents({
     run,
@@ -74,6 +87,7 @@ function begin(input: AgentInput): AgentRun {
     parent: input,
     leases,
     isPaused: () => gate.closed,
+    before: resumed === undefined ? undefined : { started: resumed.started, totals: unpackTotals(resumed.totals) },
   });
   known = subAgents;
   const persistence = createPersistence({ run, agent: id, onError: limits.on_error, gate });
@@ -89,29 +103,36 @@ function begin(input: AgentInput): AgentRun {
   // Made while the model thinks.
   if (limits.whole_turns !== true) sandbox.made().catch(() => undefined); // Its failure is met where it is awaited.
   const losses = createLossLimit();
-  return { input, limits, id, taskQueue, leases, subAgents, persistence, spending, sandbox, losses, progress };
+  return { input, limits, id, taskQueue, leases, subAgents, persistence, spending, sandbox, losses, gate, progress };
 }
 
 /** The loop. Returns where the answer comes from. */
 async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> {
   const { progress, limits } = run;
-  let withoutCode = 0;
+  const underWay = run.input.resumed?.block_under_way;
+  if (underWay !== undefined) {
+    const { step, answers } = underWay;
+    const acted = { kind: 'calls', head: progress.head as string, step, calls: [] } as const;
+    const closed = await runCode(run, acted, answers.map(unpackAnswer));
+    if (closed !== undefined) return { source: 'final', closed };
+  }
   while (progress.iteration < limits.max_iterations) {
+    if (isLong(run)) await moveOn(run);
     progress.iteration += 1;
     const turn = await takeTurn(run);
     if (turn === 'too long') break;
     const { reply, acted, turns: taken = 1 } = turn;
     progress.iteration += taken - 1;
     progress.block = turn.block ?? progress.block;
-    if (taken > 1) withoutCode = 0;
+    if (taken > 1) progress.withoutCode = 0;
     progress.refusal = turn.refusal;
     if (reply.blocks === 0) {
-      if (!reply.cut) withoutCode += 1;
-      if (withoutCode === REPLIES_WITHOUT_CODE && reply.empty === undefined) return { source: 'text' };
-      if (withoutCode === REPLIES_WITHOUT_CODE) break;
+      if (!reply.cut) progress.withoutCode += 1;
+      if (progress.withoutCode === REPLIES_WITHOUT_CODE && reply.empty === undefined) return { source: 'text' };
+      if (progress.withoutCode === REPLIES_WITHOUT_CODE) break;
       continue;
     }
-    withoutCode = 0;
+    progress.withoutCode = 0;
     const closed = await runCode(run, acted);
     if (closed !== undefined) return { source: 'final', closed };
   }
@@ -126,7 +147,11 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
 }
 
 /** Returns what closing gave when the code called FINAL. */
-async function runCode(run: AgentRun, acted: ActResult | undefined): Promise<CloseAgentResult | undefined> {
+async function runCode(
+  run: AgentRun,
+  acted: ActResult | undefined,
+  answered?: readonly RecordedAnswer[],
+): Promise<CloseAgentResult | undefined> {
   const { progress, leases, subAgents, persistence, spending, input } = run;
   await run.sandbox.made();
   progress.state = 'running';
@@ -141,12 +166,15 @@ async function runCode(run: AgentRun, acted: ActResult | undefined): Promise<Clo
     iteration: progress.iteration,
     block: progress.block,
     acted,
+    answered,
+    isLong: () => isLong(run),
+    moveOn: (at) => moveOn(run, at),
     answer: async (call) => {
       const context = { execution: input.execution, limits: run.limits, leases, subAgents, persistence, spending };
-      const answered = await answerCall(context, call);
+      const recorded = await answerCall(context, call);
       // Paid, whether the code lives to hear it or not.
-      progress.usage = addUsage(progress.usage, answerUsage(answered.answer));
-      return answered;
+      progress.usage = addUsage(progress.usage, answerUsage(recorded.answer));
+      return recorded;
     },
     onWaiting: (waiting) => {
       progress.state = waiting ? 'waiting' : 'running';

@@ -27,8 +27,20 @@ export interface BlocksInput {
   /** What running the code gave already, when the turn was one activity. */
   readonly acted?: ActResult | undefined;
   readonly answer: (call: PendingCall) => Promise<RecordedAnswer>;
+  /** Answers that are there from the beginning: the block was under way when the workflow continued as new. */
+  readonly answered?: readonly RecordedAnswer[] | undefined;
+  /** Whether the history has become so long that the workflow should continue as new. */
+  readonly isLong: () => boolean;
+  /** Does so. */
+  readonly moveOn: (at: BlockUnderWay) => Promise<never>;
   /** Told when the code begins and ends to wait for answers. */
   readonly onWaiting: (waiting: boolean) => void;
+}
+
+export interface BlockUnderWay {
+  readonly head: string;
+  readonly step: BlockStep;
+  readonly answered: readonly RecordedAnswer[];
 }
 
 export interface BlocksResult {
@@ -43,7 +55,7 @@ export interface BlocksResult {
 /** Runs the code of a reply to its end, answering its calls: each answer goes back as soon as it is there. */
 export async function runBlocks(input: BlocksInput): Promise<BlocksResult> {
   const step: BlockStep = { index: 0, block: input.block + 1, cursor: 0 };
-  const calls = createOpenCalls(input.answer);
+  const calls = createOpenCalls(input.answer, input.answered);
   const first = input.acted ?? (await act(input, { head: input.head, step }, calls));
   const result =
     first.kind === 'done' ? first : await CancellationScope.cancellable(() => answerUntilDone(input, first, calls));
@@ -63,6 +75,11 @@ async function answerUntilDone(input: BlocksInput, first: ActResult, calls: Open
   try {
     while (result.kind === 'calls') {
       calls.add(result.calls.map(unpackCall));
+      if (input.isLong()) {
+        // Nothing may be under way then: a child or a request would lose its parent.
+        await calls.allAnswered();
+        await input.moveOn({ head: result.head, step: result.step, answered: calls.takeAnswered() });
+      }
       input.onWaiting(true);
       await (result.waiting ? calls.anyAnswered() : calls.anyAnswered(look));
       input.onWaiting(false);

@@ -26,7 +26,7 @@ import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import type { ledger } from './ledger.ts';
 import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
-import { startOnceFree } from './start-child.ts';
+import { cancelledByName, startOnceFree } from './start-child.ts';
 
 /** Seconds that the agents get to end in after the deadline or a cancellation: with what follows, less than ten. */
 const GRACE = 8;
@@ -182,7 +182,7 @@ async function runRoot(run: string, { execution, prepared, paused, onRoot }: Sup
   if (paused() !== (input.paused ?? false)) {
     root.signal(paused() ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
   }
-  return root.result();
+  return limits.rebuild === true ? cancelledByName(rootId, root.result()) : root.result();
 }
 
 function outcomeOf(input: {

@@ -13,6 +13,10 @@ export interface Recalled {
 /** What an agent may spend without asking, and how it gets more. */
 export interface LeaseHolder {
   readonly balance: Lease;
+  /** The ledger has asked for what is not needed. */
+  readonly recalled: boolean;
+  /** Resolves when nothing is on its way to or from the ledger. */
+  idle(): Promise<void>;
   /** Takes as much of `wanted` as can be had: from the balance, the rest from the ledger in one request. */
   take(wanted: Partial<Lease>): Promise<Lease>;
   /** Corrects the balance by what something really cost. */
@@ -30,13 +34,16 @@ export function createLeaseHolder(input: {
   run: string;
   workflowId: string;
   lease: Lease;
+  /** Default false. */
+  recalled?: boolean;
   onRecall: (recall: LeaseRecall) => Recalled;
 }): LeaseHolder {
   const ledger = (): ReturnType<typeof getExternalWorkflowHandle> =>
     getExternalWorkflowHandle(ledgerWorkflowId(input.run));
   const grants = new Map<string, LeaseGrant>();
   let balance = input.lease;
-  let recalled = false;
+  let recalled = input.recalled ?? false;
+  let underWay = 0;
   let turn: Promise<unknown> = Promise.resolve();
 
   setHandler(grantLease, (grant) => {
@@ -54,10 +61,13 @@ export function createLeaseHolder(input: {
     const unused = partOf(balance, { ...balance, usd: Math.max(0, balance.usd) });
     if (recall === undefined && unused.sandboxes + unused.llm_calls + unused.usd <= 0) return;
     balance = spend(balance, unused);
+    underWay += 1;
     try {
       await ledger().signal(returnLease, { id: uuid4(), unused, ...(recall === undefined ? {} : { recall }) });
     } catch {
       balance = addLease(balance, unused);
+    } finally {
+      underWay -= 1;
     }
   }
 
@@ -95,6 +105,13 @@ export function createLeaseHolder(input: {
   return {
     get balance() {
       return balance;
+    },
+    get recalled() {
+      return recalled;
+    },
+    async idle() {
+      await turn.catch(() => undefined);
+      await condition(() => underWay === 0);
     },
     take(wanted) {
       // One after another: two calls at once must not both count on the same balance.

@@ -11,6 +11,8 @@ export interface OpenCalls {
   /** Resolves when an answer is there, or after `milliseconds`. @throws what answering a call threw: a cancellation */
   anyAnswered(milliseconds?: number): Promise<void>;
   takeAnswered(): RecordedAnswer[];
+  /** Resolves when nothing is under way. @throws as `anyAnswered` */
+  allAnswered(): Promise<void>;
   /**
    * The block runs again in another sandbox, where its calls have other names: whoever asks the same there gets the
    * answer that is here, or under way. Nothing is asked twice.
@@ -28,8 +30,12 @@ interface OpenCall {
   answer: RecordedAnswer | undefined;
 }
 
-export function createOpenCalls(answer: (call: PendingCall) => Promise<RecordedAnswer>): OpenCalls {
-  let calls: OpenCall[] = [];
+/** @param initial answers that are there from the beginning */
+export function createOpenCalls(
+  answer: (call: PendingCall) => Promise<RecordedAnswer>,
+  initial: readonly RecordedAnswer[] = [],
+): OpenCalls {
+  let calls: OpenCall[] = initial.map((given) => ({ request: given.request, call: given.call, answer: given }));
   let failure: { readonly error: unknown } | undefined;
   const answered = (): boolean => calls.some((each) => each.call !== undefined && each.answer !== undefined);
   const ready = (): boolean => failure !== undefined || answered();
@@ -64,6 +70,10 @@ export function createOpenCalls(answer: (call: PendingCall) => Promise<RecordedA
     },
     async anyAnswered(milliseconds) {
       await (milliseconds === undefined ? condition(ready) : condition(ready, milliseconds));
+      if (failure !== undefined) throw failure.error;
+    },
+    async allAnswered() {
+      await condition(() => failure !== undefined || calls.every((each) => each.answer !== undefined));
       if (failure !== undefined) throw failure.error;
     },
     takeAnswered() {

@@ -10,6 +10,7 @@ export interface OwnSandbox {
   readonly name: SandboxName | undefined;
   /** How many were made. */
   readonly count: number;
+  readonly generation: number;
   set(name: SandboxName): void;
   /** Makes it, unless that is done or under way. Its failure is the agent's. */
   made(): Promise<SandboxName>;
@@ -24,9 +25,9 @@ export interface OwnSandbox {
 }
 
 export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: LeaseHolder): OwnSandbox {
-  let name: SandboxName | undefined;
-  let making: Promise<SandboxName> | undefined;
-  let generation = 0;
+  let name = input.resumed?.sandbox;
+  let making: Promise<SandboxName> | undefined = name === undefined ? undefined : Promise.resolve(name);
+  let generation = input.resumed?.generation ?? 0;
 
   async function makeAgain(reason: string, lost: SandboxName): Promise<RebuildSandboxResult> {
     const { sandboxes } = await leases.take({ sandboxes: 1 });
@@ -49,6 +50,9 @@ export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: Le
   return {
     get name() {
       return name;
+    },
+    get generation() {
+      return generation;
     },
     get count() {
       return name === undefined ? 0 : generation + 1;

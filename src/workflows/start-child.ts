@@ -1,4 +1,4 @@
-import { getExternalWorkflowHandle, sleep, TemporalFailure } from '@temporalio/workflow';
+import { CancellationScope, getExternalWorkflowHandle, sleep, TemporalFailure } from '@temporalio/workflow';
 
 /** Milliseconds between attempts while the id is taken: doubled up to the longest. All together about 80 seconds. */
 const FIRST_PAUSE = 250;
@@ -22,6 +22,24 @@ export async function startOnceFree<Handle>(workflowId: string, start: () => Pro
       }
       await sleep(Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)));
     }
+  }
+}
+
+/**
+ * A cancellation of the scope is sent to the execution that was started; one that has continued as new since does not
+ * hear of it, so it is sent by the child's name as well.
+ */
+export async function cancelledByName<T>(workflowId: string, result: Promise<T>): Promise<T> {
+  const scope = CancellationScope.current();
+  let ended = false;
+  scope.cancelRequested.catch(() => {
+    if (ended) return;
+    CancellationScope.nonCancellable(() => getExternalWorkflowHandle(workflowId).cancel()).catch(() => undefined);
+  });
+  try {
+    return await result;
+  } finally {
+    ended = true;
   }
 }
 

@@ -20,13 +20,15 @@ import type { LeaseHolder, Recalled } from './lease-holder.ts';
 import { pauseSignal, resumeSignal } from './pause-gate.ts';
 import { errors } from './queries.ts';
 import { createSlots } from './slots.ts';
-import { startOnceFree } from './start-child.ts';
+import { cancelledByName, startOnceFree } from './start-child.ts';
 
 /** An agent's sub-agents: starts them, at most `max_parallel` at a time, and sums up what they did. */
 export interface SubAgents {
   /** One agent for each task of the request; answers in order, error strings beyond the budget. */
   run(request: string, count: number): Promise<Answer[]>;
   readonly working: number;
+  /** How many were started, those of executions before included. */
+  readonly started: number;
   /** Resolves when all of them have ended, or after `milliseconds`. */
   ended(milliseconds: number): Promise<void>;
   /** What they and all below them did. */
@@ -43,14 +45,16 @@ export function createSubAgents(input: {
   readonly parent: AgentInput;
   readonly leases: LeaseHolder;
   readonly isPaused: () => boolean;
+  /** Those of the executions before this one. */
+  readonly before?: { readonly started: number; readonly totals: Totals } | undefined;
 }): SubAgents {
   const { depth, parent, leases } = input;
   const limits = unpackLimits(parent.limits);
   const slots = createSlots(limits.max_parallel);
   const working = new Set<ChildWorkflowHandle<typeof agent>>();
-  let started = 0;
+  let started = input.before?.started ?? 0;
   let busy = 0;
-  let totals: Totals = { usage: NO_USAGE, agents: 0, depth, iterations: 0, sandboxes: 0 };
+  let totals: Totals = input.before?.totals ?? { usage: NO_USAGE, agents: 0, depth, iterations: 0, sandboxes: 0 };
 
   async function runOne(request: string, index: number, id: string, siblings: number): Promise<Answer> {
     await slots.acquire();
@@ -72,7 +76,10 @@ export function createSubAgents(input: {
       // What was said while it was being started has not reached it.
       if (input.isPaused() !== paused) tell(handle, !paused);
       try {
-        return settle(id, await handle.result());
+        return settle(
+          id,
+          await (limits.rebuild === true ? cancelledByName(workflowId, handle.result()) : handle.result()),
+        );
       } finally {
         working.delete(handle);
       }
@@ -128,6 +135,9 @@ export function createSubAgents(input: {
     },
     get working() {
       return working.size;
+    },
+    get started() {
+      return started;
     },
     get totals() {
       return totals;

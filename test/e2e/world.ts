@@ -9,7 +9,7 @@ import { createChains, type Chains } from '../../src/storage/chain.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 import { connect, embeddedTarget, type TemporalConnection } from '../../src/temporal/connection.ts';
-import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
+import { startOrAttachDevServer, type DevServer, type DevServerOptions } from '../../src/temporal/dev-server.ts';
 import { startScriptedModel, type ScriptedModel, type ScriptedModelOptions } from '../../src/testing/index.ts';
 import { createRlmWorker, type RlmWorker, type WorkerOptions } from '../../src/worker.ts';
 import { openPlace, placeByEnvironment, type Place, type PlaceName } from './places.ts';
@@ -57,13 +57,17 @@ export interface StartInput {
 export const TASK_QUEUE = 'durable-rlm';
 
 /** @param sandboxes where they are; default: on this host, unless the environment says otherwise. */
-export async function createWorld(sandboxes: PlaceName = placeByEnvironment()): Promise<World> {
+export async function createWorld(
+  sandboxes: PlaceName = placeByEnvironment(),
+  serverOptions: Pick<DevServerOptions, 'dynamicConfig'> = {},
+): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'rlm-e2e-'));
   const place = await openPlace(sandboxes, folder);
   const log: string[] = [];
   const server = await startOrAttachDevServer({
     stateDirectory: join(folder, 'state'),
     cacheDirectory: cacheDirectory(process.env),
+    ...serverOptions,
   });
   const temporal = await connect(embeddedTarget(server));
   const blobs = createFileBlobStore({ path: join(folder, 'state', 'blobs') });
