@@ -1,6 +1,6 @@
 """Makes a machine that somebody else started into a sandbox of ours; run there, by its own Python.
 
-    python prepare.py FOLDER
+    python prepare.py FOLDER PORT
 
 FOLDER was uploaded and goes when it has been read: parts.json.gz (the kernel's sources, what was compiled of them
 elsewhere, the checkout program) and spec.json, perhaps a bundle of the repository.
@@ -35,14 +35,14 @@ class Failure(Exception):
         self.code = code
 
 
-def main(folder):
+def main(folder, port):
     if sys.version_info < OLDEST:
         raise Failure(UNSUITABLE, "Python %d.%d is too old: 3.9 or newer is needed" % sys.version_info[:2])
-    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
-        spec = json.load(file)
-    listener = _bind(spec["port"])
+    listener = _bind(port)
     if listener is None:
         return
+    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
+        spec = json.load(file)
     os.environ.setdefault("HOME", os.path.expanduser("~"))
     state = os.path.join(os.environ["HOME"], ".durable-rlm")
     if os.path.exists(os.path.join(state, "started")):
@@ -300,7 +300,7 @@ def _write(path, text):
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1])
+        main(sys.argv[1], int(sys.argv[2]))
     except Failure as failure:
         print(failure, file=sys.stderr)
         sys.exit(failure.code)

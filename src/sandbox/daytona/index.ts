@@ -48,6 +48,7 @@ const MOST_ROUNDS = 4;
 interface Connection {
   readonly sandbox: DaytonaSandbox;
   readonly machine: Machine;
+  readonly link: PreviewLink;
 }
 
 class Provider implements SandboxProvider {
@@ -112,7 +113,7 @@ class Provider implements SandboxProvider {
         return;
       } catch (error) {
         until.signal?.throwIfAborted();
-        const next = await this.#afterFailure(error, { machine, delivery, making }, until);
+        const next = await this.#afterFailure(error, { machine, delivery, making, round }, until);
         if (next === undefined || round === MOST_ROUNDS) throw error;
         delivery = next.delivery;
       }
@@ -122,7 +123,7 @@ class Provider implements SandboxProvider {
   /** What to try instead; undefined where nothing will help. */
   async #afterFailure(
     error: unknown,
-    { machine, delivery, making }: { machine: Machine; delivery: Delivery | undefined; making: Making },
+    { machine, delivery, making, round }: Round,
     until: Patience,
   ): Promise<{ delivery: Delivery | undefined } | undefined> {
     const { client, handle, request } = making;
@@ -132,7 +133,7 @@ class Provider implements SandboxProvider {
       // This host may reach what the sandbox cannot, and says best why not.
       return { delivery: await this.#deliverByFile(request, until) };
     }
-    if (kind === 'used' || kind === 'other') {
+    if (kind === 'used' || (kind === 'other' && round === 1)) {
       await removeSandbox({ client, id: handle.id, limitMs: this.#limitMs, known: machine }, until);
       return { delivery };
     }
@@ -204,15 +205,16 @@ class Provider implements SandboxProvider {
 
   #remember(handle: SandboxHandle, machine: Machine, link: PreviewLink, paths: PatchPaths): DaytonaSandbox {
     const sandbox = new DaytonaSandbox({ handle, machine, link, paths, limitMs: this.#limitMs });
-    this.#connections.set(handle.id, { sandbox, machine });
+    this.#connections.set(handle.id, { sandbox, machine, link });
     return sandbox;
   }
 
   async destroy({ id }: Pick<SandboxHandle, 'id'>): Promise<void> {
-    const known = this.#connections.get(id)?.machine;
+    const known = this.#connections.get(id);
     this.#connections.delete(id);
     const client = await this.#clients.open();
-    await removeSandbox({ client, id, limitMs: this.#limitMs, known }, patience(DESTROY_MS));
+    await removeSandbox({ client, id, limitMs: this.#limitMs, known: known?.machine }, patience(DESTROY_MS));
+    known?.link.end();
   }
 
   async list(): Promise<SandboxListing[]> {
@@ -257,6 +259,14 @@ interface Making {
   readonly handle: SandboxHandle;
   readonly request: SandboxRequest;
   readonly sent: (answer: Promise<unknown>) => void;
+}
+
+/** One attempt to make a sandbox of a machine. */
+interface Round {
+  readonly machine: Machine;
+  readonly delivery: Delivery | undefined;
+  readonly making: Making;
+  readonly round: number;
 }
 
 /** Why a sandbox could not be made, in words for a person. */

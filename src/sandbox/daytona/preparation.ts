@@ -68,7 +68,6 @@ async function upload(preparation: Preparation, folder: string, until: Patience)
   const repository = delivery?.kind === 'file' ? { bundle: 'repository.bundle' } : delivery;
   const setup = remoteSetup(request);
   const spec = {
-    port: KERNEL_PORT,
     generation: request.generation,
     idle_timeout: request.idle_timeout,
     memory_mb: memoryLimit(request, sandbox),
@@ -105,7 +104,7 @@ async function start(
   await insist({ what: 'open a session in the sandbox', work: open, limitMs }, until);
   const preferred = isInRepository(request.python) ? undefined : request.python;
   const find = `python=${shellQuoted(preferred ?? 'python3')}; test -d "$python" && python="$python/bin/python"`;
-  const command = `${find}; "$python" -I ${folder}/prepare.py ${folder} < /dev/null`;
+  const command = `${find}; "$python" -I ${folder}/prepare.py ${folder} ${KERNEL_PORT} < /dev/null`;
   const run = (): ReturnType<Sandbox['process']['executeSessionCommand']> =>
     sandbox.process.executeSessionCommand(session, { command, runAsync: true }, Math.ceil(limitMs / 1000));
   const { cmdId } = await insist({ what: 'start a command in the sandbox', work: run, limitMs }, until);

@@ -31,13 +31,20 @@ type Send = (request: KernelRequest) => Promise<Buffer>;
 export class PreviewLink implements KernelTransport {
   readonly #options: PreviewLinkOptions;
   #link: Promise<Send> | undefined;
+  #ended = false;
 
   constructor(options: PreviewLinkOptions) {
     this.#options = options;
   }
 
+  /** The sandbox was deleted: a kernel that still answers for a moment is not asked any more. */
+  end(): void {
+    this.#ended = true;
+  }
+
   /** @throws as `kernelRequests`; whatever the SDK has to say about the link. */
   async once(request: KernelRequest): Promise<Buffer> {
+    if (this.#ended) throw new TypedError('Sandbox.Lost', 'The sandbox is gone: it was deleted.');
     const send = await this.#open();
     try {
       const reply = await send(request);
