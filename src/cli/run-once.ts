@@ -25,6 +25,7 @@ export interface RunOptions extends TemporalOptions, TalkOptions, JsonOption {
   readonly output?: string;
   readonly id?: string;
   readonly detach?: boolean;
+  readonly traceFile?: string;
   /** False: no worker in this process. */
   readonly worker: boolean;
   readonly results: string;
@@ -93,7 +94,7 @@ async function startAttached(
     return attendRun({ ...attendance, started, worker: undefined });
   }
   const lines = createLateLines(log);
-  const hosting = hostWorker(session, temporal, lines.log);
+  const hosting = hostWorker(session, temporal, lines.log, { traceFile: options.traceFile });
   try {
     // Both take about half a second.
     const [started, worker] = await Promise.all([startOrResume(io, session, runs, plan), hosting]);

@@ -12,6 +12,7 @@ export function runCommand({ io, perform }: CommandContext): Command {
     .option('-o, --output <file>', 'write the patch to a file and print the answer')
     .option('--id <run>', 'name the run; one that exists, with the same arguments, is attached to and goes on')
     .option('--detach', 'start the run, with a worker in the background, and return')
+    .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
     .option('--no-worker', 'leave the work to workers elsewhere');
   return withTemporal(withTalk(withJson(withResults(command))))
     .addHelpText(

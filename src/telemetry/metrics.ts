@@ -82,7 +82,7 @@ export function createMetrics(): Metrics {
   });
   void new Gauge({
     name: 'rlm_sandboxes_alive',
-    help: 'Sandboxes that there are: on this host, or in all of the account of a provider elsewhere',
+    help: 'Sandboxes that there are: on this host, or of this cluster and namespace at a provider elsewhere',
     labelNames: ['provider'],
     registers,
     async collect() {

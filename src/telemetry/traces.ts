@@ -52,7 +52,8 @@ export async function createTraces(options: TracesOptions): Promise<Traces | und
       for (const processor of processors) processor.onEnd(readable);
     },
     async close() {
-      await Promise.all(processors.map((processor) => processor.shutdown()));
+      // What could not be sent has been told.
+      await Promise.allSettled(processors.map((processor) => processor.shutdown()));
     },
   };
 }

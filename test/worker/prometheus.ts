@@ -19,7 +19,7 @@ export function parseMetrics(text: string): { readonly samples: readonly Sample[
     if (line === '' || line.startsWith('#')) continue;
     const [, name = '', labels = '', value = ''] = SAMPLE.exec(line) ?? [];
     const number = value === '+Inf' ? Number.POSITIVE_INFINITY : Number(value);
-    if (name === '' || (Number.isNaN(number) && value !== 'NaN')) problems.push(line);
+    if (name === '' || (Number.isNaN(number) && !/^nan$/i.test(value))) problems.push(line);
     else samples.push({ name, value: number, labels: labelsOf(labels) });
   }
   return { samples, problems };

@@ -112,7 +112,7 @@ describe('metrics of rlm worker', () => {
     expect(
       about
         .filter(({ message }) => message === 'agent ended')
-        .map(({ agent }) => agent)
+        .map(({ agent }) => String(agent))
         .toSorted(),
     ).toEqual(['0', '0.1', '0.2']);
     expect(about.filter(({ message, level }) => message === 'model call' && level === 'warn')).toHaveLength(1);
