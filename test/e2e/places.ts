@@ -12,6 +12,8 @@ export type PlaceName = 'local' | 'daytona';
 
 /** Where the sandboxes of a test are, as somebody sees it who does not go through the program. */
 export interface Place {
+  /** Of the provider. */
+  readonly name: PlaceName;
   /** What a worker needs in its environment. */
   readonly environment: Readonly<Record<string, string>>;
   /** Settings under `sandbox`. */
@@ -42,6 +44,7 @@ async function daytonaPlace(): Promise<Place> {
   const rig = await startRig('--reconcile-ms', '200');
   const names = async (): Promise<string[]> => (await rig.sandboxes()).map(({ name }) => name);
   return {
+    name: 'daytona',
     environment: rig.environment,
     settings: { provider: 'daytona' },
     sandboxes: names,
@@ -76,6 +79,7 @@ function localPlace(folder: string): Place {
   const sandboxes = (): Promise<string[]> =>
     withProvider(folder, async (provider) => (await provider.list()).map(({ handle }) => handle.id));
   return {
+    name: 'local',
     environment: {},
     settings: {},
     sandboxes,

@@ -156,6 +156,7 @@ async function startWorker(
     stateDirectory: join(folder, 'state'),
     cacheDirectory: join(folder, 'cache'),
     environment: { ...process.env, LLM_API_KEY: 'key-of-the-tests', ...place.environment },
+    sandboxProvider: place.name,
     ...options,
   });
   const running = (async () => {
