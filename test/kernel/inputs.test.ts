@@ -152,7 +152,7 @@ describe('what is wrong with an input is told', () => {
       ['json', undefined, '[NaN]', 'it is not JSON: NaN is not JSON'],
       ['json', undefined, '[1e999]', 'it is not JSON: the number 1e999 is out of range'],
       ['json', undefined, '', 'it is not JSON: Expecting value, at character 1'],
-      ['json', undefined, `${'['.repeat(100_000)}`, 'the JSON is nested too deeply'],
+      ['json', undefined, '['.repeat(100_000), 'the JSON is nested too deeply'],
       ['json', 'list[str]', '["a", 1]', 'value[1]: expected str, got int 1'],
       ['json', 'list[str]', '{"a": 1}', "value: expected list[str], got dict with the key 'a'"],
       ['jsonl', undefined, '1\n{\n', 'line 2 is not JSON: Expecting property name enclosed in double quotes'],
