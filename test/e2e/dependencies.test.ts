@@ -75,7 +75,7 @@ report = [ended.stderr.split()[-1:], ended.stdout]
         ],
       });
       const setup = ['pip install six', 'python -c "import uuid; print(uuid.uuid4())" > ~/made'];
-      const config = { sandbox: { setup, setup_env: VARIABLES } };
+      const config = { sandbox: { setup, setup_env: VARIABLES, pool: 2 } };
       const outcome = await world.run({ id: 'tested', prompt: 'run the tests', model, repo: repository, config });
       expect(outcome).toMatchObject({ status: 'completed', agents: 3, patch_ref: null });
       const reports = JSON.parse(outcome.answer ?? '') as unknown[];
