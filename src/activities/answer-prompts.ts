@@ -4,6 +4,7 @@ import { FAILURES, TypedError } from '../domain/failures.ts';
 import type { Answer, CallRequest, CompactUsage } from '../domain/records.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { keepPaid } from './keep-paid.ts';
 import { exhausted, isExhausted } from './model-attempts.ts';
 
 interface JournalEntry {
@@ -45,7 +46,8 @@ async function answerOnce(
   { prompt, index, signal }: Prompt,
 ): Promise<Answer> {
   const { run, execution, agent, spec } = input.scope;
-  const name = `journal/${run}@${execution}/${agent}/${input.call}.${index}`;
+  // By what was asked as well: in a sandbox that was made again another call may have the same number.
+  const name = `journal/${run}@${execution}/${agent}/${input.call}-${input.request.slice(0, 16)}.${index}`;
   const journalled = (await deps.blobs.getReference(name)) as JournalEntry | undefined;
   if (journalled !== undefined) return journalled;
   const { config } = await deps.chains.specification(spec);
@@ -60,10 +62,10 @@ async function answerOnce(
   deps.checkpoint('prompt.replied');
   const { input_tokens, output_tokens, cost } = reply.usage;
   const entry: JournalEntry = {
-    ref: await deps.chains.putJson(reply.text),
+    ref: await keepPaid(() => deps.chains.putJson(reply.text), signal),
     usage: [input_tokens, output_tokens, cost],
   };
-  await deps.blobs.setReference(name, entry);
+  await keepPaid(() => deps.blobs.setReference(name, entry), signal);
   deps.checkpoint('prompt.recorded');
   return entry;
 }

@@ -65,7 +65,7 @@ async function recordEnd(
 ): Promise<EndRecord> {
   const head = await newestHead(deps, input, from);
   const [records, { config }] = await Promise.all([
-    deps.chains.walk(head),
+    readableRecords(deps, head),
     deps.chains.specification(input.scope.spec),
   ]);
   const { source, answer } = answerOf(records, input.source);
@@ -99,6 +99,21 @@ async function recordEnd(
   return end;
 }
 
+/** The records up to the head; of a chain with a blob that is missing or damaged those after it. */
+async function readableRecords(deps: ActivityDependencies, head: string): Promise<readonly ChainRecord[]> {
+  const records: ChainRecord[] = [];
+  try {
+    for (let hash: string | null = head; hash !== null;) {
+      const record: ChainRecord = await deps.chains.record(hash);
+      records.unshift(record);
+      hash = record.parent;
+    }
+  } catch (error) {
+    if (!(error instanceof TypedError) || !['Storage.Missing', 'Storage.Damaged'].includes(error.type)) throw error;
+  }
+  return records;
+}
+
 /**
  * A cancelled activity may have recorded a reply or a block that its workflow has not heard of: what the reference
  * names counts when it goes on from the head the workflow knows.
@@ -106,11 +121,8 @@ async function recordEnd(
 async function newestHead(deps: ActivityDependencies, input: Scoped<CloseAgentInput>, head: string): Promise<string> {
   const reference = await readAgentReference(deps, input.scope);
   if (reference === undefined) return head;
-  for (let hash: string | null = reference.head; hash !== null;) {
-    if (hash === head) return reference.head;
-    hash = (await deps.chains.record(hash)).parent;
-  }
-  return head;
+  const known = await readableRecords(deps, reference.head);
+  return reference.head === head || known.some(({ parent }) => parent === head) ? reference.head : head;
 }
 
 function answerOf(records: readonly ChainRecord[], wanted: AnswerSource): { source: AnswerSource; answer: unknown } {

@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
+import { activityInfo, ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { FAILURES, TypedError } from '../domain/failures.ts';
 
 type Activity = (input: never) => Promise<unknown>;
@@ -16,6 +16,24 @@ export function withTypedFailures<T extends Record<string, Activity>>(activities
     },
   ]);
   return Object.fromEntries(wrapped) as T;
+}
+
+/** Attempts in which a blob store may come back: about a quarter of a minute. */
+const STORAGE_ATTEMPTS = 6;
+
+/** A blob store that stays away is a person's to mend: its failure is then no longer retried, and pauses the run. */
+export function withPatience<Input, Result>(
+  activity: (input: Input) => Promise<Result>,
+): (input: Input) => Promise<Result> {
+  return async (input) => {
+    try {
+      return await activity(input);
+    } catch (error) {
+      const isAway = error instanceof TypedError && error.type === 'Storage.Unavailable';
+      if (!isAway || activityInfo().attempt < STORAGE_ATTEMPTS) throw error;
+      throw ApplicationFailure.nonRetryable(error.message, error.type);
+    }
+  };
 }
 
 function toFailure(error: unknown): unknown {

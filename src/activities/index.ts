@@ -5,7 +5,7 @@ import { begin, turn } from './turn.ts';
 import { closeAgent } from './close-agent.ts';
 import { createSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
-import { withTypedFailures } from './failure.ts';
+import { withPatience, withTypedFailures } from './failure.ts';
 import { prepareInvestigation } from './prepare.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { locateSandbox } from './locate-sandbox.ts';
@@ -27,12 +27,12 @@ export function createActivities(deps: ActivityDependencies): Activities {
     recordOutcome: (input) => recordOutcome(deps, input),
     createSandbox: ofAgent(createSandbox),
     begin: ofAgent(begin),
-    turn: ofAgent(turn),
+    turn: withPatience(ofAgent(turn)),
     rebuildSandbox: ofAgent(rebuildSandbox),
     locateSandbox: ofAgent(locateSandbox),
-    think: ofAgent(think),
-    act: ofAgent(act),
-    answerPrompts: ofAgent(answerPrompts),
+    think: withPatience(ofAgent(think)),
+    act: withPatience(ofAgent(act)),
+    answerPrompts: withPatience(ofAgent(answerPrompts)),
     closeAgent: ofAgent(closeAgent),
   };
   return withTypedFailures({ ...activities });

@@ -9,6 +9,7 @@ import type { ChatReply } from '../llm/chat-model.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { keepPaid } from './keep-paid.ts';
 import { exhausted, isExhausted } from './model-attempts.ts';
 import { chainHead, readAgentReference, updateAgentReference, type AgentScope } from './trajectory.ts';
 
@@ -28,11 +29,10 @@ export async function takeReply(
   if (recorded !== undefined) return recorded;
   const [records, run] = await Promise.all([deps.chains.walk(head), deps.chains.specification(input.scope.spec)]);
   const messages = renderConversation(records, run, input.purpose);
+  // Before anything is paid: a store that is away shows itself here.
+  await showThinking(deps, input, head, reference);
   const started = performance.now();
-  const [reply] = await Promise.all([
-    ask(deps, { ...input, run, messages, head, signal }),
-    showThinking(deps, input, head, reference),
-  ]);
+  const reply = await ask(deps, { ...input, run, messages, head, signal });
   deps.checkpoint('model.replied');
   const record: ReplyRecord = {
     v: 1,
@@ -51,10 +51,10 @@ export async function takeReply(
       last: messages.at(-1)?.content ?? '',
     },
   };
-  const next = await deps.chains.append(record);
+  const next = await keepPaid(() => deps.chains.append(record), signal);
   const result = thinkResult(next, record);
   const state = result.blocks > 0 ? 'running' : 'thinking';
-  await updateAgentReference(deps, input.scope, { head: next, state }, reply.usage);
+  await keepPaid(() => updateAgentReference(deps, input.scope, { head: next, state }, reply.usage), signal);
   deps.checkpoint('reply.recorded');
   return result;
 }

@@ -162,6 +162,7 @@ async function runCode(
     rebuilds: run.limits.rebuild === true,
     limits: run.limits,
     losses: run.losses,
+    persistence,
     head: progress.head as string,
     iteration: progress.iteration,
     block: progress.block,

@@ -7,6 +7,7 @@ import { inSandbox } from './activities.ts';
 import { failureMessage, failureType } from './failure-type.ts';
 import { createOpenCalls, type OpenCalls } from './open-calls.ts';
 import type { LossLimit, OwnSandbox } from './own-sandbox.ts';
+import type { Persistence } from './persistence.ts';
 
 /** Milliseconds between looks at code that computes while it has calls open: doubled each time, up to the longest. */
 const FIRST_LOOK = 500;
@@ -20,6 +21,8 @@ export interface BlocksInput {
   readonly rebuilds: boolean;
   readonly limits: Pick<WorkflowLimits, 'rebuild' | 'separate_queues'>;
   readonly losses: LossLimit;
+  /** Does again what a person must mend first. */
+  readonly persistence: Persistence;
   readonly head: string;
   readonly iteration: number;
   /** Number of the last block run. */
@@ -105,7 +108,8 @@ async function act(
     const sandbox = await input.sandbox.made();
     const answered = calls.takeAnswered();
     try {
-      return await actOnce(input, { sandbox, head, step }, answered);
+      const work = (): Promise<ActResult> => actOnce(input, { sandbox, head, step }, answered);
+      return await (input.rebuilds ? input.persistence.run(work) : work());
     } catch (error) {
       if (!input.rebuilds || failureType(error) !== 'Sandbox.Lost') throw error;
       const reason = failureMessage(error);
