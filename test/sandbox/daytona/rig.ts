@@ -103,7 +103,7 @@ export async function startRig(...options: string[]): Promise<Rig> {
     stop: async (name) => void (await ask('POST', `/stop/${(await find(name)).id}`)),
     api: (method, path) => fetch(apiUrl + path, { method, headers: { authorization: `Bearer ${apiKey}` } }),
     async close() {
-      const ended = once(plane, 'exit');
+      const ended = plane.exitCode === null && plane.signalCode === null ? once(plane, 'exit') : undefined;
       plane.kill('SIGTERM');
       await ended;
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
