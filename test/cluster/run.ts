@@ -16,6 +16,7 @@ import { callsPaidAgain } from '../e2e/books.ts';
 import { makeRepository } from '../e2e/world.ts';
 import { rigIsHere } from '../sandbox/daytona/rig.ts';
 import { tail } from './processes.ts';
+import { metricsMissing } from './metrics-asked.ts';
 import { activitiesByWorker } from './shares.ts';
 import { startCluster, type Cluster, type ClusterWorker, type SandboxKind } from './topology.ts';
 import { AGENTS, CALLS, problemsOf, PROMPT } from './two-hundred-agents.ts';
@@ -33,6 +34,7 @@ interface Row {
   /** Calls in flight when something was killed, which had to be made again. */
   readonly again: number;
   readonly shares: string;
+  readonly s3: string;
   readonly sandboxes: number;
   readonly faults: readonly string[];
 }
@@ -67,15 +69,24 @@ const DISTURBANCES: readonly Disturbance[] = [
 console.log(`Starting the cluster (sandboxes: ${sandbox}) ...`);
 const cluster = await startCluster(sandbox, (line) => console.log(line));
 let failed = true;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void cluster.close({ keep: false }).then(() => process.exit(130)));
 try {
   const repository = makeRepository(join(cluster.folder, 'repository'), { 'README.md': '# Library\n' });
   const rows: Row[] = [];
   for (const disturbance of DISTURBANCES) {
+    // The last one's workers go on, so that their metrics can be looked at.
+    if (rows.length > 0) for (const worker of cluster.workers) await revive(worker);
     rows.push(await play(disturbance, repository));
-    for (const worker of cluster.workers) await revive(worker);
   }
   printTable(rows);
-  failed = rows.some(({ faults }) => faults.length > 0);
+  const missing = await metricsMissing(cluster);
+  console.log(
+    missing.length === 0
+      ? '\nEvery metric that the dashboard and the alerts ask for was scraped.'
+      : `\nNot scraped: ${missing.join(', ')}`,
+  );
+  failed = rows.some(({ faults }) => faults.length > 0) || missing.length > 0;
 } finally {
   await cluster.close({ keep: options.keep || failed });
   if (options.keep || failed) console.log(`Logs are in ${cluster.folder}`);
@@ -85,6 +96,7 @@ process.exit(failed ? 1 : 0);
 async function play({ name, afterCalls, act }: Disturbance, repository: string): Promise<Row> {
   const run = name.replaceAll(' ', '-');
   const before = (await cluster.model.calls()).length;
+  const s3Before = cluster.s3Requests();
   const pids = new Map(cluster.workers.map(({ host, pid }) => [pid(), host]));
   console.log(`${name} ...`);
   const begun = Date.now();
@@ -95,6 +107,7 @@ async function play({ name, afterCalls, act }: Disturbance, repository: string):
     console.log(`  ${await act(cluster)}`);
   }
   const code = await program.ended;
+  const s3 = cluster.s3Requests();
   const seconds = ((Date.now() - begun) / 1000).toFixed(1);
   if (code !== 0) throw new Error(`rlm run ended with ${code}:\n${tail(program.log)}`);
   for (const { host, pid } of cluster.workers) pids.set(pid(), host);
@@ -126,6 +139,7 @@ async function play({ name, afterCalls, act }: Disturbance, repository: string):
     calls: answered,
     again: answered - CALLS,
     shares: [...shares].map(([host, count]) => `${host} ${count}`).join(', '),
+    s3: `${s3.writes - s3Before.writes} writes, ${s3.reads - s3Before.reads} reads`,
     sandboxes,
     faults,
   };
@@ -163,10 +177,10 @@ async function revive(worker: ClusterWorker): Promise<void> {
 
 function printTable(rows: readonly Row[]): void {
   console.log(`
-| ${AGENTS} agents, 2 workers, ${sandbox} sandboxes | seconds | model calls (again) | activities by worker | sandboxes left | books |
-| --- | --- | --- | --- | --- | --- |`);
-  for (const { scenario, seconds, calls, again, shares, sandboxes, faults } of rows)
+| ${AGENTS} agents, 2 workers, ${sandbox} sandboxes | seconds | model calls (again) | activities by worker | S3 requests | sandboxes left | books |
+| --- | --- | --- | --- | --- | --- | --- |`);
+  for (const { scenario, seconds, calls, again, shares, s3, sandboxes, faults } of rows)
     console.log(
-      `| ${scenario} | ${seconds} | ${calls} (${again}) | ${shares} | ${sandboxes} | ${faults.length === 0 ? 'balance' : faults.slice(0, 5).join('; ')} |`,
+      `| ${scenario} | ${seconds} | ${calls} (${again}) | ${shares} | ${s3} | ${sandboxes} | ${faults.length === 0 ? 'balance' : faults.slice(0, 5).join('; ')} |`,
     );
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createLocalProvider } from '../../src/sandbox/local/index.ts';
@@ -6,9 +6,9 @@ import { connect, type TemporalConnection } from '../../src/temporal/connection.
 import { spawnScriptedModel, type ScriptedModelProcess } from '../../src/testing/index.ts';
 import { ROOT } from '../deploy/compose-file.ts';
 import { startRig } from '../sandbox/daytona/rig.ts';
-import { startS3Server, type S3Server } from '../storage/s3-server.ts';
+import { freePort, startS3Server, type S3Server } from '../storage/s3-server.ts';
 import { startPostgres } from './postgres.ts';
-import { startProgram, untilReady, type Program, tail } from './processes.ts';
+import { startProgram, untilReady, type Program } from './processes.ts';
 import { findPrograms } from './programs.ts';
 import { startTemporalServer, type TemporalServer } from './temporal-server.ts';
 
@@ -23,6 +23,8 @@ const LATENCY = 300;
 export interface ClusterWorker {
   readonly host: string;
   readonly pid: () => number;
+  /** Its metrics, as Prometheus gets them. */
+  metrics(): Promise<string>;
   kill(): Promise<void>;
   start(): Promise<void>;
 }
@@ -30,6 +32,8 @@ export interface ClusterWorker {
 export interface Cluster {
   readonly folder: string;
   readonly s3: S3Server;
+  /** Requests to the store so far, as they are billed: those that write or list, and those that read. */
+  s3Requests(): { readonly writes: number; readonly reads: number };
   readonly temporal: TemporalServer;
   readonly workers: readonly [ClusterWorker, ClusterWorker];
   readonly model: ScriptedModelProcess;
@@ -55,7 +59,8 @@ export async function startCluster(sandbox: SandboxKind, log: (line: string) => 
     const programs = await findPrograms(log);
     const postgres = await startPostgres(programs.postgres, folder);
     closing.push(() => postgres.program.end('SIGINT'));
-    const s3 = await startS3Server();
+    const accessLog = join(folder, 's3.log');
+    const s3 = await startS3Server({ accessLog });
     closing.push(() => s3.close());
     s3.createBucket(BUCKET);
     const temporal = await startTemporalServer(programs, postgres, folder);
@@ -85,8 +90,8 @@ export async function startCluster(sandbox: SandboxKind, log: (line: string) => 
       DURABLE_RLM_CACHE: join(folder, host, 'cache'),
     });
     const workers = [
-      clusterWorker('host-a', machine('host-a'), folder, config),
-      clusterWorker('host-b', machine('host-b'), folder, config),
+      await clusterWorker('host-a', machine('host-a'), folder, config),
+      await clusterWorker('host-b', machine('host-b'), folder, config),
     ] as const;
     closing.push(...workers.map((worker) => () => worker.kill()));
     await Promise.all(workers.map((worker) => worker.start()));
@@ -94,6 +99,14 @@ export async function startCluster(sandbox: SandboxKind, log: (line: string) => 
     return {
       folder,
       s3,
+      s3Requests() {
+        const text = existsSync(accessLog) ? readFileSync(accessLog, 'utf8') : '';
+        const count = (operation: string): number => text.split(` s3_${operation} `).length - 1;
+        return {
+          writes: count('PutObject') + count('ListObjectsV2'),
+          reads: count('GetObject') + count('HeadObject'),
+        };
+      },
       temporal,
       workers,
       model,
@@ -131,26 +144,33 @@ function configuration(model: string, endpoint: string, provider: SandboxKind): 
   ].join('\n');
 }
 
-function clusterWorker(host: string, env: NodeJS.ProcessEnv, folder: string, config: string): ClusterWorker {
+async function clusterWorker(
+  host: string,
+  env: NodeJS.ProcessEnv,
+  folder: string,
+  config: string,
+): Promise<ClusterWorker> {
   let program: Program | undefined;
   const log = join(folder, `${host}.log`);
+  const port = await freePort();
+  const monitoring = ['--metrics-port', String(port), '--health-port', String(port)];
+  const ask = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${port}${path}`);
   mkdirSync(join(folder, host));
   return {
     host,
     pid: () => program?.pid ?? 0,
+    metrics: async () => (await ask('/metrics')).text(),
     async kill() {
       await program?.end('SIGKILL');
     },
     async start() {
       program = startProgram({
-        command: [process.execPath, MAIN, 'worker', '-c', config],
+        command: [process.execPath, MAIN, 'worker', '-c', config, ...monitoring],
         env,
         cwd: join(folder, host),
         log,
       });
-      await untilReady(program, `the worker of ${host}`, () =>
-        Promise.resolve(tail(log, 1).startsWith('Working on task queue')),
-      );
+      await untilReady(program, `the worker of ${host}`, async () => (await ask('/ready')).ok);
     },
   };
 }

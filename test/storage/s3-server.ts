@@ -46,24 +46,27 @@ export async function findS3Gateway(log?: (line: string) => void): Promise<strin
   return join(folder, 'versitygw');
 }
 
-export async function startS3Server({ port }: { port?: number } = {}): Promise<S3Server> {
+/** @param options.accessLog file that gets a line for each request */
+export async function startS3Server(options: { accessLog?: string } = {}): Promise<S3Server> {
   const program = await findS3Gateway();
   if (program === undefined) throw new Error(`There is no versitygw: go install ${MODULE}`);
   const root = mkdtempSync(join(tmpdir(), 'rlm-s3-'));
   const folder = join(root, 'buckets');
   const sidecar = join(root, 'sidecar');
   for (const path of [folder, sidecar]) mkdirSync(path);
-  const chosen = port ?? (await freePort());
+  const port = await freePort();
+  const logging = options.accessLog === undefined ? [] : ['--access-log', options.accessLog];
   const begin = (): ReturnType<typeof spawn> =>
     spawn(
       program,
       [
         '--port',
-        `127.0.0.1:${chosen}`,
+        `127.0.0.1:${port}`,
         '--health',
         '/health',
         '--quiet',
         '--keep-alive',
+        ...logging,
         'posix',
         '--sidecar',
         sidecar,
@@ -75,7 +78,7 @@ export async function startS3Server({ port }: { port?: number } = {}): Promise<S
       },
     );
   let child = begin();
-  const endpoint = `http://127.0.0.1:${chosen}`;
+  const endpoint = `http://127.0.0.1:${port}`;
   await untilHealthy(endpoint, child);
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -85,7 +88,7 @@ export async function startS3Server({ port }: { port?: number } = {}): Promise<S
   };
   return {
     endpoint,
-    port: chosen,
+    port,
     folder,
     env: {
       AWS_ACCESS_KEY_ID: ACCESS_KEY,
