@@ -27,6 +27,10 @@ beforeAll(async () => {
   configure('type.yaml', 'rlm:\n  max_iterations: many\n');
   configure('negative.yaml', 'rlm:\n\n  max_sandboxes: -3\n');
   configure('daytona.yaml', `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {provider: daytona}\n`);
+  configure(
+    'bucket.yaml',
+    `model: {name: openai/scripted, base_url: "${model.url}"}\nstorage: {driver: s3, bucket: b, endpoint: "http://127.0.0.1:1"}\n`,
+  );
   configure('key.yaml', 'model:\n  name: openai/some\n  api_key_env: NO_SUCH_KEY\n');
 });
 
@@ -45,13 +49,15 @@ async function rlm(args: readonly string[]): Promise<{ code: number; stdout: str
   const texts = Promise.all([textOf(stdout), textOf(stderr)]);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what commands use of a stream, these have
   const streams = { stdin: process.stdin, stdout, stderr } as unknown as Pick<Io, 'stdin' | 'stdout' | 'stderr'>;
-  const code = await runProgram(args, { ...streams, env: desk.env, cwd: desk.folder });
+  const code = await runProgram(args, { ...streams, env: { ...desk.env, ...KEYS }, cwd: desk.folder });
   stdout.end();
   stderr.end();
   const [out, error] = await texts;
   return { code, stdout: out, stderr: error };
 }
 
+/** Of a blob store that is not there. */
+const KEYS = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' };
 const RUN = ['run', 'repository', '-p', 'Do it'];
 
 describe('a mistake ends with exit code 2 and what to do, before anything is spent', () => {
@@ -69,6 +75,11 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
     ['no such configuration', [...RUN, '-c', 'none.yaml'], /none\.yaml: there is no such file/],
     ['missing key', [...RUN, '-c', 'key.yaml'], /set NO_SUCH_KEY/],
     ['missing key of Daytona', [...RUN, '-c', 'daytona.yaml'], /DAYTONA_API_KEY is not set.*export DAYTONA_API_KEY/],
+    [
+      'no blob store',
+      [...RUN, '-c', 'bucket.yaml'],
+      /bucket b at http:\/\/127\.0\.0\.1:1 .*ECONNREFUSED.*storage\.endpoint/,
+    ],
     ['no Temporal', [...RUN, '--address', '127.0.0.1:1'], /127\.0\.0\.1:1 .* does not answer.*--address/],
     ['empty prompt', ['run', 'repository', '-p', '  '], /The prompt is empty/],
     ['missing prompt', ['run', 'repository'], /required option '-p, --prompt <text>'/],
