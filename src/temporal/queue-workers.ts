@@ -15,6 +15,8 @@ export interface QueueWorkersInput {
   readonly create: (options: WorkerOptions) => Promise<Worker>;
 }
 
+type OwnOptions = Partial<WorkerOptions> & Pick<WorkerOptions, 'taskQueue'>;
+
 /**
  * The workers of a process, one a queue: the shared one for workflows, this host's for its sandboxes, and the two that
  * runs with queues of their own for models and sandboxes use.
@@ -22,17 +24,13 @@ export interface QueueWorkersInput {
 export async function createQueueWorkers(input: QueueWorkersInput): Promise<Worker[]> {
   const { taskQueue, host, concurrency, create } = input;
   const { models = ALL, sandboxes = ALL, workflowTasks } = concurrency;
-  const byQueue: Readonly<Record<Queue, () => Promise<Partial<WorkerOptions> & { taskQueue: string }>[]>> = {
+  const byQueue: Readonly<Record<Queue, () => Promise<OwnOptions>[]>> = {
     workflows: () => [workflows()],
-    models: () => [activities(modelsTaskQueue(taskQueue), models)],
-    // On this host's own queue agents also think: there sandboxes are limited one by one, not by the activity.
-    sandboxes: () => [
-      activities(sandboxesTaskQueue(taskQueue), sandboxes),
-      activities(hostTaskQueue(taskQueue, host), ALL),
-    ],
+    models: () => [seldom(modelsTaskQueue(taskQueue), models)],
+    sandboxes: () => [seldom(sandboxesTaskQueue(taskQueue), sandboxes), ofHost()],
   };
 
-  async function workflows(): Promise<Partial<WorkerOptions> & { taskQueue: string }> {
+  async function workflows(): Promise<OwnOptions> {
     return {
       taskQueue,
       workflowBundle: await input.workflowBundle(),
@@ -43,11 +41,20 @@ export async function createQueueWorkers(input: QueueWorkersInput): Promise<Work
     };
   }
 
-  async function activities(queue: string, limit: number): Promise<Partial<WorkerOptions> & { taskQueue: string }> {
+  /** Most runs leave these alone: a single poller stands there until there is more to do. */
+  async function seldom(queue: string, limit: number): Promise<OwnOptions> {
     return {
       taskQueue: queue,
       maxConcurrentActivityTaskExecutions: limit,
-      ...(input.autoscaling ? { activityTaskPollerBehavior: autoscaling(Math.min(100, limit)) } : {}),
+      activityTaskPollerBehavior: autoscaling(Math.min(100, limit), 1),
+    };
+  }
+
+  /** Agents also think here: sandboxes are limited one by one, not by the activity. */
+  async function ofHost(): Promise<OwnOptions> {
+    return {
+      taskQueue: hostTaskQueue(taskQueue, host),
+      ...(input.autoscaling ? { activityTaskPollerBehavior: autoscaling(100) } : {}),
     };
   }
 
@@ -57,6 +64,6 @@ export async function createQueueWorkers(input: QueueWorkersInput): Promise<Work
 
 const ALL = WORKER_OPTIONS.maxConcurrentActivityTaskExecutions;
 
-function autoscaling(maximum: number): NonNullable<WorkerOptions['activityTaskPollerBehavior']> {
-  return { type: 'autoscaling', minimum: 1, initial: Math.min(5, maximum), maximum };
+function autoscaling(maximum: number, initial = 5): NonNullable<WorkerOptions['activityTaskPollerBehavior']> {
+  return { type: 'autoscaling', minimum: 1, initial, maximum };
 }

@@ -1,12 +1,13 @@
 /**
- * Traces the tree of 41 agents into a file, and compares it with what the run did: `npm run trace [file]`. Then says
- * what tracing costs: the same tree in turn with and without it, `--rounds` times each (default 0).
+ * Traces the tree of 41 agents into a file, and compares it with what the run did: `npm run trace [file]`. With
+ * `--rounds n` it then says what ways of working cost: the same tree with each of them in turn, n times.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createTraces } from '../../src/telemetry/traces.ts';
-import { createWorld, type World } from '../e2e/world.ts';
+import { createTraces, type Traces } from '../../src/telemetry/traces.ts';
+import type { WorkerOptions } from '../../src/worker.ts';
+import { createWorld } from '../e2e/world.ts';
 import { AGENTS, fortyOneAgents, PROMPT } from '../e2e/forty-one-agents.ts';
 import { encodingProblems, nestingProblems, readTraceFile } from './trace-file.ts';
 
@@ -19,7 +20,7 @@ rmSync(file, { force: true });
 
 const world = await createWorld();
 try {
-  await play(world, 'trace', file);
+  await play('trace', { traces: await tracesTo(file) });
   const spans = readTraceFile(file);
   const agents = (await world.agents('trace')).map(({ agent }) => agent);
   const problems = [...encodingProblems(spans), ...nestingProblems(spans, 'trace', agents)];
@@ -32,30 +33,46 @@ try {
   await world.close();
 }
 
-/** Seconds of one run, with a worker of its own. */
-async function play(where: World, id: string, traceFile?: string): Promise<number> {
-  const traces =
-    traceFile === undefined
-      ? undefined
-      : await createTraces({ file: traceFile, env: {}, version: 'bench', onError: console.error });
-  const worker = await where.startWorker({ traces });
-  const model = await where.startModel({ scripts: fortyOneAgents, latencyMs: 200 });
-  const outcome = await where.run({ id, prompt: PROMPT, model });
+interface Cost {
+  readonly seconds: number;
+  /** Of this process: worker and scripted model. */
+  readonly cpu: number;
+}
+
+/** One run with a worker of its own. */
+async function play(id: string, options: Partial<WorkerOptions> = {}, config: object = {}): Promise<Cost> {
+  const worker = await world.startWorker(options);
+  const model = await world.startModel({ scripts: fortyOneAgents, latencyMs: 200 });
+  const before = process.cpuUsage();
+  const { execution_time: seconds } = await world.run({ id, prompt: PROMPT, model, config });
+  const { user, system } = process.cpuUsage(before);
   await worker.shutdown();
-  await traces?.close();
+  await options.traces?.close();
   await model.close({ check: false });
-  return outcome.execution_time;
+  return { seconds, cpu: (user + system) / 1e6 };
+}
+
+function tracesTo(path: string): Promise<Traces | undefined> {
+  return createTraces({ file: path, env: {}, version: 'bench', onError: console.error });
 }
 
 async function compare(rounds: number): Promise<void> {
-  const seconds = { untraced: [] as number[], traced: [] as number[] };
+  const ways: Readonly<Record<string, (id: string) => Promise<Cost>>> = {
+    'as rlm run has it': (id) => play(id),
+    traced: async (id) => play(id, { traces: await tracesTo(join(world.folder, `${id}.jsonl`)) }),
+    'pollers by load': (id) => play(id, { autoscaling: true }),
+    'only shared queues': (id) => play(id, { queues: ['workflows', 'sandboxes'] }),
+    'separate queues': (id) => play(id, {}, { temporal: { queues: 'separate' } }),
+  };
+  const costs = new Map<string, Cost[]>();
   for (let round = 1; round <= rounds; round += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other: they would take each other's time
-    seconds.untraced.push(await play(world, `untraced-${round}`));
-    // oxlint-disable-next-line no-await-in-loop
-    seconds.traced.push(await play(world, `traced-${round}`, join(world.folder, `${round}.jsonl`)));
+    for (const [at, [name, way]] of Object.entries(ways).entries()) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other: they would take each other's time
+      costs.set(name, [...(costs.get(name) ?? []), await way(`round-${round}-${at}`)]);
+    }
   }
-  for (const [name, all] of Object.entries(seconds)) {
-    if (rounds > 0) console.log(`${name}: ${all.map((each) => each.toFixed(2)).join(' ')} s`);
+  for (const [name, all] of costs) {
+    const list = (of: keyof Cost): string => all.map((cost) => cost[of].toFixed(1)).join(' ');
+    console.log(`${name}: ${list('seconds')} s; CPU ${list('cpu')} s`);
   }
 }
