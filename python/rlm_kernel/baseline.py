@@ -47,8 +47,11 @@ def _hide_from_status(git, workspace):
     """What the setup added is not the agent's to commit."""
     paths = git.run("ls-files", "-z", "--others", "--exclude-standard", "--directory").stdout.split(b"\0")[:-1]
     lines = [b"/" + _escaped(path) + b"\n" for path in paths if b"\n" not in path]
-    with open(os.path.join(workspace, ".git", "info", "exclude"), "ab") as file:
-        file.write(b"".join(lines))
+    try:
+        with open(os.path.join(workspace, ".git", "info", "exclude"), "ab") as file:
+            file.write(b"".join(lines))
+    except OSError:
+        pass  # The setup has done away with it.
 
 
 def _escaped(path):

@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sweep } from '../../src/sandbox/sweep.ts';
 import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local/index.ts';
@@ -33,8 +34,15 @@ describe('sandboxes kept ready', () => {
   const spares = async (run: string): Promise<string[]> =>
     (await ids(run)).filter((id) => id.includes('-spare-')).toSorted();
   const ready = async (run: string, count: number): Promise<string[]> => {
-    await expect.poll(async () => (await spares(run)).length, { timeout: 20_000 }).toBe(count);
-    return spares(run);
+    const running = async (): Promise<string[]> => {
+      const found = await spares(run);
+      const there = await Promise.all(
+        found.map((id) => provider.connect({ provider: 'local', id, generation: 0 }).then(Boolean, () => false)),
+      );
+      return found.filter((_, place) => there[place]);
+    };
+    await expect.poll(async () => (await running()).length, { timeout: 20_000 }).toBe(count);
+    return running();
   };
   const firstProcess = async (handle: SandboxHandle): Promise<string> =>
     shell(await provider.connect(handle), 'tr "\\0" "\\n" < /proc/1/cmdline | grep -o "[^/]*/kernel-"');
@@ -75,6 +83,17 @@ describe('sandboxes kept ready', () => {
     // One whose parent has ended begins nothing new.
     await provider.create(request('ended', '0.2', 2));
     expect(await ids('ended')).toEqual(['rlm-ended-0.2.g0']);
+  });
+
+  it('belong to the agent that was given one also when its worker died that moment', async () => {
+    await provider.create(request('torn', '0', 1));
+    const [spare = ''] = await ready('torn', 1);
+    const directory = `${folder.path}/state/sandboxes`;
+    renameSync(`${directory}/${spare}`, `${directory}/rlm-torn-0.1.g0`);
+    const handle = await other.create(request('torn', '0.1', 1));
+    expect(await firstProcess(handle)).toBe(`${spare}/kernel-\n`);
+    const listed = (await provider.list()).find(({ handle: { id } }) => id === 'rlm-torn-0.1.g0');
+    expect(listed?.labels.agent).toBe('0.1');
   });
 
   it('are not for other runs, other limits, or a sandbox made again', async () => {

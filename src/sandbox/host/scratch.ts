@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { identify, isAlive } from './processes.ts';
@@ -36,7 +36,9 @@ export async function removeAbandoned(directory: string): Promise<void> {
 /** Removes a folder also where something in it is closed to its own owner, as some package managers leave their caches. */
 export async function removeTree(path: string): Promise<void> {
   const remove = (): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 2 });
-  await remove().catch(async () => {
+  await remove().catch(async (error: unknown) => {
+    // A link would have others' files opened up.
+    if (!(await lstat(path)).isDirectory()) throw error;
     await run('chmod', ['-R', 'u+rwX', path]).catch(() => undefined);
     await remove();
   });

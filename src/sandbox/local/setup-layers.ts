@@ -117,7 +117,8 @@ export class SetupLayers {
     try {
       await this.#fill(fresh, how, signal);
       await removeTree(join(fresh, 'temporary'));
-      await removeTree(join(fresh, 'lower', 'home', '.cache'));
+      // Of no use without network; where it resists it stays.
+      await removeTree(join(fresh, 'lower', 'home', '.cache')).catch(() => undefined);
       await rename(fresh, folder);
     } finally {
       await removeTree(fresh);
