@@ -108,4 +108,24 @@ describe.runIf(rigIsHere())('a run whose sandboxes are at Daytona', () => {
       expect(await world.answer(outcome)).toEqual(['done', 'done', refused, refused]);
     }, 60_000);
   });
+
+  it('hears of a quota that stays full as an error of the call, and goes on', async () => {
+    const world = await createWorld('daytona', { controlPlane: ['--max-sandboxes', '1'] });
+    try {
+      await world.startWorker();
+      const model = await world.startModel({
+        scripts: [
+          forTask('ask for help', [withCode('FINAL(rlm_query("help"))')]),
+          forTask('help', [withCode('FINAL("here")')]),
+        ],
+      });
+      const config = { sandbox: { create_timeout: 3 } };
+      const outcome = await world.run({ id: 'full', prompt: 'ask for help', model, config });
+      expect(outcome).toMatchObject({ status: 'completed' });
+      expect(outcome.answer).toMatch(/^Error: sub-agent 0\.1 .*Total CPU limit exceeded/);
+      expect(await world.leftovers()).toEqual([]);
+    } finally {
+      await world.close();
+    }
+  }, 60_000);
 });

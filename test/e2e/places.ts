@@ -35,13 +35,16 @@ export function placeByEnvironment(): PlaceName {
   return process.env['DURABLE_RLM_E2E_SANDBOXES'] === 'daytona' ? 'daytona' : 'local';
 }
 
-/** @param folder of the test, with `state` and `cache` in it. */
-export function openPlace(name: PlaceName, folder: string): Promise<Place> {
-  return name === 'local' ? Promise.resolve(localPlace(folder)) : daytonaPlace();
+/**
+ * @param folder of the test, with `state` and `cache` in it.
+ * @param options of Daytona's control plane, such as `--max-sandboxes`.
+ */
+export function openPlace(name: PlaceName, folder: string, options: readonly string[] = []): Promise<Place> {
+  return name === 'local' ? Promise.resolve(localPlace(folder)) : daytonaPlace(options);
 }
 
-async function daytonaPlace(): Promise<Place> {
-  const rig = await startRig('--reconcile-ms', '200');
+async function daytonaPlace(options: readonly string[]): Promise<Place> {
+  const rig = await startRig('--reconcile-ms', '200', ...options);
   const names = async (): Promise<string[]> => (await rig.sandboxes()).map(({ name }) => name);
   return {
     name: 'daytona',

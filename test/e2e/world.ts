@@ -56,13 +56,17 @@ export interface StartInput {
 
 export const TASK_QUEUE = 'durable-rlm';
 
-/** @param sandboxes where they are; default: on this host, unless the environment says otherwise. */
+/**
+ * @param sandboxes where they are; default: on this host, unless the environment says otherwise.
+ * @param options.controlPlane of Daytona's, such as `--max-sandboxes`
+ */
 export async function createWorld(
   sandboxes: PlaceName = placeByEnvironment(),
-  serverOptions: Pick<DevServerOptions, 'dynamicConfig'> = {},
+  options: Pick<DevServerOptions, 'dynamicConfig'> & { readonly controlPlane?: readonly string[] } = {},
 ): Promise<World> {
+  const { controlPlane, ...serverOptions } = options;
   const folder = mkdtempSync(join(tmpdir(), 'rlm-e2e-'));
-  const place = await openPlace(sandboxes, folder);
+  const place = await openPlace(sandboxes, folder, controlPlane);
   const log: string[] = [];
   const server = await startOrAttachDevServer({
     stateDirectory: join(folder, 'state'),

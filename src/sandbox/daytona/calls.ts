@@ -95,6 +95,8 @@ export function statusOf(error: unknown): number | undefined {
 /** Whether the same call may go well later. No answer at all is such a case. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof TypedError || error instanceof OutOfTime) return false;
+  // What the SDK itself refuses has no status either.
+  if (error instanceof Error && error.name.includes('InvalidArgument')) return false;
   const status = statusOf(error);
   return status === undefined || status === 408 || status === 429 || status >= 500;
 }
