@@ -15,7 +15,7 @@ beforeAll(async () => {
   const file = join(world.folder, 'trace.jsonl');
   const complaints: string[] = [];
   const traces = await createTraces({ file, env: {}, version: 'test', onError: (text) => complaints.push(text) });
-  await world.startWorker({ traces });
+  const worker = await world.startWorker({ traces });
   const model = await world.startModel({
     scripts: [
       forTask('the root of the tree', [
@@ -32,6 +32,7 @@ beforeAll(async () => {
   });
   outcome = await world.run({ id: 'traced', prompt: 'the root of the tree', model });
   // The spans of a workflow are on their way when its result is.
+  await worker.shutdown();
   await traces?.close();
   expect(complaints).toEqual([]);
   spans = readTraceFile(file);
@@ -104,4 +105,43 @@ describe('the trace of a run', () => {
     });
     expect(outside.map((span) => [span.name, ...namesAbove(span)])).toEqual([]);
   });
+});
+
+it('a trace is whole when another worker takes its run up in the middle', async () => {
+  const file = join(world.folder, 'shared.jsonl');
+  const open = (): ReturnType<typeof createTraces> =>
+    createTraces({ file, env: {}, version: 'test', onError: (text) => world.log.push(text) });
+  let goOn: () => void = () => undefined;
+  const later = new Promise<void>((resolve) => (goOn = resolve));
+  const model = await world.startModel({
+    scripts: [
+      forTask('change hands', [
+        withCode('a = rlm_query("the first part")'),
+        withCode('FINAL(rlm_query("the second part"))'),
+      ]),
+      forTask('the first part', [withCode('FINAL(1)')]),
+      forTask('the second part', [
+        async () => {
+          await later;
+          return withCode('FINAL(2)');
+        },
+      ]),
+    ],
+  });
+  const [first, second] = [await open(), await open()];
+  const worker = await world.startWorker({ traces: first });
+  const run = await world.start({ id: 'handed-on', prompt: 'change hands', model });
+  await model.when(({ task }) => task.includes('the second part'));
+  await worker.shutdown();
+  await first?.close();
+  const next = await world.startWorker({ traces: second });
+  goOn();
+  await run.result();
+  await next.shutdown();
+  await second?.close();
+  const all = readTraceFile(file);
+  const agents = (await world.agents('handed-on')).map(({ agent }) => agent);
+  expect(agents).toEqual(['0', '0.1', '0.2']);
+  expect(nestingProblems(all, 'handed-on', agents)).toEqual([]);
+  expect(encodingProblems(all)).toEqual([]);
 });
