@@ -70,12 +70,14 @@ export async function runReply(
     const outcome = await untilYield(turn, step, await answersToRepeat(deps, head, step.block));
     if (outcome.kind === 'calls') {
       deps.checkpoint('block.calls');
+      const dropped = outcome.waiting && (await giveUpWhileWaiting(turn));
       return {
         kind: 'calls',
         head,
         step: { ...step, cursor: outcome.cursor },
         calls: await Promise.all(outcome.calls.map(async (call) => packCall(await pendingCall(deps, call)))),
         ...(outcome.waiting ? { waiting: true as const } : {}),
+        ...(dropped ? { dropped: true as const } : {}),
       };
     }
     deps.checkpoint('block.done');
@@ -121,6 +123,17 @@ async function closeByFinal(
 ): Promise<ActResult> {
   const closing = { execution, scope, head, sandbox, status: 'completed', source: 'final' } as const;
   return { kind: 'done', head, block, final: await endAgent(deps, closing, signal) };
+}
+
+/** Where there are more sandboxes than `sandbox.max_live`, one that waits need not stay in memory. */
+async function giveUpWhileWaiting({ deps, input, specification }: TurnContext): Promise<boolean> {
+  const { max_live, max_rebuilds = 0 } = specification.config.sandbox;
+  if (max_live === undefined || max_rebuilds === 0 || input.keep === true) return false;
+  const handle = parseHandle(input.sandbox);
+  const provider = deps.sandboxes(handle.provider);
+  if ((await provider.count()) <= max_live) return false;
+  await provider.destroy(handle);
+  return true;
 }
 
 async function send(turn: TurnContext, head: string, step: BlockStep): Promise<void> {

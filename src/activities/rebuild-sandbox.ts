@@ -35,9 +35,10 @@ export async function rebuildSandbox(
   input: Scoped<RebuildSandboxInput>,
 ): Promise<RebuildSandboxResult> {
   const { sandbox: config } = (await deps.chains.specification(input.scope.spec)).config;
-  if (input.generation > (config.max_rebuilds ?? 0)) {
-    const times = `${input.generation} time${input.generation === 1 ? '' : 's'}`;
-    throw lost(`The sandbox was lost ${times} (sandbox.max_rebuilds: ${config.max_rebuilds}). ${input.reason}`);
+  const { losses, reason = '' } = input;
+  if (losses > (config.max_rebuilds ?? 0)) {
+    const times = `${losses} time${losses === 1 ? '' : 's'}`;
+    throw lost(`The sandbox was lost ${times} (sandbox.max_rebuilds: ${config.max_rebuilds}). ${reason}`);
   }
   return whileBeating(async (cancelled) => {
     const limit = AbortSignal.timeout(config.rebuild_timeout * 1000);
@@ -76,11 +77,11 @@ async function rebuild(
     parent: head,
     generation,
     sandbox,
-    reason: input.reason,
+    reason: input.reason ?? null,
     repeated: repeated.map(({ block }) => block),
     left_out: leftOut.map(({ block }) => block),
     differences,
-    note: noteOf({ repeated, leftOut, differences }),
+    note: input.reason === undefined && differences.length === 0 ? '' : noteOf({ repeated, leftOut, differences }),
     execution_time: seconds(performance.now() - started),
   };
   const next = await deps.chains.append(record);

@@ -223,6 +223,11 @@ const sandboxSchema = z.strictObject({
     .describe(
       "How often an agent's sandbox that is lost is made again, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
     ),
+  max_live: count
+    .optional()
+    .describe(
+      'Sandboxes of a host (local) or an account (daytona) beyond which one whose agent waits for others is dropped, and made again when their answers are there; that does not count against `rlm.max_sandboxes`. A waiting local one takes about 8 MB. Default: none is dropped.',
+    ),
   rebuild_timeout: seconds.default(sandbox.rebuild_timeout).describe('Seconds for making one again.'),
   daytona: daytonaSchema.optional().describe('What sandboxes of Daytona are made of.'),
 });

@@ -87,6 +87,11 @@ export interface SandboxConfig {
   readonly max_rebuilds?: number;
   /** Seconds for one of them. Default 600. */
   readonly rebuild_timeout: number;
+  /**
+   * Sandboxes of a host beyond which one whose agent waits is dropped, and made again when its answers are there;
+   * default: none is.
+   */
+  readonly max_live?: number;
   /** What sandboxes of Daytona are made of; looked at with `provider: daytona` only. */
   readonly daytona?: DaytonaConfig;
 }

@@ -107,8 +107,9 @@ export interface AgentResumption {
   readonly without_code: number;
   readonly usage: Usage;
   readonly sandbox?: SandboxName;
-  /** Generation of the sandbox. */
+  /** Generation of the sandbox, and how many of those before were lost. */
   readonly generation: number;
+  readonly losses?: number;
   /** Sub-agents started so far, and what they did. */
   readonly started: number;
   readonly totals: WireTotals;
@@ -145,8 +146,10 @@ export interface RebuildSandboxInput extends OfRun {
   /** Of the new sandbox. */
   readonly generation: number;
   readonly lost: SandboxName;
-  /** For a person and the model. */
-  readonly reason: string;
+  /** For a person and the model. Absent: it was dropped on purpose. */
+  readonly reason?: string;
+  /** How often it was lost so far, this time included. */
+  readonly losses: number;
 }
 
 export interface RebuildSandboxResult {
@@ -237,6 +240,8 @@ export interface ActInput extends OfRun {
   readonly step: BlockStep;
   /** Answers that have arrived, to be handed to the running block. */
   readonly answers?: readonly WireAnswer[];
+  /** The sandbox was made again because answers are there: it is not to be dropped before they are handed over. */
+  readonly keep?: true;
 }
 
 /** Which block is next or running. */
@@ -267,6 +272,8 @@ export type ActResult =
       readonly calls: readonly WireCall[];
       /** Nothing in the code can go on without an answer. */
       readonly waiting?: true;
+      /** The sandbox was given up until the answers are there. */
+      readonly dropped?: true;
     };
 
 export interface PendingCall {

@@ -130,14 +130,15 @@ export interface RebuildRecord extends RecordBase {
   /** Of the new sandbox. */
   readonly generation: number;
   readonly sandbox: SandboxName;
-  readonly reason: string;
+  /** Null when it had been dropped on purpose (`sandbox.max_live`). */
+  readonly reason: string | null;
   /** Numbers of the blocks that ran again. */
   readonly repeated: readonly number[];
   /** Blocks that had been ended from outside and did not run again. */
   readonly left_out: readonly number[];
   /** What was not as before, one phrase each. */
   readonly differences: readonly string[];
-  /** The one line that the model is told. */
+  /** The one line that the model is told; '' when there is nothing to tell. */
   readonly note: string;
   /** Seconds. */
   readonly execution_time: number;

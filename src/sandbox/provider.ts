@@ -117,6 +117,8 @@ export interface SandboxProvider {
   destroy(handle: Pick<SandboxHandle, 'id'>): Promise<void>;
   /** Every sandbox of this provider that exists, also half-made ones. */
   list(): Promise<SandboxListing[]>;
+  /** How many sandboxes there are, about: of this host where they live on one. */
+  count(): Promise<number>;
   /** Ends what the provider itself holds (launcher, connections); sandboxes live on. */
   close(): Promise<void>;
 }

@@ -1,7 +1,13 @@
 import { CancellationScope } from '@temporalio/workflow';
-import type { ActResult, BlockStep, CloseAgentResult, PendingCall, WorkflowLimits } from '../domain/contract.ts';
+import type {
+  ActInput,
+  ActResult,
+  BlockStep,
+  CloseAgentResult,
+  PendingCall,
+  WorkflowLimits,
+} from '../domain/contract.ts';
 import type { RecordedAnswer } from '../domain/records.ts';
-import type { SandboxName } from '../domain/sandbox.ts';
 import { packAnswer, unpackCall } from '../domain/wire.ts';
 import { inSandbox } from './activities.ts';
 import { failureMessage, failureType } from './failure-type.ts';
@@ -78,6 +84,14 @@ async function answerUntilDone(input: BlocksInput, first: ActResult, calls: Open
   try {
     while (result.kind === 'calls') {
       calls.add(result.calls.map(unpackCall));
+      if (result.dropped === true) {
+        input.onWaiting(true);
+        await calls.allAnswered();
+        const rebuilt = await input.sandbox.rebuild(undefined);
+        calls.startAgain([], rebuilt.answered ?? []);
+        result = await act(input, { head: result.head, step: { ...result.step, cursor: 0 }, keep: true }, calls);
+        continue;
+      }
       if (input.isLong()) {
         // Nothing may be under way then: a child or a request would lose its parent.
         await calls.allAnswered();
@@ -100,7 +114,7 @@ async function answerUntilDone(input: BlocksInput, first: ActResult, calls: Open
 /** Brings the answers that are there, and lets the block go on; in another sandbox when the one it ran in is lost. */
 async function act(
   input: BlocksInput,
-  { head, step: from }: { readonly head: string; readonly step: BlockStep },
+  { head, step: from, keep }: { readonly head: string; readonly step: BlockStep; readonly keep?: true },
   calls: OpenCalls,
 ): Promise<ActResult> {
   let step = from;
@@ -108,7 +122,8 @@ async function act(
     const sandbox = await input.sandbox.made();
     const answered = calls.takeAnswered();
     try {
-      const work = (): Promise<ActResult> => actOnce(input, { sandbox, head, step }, answered);
+      const work = (): Promise<ActResult> =>
+        actOnce(input, { sandbox, head, step, ...(keep ? { keep } : {}) }, answered);
       return await (input.rebuilds ? input.persistence.run(work) : work());
     } catch (error) {
       if (!input.rebuilds || failureType(error) !== 'Sandbox.Lost') throw error;
@@ -124,16 +139,16 @@ async function act(
 
 function actOnce(
   input: BlocksInput,
-  where: { readonly sandbox: SandboxName; readonly head: string; readonly step: BlockStep },
+  where: Pick<ActInput, 'sandbox' | 'head' | 'step' | 'keep'>,
   answered: readonly RecordedAnswer[],
 ): Promise<ActResult> {
   const { execution, iteration, taskQueue, limits } = input;
-  const { sandbox, head, step } = where;
+  const { sandbox, step } = where;
   const what =
     answered.length === 0 ? `run block ${step.block}` : `${answered.length} answer${answered.length === 1 ? '' : 's'}`;
   const summary = `iteration ${iteration}: ${what}`;
   const answers = answered.length === 0 ? {} : { answers: answered.map(packAnswer) };
   return inSandbox({ execution, taskQueue, sandbox, limits }, { summary }, (activities) =>
-    activities.act({ execution, sandbox, head, step, ...answers }),
+    activities.act({ execution, ...where, ...answers }),
   );
 }

@@ -45,6 +45,7 @@ function resumption(
     usage,
     ...(sandbox.name === undefined ? {} : { sandbox: sandbox.name }),
     generation: sandbox.generation,
+    ...(sandbox.losses === 0 ? {} : { losses: sandbox.losses }),
     started: subAgents.started,
     totals: packTotals(subAgents.totals),
     ...(leases.recalled ? { recalled: true } : {}),

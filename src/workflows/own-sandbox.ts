@@ -8,8 +8,9 @@ import type { LeaseHolder } from './lease-holder.ts';
 export interface OwnSandbox {
   /** Once it is known to be there. */
   readonly name: SandboxName | undefined;
-  /** How many were made. */
+  /** How many were made, those for dropped ones not counted. */
   readonly count: number;
+  readonly losses: number;
   readonly generation: number;
   set(name: SandboxName): void;
   /** Makes it, unless that is done or under way. Its failure is the agent's. */
@@ -19,43 +20,52 @@ export interface OwnSandbox {
   /**
    * Makes another one for the one that was lost, in the same state.
    *
+   * @param reason undefined when it was dropped on purpose: then it is not counted
    * @throws ApplicationFailure `Sandbox.Lost` when that cannot be.
    */
-  rebuild(reason: string): Promise<RebuildSandboxResult>;
+  rebuild(reason: string | undefined): Promise<RebuildSandboxResult>;
 }
 
 export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: LeaseHolder): OwnSandbox {
   let name = input.resumed?.sandbox;
   let making: Promise<SandboxName> | undefined = name === undefined ? undefined : Promise.resolve(name);
   let generation = input.resumed?.generation ?? 0;
+  let losses = input.resumed?.losses ?? 0;
 
-  async function makeAgain(reason: string, lost: SandboxName): Promise<RebuildSandboxResult> {
-    const { sandboxes } = await leases.take({ sandboxes: 1 });
-    if (sandboxes === 0) {
-      throw ApplicationFailure.nonRetryable(
-        `${reason} It was not made again: the sandbox budget is used up (rlm.max_sandboxes: ${limits.max_sandboxes} for the whole run).`,
-        'Sandbox.Lost',
-      );
-    }
+  async function makeAgain(lost: SandboxName, reason: string | undefined): Promise<RebuildSandboxResult> {
+    if (reason !== undefined) await payFor(reason);
     generation += 1;
     const activities = runActivities({
-      ...sandboxQueue(limits),
       summary: `make the sandbox again (${generation})`,
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     });
     const { execution, task } = input;
-    return activities.rebuildSandbox({ execution, task, generation, lost, reason });
+    const why = reason === undefined ? {} : { reason };
+    return activities.rebuildSandbox({ execution, task, generation, lost, losses, ...why });
+  }
+
+  async function payFor(reason: string): Promise<void> {
+    losses += 1;
+    const { sandboxes } = await leases.take({ sandboxes: 1 });
+    if (sandboxes > 0) return;
+    throw ApplicationFailure.nonRetryable(
+      `${reason} It was not made again: the sandbox budget is used up (rlm.max_sandboxes: ${limits.max_sandboxes} for the whole run).`,
+      'Sandbox.Lost',
+    );
   }
 
   return {
     get name() {
       return name;
     },
+    get losses() {
+      return losses;
+    },
     get generation() {
       return generation;
     },
     get count() {
-      return name === undefined ? 0 : generation + 1;
+      return name === undefined ? 0 : losses + 1;
     },
     set(made) {
       name = made;
@@ -78,7 +88,7 @@ export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: Le
     },
     settled: async () => making?.catch(() => undefined),
     async rebuild(reason) {
-      const rebuilt = await makeAgain(reason, await this.made());
+      const rebuilt = await makeAgain(await this.made(), reason);
       this.set(rebuilt.sandbox);
       return rebuilt;
     },

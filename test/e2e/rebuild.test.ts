@@ -218,6 +218,34 @@ describe.concurrent('a sandbox that is lost', () => {
   }, 120_000);
 });
 
+describe('more sandboxes than sandbox.max_live', () => {
+  it('are not kept while their agents wait: they are made again for the answers, at no cost to the budget', async () => {
+    let seen = '';
+    const model = await world.startModel({
+      scripts: [
+        forTask('crowded', [
+          withCode('state = [1]\nanswers = rlm_query_batched([f"part {i}" for i in range(3)])'),
+          ({ last }) => {
+            seen = last;
+            return done('[state, answers]');
+          },
+        ]),
+        forTask(/part \d/, [withCode('mine = task\nsaid = rlm_query("leaf " + task[-1])'), done('mine + ": " + said')]),
+        forTask(/leaf \d/, [done('"leaf"')]),
+      ],
+    });
+    const config = { sandbox: { max_live: 1 }, rlm: { max_sandboxes: 7 } };
+    const outcome = await world.run({ id: 'crowded', prompt: 'crowded', model, config });
+    expect(await world.answer(outcome)).toEqual([[1], ['part 0: leaf', 'part 1: leaf', 'part 2: leaf']]);
+    expect(outcome).toMatchObject({ status: 'completed', agents: 7, sandboxes: 7 });
+    expect(seen).not.toContain('made anew');
+    const dropped = (await rebuilds('crowded')).filter(({ reason }) => reason === null);
+    expect(dropped.length).toBeLessThanOrEqual(1);
+    expect(model.paidTwice()).toEqual([]);
+    await model.close();
+  }, 60_000);
+});
+
 describe.concurrent('an interpreter that ends', () => {
   it('is made again without the block that ended it', async () => {
     let told = '';

@@ -63,9 +63,7 @@ describe('the time limit', () => {
     expect(result).toMatchObject({
       status: 'timeout',
       stdout: 'so far\n',
-      error: expect.stringMatching(
-        /time limit of 0\.5 s\. A new one was started: its variables[^]*are lost\.$/,
-      ),
+      error: expect.stringMatching(/time limit of 0\.5 s\. A new one was started: its variables[^]*are lost\.$/),
     });
     expect(await under.run('task, "gone" in globals(), callable(llm_query)')).toMatchObject({
       stdout: "('the task', False, True)\n",

@@ -110,7 +110,7 @@ function nextTurn(turn: Turn, run: RunSpecification): string {
 
 /** What the model is told came of its reply. */
 function observation(turn: Turn, run: RunSpecification): string {
-  return [cameOf(turn, run), ...turn.notes.map((note) => `(${note})`)].join('\n\n');
+  return [cameOf(turn, run), ...turn.notes.filter(Boolean).map((note) => `(${note})`)].join('\n\n');
 }
 
 function cameOf({ reply, blocks }: Turn, run: RunSpecification): string {

@@ -217,6 +217,10 @@ class Provider implements SandboxProvider {
     known?.link.end();
   }
 
+  async count(): Promise<number> {
+    return (await this.list()).length;
+  }
+
   async list(): Promise<SandboxListing[]> {
     const client = await this.#clients.open();
     const { owner } = this.#options;

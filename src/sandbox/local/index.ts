@@ -203,6 +203,10 @@ class Provider implements LocalProvider {
     if (labels?.agent === ROOT_AGENT) await this.#pool.drain(labels);
   }
 
+  async count(): Promise<number> {
+    return (await this.#records.ids()).length;
+  }
+
   async list(): Promise<SandboxListing[]> {
     const listings: SandboxListing[] = [];
     for (const id of await this.#records.ids()) {
