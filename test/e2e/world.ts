@@ -58,13 +58,15 @@ export const TASK_QUEUE = 'durable-rlm';
 
 /**
  * @param sandboxes where they are; default: on this host, unless the environment says otherwise.
- * @param options.controlPlane of Daytona's, such as `--max-sandboxes`
+ * @param controlPlane options of Daytona's, such as `--max-sandboxes`
  */
 export async function createWorld(
   sandboxes: PlaceName = placeByEnvironment(),
-  options: Pick<DevServerOptions, 'dynamicConfig'> & { readonly controlPlane?: readonly string[] } = {},
+  {
+    controlPlane,
+    ...serverOptions
+  }: Pick<DevServerOptions, 'dynamicConfig'> & { readonly controlPlane?: readonly string[] } = {},
 ): Promise<World> {
-  const { controlPlane, ...serverOptions } = options;
   const folder = mkdtempSync(join(tmpdir(), 'rlm-e2e-'));
   const place = await openPlace(sandboxes, folder, controlPlane);
   const log: string[] = [];
