@@ -48,6 +48,8 @@ export interface WorkerOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Names this host's own queue and sandboxes. Default: the host's name. */
   readonly host?: string;
+  /** Milliseconds for which a host whose worker does not poll is waited for before its sandboxes count as lost. Default 90 s. */
+  readonly hostPatience?: number;
   /** `sandbox.provider` of the worker's own configuration: leftovers of it are removed from the beginning. */
   readonly sandboxProvider?: string;
   /** Lines for a person. */
@@ -78,6 +80,8 @@ export interface RlmWorker {
 
 /** Seconds a worker that is asked to stop waits for activities before it cancels them. */
 const DRAIN = 2;
+
+const HOST_PATIENCE = 90_000;
 
 const BUILD_ID = 'rlm';
 
@@ -213,6 +217,7 @@ function dependencies(options: WorkerOptions, sandboxes: Sandboxes, telemetry: T
     cluster: options.clusterId,
     namespace: options.namespace,
     lastPoll: lastPollOf(options.client),
+    hostPatience: options.hostPatience ?? HOST_PATIENCE,
     checkpoint: killPlan === undefined ? () => undefined : createKillSwitch(killPlan),
   };
 }

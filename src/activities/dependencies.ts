@@ -25,6 +25,8 @@ export interface ActivityDependencies {
   readonly namespace: string;
   /** When somebody last polled a task queue, in milliseconds since the epoch; undefined when nobody did for minutes. */
   readonly lastPoll: (taskQueue: string) => Promise<number | undefined>;
+  /** Milliseconds after its worker's last poll in which a host still counts as there: it may be starting again. */
+  readonly hostPatience: number;
   /** Called at named points, where a test may end the process. */
   readonly checkpoint: (point: Checkpoint) => void;
 }

@@ -3,9 +3,6 @@ import { hostTaskQueue } from '../domain/ids.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 
-/** Milliseconds after its worker's last poll in which a host still counts as there: it may be starting again. */
-const PATIENCE = 90_000;
-
 /**
  * Whether a sandbox's host is there. That nobody took its work for a while says little: every worker may have been
  * away. Whoever runs this is not; so if it is another host, the sandbox's own should have polled as well.
@@ -17,5 +14,5 @@ export async function locateSandbox(
   const { provider, host } = parseHandle(sandbox);
   if (host === undefined || deps.sandboxes(provider).host === host) return 'there';
   const lastPoll = await deps.lastPoll(hostTaskQueue(taskQueue, host));
-  return lastPoll !== undefined && Date.now() - lastPoll < PATIENCE ? 'there' : 'lost';
+  return lastPoll !== undefined && Date.now() - lastPoll < deps.hostPatience ? 'there' : 'lost';
 }
