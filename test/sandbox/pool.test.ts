@@ -6,7 +6,7 @@ import type { SandboxHandle } from '../../src/domain/sandbox.ts';
 import type { SandboxRequest } from '../../src/sandbox/provider.ts';
 import { LABELS, makeRepository, sandboxRequest, shell, temporaryFolder, type TestRepository } from './fixtures.ts';
 
-describe('sandboxes kept ready', () => {
+describe('sandboxes kept ready', { timeout: 60_000 }, () => {
   const folder = temporaryFolder();
   const logged: string[] = [];
   let repository: TestRepository;

@@ -24,7 +24,7 @@ const COMMANDS = [
   'mkdir -p build/deep; echo built > build/deep/thing; echo cached > subject.cache; ln -s build link',
 ];
 
-describe('sandbox.setup', () => {
+describe('sandbox.setup', { timeout: 120_000 }, () => {
   const folder = temporaryFolder();
   const directories = { stateDirectory: `${folder.path}/state`, cacheDirectory: `${folder.path}/cache` };
   const logged: string[] = [];
@@ -81,7 +81,7 @@ describe('sandbox.setup', () => {
     }
     expect(index.downloads()).toBe(1);
     expect(logged.filter((line) => line.includes('sandbox.setup'))).toHaveLength(1);
-  }, 120_000);
+  });
 
   it('gives the code of the kernel the same packages', async () => {
     const { kernel, workspace } = await make();

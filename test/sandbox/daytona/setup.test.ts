@@ -10,7 +10,7 @@ const FILES = {
   '.gitignore': '*.cache\n',
 };
 
-describe.runIf(rigIsHere())('sandbox.setup in sandboxes of Daytona', () => {
+describe.runIf(rigIsHere())('sandbox.setup in sandboxes of Daytona', { timeout: 120_000 }, () => {
   const folder = temporaryFolder();
   let rig: Rig;
   let provider: SandboxProvider;
