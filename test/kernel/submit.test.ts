@@ -1,8 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BlockResult, OutputVariable } from '../../src/domain/kernel-protocol.ts';
-import { checkOutputs } from '../../src/domain/signature/check-value.ts';
+import { checkOutputs, describeProblems } from '../../src/domain/signature/check-value.ts';
 import { parseType } from '../../src/domain/signature/notation.ts';
+import type { FieldType } from '../../src/domain/signature/field-type.ts';
+import { renderType } from '../../src/domain/signature/render.ts';
+import { Chance } from './chance.ts';
 import { KernelUnderTest } from './kernel-under-test.ts';
+
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20_240_601);
 
 /** A kernel for the output fields, given as `name: type` pairs. */
 function kernelFor(fields: Readonly<Record<string, string>>): Promise<KernelUnderTest> {
@@ -332,6 +337,32 @@ def submit(kind, value):
     expect((await under.run('1')).status).toBe('ok');
   });
 
+  it(`kernel and host judge alike, in the same words (FUZZ_SEED=${SEED})`, async () => {
+    const chance = new Chance(SEED);
+    const cases = Array.from({ length: 400 }, () => {
+      const type = randomType(chance);
+      return {
+        type,
+        name: renderType(type),
+        value: chance.number(3) === 0 ? randomValue(chance) : valueOfType(chance, type),
+      };
+    });
+    const judge = 'FINAL([[render(case["type"]), submit(case["type"], case["value"])] for case in json.loads(CASES)])';
+    const code = `import json\nfrom rlm_kernel.field_types import render\nCASES = ${JSON.stringify(JSON.stringify(cases))}\n${judge}`;
+    const theirs = (valueOf(await under.run(code)) as { v: unknown[] }).v;
+    const ours = cases.map(({ type, name, value }) => {
+      const checked = checkOutputs({ outputs: [{ name: 'v', type }] }, { v: value });
+      return [name, checked.ok ? checked.values['v'] : describeProblems(checked.problems)];
+    });
+    // Who was meant by a misspelt key is guessed in two ways.
+    const withoutGuesses = (verdicts: unknown): unknown =>
+      JSON.parse(JSON.stringify(verdicts).replaceAll(/there is no such key; [^"\\]*/g, ''));
+    expect(withoutGuesses(theirs)).toEqual(withoutGuesses(ours));
+    const right = ours.filter(([, verdict]) => !String(verdict).startsWith('v')).length;
+    expect(right).toBeGreaterThan(100);
+    expect(right).toBeLessThan(350);
+  });
+
   it('the host finds right what the kernel found right, and changes nothing', async () => {
     const outputs = outputsOf({ v: 'list[int | str]', w: 'dict[float, Any]', f: 'float' });
     const kernel = await KernelUnderTest.start({ outputs });
@@ -346,3 +377,88 @@ def submit(kind, value):
     expect(checkOutputs({ outputs }, final?.value)).toEqual({ ok: true, values: final?.value });
   });
 });
+
+const KEYS = ['a', 'b', 'odd key', '1', '-20', '1.5', 'true', 'null'];
+
+function randomType(chance: Chance, depth = 0): FieldType {
+  const simple = ['str', 'int', 'float', 'bool', 'none', 'any'] as const;
+  const inner = (): FieldType => randomType(chance, depth + 1);
+  switch (chance.number(depth > 3 ? 4 : 10)) {
+    case 4:
+      return { kind: chance.pick(['list', 'tuple_of']), item: inner() };
+    case 5:
+      return { kind: 'dict', key: randomKeyType(chance), value: inner() };
+    case 6:
+      return { kind: 'tuple', items: [inner(), inner()].slice(chance.number(3)) };
+    case 7:
+      return { kind: 'literal', values: ['a', "it's", 1, true, null].slice(chance.number(4)) };
+    case 8:
+      return { kind: 'union', members: [inner(), inner(), { kind: 'none' }] };
+    case 9:
+      return {
+        kind: 'object',
+        properties: KEYS.slice(0, chance.number(4)).map((name) => ({
+          name,
+          type: inner(),
+          required: chance.number(2) === 0,
+        })),
+        additional: chance.number(2) === 0 ? null : inner(),
+      };
+    default:
+      return { kind: chance.pick(simple) };
+  }
+}
+
+function randomKeyType(chance: Chance): FieldType {
+  const simple: FieldType[] = [{ kind: 'str' }, { kind: 'int' }, { kind: 'float' }, { kind: 'bool' }, { kind: 'any' }];
+  return chance.pick<FieldType>([
+    ...simple,
+    { kind: 'literal', values: ['a', 1, true, null] },
+    { kind: 'union', members: [{ kind: 'int' }, { kind: 'bool' }] },
+  ]);
+}
+
+function randomValue(chance: Chance, depth = 0): unknown {
+  switch (chance.number(depth > 3 ? 3 : 5)) {
+    case 0:
+      return chance.pick(['', 'a', "it's", 'b"c', 'x'.repeat(60), '1', 'ä 😀']);
+    case 1:
+      return chance.pick([0, 1, -1, 1.5, -0.001, 2 ** 53 - 1, 1e15 + 0.5]);
+    case 2:
+      return chance.pick([null, true, false]);
+    case 3:
+      return Array.from({ length: chance.number(4) }, () => randomValue(chance, depth + 1));
+    default:
+      return Object.fromEntries(KEYS.slice(chance.number(8)).map((key) => [key, randomValue(chance, depth + 1)]));
+  }
+}
+
+/** A value that fits, most of the time. */
+function valueOfType(chance: Chance, type: FieldType): unknown {
+  const inner = (each: FieldType): unknown =>
+    chance.number(20) === 0 ? randomValue(chance) : valueOfType(chance, each);
+  const fitting: Partial<Record<FieldType['kind'], () => unknown>> = {
+    str: () => chance.pick(['a', 'ä', '']),
+    int: () => chance.pick([0, -7, 2 ** 53 - 1]),
+    float: () => chance.pick([0.5, 3, -1e-4]),
+    bool: () => chance.number(2) === 0,
+    none: () => null,
+  };
+  switch (type.kind) {
+    case 'list':
+    case 'tuple_of':
+      return Array.from({ length: chance.number(3) }, () => inner(type.item));
+    case 'tuple':
+      return type.items.map(inner);
+    case 'literal':
+      return chance.pick(type.values);
+    case 'union':
+      return inner(chance.pick(type.members));
+    case 'dict':
+      return Object.fromEntries(KEYS.slice(chance.number(8)).map((key) => [key, inner(type.value)]));
+    case 'object':
+      return Object.fromEntries(type.properties.map(({ name, type: each }) => [name, inner(each)]));
+    default:
+      return (fitting[type.kind] ?? (() => randomValue(chance)))();
+  }
+}

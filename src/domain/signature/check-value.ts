@@ -1,6 +1,6 @@
 import { nearestName } from '../nearest-name.ts';
 import type { Field, FieldType, Signature } from './field-type.ts';
-import { describeValue, renderPath, type Path, type ValueProblem } from './problem.ts';
+import { describeValue, isPlainObject, renderPath, type Path, type ValueProblem } from './problem.ts';
 import { renderType } from './render.ts';
 import { KEY_PATTERNS, literalKey } from './to-json-schema.ts';
 
@@ -42,7 +42,7 @@ export function describeProblems(problems: readonly ValueProblem[]): string {
 }
 
 function checkFields(fields: readonly Field[], values: unknown): Checked {
-  if (!isObject(values)) {
+  if (!isPlainObject(values)) {
     const names = fields.map(({ name }) => name).join(', ');
     const got = describeValue(values);
     const message = `expected the fields ${names}, got ${got}`;
@@ -142,7 +142,7 @@ class Checker {
     if (typeof value === 'bigint') return integer(value);
     if (typeof value === 'number') return Number.isFinite(value) ? value : this.#wrong(path, ANY, value);
     if (Array.isArray(value)) return value.map((item, index) => this.check(item, ANY, [path, index], depth + 1));
-    if (!isObject(value)) return this.#wrong(path, ANY, value);
+    if (!isPlainObject(value)) return this.#wrong(path, ANY, value);
     return mapValues(value, (item, key) => this.check(item, ANY, [path, key], depth + 1));
   }
 
@@ -159,17 +159,17 @@ class Checker {
   }
 
   #dict(value: unknown, type: Extract<FieldType, { kind: 'dict' }>, path: Path, depth: number): unknown {
-    if (!isObject(value)) return this.#wrong(path, type, value);
-    for (const key of Object.keys(value)) {
-      if (isKey(key, type.key)) continue;
+    if (!isPlainObject(value)) return this.#wrong(path, type, value);
+    return mapValues(value, (item, key) => {
+      if (isKey(key, type.key)) return this.check(item, type.value, [path, key], depth + 1);
       const [expected, got] = [`a key of type ${renderType(type.key)}`, describeValue(key)];
       this.#add([path, key], expected, got, `expected ${expected}, got ${got}`);
-    }
-    return mapValues(value, (item, key) => this.check(item, type.value, [path, key], depth + 1));
+      return null;
+    });
   }
 
   #object(value: unknown, type: Extract<FieldType, { kind: 'object' }>, path: Path, depth: number): unknown {
-    if (!isObject(value)) return this.#wrong(path, type, value);
+    if (!isPlainObject(value)) return this.#wrong(path, type, value);
     const types = new Map(type.properties.map((property) => [property.name, property.type]));
     for (const { name, required, type: inner } of type.properties) {
       if (required && !Object.hasOwn(value, name)) this.missing([path, name], inner);
@@ -202,7 +202,7 @@ const ANY = { kind: 'any' } as const;
 
 function hasShape(value: unknown, { kind }: FieldType): boolean {
   if (Array.isArray(value)) return kind === 'list' || kind === 'tuple' || kind === 'tuple_of';
-  return isObject(value) && (kind === 'dict' || kind === 'object');
+  return isPlainObject(value) && (kind === 'dict' || kind === 'object');
 }
 
 function isKey(key: string, type: FieldType): boolean {
@@ -227,12 +227,6 @@ function wellFormed(text: string): string {
 
 function fieldOf([parent, step]: Path): string {
   return parent === null ? String(step) : fieldOf(parent);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 function mapValues(

@@ -1,5 +1,5 @@
 import type { Field, FieldType, Signature } from './field-type.ts';
-import { renderFields, renderSignature, renderType } from './render.ts';
+import { renderFields, renderType } from './render.ts';
 
 /**
  * A signature for a prompt: the instructions, and a line for each field with its type and description; below it what
@@ -34,7 +34,7 @@ export function submitSignature({ outputs }: Pick<Signature, 'outputs'>): string
 function defaultInstructions(signature: Signature): string {
   const names = (fields: readonly Field[]): string => fields.map(({ name }) => `\`${name}\``).join(', ');
   const given = signature.inputs.length === 0 ? 'Produce' : `Given the variables ${names(signature.inputs)}, produce`;
-  return `${given} the fields ${names(signature.outputs)}. (${renderSignature(signature)})`;
+  return `${given} the fields ${names(signature.outputs)}.`;
 }
 
 function line(indent: string, name: string, type: FieldType, description: string | undefined): string {

@@ -31,6 +31,7 @@ export function describeValue(value: unknown): string {
   if (value === null) return 'None';
   if (Array.isArray(value)) return value.length === 1 ? 'list of 1 item' : `list of ${value.length} items`;
   if (typeof value === 'object') {
+    if (!isPlainObject(value)) return value.constructor.name;
     const keys = Object.keys(value);
     if (keys.length === 0) return 'an empty dict';
     const shown = keys.slice(0, MOST_KEYS).map(renderValue);
@@ -41,6 +42,13 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'boolean') return `bool ${value ? 'True' : 'False'}`;
   if (typeof value === 'number') return `${Number.isInteger(value) ? 'int' : 'float'} ${numberText(value)}`;
   return typeof value === 'bigint' ? `int ${value}` : typeof value;
+}
+
+/** One whose keys are all there is to it: no Date, no Map. */
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function numberText(value: number): string {
