@@ -65,7 +65,8 @@ async function bundleOnce(
   const reference = `bundles/${commit}`;
   const known = await blobs.getReference(reference);
   const { stream, warnings } = await bundleRepository({ path, commit }, signal);
-  if (typeof known === 'string' && (await blobs.has(known))) {
+  // Nothing names it as this run's until the run begins: meanwhile it must not count as abandoned.
+  if (typeof known === 'string' && (await blobs.renew(known))) {
     stream.destroy();
     return { bundle: known, warnings };
   }

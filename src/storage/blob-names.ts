@@ -24,6 +24,14 @@ export function objectSegments(hash: BlobHash): [string, string] {
   return [digits.slice(0, 2), digits.slice(2)];
 }
 
+/** The hash of a blob by the last two parts of its name; undefined where that is no blob's. */
+export function hashOfSegments(folder: string, file: string): BlobHash | undefined {
+  const digits = `${folder}${file}`;
+  return folder.length === 2 && /^[0-9a-f]{64}$/.test(digits)
+    ? Buffer.from(digits, 'hex').toString('base64url')
+    : undefined;
+}
+
 /** Names become parts of paths: whatever could mean something there is escaped. */
 export function escapeSegment(segment: string): string {
   return encodeURIComponent(segment).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));

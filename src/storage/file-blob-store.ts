@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
+import { deleteFile, isMissing, isSystemError, listBlobFiles, renewFile } from './blob-files.ts';
 import { checking, escapeSegment, measure, objectSegments, sha256 } from './blob-names.ts';
-import type { BlobHash, BlobStore } from './blob-store.ts';
+import { FRESH_MS, type BlobHash, type BlobStore } from './blob-store.ts';
 
 /**
  * Blobs and references as files below one folder: `objects/<2 digits>/<62 digits>`, `references/<name>.json`.
@@ -15,7 +16,8 @@ import type { BlobHash, BlobStore } from './blob-store.ts';
  * a power cut. Several processes of one host, or of several on a network file system, may share the folder.
  */
 export function createFileBlobStore({ path }: { path: string }): BlobStore {
-  const known = new Set<BlobHash>();
+  /** When blobs were last stored by this process. */
+  const known = new Map<BlobHash, number>();
   const objects = join(path, 'objects');
   const references = join(path, 'references');
   const temporary = join(path, 'temporary');
@@ -24,14 +26,15 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
   const guard = storageGuard(path);
 
   async function keep(hash: BlobHash, write: (file: string) => Promise<void>): Promise<void> {
+    const now = Date.now();
+    if (now - (known.get(hash) ?? 0) < FRESH_MS) return;
     const target = objectPath(hash);
-    if (known.has(hash) || (await exists(target))) {
-      known.add(hash);
-      return;
+    if (!(await renewFile(target))) {
+      await writeThenRename({ temporary, target, write });
+      await syncFolder(dirname(target));
     }
-    await writeThenRename({ temporary, target, write });
-    await syncFolder(dirname(target));
-    known.add(hash);
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(hash, now);
   }
 
   return {
@@ -78,6 +81,25 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
 
     has: (hash) => guard(() => exists(objectPath(hash))),
 
+    renew: (hash) =>
+      guard(async () => {
+        const target = objectPath(hash);
+        if (await renewFile(target)) return true;
+        if (!(await exists(target))) return false;
+        // Another user's file: as one of ours it is as new as can be.
+        await writeThenRename({ temporary, target, write: async (file) => writeSynced(file, await readFile(target)) });
+        return true;
+      }),
+
+    list: () => listBlobFiles({ objects, temporary }, guard),
+
+    delete: (hash, before) =>
+      guard(async () => {
+        const gone = await deleteFile({ file: objectPath(hash), temporary, before });
+        if (gone) known.delete(hash);
+        return gone;
+      }),
+
     setReference: (name, value) =>
       guard(async () => {
         const bytes = Buffer.from(JSON.stringify(value));
@@ -109,6 +131,8 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
           .filter((name) => name.startsWith(prefix));
       }),
 
+    deleteReference: (name) => guard(() => rm(referencePath(name), { force: true })),
+
     check: () =>
       guard(async () => {
         await mkdir(temporary, { recursive: true });
@@ -118,6 +142,9 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
       }),
   };
 }
+
+/** What this process remembers to have stored: 10 MB. */
+const MOST_KNOWN = 50_000;
 
 async function writeThenRename(input: {
   temporary: string;
@@ -217,12 +244,4 @@ async function exists(file: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw error;
   }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code: string } {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string' && 'errno' in error;
-}
-
-function isMissing(error: unknown): boolean {
-  return isSystemError(error) && error.code === 'ENOENT';
 }

@@ -2,6 +2,8 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import {
+  CopyObjectCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -11,12 +13,12 @@ import {
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { TypedError } from '../domain/failures.ts';
-import { checking, escapeSegment, objectSegments, sha256 } from './blob-names.ts';
-import type { BlobHash, BlobStore } from './blob-store.ts';
+import { checking, escapeSegment, hashOfSegments, objectSegments, sha256 } from './blob-names.ts';
+import { FRESH_MS, type BlobHash, type BlobStore, type StoredBlob } from './blob-store.ts';
 import { createS3Client, endpointOf, SMALL_REQUEST_TIME, type S3Place } from './s3-client.ts';
 import { asUnavailable, isAbsent } from './s3-failures.ts';
 import { resumedBody } from './s3-resumed-body.ts';
-import { spool } from './spool.ts';
+import { spool, type Spooled } from './spool.ts';
 
 /** Bytes of a part; larger blobs go up in several, four at a time, so an upload holds at most 32 MiB. */
 const PART = 8 * 1024 * 1024;
@@ -75,15 +77,41 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
     }
   }
 
-  async function has(hash: BlobHash): Promise<boolean> {
+  /** When a blob was written; undefined where there is none. */
+  async function writtenAt(hash: BlobHash): Promise<number | undefined> {
     try {
-      await client.send(new HeadObjectCommand({ Bucket: bucket, Key: objectKey(hash) }), small);
-      return true;
+      const { LastModified } = await client.send(
+        new HeadObjectCommand({ Bucket: bucket, Key: objectKey(hash) }),
+        small,
+      );
+      return LastModified?.getTime() ?? Date.now();
     } catch (error) {
       // The answer to HEAD has no body that would tell a missing bucket from a missing object.
-      if (isAbsent(error)) return false;
+      if (isAbsent(error)) return undefined;
       throw error;
     }
+  }
+
+  /** Undefined where there is no such blob; false where it is there, but has to be stored again to count as new. */
+  async function tryRenew(hash: BlobHash): Promise<boolean | undefined> {
+    const isFresh = async (): Promise<boolean | undefined> => {
+      const written = await writtenAt(hash);
+      return written === undefined ? undefined : Date.now() - written < FRESH_MS;
+    };
+    const before = await isFresh();
+    if (before !== false) return before;
+    const Key = objectKey(hash);
+    const CopySource = `${bucket}/${Key.split('/').map(encodeURIComponent).join('/')}`;
+    // Copied onto itself, which no bytes travel for. Limited to 5 GB, and some stores keep the time it had.
+    await client
+      .send(new CopyObjectCommand({ Bucket: bucket, Key, CopySource, MetadataDirective: 'REPLACE' }))
+      .catch(() => undefined);
+    return isFresh();
+  }
+
+  async function store(hash: BlobHash, { size, content }: Pick<Spooled, 'size' | 'content'>): Promise<void> {
+    if (typeof content === 'string') await uploadParts(hash, size, createReadStream(content));
+    else await write(objectKey(hash), content);
   }
 
   async function uploadParts(hash: BlobHash, size: number, body: Readable): Promise<void> {
@@ -102,7 +130,7 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
         const hash = sha256(bytes);
         // Sent without asking first: most blobs are new, and a second copy of the same bytes changes nothing.
         if (bytes.length <= PART) await write(objectKey(hash), bytes);
-        else if (!(await has(hash))) await uploadParts(hash, bytes.length, Readable.from(slices(bytes)));
+        else if ((await tryRenew(hash)) !== true) await uploadParts(hash, bytes.length, Readable.from(slices(bytes)));
         return hash;
       }),
 
@@ -110,10 +138,8 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
       guard(async () => {
         const spooled = await spool(stream, PART);
         try {
-          const { hash, size, content } = spooled;
-          if (await has(hash)) return { hash, size };
-          if (typeof content === 'string') await uploadParts(hash, size, createReadStream(content));
-          else await write(objectKey(hash), content);
+          const { hash, size } = spooled;
+          if ((await tryRenew(hash)) !== true) await store(hash, spooled);
           return { hash, size };
         } finally {
           await spooled.remove();
@@ -136,7 +162,32 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
         return body.pipe(check);
       }),
 
-    has: (hash) => guard(() => has(hash)),
+    has: (hash) => guard(async () => (await writtenAt(hash)) !== undefined),
+
+    renew: (hash) =>
+      guard(async () => {
+        const renewed = await tryRenew(hash);
+        if (renewed !== false) return renewed ?? false;
+        const spooled = await spool(await read(hash), PART);
+        try {
+          if (spooled.hash !== hash) throw damaged(hash, place, objectKey(hash));
+          await store(hash, spooled);
+        } finally {
+          await spooled.remove();
+        }
+        return true;
+      }),
+
+    list: () => listObjects({ client, bucket, prefix: `${prefix}objects/` }, guard),
+
+    delete: (hash, before) =>
+      guard(async () => {
+        const written = await writtenAt(hash);
+        if (written === undefined) return true;
+        if (written >= before) return false;
+        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: objectKey(hash) }), small);
+        return true;
+      }),
 
     setReference: (name, value) => guard(() => write(referenceKey(name), Buffer.from(JSON.stringify(value)))),
 
@@ -166,6 +217,11 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
           .filter((name) => name.startsWith(wanted));
       }),
 
+    deleteReference: (name) =>
+      guard(async () => {
+        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: referenceKey(name) }), small);
+      }),
+
     check: () =>
       guard(async () => {
         // With few attempts of its own: the fault is to be told, not waited out.
@@ -192,6 +248,24 @@ async function listKeys(client: S3Client, where: { Bucket: string; Prefix: strin
   return keys;
 }
 
+async function* listObjects(
+  { client, bucket, prefix }: { readonly client: S3Client; readonly bucket: string; readonly prefix: string },
+  guard: Guard,
+): AsyncGenerator<StoredBlob> {
+  const pages = paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix });
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- each page names the next
+    const page = await guard(() => pages.next());
+    if (page.done === true) return;
+    for (const { Key = '', Size = 0, LastModified } of page.value.Contents ?? []) {
+      const [folder = '', file = ''] = Key.slice(prefix.length).split('/');
+      const hash = hashOfSegments(folder, file);
+      // Without a time it might have been written just now.
+      if (hash !== undefined) yield { hash, size: Size, written: LastModified?.getTime() ?? Date.now() };
+    }
+  }
+}
+
 /** The beginning of a name as far as its escaped form begins the same way: not so for dots and halves of a character. */
 function encodable(beginning: string): string {
   return /^\.+$/.test(beginning) || !beginning.isWellFormed() ? '' : encodeURIComponent(beginning);
@@ -205,8 +279,10 @@ async function drain(body: { transformToByteArray(): Promise<Uint8Array> } | und
   await body?.transformToByteArray();
 }
 
+type Guard = <T>(act: () => Promise<T>) => Promise<T>;
+
 /** Everything that S3 or the way to it refuses becomes `Storage.Unavailable` with the way on. */
-function storageGuard(place: S3Place): <T>(act: () => Promise<T>) => Promise<T> {
+function storageGuard(place: S3Place): Guard {
   return async (act) => {
     try {
       return await act();

@@ -53,7 +53,7 @@ function explain({ name, code, status }: Fault, { bucket, prefix = '' }: S3Place
   if (WRONG_REGION.has(name) || status === 301) return `it is in another region (${name}). Set storage.region`;
   if (error.message.includes('Region is missing')) return 'no region is known. Set storage.region, or AWS_REGION';
   if (status === 403)
-    return `access is denied (${name}). Allow s3:GetObject, s3:PutObject and s3:AbortMultipartUpload on s3://${bucket}/${prefix}* and s3:ListBucket on the bucket`;
+    return `access is denied (${name}). Allow s3:GetObject, s3:PutObject and s3:AbortMultipartUpload (for rlm clean also s3:DeleteObject) on s3://${bucket}/${prefix}* and s3:ListBucket on the bucket`;
   if (LATE.has(name) || LATE.has(code ?? '')) return 'no answer in time. Check storage.endpoint and the network';
   if (code !== undefined) return `the connection failed (${code}). Check storage.endpoint and the network`;
   return `it answered ${status ?? 'something that is not S3'} (${name}), also when asked again. Look at the store's own log`;

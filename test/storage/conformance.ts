@@ -13,6 +13,8 @@ export interface StoreUnderTest {
   names(): Promise<string[]>;
   /** Puts other bytes in the place of a blob's. */
   damage(hash: string, bytes: Uint8Array): Promise<void>;
+  /** Makes a blob as old as if it had been written at that time. */
+  date(hash: string, written: Date): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -125,6 +127,72 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
     });
   });
 
+  describe(`${name}: deleting blobs`, () => {
+    const longAgo = new Date('2020-01-01T00:00:00Z');
+    const hourAgo = (): number => Date.now() - 60 * 60_000;
+    const listed = async (): Promise<[hash: string, size: number, isNew: boolean][]> => {
+      const found: [string, number, boolean][] = [];
+      for await (const { hash, size, written } of under.other.list()) found.push([hash, size, written > hourAgo()]);
+      return found.toSorted();
+    };
+
+    it('begins with a list of them: hash, size, and when each was written; references are not among them', async () => {
+      expect(await listed()).toEqual([]);
+      const second = await store.put(Buffer.from('second'));
+      await store.put(bytes);
+      await store.setReference('runs/a@b/0', { head: HASH });
+      await under.date(HASH, longAgo);
+      const expected: [string, number, boolean][] = [
+        [HASH, 5, false],
+        [second, 6, true],
+      ];
+      expect(await listed()).toEqual(expected.toSorted());
+    });
+
+    it('takes away what is older than asked, and nothing else', async () => {
+      const young = await store.put(Buffer.from('young'));
+      await store.put(bytes);
+      await under.date(HASH, longAgo);
+      expect(await under.other.delete(young, hourAgo())).toBe(false);
+      expect(await under.other.delete(HASH, hourAgo())).toBe(true);
+      expect(await under.other.delete(HASH, hourAgo())).toBe(true);
+      expect(await store.has(HASH)).toBe(false);
+      expect((await listed()).map(([hash]) => hash)).toEqual([young]);
+    });
+
+    it('leaves alone what was stored again or renewed since, whole or as a stream', async () => {
+      const again: readonly (() => Promise<unknown>)[] = [
+        () => under.other.put(bytes),
+        () => under.other.putStream(Readable.from([bytes])),
+        () => under.other.renew(HASH),
+      ];
+      await store.put(bytes);
+      for (const store of again) {
+        await under.date(HASH, longAgo);
+        await store();
+        expect(await under.other.delete(HASH, hourAgo())).toBe(false);
+      }
+      expect(Buffer.from(await store.get(HASH))).toEqual(bytes);
+    });
+
+    it('leaves alone a large one that was stored again', async () => {
+      const { hash } = await store.putStream(Readable.from(largeBytes()));
+      await under.date(hash, longAgo);
+      await under.other.putStream(Readable.from(largeBytes()));
+      expect(await store.delete(hash, hourAgo())).toBe(false);
+      expect((await under.other.get(hash)).length).toBe(LARGE);
+    });
+
+    it('is noticed by who stores one again that it has stored itself long before', async () => {
+      await store.put(bytes);
+      await under.date(HASH, longAgo);
+      await store.delete(HASH, hourAgo());
+      expect(await store.renew(HASH)).toBe(false);
+      await store.put(bytes);
+      expect(await under.other.has(HASH)).toBe(true);
+    });
+  });
+
   describe(`${name}: references`, () => {
     it('hold JSON values under names of any characters', async () => {
       const names = ['runs/a@b/0', 'runs/a@b/0.1', 'runs/a b:ü@x/..', 'runs/a@b/%2E', 'runs/a+b&c=d/😀', 'runs/.x/.'];
@@ -139,6 +207,14 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
     it('are undefined where there is none', async () => {
       expect(await store.getReference('runs/none')).toBeUndefined();
       expect(await store.listReferences('runs/')).toEqual([]);
+    });
+
+    it('may be deleted, whether they are there or not', async () => {
+      await store.setReference('runs/a@b/0', 1);
+      await store.setReference('runs/a@b/0.1', 2);
+      for (let i = 0; i < 2; i += 1) await under.other.deleteReference('runs/a@b/0');
+      expect(await store.getReference('runs/a@b/0')).toBeUndefined();
+      expect(await store.listReferences('')).toEqual(['runs/a@b/0.1']);
     });
 
     it('are replaced as a whole: a reader never sees half of one', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -21,14 +21,16 @@ describeBlobStore('files', async () => {
       .filter((entry) => entry.isFile())
       .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
   };
+  const file = (hash: string): string => {
+    const hex = Buffer.from(hash, 'base64url').toString('hex');
+    return join(folder, 'objects', hex.slice(0, 2), hex.slice(2));
+  };
   return {
     store: createFileBlobStore({ path: folder }),
     other: createFileBlobStore({ path: folder }),
     names,
-    async damage(hash, bytes) {
-      const hex = Buffer.from(hash, 'base64url').toString('hex');
-      await writeFile(join(folder, 'objects', hex.slice(0, 2), hex.slice(2)), bytes);
-    },
+    damage: (hash, bytes) => writeFile(file(hash), bytes),
+    date: (hash, written) => utimes(file(hash), written, written),
     close: () => Promise.resolve(),
   };
 });
@@ -37,6 +39,22 @@ describe('files of blobs', () => {
   it('are named by the hexadecimal digits of their hash', async () => {
     await createFileBlobStore({ path }).put(Buffer.from('hello'));
     expect(await readdir(join(path, 'objects', digits.slice(0, 2)))).toEqual([digits.slice(2)]);
+  });
+
+  it('whose deletion was cut off in the middle are there again for the next look at the store', async () => {
+    const store = createFileBlobStore({ path });
+    const hash = await store.put(Buffer.from('hello'));
+    await mkdir(join(path, 'temporary'), { recursive: true });
+    await rename(
+      join(path, 'objects', digits.slice(0, 2), digits.slice(2)),
+      join(path, 'temporary', `deleted-${digits}`),
+    );
+    expect(await store.has(hash)).toBe(false);
+    const found: string[] = [];
+    for await (const blob of store.list()) found.push(blob.hash);
+    expect(found).toEqual([hash]);
+    expect(Buffer.from(await store.get(hash)).toString()).toBe('hello');
+    expect(await readdir(join(path, 'temporary'))).toEqual([]);
   });
 
   it('cannot be kept where the folder cannot be written: unavailable, with the way on', async () => {

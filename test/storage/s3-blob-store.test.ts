@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -43,14 +43,16 @@ describe.skipIf(gateway === undefined)('with a real S3-compatible server', () =>
 
   describeBlobStore('S3', () => {
     const bucket = newBucket();
+    const file = (hash: string): string => {
+      const hex = Buffer.from(hash, 'base64url').toString('hex');
+      return join(server.folder, bucket, 'some/where/objects', hex.slice(0, 2), hex.slice(2));
+    };
     return Promise.resolve({
       store: open(bucket),
       other: open(bucket),
       names: () => names(bucket),
-      async damage(hash, bytes) {
-        const hex = Buffer.from(hash, 'base64url').toString('hex');
-        await writeFile(join(server.folder, bucket, 'some/where/objects', hex.slice(0, 2), hex.slice(2)), bytes);
-      },
+      damage: (hash, bytes) => writeFile(file(hash), bytes),
+      date: (hash, written) => utimes(file(hash), written, written),
       close: () => Promise.resolve(),
     });
   });
