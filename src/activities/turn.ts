@@ -8,6 +8,7 @@ import { makeSandbox, sandboxName } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { reachedTurn, type Turn } from './reached-turn.ts';
+import { createTimeout } from './sandbox-basis.ts';
 import { takeReply } from './think.ts';
 import { readAgentReference, type AgentScope } from './trajectory.ts';
 
@@ -106,7 +107,9 @@ async function firstSandbox(
     const reference = await readAgentReference(deps, scope);
     // Closed by an attempt whose answer did not get through: its sandbox must not be made again.
     if (reference?.state === 'done') return await nameOfFirst(deps, scope);
-    return await makeSandbox(deps, { execution, scope, task, generation: FIRST_GENERATION }, signal);
+    const { config } = await deps.chains.specification(scope.spec);
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(createTimeout(config.sandbox) * 1000)]);
+    return await makeSandbox(deps, { execution, scope, task, generation: FIRST_GENERATION }, inTime);
   } catch {
     return undefined;
   }
