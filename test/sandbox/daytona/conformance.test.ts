@@ -49,7 +49,7 @@ describe.runIf(rigIsHere())('on the real daemon', () => {
   });
 
   it('nothing of them is left', async () => {
-    await expect.poll(() => rig?.existing(), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => rig?.existing(), { timeout: 60_000 }).toBe(0);
   });
 
   afterAll(() => rig?.close());

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { shell } from '../fixtures.ts';
 import { rigIsHere, type Fault } from './rig.ts';
-import { CREATE, REQUEST_TIMEOUT, withTrouble } from './trouble.ts';
+import { CREATE, PATIENCE, REQUEST_TIMEOUT, withTrouble } from './trouble.ts';
 
 const FULL: Fault = { ...CREATE, status: 400, message: 'Total CPU limit exceeded. Maximum allowed: 10.' };
 
@@ -37,7 +37,7 @@ describe.runIf(rigIsHere()).concurrent('a creation at Daytona', () => {
     'gives up, and says so, when it stays full',
     trouble(async ({ rig, provider, request }) => {
       await rig.inject({ ...FULL, count: -1 });
-      await expect(provider.create(request({ create_timeout: 2 }))).rejects.toMatchObject({
+      await expect(provider.create(request({ create_timeout: 8 }))).rejects.toMatchObject({
         type: 'Sandbox.Unavailable',
         message: expect.stringMatching(/Total CPU limit exceeded.*max_parallel/),
       });
@@ -61,7 +61,7 @@ describe.runIf(rigIsHere()).concurrent('a creation at Daytona', () => {
     'that never answers at all ends in time',
     trouble(async ({ rig, provider, request }) => {
       await rig.inject({ ...CREATE, hang: true, count: -1 });
-      await expect(provider.create(request({ create_timeout: 3 }))).rejects.toMatchObject({
+      await expect(provider.create(request({ create_timeout: 8 }))).rejects.toMatchObject({
         type: 'Sandbox.Unavailable',
         message: expect.stringMatching(/in time.*create_timeout/),
       });
@@ -91,7 +91,9 @@ describe.runIf(rigIsHere()).concurrent('a creation at Daytona', () => {
       const asked = request();
       const created = provider.create(asked);
       const { id } = provider.handleOf(asked);
-      await vi.waitFor(async () => expect(await rig.find(id)).toMatchObject({ state: 'started' }));
+      await vi.waitFor(async () => expect(await rig.find(id)).toMatchObject({ state: 'started' }), {
+        timeout: PATIENCE,
+      });
       await rig.api('DELETE', `/sandbox/${id}`);
       expect(await shell(await provider.connect(await created), 'cat a.py')).toBe('x = 1\n');
     }),

@@ -44,7 +44,7 @@ describe.runIf(rigIsHere()).concurrent('every endpoint of Daytona in turn', () =
     async (endpoint) => {
       await trouble(async ({ rig, provider, request }) => {
         await rig.inject({ ...endpoint, status: 500, count: -1 });
-        await expect(provider.create(request({ create_timeout: 2 }))).rejects.toMatchObject({
+        await expect(provider.create(request({ create_timeout: 8 }))).rejects.toMatchObject({
           type: 'Sandbox.Unavailable',
           message: expect.stringMatching(/injected fault 500.*create_timeout/),
         });

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { shell } from '../fixtures.ts';
 import { rigIsHere, type Fault, type Rig } from './rig.ts';
-import { runBlock, startBlock, withTrouble } from './trouble.ts';
+import { PATIENCE, runBlock, startBlock, withTrouble } from './trouble.ts';
 
 describe.runIf(rigIsHere()).concurrent('a sandbox of Daytona', () => {
   const trouble = withTrouble();
@@ -101,7 +101,7 @@ describe.runIf(rigIsHere()).concurrent('a sandbox of Daytona', () => {
     trouble(async ({ rig, make, sweep }) => {
       const { id } = await make();
       await rig.kill(id, 'error');
-      await vi.waitFor(async () => expect(await rig.find(id)).toMatchObject({ state: 'error' }));
+      await vi.waitFor(async () => expect(await rig.find(id)).toMatchObject({ state: 'error' }), { timeout: PATIENCE });
       expect(await sweep()).toEqual({ removed: 1, renewed: 0 });
     }),
   );

@@ -10,9 +10,13 @@ import { LABELS, makeRepository, sandboxRequest, temporaryFolder, type TestRepos
 import { startRig, type Fault, type Rig } from './rig.ts';
 
 /** Milliseconds of a request, so that one that hangs does not hold up a test. */
-export const REQUEST_TIMEOUT = 1_500;
-const TROUBLE = 1_500;
+export const REQUEST_TIMEOUT = 3_000;
+const TROUBLE = 2_000;
 const PACKED_DAEMON = fileURLToPath(new URL('../../../../shared/daytona/bin/daemon.gz', import.meta.url));
+
+/** Milliseconds that a busy machine may need. */
+export const PATIENCE = 60_000;
+vi.setConfig({ testTimeout: 2 * PATIENCE });
 
 /** A control plane of a test's own, to do wrong what it likes. */
 export interface Trouble {
@@ -52,7 +56,7 @@ export function withTrouble(): (test: (trouble: Trouble) => Promise<void>) => ()
 
 /** By the control plane's own count. */
 export async function untilNothingIsLeft(rig: Rig): Promise<void> {
-  await vi.waitFor(async () => expect(await rig.existing(), 'sandboxes that are left').toBe(0), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await rig.existing(), 'sandboxes that are left').toBe(0), { timeout: PATIENCE });
 }
 
 function createTrouble(
