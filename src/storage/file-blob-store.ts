@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
+import { removeAbandoned, temporaryName } from './abandoned-files.ts';
 import { deleteFile, isMissing, isSystemError, listBlobFiles, renewFile } from './blob-files.ts';
 import { checking, escapeSegment, measure, objectSegments, sha256 } from './blob-names.ts';
 import { FRESH_MS, type BlobHash, type BlobStore } from './blob-store.ts';
@@ -48,7 +48,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
     putStream: (stream) =>
       guard(async () => {
         await mkdir(temporary, { recursive: true });
-        const file = join(temporary, randomUUID());
+        const file = join(temporary, temporaryName());
         try {
           const measured = measure();
           await pipeline(stream, measured.stream, createWriteStream(file, { flush: true }));
@@ -136,9 +136,10 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
     check: () =>
       guard(async () => {
         await mkdir(temporary, { recursive: true });
-        const file = join(temporary, randomUUID());
+        const file = join(temporary, temporaryName());
         await writeFile(file, '');
         await rm(file, { force: true });
+        await removeAbandoned(temporary);
       }),
   };
 }
@@ -151,7 +152,7 @@ async function writeThenRename(input: {
   target: string;
   write: (file: string) => Promise<void>;
 }): Promise<void> {
-  const file = join(input.temporary, randomUUID());
+  const file = join(input.temporary, temporaryName());
   try {
     await retryWithFolder(input.temporary, () => input.write(file));
     await retryWithFolder(dirname(input.target), () => rename(file, input.target));

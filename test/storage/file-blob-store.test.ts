@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { temporaryName } from '../../src/storage/abandoned-files.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 import { describeBlobStore } from './conformance.ts';
 
@@ -55,6 +58,25 @@ describe('files of blobs', () => {
     expect(found).toEqual([hash]);
     expect(Buffer.from(await store.get(hash)).toString()).toBe('hello');
     expect(await readdir(join(path, 'temporary'))).toEqual([]);
+  });
+
+  it('that a killed process was writing are removed when the store is next looked at, and no others', async () => {
+    const script = `
+      const { temporaryName } = await import(process.argv[1]);
+      require('node:fs').writeFileSync(require('node:path').join(process.argv[2], temporaryName()), 'half');`;
+    const names = new URL('../../src/storage/abandoned-files.ts', import.meta.url).href;
+    const temporary = join(path, 'temporary');
+    await mkdir(temporary);
+    execFileSync(process.execPath, ['--no-warnings', '-e', `void (async () => {${script}})()`, names, temporary]);
+    const others = [temporaryName(), `deleted-${digits}`, randomUUID()];
+    for (const name of others) await writeFile(join(temporary, name), 'half');
+    expect(await readdir(temporary)).toHaveLength(4);
+    await createFileBlobStore({ path }).check();
+    expect((await readdir(temporary)).toSorted()).toEqual(others.toSorted());
+    const old = new Date(Date.now() - 2 * 86_400_000);
+    for (const name of others) await utimes(join(temporary, name), old, old);
+    await createFileBlobStore({ path }).check();
+    expect((await readdir(temporary)).toSorted()).toEqual(others.slice(0, 2).toSorted());
   });
 
   it('cannot be kept where the folder cannot be written: unavailable, with the way on', async () => {
