@@ -2,7 +2,6 @@
 
 import codecs
 import gc
-import io
 
 from rlm_kernel.typed import Checker
 
@@ -77,10 +76,11 @@ def _decoded(chunks, errors):
 
 def _text(chunks, items):
     """Bytes that are not UTF-8 become lone surrogates, as in Python's names of files."""
-    buffer = io.StringIO()
+    whole = ""
     for text in _decoded(chunks, "surrogateescape"):
-        buffer.write(text)
-    return items.whole(buffer.getvalue())
+        # CPython lets a text that nobody else holds grow in place; joining the parts would hold all of it twice.
+        whole += text
+    return items.whole(whole)
 
 
 # JSON

@@ -135,12 +135,20 @@ def _from_tables(value):
         return value.astype("datetime64[us]").tolist()
     if times == "m":
         raise NotJson("write its seconds as a number")
+    if callable(getattr(kind, "to_dicts", None)):
+        return value.to_dicts()
     if callable(getattr(kind, "to_dict", None)) and hasattr(value, "columns"):
-        return value.to_dict("records") if not callable(getattr(kind, "to_dicts", None)) else value.to_dicts()
+        return [{key: _present(item) for key, item in record.items()} for record in value.to_dict("records")]
     for name in ("tolist", "to_list"):
         if callable(getattr(kind, name, None)):
-            return getattr(value, name)()
+            items = getattr(value, name)()
+            return [_present(item) for item in items] if kind.__module__.startswith("pandas.") else items
     return _NOTHING
+
+
+def _present(item):
+    """What a table lacks is NaN in pandas, whatever the column's type; in JSON it is null, as pandas itself writes it."""
+    return None if item.__class__ is float and item != item else item
 
 
 def _advice(value):

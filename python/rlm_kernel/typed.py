@@ -132,6 +132,8 @@ class Checker:
     def _to_int(self, value, type, path, depth):
         if self._from_text and isinstance(value, str):
             value = _number(int, value)
+        elif self._restores and isinstance(value, str):
+            value = _large(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
@@ -354,6 +356,12 @@ def _restored_key(text, type):
         member = next((each for each in type["members"] if is_key(text, each)), None)
         return text if member is None else _restored_key(text, member)
     return text
+
+
+def _large(text):
+    """An int that the host had to write as the text of its digits."""
+    number = _number(int, text) if len(text) > 15 and is_key(text, {"kind": "int"}) else text
+    return number if isinstance(number, int) and not -_EXACT <= number <= _EXACT else text
 
 
 def _number(kind, text):

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { InputSummary, InputVariable } from '../../src/domain/kernel-protocol.ts';
+import { checkInputs, type Checked } from '../../src/domain/signature/check-value.ts';
 import { parseType } from '../../src/domain/signature/notation.ts';
 import { sendInputs } from '../../src/sandbox/send-inputs.ts';
 import { KernelUnderTest } from './kernel-under-test.ts';
@@ -51,6 +52,10 @@ async function sendBytes(input: number, bytes: Uint8Array): Promise<void> {
   }
 }
 
+function checkedValues(checked: Checked): Readonly<Record<string, unknown>> {
+  return checked.ok ? checked.values : {};
+}
+
 async function shown(expression: string): Promise<string> {
   const result = await under.run(`print((${expression}))`);
   return result.stdout + (result.error ?? '');
@@ -80,6 +85,8 @@ describe('inputs become variables', () => {
   });
 
   it('as the signature types them', async () => {
+    const inputs = [{ name: 'large', type: parseType('list[int]') }];
+    const { large: checked } = checkedValues(checkInputs({ inputs }, { large: [7, 2n ** 64n] }));
     await send({
       pairs: { format: 'json', type: 'list[tuple[int, str]]', content: '[[1, "a"], [2, "b"]]' },
       counts: { format: 'json', type: 'dict[int, float]', content: '{"1": 2, "-3": 4.5}' },
@@ -91,9 +98,10 @@ describe('inputs become variables', () => {
       maybe: { format: 'json', type: 'str | None', content: 'null' },
       choice: { format: 'json', type: "Literal['a', 'b']", content: '"b"' },
       ends: { format: 'json', type: 'tuple[int, ...]', content: '[1, 2]' },
+      large: { format: 'json', type: 'list[int]', content: JSON.stringify(checked) },
     });
-    expect(await shown('pairs, counts, maybe, choice, ends')).toBe(
-      "([(1, 'a'), (2, 'b')], {1: 2.0, -3: 4.5}, None, 'b', (1, 2))\n",
+    expect(await shown('pairs, counts, maybe, choice, ends, large')).toBe(
+      "([(1, 'a'), (2, 'b')], {1: 2.0, -3: 4.5}, None, 'b', (1, 2), [7, 18446744073709551616])\n",
     );
     expect(await shown('rows')).toBe("[{'n': 1, 'x': 2.0, 'ok': True}, {'n': 2, 'x': None, 'ok': False}]\n");
   });

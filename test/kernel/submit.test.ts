@@ -191,7 +191,7 @@ class Array:
 class Frame:
     "As pandas': records."
     columns = ["a"]
-    def to_dict(self, orient): return [{"a": 1}, {"a": None}] if orient == "records" else 1/0
+    def to_dict(self, orient): return [{"a": 1}, {"a": float("nan")}] if orient == "records" else 1/0
 class Broken:
     def tolist(self): return 1/0
 class Odd:

@@ -29,7 +29,7 @@ export function checkOutputs(signature: Pick<Signature, 'outputs'>, values: unkn
   return checkFields(signature.outputs, values);
 }
 
-/** The same for the inputs. */
+/** The same for the inputs; what it returns is what the kernel makes Python values of, as JSON. */
 export function checkInputs(signature: Pick<Signature, 'inputs'>, values: unknown): Checked {
   return checkFields(signature.inputs, values);
 }
