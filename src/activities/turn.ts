@@ -31,13 +31,13 @@ export async function begin(deps: ActivityDependencies, input: Scoped<BeginInput
   return whileBeating(async (signal) => {
     const { execution, scope, head, last = 1 } = input;
     const reached = await reachedTurn(deps, scope, { head, iteration: 1, block: 0 });
-    const [sandbox, answer] = await Promise.all([
+    const [made, answer] = await Promise.all([
       firstSandbox(deps, input, signal),
       reached.reply === undefined ? firstReply(deps, input, signal) : { reply: reached.reply },
     ]);
     const { reply } = answer;
-    if (sandbox === undefined || reply === undefined)
-      return { ...(sandbox === undefined ? {} : { sandbox }), ...answer };
+    const { sandbox } = made;
+    if (sandbox === undefined || reply === undefined) return { ...made, ...answer };
     const running = { execution, scope, sandbox, last, started };
     const result = await takeTurns(deps, running, { ...reached, reply }, signal);
     return { sandbox, ...result };
@@ -102,16 +102,24 @@ async function firstSandbox(
   deps: ActivityDependencies,
   { execution, scope, task }: Scoped<BeginInput>,
   signal: AbortSignal,
-): Promise<SandboxName | undefined> {
+): Promise<Pick<BeginResult, 'sandbox' | 'no_sandbox'>> {
+  const { config } = await deps.chains.specification(scope.spec);
+  const seconds = createTimeout(config.sandbox);
+  const limit = AbortSignal.timeout(seconds * 1000);
   try {
     const reference = await readAgentReference(deps, scope);
     // Closed by an attempt whose answer did not get through: its sandbox must not be made again.
-    if (reference?.state === 'done') return await nameOfFirst(deps, scope);
-    const { config } = await deps.chains.specification(scope.spec);
-    const inTime = AbortSignal.any([signal, AbortSignal.timeout(createTimeout(config.sandbox) * 1000)]);
-    return await makeSandbox(deps, { execution, scope, task, generation: FIRST_GENERATION }, inTime);
-  } catch {
-    return undefined;
+    if (reference?.state === 'done') return { sandbox: await nameOfFirst(deps, scope) };
+    const making = { execution, scope, task, generation: FIRST_GENERATION };
+    return { sandbox: await makeSandbox(deps, making, AbortSignal.any([signal, limit])) };
+  } catch (error) {
+    if (signal.aborted) return {};
+    if (limit.aborted) {
+      const message = `There was no sandbox within ${seconds} s (sandbox.create_timeout).`;
+      return { no_sandbox: { type: 'Sandbox.Unavailable', message } };
+    }
+    if (!(error instanceof TypedError) || FAILURES[error.type].retryable) return {};
+    return { no_sandbox: { type: error.type, message: error.message } };
   }
 }
 

@@ -184,6 +184,8 @@ export interface BeginInput extends OfRun {
 /** As far as it got; what is missing is done by an activity of its own. */
 export interface BeginResult {
   readonly sandbox?: SandboxName;
+  /** Why there is none, where trying again is of no use. */
+  readonly no_sandbox?: { readonly type: string; readonly message: string };
   readonly turns?: number;
   readonly block?: number;
   readonly reply?: ThinkResult;

@@ -13,6 +13,8 @@ export interface OwnSandbox {
   readonly losses: number;
   readonly generation: number;
   set(name: SandboxName): void;
+  /** There will be none. */
+  fail(failure: { readonly type: string; readonly message: string }): void;
   /** Makes it, unless that is done or under way. Its failure is the agent's. */
   made(): Promise<SandboxName>;
   /** Once it is made, or has failed; at once where nobody began to make it. */
@@ -70,6 +72,10 @@ export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: Le
     set(made) {
       name = made;
       making = Promise.resolve(made);
+    },
+    fail({ type, message }) {
+      making = Promise.reject(ApplicationFailure.nonRetryable(message, type));
+      making.catch(() => undefined); // Met where it is awaited.
     },
     made() {
       // Cancelled, it leaves nothing, or what it left is removed at the end.

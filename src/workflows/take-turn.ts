@@ -24,7 +24,8 @@ export async function takeTurn(run: AgentRun): Promise<TurnResult | 'too long'> 
       attempts = 1;
       const first = firstTurn(`${summary}, run its code`);
       const begun = await first.begin({ execution, task: input.task, head, ...lastTurn(limits) });
-      const { sandbox: name, ...turn } = begun;
+      const { sandbox: name, no_sandbox, ...turn } = begun;
+      if (no_sandbox !== undefined) sandbox.fail(no_sandbox);
       const { refusal } = turn;
       if (name !== undefined) sandbox.set(name);
       if (turn.reply !== undefined) return { ...turn, reply: turn.reply };
