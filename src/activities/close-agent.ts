@@ -148,6 +148,7 @@ async function takePatch(
   try {
     const handle = parseHandle(input.sandbox);
     const sandbox = await deps.sandboxes(handle.provider).connect(handle);
+    deps.checkpoint('patch.taking');
     const { bytes, notes } = await sandbox.patch(haste === undefined ? signal : AbortSignal.any([signal, haste]));
     const patch = bytes.length === 0 ? null : await deps.blobs.put(bytes);
     deps.checkpoint('patch.extracted');

@@ -56,6 +56,7 @@ export type Checkpoint =
   | 'block.recorded'
   | 'prompt.replied'
   | 'prompt.recorded'
+  | 'patch.taking'
   | 'patch.extracted'
   | 'end.recorded'
   | 'rebuild.begun'

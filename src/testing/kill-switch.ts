@@ -5,6 +5,8 @@ export interface PlannedKill {
   readonly point: string;
   /** 1: the first time. */
   readonly after: number;
+  /** Default `SIGKILL`. `SIGSTOP` holds the process there, for somebody else to do what is planned and let it go on. */
+  readonly signal?: 'SIGKILL' | 'SIGSTOP';
 }
 
 /**
@@ -21,6 +23,6 @@ export function createKillSwitch(file: string): (point: string) => void {
     if (next === undefined || next.point !== point || next.after > count) return;
     writeFileSync(`${file}.next`, JSON.stringify(rest));
     renameSync(`${file}.next`, file);
-    process.kill(process.pid, 'SIGKILL');
+    process.kill(process.pid, next.signal ?? 'SIGKILL');
   };
 }
