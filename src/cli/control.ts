@@ -1,7 +1,8 @@
 import type { TemporalRun } from '../client/temporal-runs.ts';
 import { findRun } from '../results/find-run.ts';
 import { attendRun } from './attend-run.ts';
-import { EXIT_DONE, EXIT_FAILED, EXIT_CANCELLED } from './exit-codes.ts';
+import { createChains } from '../storage/chain.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_CANCELLED, EXIT_USAGE } from './exit-codes.ts';
 import { hostWorker } from './host-worker.ts';
 import { say, type Io } from './io.ts';
 import { noSuchRun } from './look.ts';
@@ -18,6 +19,12 @@ export interface AttachOptions extends TemporalOptions, TalkOptions, JsonOption 
 
 export interface PauseOptions extends TemporalOptions {
   readonly reason?: string;
+}
+
+export interface BudgetOptions extends TemporalOptions {
+  readonly maxCost?: number;
+  readonly maxSandboxes?: number;
+  readonly maxLlmCalls?: number;
 }
 
 /** Milliseconds in which a worker that is there answers for a run. */
@@ -49,6 +56,33 @@ export function pause(io: Io, run: string, options: PauseOptions): Promise<numbe
     const { runs } = await mustFind(session, run);
     if (!(await runs.pause(run, options.reason))) throw hasEnded(run);
     say(io, `Run ${run} pauses: what is under way is finished, nothing new is begun. Go on with rlm resume ${run}.`);
+    return EXIT_DONE;
+  });
+}
+
+/** `rlm budget`. */
+export function budget(io: Io, run: string, options: BudgetOptions): Promise<number> {
+  return withSession(io, options, async (session) => {
+    const limits = {
+      ...(options.maxCost === undefined ? {} : { max_cost: options.maxCost }),
+      ...(options.maxSandboxes === undefined ? {} : { max_sandboxes: options.maxSandboxes }),
+      ...(options.maxLlmCalls === undefined ? {} : { max_llm_calls: options.maxLlmCalls }),
+    };
+    if (Object.keys(limits).length === 0) {
+      throw new CommandError('Say what to change: --max-cost, --max-sandboxes or --max-llm-calls.', EXIT_USAGE);
+    }
+    const stored = await findRun(session.blobs, run);
+    const began = stored === undefined ? undefined : await createChains(session.blobs).specification(stored.spec);
+    if (limits.max_cost !== undefined && began !== undefined && began.config.rlm.max_cost === undefined) {
+      throw new CommandError(
+        `Run ${run} began without rlm.max_cost, so nothing limits its cost and nothing can be raised.`,
+        EXIT_USAGE,
+      );
+    }
+    const { runs } = await mustFind(session, run);
+    if (!(await runs.setBudget(run, limits))) throw hasEnded(run);
+    const said = Object.entries(limits).map(([name, value]) => `rlm.${name} ${value}`);
+    say(io, `Run ${run} has new limits: ${said.join(', ')}. If it is paused, go on with rlm resume ${run}.`);
     return EXIT_DONE;
   });
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { cancelCommand } from './cancel.ts';
+import { cleanCommand } from './clean.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
@@ -7,6 +8,7 @@ import { EXIT_DONE, EXIT_USAGE } from './exit-codes.ts';
 import { flush, processIo, type Io } from './io.ts';
 import { listCommand } from './list.ts';
 import { patchCommand } from './patch.ts';
+import { budgetCommand } from './budget.ts';
 import { pauseCommand } from './pause.ts';
 import { reportError } from './report-error.ts';
 import { resultCommand } from './result.ts';
@@ -31,8 +33,8 @@ export type DefineCommand = (context: CommandContext) => Command;
 
 const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCommand[]])[] = [
   ['Runs:', [runCommand, demoCommand, listCommand, statusCommand, watchCommand, resultCommand, patchCommand]],
-  ['Control:', [pauseCommand, resumeCommand, cancelCommand]],
-  ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand]],
+  ['Control:', [pauseCommand, resumeCommand, budgetCommand, cancelCommand]],
+  ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand, cleanCommand]],
 ];
 
 const EXIT_HELP = `

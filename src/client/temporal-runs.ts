@@ -10,7 +10,15 @@ import {
 } from '@temporalio/client';
 import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import type { InvestigateInput } from '../domain/contract.ts';
-import { pauseMessage, resumeMessage, statusQuery, type ControlMessage, type RunState } from '../domain/messages.ts';
+import {
+  pauseMessage,
+  resumeMessage,
+  setBudgetMessage,
+  statusQuery,
+  type BudgetMessage,
+  type ControlMessage,
+  type RunState,
+} from '../domain/messages.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
 
@@ -52,6 +60,8 @@ export interface TemporalRuns {
   /** Both apply once for each call. @returns false where no such run is running */
   pause(run: string, reason?: string): Promise<boolean>;
   resume(run: string): Promise<boolean>;
+  /** New limits of what the run may spend. @returns false where no such run is running */
+  setBudget(run: string, limits: Omit<BudgetMessage, 'id'>): Promise<boolean>;
   /** @returns false where no such run is running */
   cancel(run: string): Promise<boolean>;
   /** Waits for the end, through outages of the server. */
@@ -131,6 +141,8 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
           .signal<[ControlMessage]>(pauseMessage, { id: randomUUID(), ...(reason === undefined ? {} : { reason }) }),
       ),
     resume: (run) => send(() => workflow.getHandle(run).signal<[ControlMessage]>(resumeMessage, { id: randomUUID() })),
+    setBudget: (run, limits) =>
+      send(() => workflow.getHandle(run).signal<[BudgetMessage]>(setBudgetMessage, { id: randomUUID(), ...limits })),
     async cancel(run) {
       // A server may accept this for a run that has ended.
       if ((await describe(run))?.status !== 'running') return false;

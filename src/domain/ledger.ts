@@ -24,6 +24,21 @@ export function openLedger(limits: LedgerLimits): Ledger {
   return { limits, taken: EMPTY_LEASE };
 }
 
+/** The same ledger with other limits; a limit below what is taken leaves nothing. */
+export function withLimits(ledger: Ledger, changes: Partial<LedgerLimits>): Ledger {
+  const { limits } = ledger;
+  // A run without a limit of USD reserves none, so it can get none either.
+  const usd = limits.usd === undefined ? undefined : (changes.usd ?? limits.usd);
+  return {
+    ...ledger,
+    limits: {
+      sandboxes: changes.sandboxes ?? limits.sandboxes,
+      llm_calls: changes.llm_calls ?? limits.llm_calls,
+      ...(usd === undefined ? {} : { usd }),
+    },
+  };
+}
+
 /** Grants as much of each as is left. USD is granted in full without a limit. */
 export function reserve(ledger: Ledger, wanted: Lease): { ledger: Ledger; grant: Lease } {
   const { limits, taken } = ledger;

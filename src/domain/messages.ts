@@ -4,6 +4,8 @@ import type { RunStatus } from './records.ts';
 /** Wire names of what workflows are sent and asked; a constant and its name agree. */
 export const pauseMessage = 'pause';
 export const resumeMessage = 'resume';
+/** More (or less) for a run to spend. */
+export const setBudgetMessage = 'setBudget';
 export const statusQuery = 'status';
 export const spentQuery = 'spent';
 /** From an agent to its run: it cannot go on without a person. */
@@ -14,11 +16,22 @@ export const grantLeaseSignal = 'grantLease';
 export const returnLeaseSignal = 'returnLease';
 /** From the ledger to agents: give back at once what you hold and do not need. */
 export const recallLeaseSignal = 'recallLease';
+/** From the run to its ledger. */
+export const setLimitsSignal = 'setLimits';
 
 /** Of `pause` and `resume`, sent to a run. Applied once for each id. */
 export interface ControlMessage {
   readonly id?: string;
   readonly reason?: string;
+}
+
+/** Of `setBudget`, sent to a run: its new limits; what is left out stays. Applied once for each id. */
+export interface BudgetMessage {
+  readonly id?: string;
+  readonly max_sandboxes?: number;
+  readonly max_llm_calls?: number;
+  /** USD; without effect on a run that began without `rlm.max_cost`. */
+  readonly max_cost?: number;
 }
 
 export interface BlockedMessage {

@@ -90,7 +90,13 @@ function begin(input: AgentInput): AgentRun {
     before: resumed === undefined ? undefined : { started: resumed.started, totals: unpackTotals(resumed.totals) },
   });
   known = subAgents;
-  const persistence = createPersistence({ run, agent: id, onError: limits.on_error, gate });
+  const persistence = createPersistence({
+    run,
+    agent: id,
+    onError: limits.on_error,
+    gate,
+    pausesForCost: limits.rebuild === true,
+  });
   setHandler(defineQuery<AgentState>(statusQuery), () => ({
     agent: id,
     state: gate.closed && progress.state !== 'done' ? 'paused' : progress.state,

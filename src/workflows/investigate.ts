@@ -5,6 +5,7 @@ import {
   condition,
   defineQuery,
   defineSignal,
+  getExternalWorkflowHandle,
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
@@ -16,7 +17,14 @@ import {
 import type { AgentInput, AgentResult, InvestigateInput, PreparedRun } from '../domain/contract.ts';
 import { agentWorkflowId, ledgerWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import { openLedger, reserve, type Lease, type LedgerLimits } from '../domain/ledger.ts';
-import { blockedSignal, statusQuery, type BlockedMessage, type RunState } from '../domain/messages.ts';
+import {
+  blockedSignal,
+  setBudgetMessage,
+  statusQuery,
+  type BlockedMessage,
+  type BudgetMessage,
+  type RunState,
+} from '../domain/messages.ts';
 import type { RunOutcome, RunStatus } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
 import { packLease, packLimits, unpackTotals } from '../domain/wire.ts';
@@ -24,7 +32,7 @@ import type { agent } from './agent.ts';
 import { runActivities } from './activities.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import type { ledger } from './ledger.ts';
+import { setLimits, type ledger } from './ledger.ts';
 import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
 import { cancelledByName, startOnceFree } from './start-child.ts';
 
@@ -50,6 +58,16 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
   setHandler(defineSignal<[BlockedMessage]>(blockedSignal), ({ agent: id, reason }) =>
     gate.close({ reason: `agent ${id}: ${reason}` }),
   );
+  setHandler(defineSignal<[BudgetMessage]>(setBudgetMessage), async ({ max_sandboxes, max_llm_calls, max_cost }) => {
+    await condition(() => root !== undefined); // The ledger is there then.
+    const changes: Partial<LedgerLimits> = {
+      ...(max_sandboxes === undefined ? {} : { sandboxes: max_sandboxes }),
+      ...(max_llm_calls === undefined ? {} : { llm_calls: max_llm_calls }),
+      ...(max_cost === undefined ? {} : { usd: max_cost }),
+    };
+    const ledgerHandle = getExternalWorkflowHandle(ledgerWorkflowId(run));
+    await ledgerHandle.signal(setLimits, changes).catch(() => undefined); // It has just ended.
+  });
   const deadline = createDeadline(() => gate.closed);
   setHandler(defineQuery<RunState>(statusQuery), () => ({
     status: state.status,

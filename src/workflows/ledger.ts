@@ -11,12 +11,23 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { agentWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
-import { covers, giveBack, ledgerLeft, reserve, withBonus, type Lease, type Ledger } from '../domain/ledger.ts';
+import {
+  covers,
+  giveBack,
+  ledgerLeft,
+  reserve,
+  withBonus,
+  withLimits,
+  type Lease,
+  type Ledger,
+  type LedgerLimits,
+} from '../domain/ledger.ts';
 import {
   grantLeaseSignal,
   recallLeaseSignal,
   requestLeaseSignal,
   returnLeaseSignal,
+  setLimitsSignal,
   spentQuery,
   type LeaseGrant,
   type LeaseRecall,
@@ -28,6 +39,8 @@ export const requestLease = defineSignal<[LeaseRequest]>(requestLeaseSignal);
 export const grantLease = defineSignal<[LeaseGrant]>(grantLeaseSignal);
 export const returnLease = defineSignal<[LeaseReturn]>(returnLeaseSignal);
 export const recallLease = defineSignal<[LeaseRecall]>(recallLeaseSignal);
+
+export const setLimits = defineSignal<[Partial<LedgerLimits>]>(setLimitsSignal);
 
 export interface LedgerInput {
   readonly ledger: Ledger;
@@ -57,6 +70,9 @@ export async function ledger(input: LedgerInput): Promise<void> {
 
   setHandler(requestLease, (request) => {
     queue.push(request);
+  });
+  setHandler(setLimits, (changes) => {
+    state = withLimits(state, changes);
   });
   /** Agents that have not yet answered the recall. */
   let unanswered = 0;

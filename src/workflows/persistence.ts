@@ -13,14 +13,26 @@ export interface Persistence {
 }
 
 /** What a person can mend while the run waits: a key, a quota, a provider, a disk. */
-const MENDABLE = new Set(['Model.Refused', 'Model.KeyMissing', 'Model.Unavailable', 'Storage.Unavailable']);
+const MENDABLE = new Set([
+  'Model.Refused',
+  'Model.KeyMissing',
+  'Model.Unavailable',
+  'Storage.Unavailable',
+  'Budget.Exhausted',
+]);
 
 export function createPersistence(input: {
   readonly run: string;
   readonly agent: string;
   readonly onError: 'pause' | 'fail';
   readonly gate: PauseGate;
+  /** Whether money that is used up pauses the run too; it ends agents of runs of old. */
+  readonly pausesForCost: boolean;
 }): Persistence {
+  const isMendable = (error: unknown): boolean => {
+    const type = failureType(error) ?? '';
+    return MENDABLE.has(type) && (input.pausesForCost || type !== 'Budget.Exhausted');
+  };
   return {
     async run(work) {
       for (;;) {
@@ -28,7 +40,7 @@ export function createPersistence(input: {
         try {
           return await work();
         } catch (error) {
-          if (isCancellation(error) || input.onError === 'fail' || !MENDABLE.has(failureType(error) ?? '')) throw error;
+          if (isCancellation(error) || input.onError === 'fail' || !isMendable(error)) throw error;
           const message: BlockedMessage = { agent: input.agent, reason: failureMessage(error) };
           input.gate.close();
           await getExternalWorkflowHandle(input.run).signal(blockedSignal, message);

@@ -78,7 +78,11 @@ export function createSpending(leases: LeaseHolder, maxCost: number | undefined)
     exhausted,
     async pay(call) {
       const reserved = await reserve(estimate);
-      if (reserved <= 0) throw ApplicationFailure.nonRetryable(exhausted, 'Budget.Exhausted');
+      if (reserved <= 0)
+        throw ApplicationFailure.nonRetryable(
+          `${exhausted}; rlm budget <run> --max-cost raises it`,
+          'Budget.Exhausted',
+        );
       const result = await settling(reserved, call, ({ cost }) => cost);
       estimate = Math.max(least, result.cost);
       return result;

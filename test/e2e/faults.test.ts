@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
-import { resumeMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
+import { resumeMessage, setBudgetMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
 import type { BlockRecord, ChainRecord } from '../../src/domain/records.ts';
 import {
   attempts,
@@ -353,7 +353,26 @@ describe.concurrent('prompts of llm_query', () => {
 describe.concurrent('money', () => {
   const cost = (text: string, usd: number): ScriptedReply => ({ text, usage: { cost: usd } });
 
-  it('that is used up ends the run with what it has', async () => {
+  it('that is used up pauses the run; raised and resumed, it goes on from the same conversation', async () => {
+    const model = await world.startModel({
+      scripts: forTask('worth it', [
+        cost(EDIT, 0.4),
+        cost(withCode('x = 1'), 0.4),
+        cost(withCode('x += 1'), 0.4),
+        cost(withCode('FINAL(x)'), 0.4),
+      ]),
+    });
+    const config = { rlm: { max_cost: 1 } };
+    const handle = await world.start({ id: 'worth-it', prompt: 'worth it', model, config });
+    expect(await paused(handle)).toMatch(/budget of \$1 .*rlm.max_cost.*rlm budget <run> --max-cost/);
+    await handle.signal(setBudgetMessage, { max_cost: 2 });
+    await handle.signal(resumeMessage);
+    expect(await handle.result()).toMatchObject({ status: 'completed', answer: '2', usage: { cost: 1.6 } });
+    expect(model.paidTwice()).toEqual([]);
+    await model.close();
+  });
+
+  it('that is used up ends the run with what it has where on_error says so', async () => {
     const model = await world.startModel({
       scripts: forTask('expensive', [
         cost(EDIT, 0.4),
@@ -361,7 +380,7 @@ describe.concurrent('money', () => {
         cost(withCode('x = 1'), 0.4),
       ]),
     });
-    const config = { rlm: { max_cost: 1 } };
+    const config = { rlm: { max_cost: 1, on_error: 'fail' } };
     const outcome = await world.run({ id: 'expensive', prompt: 'expensive', model, config });
     expect(outcome).toMatchObject({
       status: 'failed',
@@ -403,7 +422,7 @@ describe.concurrent('money', () => {
         ]).reply,
       ],
     });
-    const config = { rlm: { max_cost: 1 } };
+    const config = { rlm: { max_cost: 1, on_error: 'fail' } };
     const outcome = await world.run({ id: 'shopping', prompt: 'shopping', model, config });
     const answers = (await world.answer(outcome)) as string[];
     expect(answers.filter((answer) => /^Error: .*Budget\.Exhausted[^]*bought/.test(answer)).length).toBeGreaterThan(2);
