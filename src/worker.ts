@@ -59,6 +59,8 @@ export interface WorkerOptions {
   readonly concurrency?: Concurrency;
   /** Whether the number of pollers follows the load. Default: it is fixed, which serves a single run best. */
   readonly autoscaling?: boolean;
+  /** Workflows kept in memory between their tasks. Default: the SDK's; with 0 each task replays its history. */
+  readonly maxCachedWorkflows?: number;
   /** Seconds that activities get to end in when it is asked to stop, before they are cancelled. Default 2. */
   readonly drain?: number;
   /** Told of what it does. */
@@ -116,6 +118,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     namespace: options.namespace,
     activities,
     ...WORKER_OPTIONS,
+    ...(options.maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows: options.maxCachedWorkflows }),
     shutdownGraceTime: (options.drain ?? DRAIN) * 1000,
     // It stands in half of all events: the default, a hash of the bundle, would be an eighth of a run's history.
     buildId: BUILD_ID,
