@@ -81,23 +81,36 @@ export async function countOpenAgents({ client, taskQueue }: { client: Client; t
   return count;
 }
 
+export interface WorkflowState {
+  readonly open: boolean;
+  /** Id of its first execution; undefined where Temporal knows no such workflow. */
+  readonly execution: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly closedAt?: number;
+}
+
+/** How the newest workflow of an id stands: asked by name, not from a list that may lag. */
+export async function describeWorkflow(client: Client, workflowId: string): Promise<WorkflowState> {
+  try {
+    const description = await client.workflow.getHandle(workflowId).describe();
+    const first = description.raw.workflowExecutionInfo?.firstRunId ?? description.runId;
+    return {
+      open: description.status.name === 'RUNNING',
+      execution: first === '' ? description.runId : first,
+      ...(description.closeTime === undefined ? {} : { closedAt: description.closeTime.getTime() }),
+    };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'WorkflowNotFoundError') return { open: false, execution: undefined };
+    throw error;
+  }
+}
+
 /** Whether an agent's workflow runs, in the very execution of its run that the sandbox was made for. */
-function agentIsOpen(client: Client): (labels: SandboxLabels) => Promise<boolean> {
-  const describe = async (workflowId: string): Promise<{ open: boolean; execution: string | undefined }> => {
-    try {
-      const description = await client.workflow.getHandle(workflowId).describe();
-      const first = description.raw.workflowExecutionInfo?.firstRunId ?? description.runId;
-      return { open: description.status.name === 'RUNNING', execution: first === '' ? description.runId : first };
-    } catch (error) {
-      if (error instanceof Error && error.name === 'WorkflowNotFoundError')
-        return { open: false, execution: undefined };
-      throw error;
-    }
-  };
+export function agentIsOpen(client: Client): (labels: SandboxLabels) => Promise<boolean> {
   return async ({ run, agent, execution }) => {
-    const supervisor = await describe(run);
+    const supervisor = await describeWorkflow(client, run);
     if (supervisor.execution !== execution) return false;
-    const own = await describe(agentWorkflowId(run, agent));
+    const own = await describeWorkflow(client, agentWorkflowId(run, agent));
     // The root's is made before its workflow begins where that is how the setup of its run is tried.
     return own.open || (own.execution === undefined && supervisor.open);
   };

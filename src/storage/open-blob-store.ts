@@ -3,6 +3,16 @@ import type { StorageConfig } from '../domain/config.ts';
 import type { BlobStore } from './blob-store.ts';
 import { createFileBlobStore } from './file-blob-store.ts';
 
+/** Where the files of a store are that consists of files. */
+export function blobFolder(input: {
+  readonly storage: StorageConfig;
+  readonly cwd: string;
+  readonly stateDirectory: string;
+}): string {
+  const { path } = input.storage;
+  return path === undefined ? resolve(input.stateDirectory, 'blobs') : resolve(input.cwd, path);
+}
+
 /** The store that a configuration names. Nothing is asked of it yet: `check` does. */
 export async function openBlobStore(input: {
   readonly storage: StorageConfig;
@@ -11,11 +21,9 @@ export async function openBlobStore(input: {
   readonly cwd: string;
   readonly stateDirectory: string;
 }): Promise<BlobStore> {
-  const { storage, env, cwd, stateDirectory } = input;
+  const { storage, env } = input;
   if (storage.driver === 'file' || storage.bucket === undefined)
-    return createFileBlobStore({
-      path: storage.path === undefined ? resolve(stateDirectory, 'blobs') : resolve(cwd, storage.path),
-    });
+    return createFileBlobStore({ path: blobFolder(input) });
   const { bucket, prefix, endpoint, region, path_style: pathStyle } = storage;
   // Loaded only where it is used: 0.15 s.
   const { createS3BlobStore } = await import('./s3-blob-store.ts');

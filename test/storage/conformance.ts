@@ -130,10 +130,12 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
   describe(`${name}: deleting blobs`, () => {
     const longAgo = new Date('2020-01-01T00:00:00Z');
     const hourAgo = (): number => Date.now() - 60 * 60_000;
+    const byHash = ([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number =>
+      a < b ? -1 : 1;
     const listed = async (): Promise<[hash: string, size: number, isNew: boolean][]> => {
       const found: [string, number, boolean][] = [];
       for await (const { hash, size, written } of under.other.list()) found.push([hash, size, written > hourAgo()]);
-      return found.toSorted();
+      return found.toSorted(byHash);
     };
 
     it('begins with a list of them: hash, size, and when each was written; references are not among them', async () => {
@@ -146,7 +148,7 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
         [HASH, 5, false],
         [second, 6, true],
       ];
-      expect(await listed()).toEqual(expected.toSorted());
+      expect(await listed()).toEqual(expected.toSorted(byHash));
     });
 
     it('takes away what is older than asked, and nothing else', async () => {
@@ -167,9 +169,9 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
         () => under.other.renew(HASH),
       ];
       await store.put(bytes);
-      for (const store of again) {
+      for (const storeAgain of again) {
         await under.date(HASH, longAgo);
-        await store();
+        await storeAgain();
         expect(await under.other.delete(HASH, hourAgo())).toBe(false);
       }
       expect(Buffer.from(await store.get(HASH))).toEqual(bytes);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../../domain/failures.ts';
 import { withHostLock } from '../host/host-lock.ts';
+import { markUsed } from '../host/last-use.ts';
 import { removeAbandoned, scratchName } from '../host/scratch.ts';
 import type { SandboxRequest } from '../provider.ts';
 import { bundleCommit } from '../repository/bundle.ts';
@@ -40,6 +41,7 @@ export async function bundleFile(
   if (!/^[0-9a-f]{40}$/.test(commit)) throw new TypedError('Input.Invalid', `not the full name of a commit: ${commit}`);
   const directory = join(cacheDirectory, 'bundles');
   const file = join(directory, `${RepositoryCache.key(source)}-${commit}.bundle`);
+  await markUsed(file);
   if (existsSync(file)) return file;
   return withHostLock(`bundle ${file}`, signal, async () => {
     if (existsSync(file)) return file;

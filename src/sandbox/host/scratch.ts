@@ -23,14 +23,19 @@ export async function makeScratchFolder(directory: string, kind: string): Promis
   return path;
 }
 
-/** Removes what processes that are gone left in a folder. */
-export async function removeAbandoned(directory: string): Promise<void> {
+/** Paths of what processes that are gone left in a folder. */
+export async function findAbandoned(directory: string): Promise<string[]> {
   const names = await readdir(directory).catch(() => []);
   const abandoned = names.filter((name) => {
     const [, pid, start] = /^\.[a-z]+-(\d+)-(\d+)-[0-9a-f]{16}$/.exec(name) ?? [];
     return pid !== undefined && !isAlive({ pid: Number(pid), start: Number(start) });
   });
-  await Promise.all(abandoned.map((name) => removeTree(join(directory, name))));
+  return abandoned.map((name) => join(directory, name));
+}
+
+/** Removes what processes that are gone left in a folder. */
+export async function removeAbandoned(directory: string): Promise<void> {
+  await Promise.all((await findAbandoned(directory)).map(removeTree));
 }
 
 /** Removes a folder also where something in it is closed to its own owner, as some package managers leave their caches. */

@@ -6,6 +6,7 @@ import { TypedError } from '../../domain/failures.ts';
 import type { RepositorySource } from '../provider.ts';
 import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import { withHostLock } from '../host/host-lock.ts';
+import { markUsed } from '../host/last-use.ts';
 import { RepositoryCache } from '../repository/repository-cache.ts';
 import { launchSpec, sandboxOwner, uidToBecome, WORKSPACE, type Interpreter } from './launch-spec.ts';
 import type { Launcher } from './launcher.ts';
@@ -62,6 +63,7 @@ export class BaseCheckouts {
         if (!existsSync(folder)) await this.make(folder, repository, how, signal);
       });
     }
+    await markUsed(folder, dirname(checkout.objects));
     return checkout;
   }
 

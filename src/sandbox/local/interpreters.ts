@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { buildKernelArchive } from '../kernel-archive.ts';
+import { markUsed } from '../host/last-use.ts';
 import { findPython } from '../kernel-python.ts';
 import type { Interpreter } from './launch-spec.ts';
 
@@ -42,6 +43,7 @@ export class Interpreters {
       buildKernelArchive({ python: path, cacheDirectory: this.#cacheDirectory }),
       run(path, ['-I', '-c', 'import sys; print(sys.prefix); print(sys.base_prefix)'], { timeout: 20_000 }),
     ]);
+    await markUsed(archive);
     return {
       path,
       prefixes: prefixes.stdout.trim().split('\n'),

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, chown, cp, mkdir, readdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { kernelSource } from '../kernel-archive.ts';
 import type { SandboxSetup } from '../provider.ts';
 import { planSetup, type SetupPlan } from '../setup.ts';
 import { makeScratchFolder, removeAbandoned, removeTree } from '../host/scratch.ts';
 import { withHostLock } from '../host/host-lock.ts';
+import { markUsed } from '../host/last-use.ts';
 import { BaseCheckouts, INSIDE_OBJECTS, type BaseCheckout, type CheckoutRequest } from './base-checkout.ts';
 import { kernelFlags, type KernelInterpreter } from './interpreters.ts';
 import { HOME, uidToBecome, WORKSPACE } from './launch-spec.ts';
@@ -91,6 +92,7 @@ export class SetupLayers {
         }),
       );
     }
+    await markUsed(folder, dirname(base.objects));
     return this.#layer(folder, base, plan, how.interpreter);
   }
 

@@ -8,6 +8,7 @@ import { makeScratchFolder, removeAbandoned, scratchName } from '../host/scratch
 import type { RepositorySource } from '../provider.ts';
 import { runGit, type GitOptions } from './git.ts';
 import { withHostLock } from '../host/host-lock.ts';
+import { markUsed } from '../host/last-use.ts';
 import { fetchFailure } from './remote-failures.ts';
 
 /** A bare repository of ours on the host, from which checkouts are made. */
@@ -67,6 +68,7 @@ export class RepositoryCache {
         await markComplete(gitDirectory, commit);
       });
     }
+    await markUsed(gitDirectory);
     const shallow = join(gitDirectory, 'shallow');
     return {
       gitDirectory,
