@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { CreateSandboxInput } from '../domain/contract.ts';
+import { TypedError } from '../domain/failures.ts';
 import type { HostFunction } from '../domain/kernel-protocol.ts';
 import type { RunSpecification } from '../domain/records.ts';
 import { formatHandle, type SandboxName } from '../domain/sandbox.ts';
-import type { SandboxRequest } from '../sandbox/provider.ts';
+import type { Sandbox, SandboxRequest } from '../sandbox/provider.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { sandboxBasis } from './sandbox-basis.ts';
 import { taskText, type AgentScope } from './trajectory.ts';
+
+/** Sandboxes that are made for one, where one after another is lost before it is ready. */
+const ATTEMPTS = 3;
 
 /** Makes an agent's sandbox with its clone, variables and functions; the same agent's again finds the first one. */
 export async function createSandbox(
@@ -25,19 +29,35 @@ export async function makeSandbox(
   const { scope, generation } = input;
   const [run, task] = await Promise.all([deps.chains.specification(scope.spec), taskText(deps, input.task)]);
   const provider = deps.sandboxes(run.config.sandbox.provider);
-  deps.checkpoint('sandbox.creating');
-  const handle = await provider.create(sandboxRequest(deps, { scope, generation, run }), signal);
-  deps.checkpoint('sandbox.created');
-  const sandbox = await provider.connect(handle);
-  await sandbox.kernel.setup({
+  for (let attempt = 1; ; attempt += 1) {
+    deps.checkpoint('sandbox.creating');
+    const handle = await provider.create(sandboxRequest(deps, { scope, generation, run }), signal);
+    deps.checkpoint('sandbox.created');
+    try {
+      await setUp(deps, await provider.connect(handle), { scope, generation, task });
+      return formatHandle(handle);
+    } catch (error) {
+      if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') throw error;
+      // Nothing ran in it yet and nobody has heard of it: another one is as good.
+      await provider.destroy(handle);
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function setUp(
+  deps: ActivityDependencies,
+  { kernel, workspace }: Sandbox,
+  { scope, generation, task }: { readonly scope: AgentScope; readonly generation: number; readonly task: string },
+): Promise<void> {
+  await kernel.setup({
     generation,
     seed: Number.parseInt(digest(scope).slice(0, 8), 16),
     variables: { task },
     functions: HOST_FUNCTIONS,
-    cwd: sandbox.workspace,
+    cwd: workspace,
   });
   deps.checkpoint('sandbox.ready');
-  return formatHandle(handle);
 }
 
 /** The same for the same agent and generation, so that it is made once. */

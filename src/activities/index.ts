@@ -11,7 +11,7 @@ import { recordOutcome } from './record-outcome.ts';
 import { locateSandbox } from './locate-sandbox.ts';
 import { rebuildSandbox } from './rebuild-sandbox.ts';
 import { think } from './think.ts';
-import { currentScope } from './trajectory.ts';
+import { currentScope, takeAgentReference } from './trajectory.ts';
 
 /** All side effects of the workflows, with what they need handed in once. */
 export function createActivities(deps: ActivityDependencies): Activities {
@@ -22,18 +22,26 @@ export function createActivities(deps: ActivityDependencies): Activities {
     ) =>
     async (input: Input): Promise<Result> =>
       activity(deps, { ...input, scope: await currentScope(deps, input.execution) });
+  /** The same for one that extends its chain: they follow one another, and an attempt ends the say of those before. */
+  const extending = <Input extends { readonly execution: string }, Result>(
+    activity: (deps: ActivityDependencies, input: Scoped<Input>) => Promise<Result>,
+  ): ((input: Input) => Promise<Result>) =>
+    ofAgent<Input, Result>(async (own, input) => {
+      await takeAgentReference(own, input.scope);
+      return activity(own, input);
+    });
   const activities: Activities = {
     prepareInvestigation: (input) => prepareInvestigation(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
     createSandbox: ofAgent(createSandbox),
-    begin: ofAgent(begin),
-    turn: withPatience(ofAgent(turn)),
-    rebuildSandbox: ofAgent(rebuildSandbox),
+    begin: extending(begin),
+    turn: withPatience(extending(turn)),
+    rebuildSandbox: extending(rebuildSandbox),
     locateSandbox: ofAgent(locateSandbox),
-    think: withPatience(ofAgent(think)),
-    act: withPatience(ofAgent(act)),
+    think: withPatience(extending(think)),
+    act: withPatience(extending(act)),
     answerPrompts: withPatience(ofAgent(answerPrompts)),
-    closeAgent: ofAgent(closeAgent),
+    closeAgent: extending(closeAgent),
   };
   return withTypedFailures({ ...activities });
 }

@@ -104,10 +104,40 @@ export async function updateAgentReference(
 ): Promise<AgentReference> {
   const before = (await readAgentReference(stores, scope)) ?? (await newAgentReference(stores, scope, fields.head));
   if (before.state === 'done') return before; // An attempt that outlived its agent has nothing to say any more.
+  const writer = currentWriter();
+  refuseIfOvertaken(before, writer);
   const usage = addUsage(before.usage, used);
-  const after: AgentReference = { ...before, ...fields, usage, updated_at: Date.now() };
+  const after: AgentReference = { ...before, ...fields, usage, updated_at: Date.now(), writer };
   await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), after);
   return after;
+}
+
+/**
+ * To be called first by what writes the reference. An attempt after the first takes it from those before, which may
+ * still be there: on a worker that was stopped for a while, or could not be reached. What they had recorded by then it
+ * finds, what they still have to say is refused.
+ */
+export async function takeAgentReference(stores: Stores, scope: AgentScope): Promise<void> {
+  const writer = currentWriter();
+  if (writer[2] === 1) return;
+  const before = await readAgentReference(stores, scope);
+  if (before === undefined || before.state === 'done') return;
+  refuseIfOvertaken(before, writer);
+  await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), { ...before, writer });
+}
+
+type Writer = NonNullable<AgentReference['writer']>;
+
+function currentWriter(): Writer {
+  const { workflowExecution, activityId, attempt } = activityInfo();
+  return [workflowExecution?.runId ?? '', Number(activityId), attempt];
+}
+
+/** Activities are numbered in the order they are scheduled, in each execution of a workflow anew. */
+function refuseIfOvertaken({ writer: before }: AgentReference, writer: Writer): void {
+  if (before === undefined || before[0] !== writer[0]) return;
+  if (before[1] > writer[1] || (before[1] === writer[1] && before[2] > writer[2]))
+    throw new Error('a later attempt has taken over: this worker was stopped for a while, or could not be reached');
 }
 
 async function newAgentReference({ chains }: Stores, scope: AgentScope, head: string): Promise<AgentReference> {

@@ -184,6 +184,8 @@ export interface AgentReference {
   readonly started_at: number;
   readonly updated_at: number;
   readonly ended_at?: number;
+  /** Which attempt wrote it: those before it are refused. Execution of the workflow, number of the activity in it, attempt. */
+  readonly writer?: readonly [execution: string, activity: number, attempt: number];
 }
 
 /** What the reference `runs/<run>@<execution>/run` holds. */
