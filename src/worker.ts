@@ -3,7 +3,13 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import type { Client } from '@temporalio/client';
-import { bundleWorkflowCode, Worker, type NativeConnection, type WorkflowBundleOption } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  Worker,
+  type NativeConnection,
+  type WorkerOptions as TemporalWorkerOptions,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import type { ActivityDependencies } from './activities/dependencies.ts';
 import { createActivities } from './activities/index.ts';
 import { ConfigError } from './config/config-error.ts';
@@ -63,10 +69,20 @@ export interface WorkerOptions {
   readonly maxCachedWorkflows?: number;
   /** Seconds that activities get to end in when it is asked to stop, before they are cancelled. Default 2. */
   readonly drain?: number;
+  /** Takes part in Temporal's worker versioning. Absent: it takes the tasks that no version is meant for. */
+  readonly version?: WorkerVersion;
   /** Told of what it does. */
   readonly listeners?: readonly Listener[];
   /** Absent: nothing is traced. */
   readonly traces?: Traces | undefined;
+}
+
+/** The version of a worker, as Temporal's worker deployments have it. */
+export interface WorkerVersion {
+  readonly deployment: string;
+  readonly buildId: string;
+  /** Whether a run that is open moves on to the version that is current, or ends on the one it began on. */
+  readonly behavior: 'AUTO_UPGRADE' | 'PINNED';
 }
 
 export interface RlmWorker {
@@ -120,8 +136,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     ...WORKER_OPTIONS,
     ...(options.maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows: options.maxCachedWorkflows }),
     shutdownGraceTime: (options.drain ?? DRAIN) * 1000,
-    // It stands in half of all events: the default, a hash of the bundle, would be an eighth of a run's history.
-    buildId: BUILD_ID,
+    ...versioning(options.version),
   } as const;
   const workers = await createQueueWorkers({
     shared: {
@@ -161,6 +176,21 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     async shutdown() {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
+    },
+  };
+}
+
+function versioning(
+  version: WorkerVersion | undefined,
+): Pick<TemporalWorkerOptions, 'buildId' | 'workerDeploymentOptions'> {
+  // It stands in half of all events: the default, a hash of the bundle, would be an eighth of a run's history.
+  if (version === undefined) return { buildId: BUILD_ID };
+  const { deployment: deploymentName, buildId, behavior } = version;
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName, buildId },
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: behavior,
     },
   };
 }

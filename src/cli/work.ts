@@ -1,5 +1,6 @@
 import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
 import type { Queue } from '../temporal/worker-options.ts';
+import type { WorkerVersion } from '../worker.ts';
 import { hostWorker, type HostedWorker } from './host-worker.ts';
 import { catchInterrupts, type Interrupts } from './interrupts.ts';
 import type { Io } from './io.ts';
@@ -14,6 +15,9 @@ export interface WorkOptions extends TemporalOptions, TalkOptions, Omit<Monitori
   readonly maxModels?: number;
   readonly maxSandboxes?: number;
   readonly maxWorkflowTasks?: number;
+  readonly buildId?: string;
+  readonly deployment?: string;
+  readonly versioning?: 'auto-upgrade' | 'pinned';
   /** Seconds. */
   readonly drain: number;
   readonly traceFile?: string;
@@ -23,6 +27,7 @@ export interface WorkOptions extends TemporalOptions, TalkOptions, Omit<Monitori
 export function work(io: Io, options: WorkOptions): Promise<number> {
   return withSession(io, options, async (session) => {
     const level = options.quiet === true ? 'warn' : options.verbose === true ? 'debug' : 'info';
+    const version = versionOf(options);
     const interrupts = catchInterrupts();
     try {
       const found = await session.findTemporal();
@@ -36,6 +41,7 @@ export function work(io: Io, options: WorkOptions): Promise<number> {
       const { only, maxModels: models, maxSandboxes: sandboxes, maxWorkflowTasks: workflowTasks } = options;
       const worker = await hostWorker(session, temporal, (line) => monitoring.log.write('info', line), {
         ...(only === undefined ? {} : { queues: [...new Set(only)] }),
+        ...(version === undefined ? {} : { version }),
         concurrency: { models, sandboxes, workflowTasks },
         autoscaling: true,
         drain: options.drain,
@@ -44,7 +50,13 @@ export function work(io: Io, options: WorkOptions): Promise<number> {
       });
       try {
         await monitoring.watch(worker, temporal);
-        const fields = { address, namespace, task_queue: session.taskQueue, ...(only === undefined ? {} : { only }) };
+        const fields = {
+          address,
+          namespace,
+          task_queue: session.taskQueue,
+          ...(only === undefined ? {} : { only }),
+          ...(version === undefined ? {} : { deployment: version.deployment, build_id: version.buildId }),
+        };
         monitoring.log.write('info', 'working', fields);
         return await untilStopped(worker, monitoring, { interrupts, drain: options.drain });
       } finally {
@@ -55,6 +67,15 @@ export function work(io: Io, options: WorkOptions): Promise<number> {
       interrupts.close();
     }
   });
+}
+
+function versionOf({ buildId, deployment, versioning }: WorkOptions): WorkerVersion | undefined {
+  if (buildId === undefined) {
+    if (deployment === undefined && versioning === undefined) return undefined;
+    throw new CommandError('--deployment and --versioning go with --build-id: give that as well, or leave them out.');
+  }
+  const behavior = versioning === 'pinned' ? 'PINNED' : 'AUTO_UPGRADE';
+  return { deployment: deployment ?? 'durable-rlm', buildId, behavior };
 }
 
 async function untilStopped(

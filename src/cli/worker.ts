@@ -20,6 +20,25 @@ export function workerCommand({ io, perform }: CommandContext): Command {
       wholeNumber(1),
     )
     .option('--max-workflow-tasks <n>', 'workflow tasks at the same time (default: 40)', wholeNumber(2))
+    .addOption(
+      new Option(
+        '--build-id <id>',
+        "take part in Temporal's worker versioning, as this version: it gets runs once it is made the current one",
+      ).argParser(buildId),
+    )
+    .addOption(
+      new Option(
+        '--deployment <name>',
+        'worker deployment that the version belongs to (default: durable-rlm)',
+      ).argParser(deployment),
+    )
+    .addOption(
+      new Option(
+        '--versioning <behavior>',
+        'what becomes of open runs when another version is made current: auto-upgrade, they move on to it; pinned, they end ' +
+          'on the one they began on (default: auto-upgrade)',
+      ).choices(['auto-upgrade', 'pinned']),
+    )
     .option(
       '--drain <seconds>',
       'time that work under way gets to end in after SIGTERM or Ctrl-C; a second one ends at once',
@@ -43,6 +62,19 @@ export function workerCommand({ io, perform }: CommandContext): Command {
   return withTemporal(withTalk(command)).action((options: import('./work.ts').WorkOptions) =>
     perform(async () => (await import('./work.ts')).work(io, options)),
   );
+}
+
+function buildId(value: string): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$/.test(value))
+    throw new InvalidArgumentError('It takes letters, digits and . _ + -, at most 128 of them.');
+  return value;
+}
+
+/** Temporal joins it to the build id by a dot. */
+function deployment(value: string): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/.test(value))
+    throw new InvalidArgumentError('It takes letters, digits, _ and -, at most 128 of them.');
+  return value;
 }
 
 function oneOfQueues(value: string): string {
