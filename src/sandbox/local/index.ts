@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { realpathSync, mkdirSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
@@ -8,6 +9,7 @@ import type { SandboxHandle } from '../../domain/sandbox.ts';
 import type { Sandbox, SandboxBasis, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
 import { checkSetup, isInRepository } from '../setup.ts';
 import { withHostLock } from '../host/host-lock.ts';
+import { removeAbandoned } from '../host/scratch.ts';
 import { BaseCheckouts, type BaseCheckout } from './base-checkout.ts';
 import { endSandbox } from './ending.ts';
 import { tryIsolation, unavailable, type Isolation } from './isolation.ts';
@@ -208,6 +210,7 @@ class Provider implements LocalProvider {
   }
 
   async list(): Promise<SandboxListing[]> {
+    await this.#removeHalfMade();
     const listings: SandboxListing[] = [];
     for (const id of await this.#records.ids()) {
       const record = this.#records.read(id);
@@ -216,6 +219,13 @@ class Provider implements LocalProvider {
       else if (this.#records.exists(id)) await this.#end(id);
     }
     return listings;
+  }
+
+  /** What killed processes left in the caches: whoever makes the next entry would, but there may never be one. */
+  async #removeHalfMade(): Promise<void> {
+    const entries = await readdir(this.#cacheDirectory, { withFileTypes: true });
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(this.#cacheDirectory, name));
+    await Promise.all([this.#cacheDirectory, ...folders].map(removeAbandoned));
   }
 
   async close(): Promise<void> {
