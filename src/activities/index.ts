@@ -11,7 +11,7 @@ import { recordOutcome } from './record-outcome.ts';
 import { locateSandbox } from './locate-sandbox.ts';
 import { rebuildSandbox } from './rebuild-sandbox.ts';
 import { think } from './think.ts';
-import { currentScope, takeAgentReference } from './trajectory.ts';
+import { currentScope, takeOver } from './trajectory.ts';
 
 /** All side effects of the workflows, with what they need handed in once. */
 export function createActivities(deps: ActivityDependencies): Activities {
@@ -27,7 +27,7 @@ export function createActivities(deps: ActivityDependencies): Activities {
     activity: (deps: ActivityDependencies, input: Scoped<Input>) => Promise<Result>,
   ): ((input: Input) => Promise<Result>) =>
     ofAgent<Input, Result>(async (own, input) => {
-      await takeAgentReference(own, input.scope);
+      await takeOver(own, input.scope);
       return activity(own, input);
     });
   const activities: Activities = {

@@ -5,10 +5,12 @@ import { PROMPT_VERSION } from '../domain/prompts/system-prompt.ts';
 import {
   agentReferenceName,
   runReferenceName,
+  takeoverName,
   type AgentReference,
   type CallRequest,
   type RunReference,
   type TaskRecord,
+  type Writer,
 } from '../domain/records.ts';
 import { TypedError } from '../domain/failures.ts';
 import { beginning } from '../domain/truncate.ts';
@@ -105,36 +107,36 @@ export async function updateAgentReference(
   const before = (await readAgentReference(stores, scope)) ?? (await newAgentReference(stores, scope, fields.head));
   if (before.state === 'done') return before; // An attempt that outlived its agent has nothing to say any more.
   const writer = currentWriter();
-  refuseIfOvertaken(before, writer);
+  refuseIfOvertaken(before.writer, writer);
   const usage = addUsage(before.usage, used);
   const after: AgentReference = { ...before, ...fields, usage, updated_at: Date.now(), writer };
-  await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), after);
+  const { run, execution, agent } = scope;
+  await stores.blobs.setReference(agentReferenceName(run, execution, agent), after);
+  // Only now: whoever takes over says so before it reads the reference. Either it finds this record, or it is found.
+  const taken = await stores.blobs.getReference(takeoverName(run, execution, agent));
+  refuseIfOvertaken(taken as Writer | undefined, writer);
   return after;
 }
 
 /**
- * To be called first by what writes the reference. An attempt after the first takes it from those before, which may
- * still be there: on a worker that was stopped for a while, or could not be reached. What they had recorded by then it
- * finds, what they still have to say is refused.
+ * To be called first by what extends the chain. An attempt after the first takes it over from those before, which may
+ * still be there: on a worker that was stopped for a while, or could not be reached. What they have recorded by then it
+ * finds; what they still have to say is refused.
  */
-export async function takeAgentReference(stores: Stores, scope: AgentScope): Promise<void> {
+export async function takeOver({ blobs }: Stores, { run, execution, agent }: AgentScope): Promise<void> {
   const writer = currentWriter();
   if (writer[2] === 1) return;
-  const before = await readAgentReference(stores, scope);
-  if (before === undefined || before.state === 'done') return;
-  refuseIfOvertaken(before, writer);
-  await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), { ...before, writer });
+  const name = takeoverName(run, execution, agent);
+  refuseIfOvertaken((await blobs.getReference(name)) as Writer | undefined, writer);
+  await blobs.setReference(name, writer);
 }
-
-type Writer = NonNullable<AgentReference['writer']>;
 
 function currentWriter(): Writer {
   const { workflowExecution, activityId, attempt } = activityInfo();
   return [workflowExecution?.runId ?? '', Number(activityId), attempt];
 }
 
-/** Activities are numbered in the order they are scheduled, in each execution of a workflow anew. */
-function refuseIfOvertaken({ writer: before }: AgentReference, writer: Writer): void {
+function refuseIfOvertaken(before: Writer | undefined, writer: Writer): void {
   if (before === undefined || before[0] !== writer[0]) return;
   if (before[1] > writer[1] || (before[1] === writer[1] && before[2] > writer[2]))
     throw new Error('a later attempt has taken over: this worker was stopped for a while, or could not be reached');

@@ -108,8 +108,10 @@ async function firstSandbox(
   const limit = AbortSignal.timeout(seconds * 1000);
   try {
     const reference = await readAgentReference(deps, scope);
-    // Closed by an attempt whose answer did not get through: its sandbox must not be made again.
-    if (reference?.state === 'done') return { sandbox: await nameOfFirst(deps, scope) };
+    // Closed by an attempt whose answer did not get through: its sandbox must not be made again. Nor one in which blocks
+    // have run: where it is lost, they have to run again first.
+    if (reference?.state === 'done' || typeof reference?.sandbox === 'string')
+      return { sandbox: await nameOfFirst(deps, scope) };
     const making = { execution, scope, task, generation: FIRST_GENERATION };
     return { sandbox: await makeSandbox(deps, making, AbortSignal.any([signal, limit])) };
   } catch (error) {

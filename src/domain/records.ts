@@ -184,9 +184,12 @@ export interface AgentReference {
   readonly started_at: number;
   readonly updated_at: number;
   readonly ended_at?: number;
-  /** Which attempt wrote it: those before it are refused. Execution of the workflow, number of the activity in it, attempt. */
-  readonly writer?: readonly [execution: string, activity: number, attempt: number];
+  /** Which attempt wrote it: those before it are refused. */
+  readonly writer?: Writer;
 }
+
+/** An attempt of an activity. Activities are numbered in the order they are scheduled, in each execution anew. */
+export type Writer = readonly [execution: string, activity: number, attempt: number];
 
 /** What the reference `runs/<run>@<execution>/run` holds. */
 export interface RunReference {
@@ -223,6 +226,11 @@ export interface RunOutcome {
 
 export function agentReferenceName(run: string, execution: string, agent: string): string {
   return `runs/${run}@${execution}/${agent}`;
+}
+
+/** Holds the `Writer` that took an agent's chain over from an attempt before it; absent where that never happened. */
+export function takeoverName(run: string, execution: string, agent: string): string {
+  return `takeovers/${run}@${execution}/${agent}`;
 }
 
 export function runReferenceName(run: string, execution: string): string {
