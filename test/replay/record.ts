@@ -1,23 +1,47 @@
 /**
- * Records histories of every workflow, for the tests to replay: `node test/replay/record.ts [folder]`. Histories are
- * added, never edited: a change of workflow code that breaks an older one is versioned with `patched` instead.
+ * Records histories of every workflow in every situation, for the tests to replay:
+ *
+ *     node test/replay/record.ts 0.2.0             into histories/0.2.0
+ *     node test/replay/record.ts /tmp/x tree       into another folder, only this scenario
+ *
+ * Histories are added, never edited: a folder that holds some is refused. A change of workflow code that breaks an older
+ * one is versioned instead (docs/upgrades.md).
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { attempts, forTask, withCode } from '../../src/testing/index.ts';
-import type { RunState } from '../../src/domain/messages.ts';
+import { pauseMessage, resumeMessage, setBudgetMessage, type RunState } from '../../src/domain/messages.ts';
+import { attempts, forTask, withCode, type Conversation } from '../../src/testing/index.ts';
 import { createWorld, type World } from '../e2e/world.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-const folder = process.argv[2] ?? fileURLToPath(new URL(`histories/${version}`, import.meta.url));
-
+const HISTORIES = fileURLToPath(new URL('histories', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-const SCENARIOS: Readonly<Record<string, (world: World) => Promise<void>>> = {
+const [where, ...only] = process.argv.slice(2);
+if (where === undefined) throw new Error('Name the version, or a folder: node test/replay/record.ts 0.2.0');
+const folder = where.includes('/') ? resolve(where) : join(HISTORIES, where);
+if (folder.startsWith(HISTORIES) && existsSync(folder))
+  throw new Error(`${folder} is there already, and histories are never edited: name another.`);
+
+const done = (expression: string): string => withCode(`FINAL(${expression})`);
+const prompts = ({ messages }: Conversation): string | undefined => (messages.length === 1 ? 'a' : undefined);
+
+/** A reply that comes when the sandbox of the run's root has been killed. */
+const afterKilling = (world: World, run: string, reply: string) => async (): Promise<string> => {
+  await world.killSandbox(run, '0');
+  return reply;
+};
+
+async function untilStatus(world: World, run: string, status: RunState['status']): Promise<void> {
+  const handle = world.client.workflow.getHandle(run);
+  while ((await handle.query<RunState>('status')).status !== status) await delay(50);
+}
+
+type Scenarios = Readonly<Record<string, (world: World) => Promise<void>>>;
+
+const SCENARIOS: Scenarios = {
   async tree(world) {
     const model = await world.startModel({
       scripts: [
@@ -61,8 +85,7 @@ const SCENARIOS: Readonly<Record<string, (world: World) => Promise<void>>> = {
     const model = await world.startModel({ scripts: forTask('pause me', [attempts(refused, withCode('FINAL(1)'))]) });
     const handle = await world.start({ id: 'paused', prompt: 'pause me', model });
     await model.when((call) => call.outcome === 'failed');
-    while ((await handle.query<RunState>('status')).status !== 'paused')
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    await untilStatus(world, 'paused', 'paused');
     await handle.signal('resume');
     await handle.result();
   },
@@ -82,27 +105,174 @@ const SCENARIOS: Readonly<Record<string, (world: World) => Promise<void>>> = {
     await handle.cancel();
     await handle.result();
   },
+  async apart(world) {
+    // The model and the code apart, on queues of their own.
+    const model = await world.startModel({
+      scripts: [
+        forTask('keep apart', [withCode('x = rlm_query("a part")'), done('[x, llm_query_batched(["q"] * 3)]')]),
+        forTask('a part', [done('task')]),
+        prompts,
+      ],
+    });
+    await world.run({ id: 'apart', prompt: 'keep apart', model, config: { temporal: { queues: 'separate' } } });
+  },
+  async spent(world) {
+    // Money is used up: it pauses, gets more, and goes on.
+    const model = await world.startModel({
+      scripts: forTask('dear', [withCode('print(1)'), withCode('print(2)'), done('3')]),
+    });
+    const prices = { 'openai/scripted': { input: 0, output: 1_000_000 } };
+    const rlm = { max_cost: 0.000001 };
+    const handle = await world.start({ id: 'spent', prompt: 'dear', model, config: { rlm, model: { prices } } });
+    await untilStatus(world, 'spent', 'paused');
+    await handle.signal(setBudgetMessage, { id: 'more', max_cost: 1_000_000 });
+    await handle.signal(resumeMessage, { id: 'on' });
+    await handle.result();
+  },
+  async halted(world) {
+    // Paused and resumed by a person, with a sub-agent at work.
+    const model = await world.startModel({
+      scripts: [
+        forTask('halt here', [withCode('print(rlm_query("slow part"))'), done('1')]),
+        forTask('slow part', [withCode('import time; time.sleep(1.5)'), done('2')]),
+      ],
+    });
+    const handle = await world.start({ id: 'halted', prompt: 'halt here', model });
+    await model.when(({ task, outcome }) => task.includes('slow part') && outcome === 'answered');
+    await handle.signal(pauseMessage, { id: 'p', reason: 'to look at it' });
+    await untilStatus(world, 'halted', 'paused');
+    await handle.signal(resumeMessage, { id: 'r' });
+    await handle.result();
+  },
+  async rebuilt(world) {
+    // The sandbox is lost between two turns and in the middle of a block; an interpreter ends.
+    const model = await world.startModel({
+      scripts: [
+        forTask('lose it', [
+          withCode('x = 5'),
+          afterKilling(world, 'rebuilt', withCode('x += 1')),
+          withCode('a = llm_query("q one")\nb = llm_query("q two")'),
+          withCode('import os; os._exit(3)'),
+          done('[x, a, b, rlm_query("a part")]'),
+        ]),
+        forTask('a part', [done('task')]),
+        async ({ opening }) => {
+          if (opening.includes('q two')) await world.killSandbox('rebuilt', '0');
+          return /q (one|two)/.test(opening) ? 'to a question' : undefined;
+        },
+      ],
+    });
+    await world.run({ id: 'rebuilt', prompt: 'lose it', model });
+  },
+  async crowded(world) {
+    // More sandboxes than may live: those of agents that wait are dropped, and made again.
+    const model = await world.startModel({
+      scripts: [
+        forTask('crowded', [withCode('answers = rlm_query_batched(["part 1", "part 2"])'), done('answers')]),
+        forTask(/part \d/, [withCode('mine = rlm_query("leaf " + task[-1])'), done('mine')]),
+        forTask(/leaf \d/, [done('"leaf"')]),
+      ],
+    });
+    const config = { sandbox: { max_live: 1 }, rlm: { max_sandboxes: 7 } };
+    await world.run({ id: 'crowded', prompt: 'crowded', model, config });
+  },
+  async stopped(world) {
+    // Cancelled while sub-agents are at work, one of which has sub-agents itself.
+    const model = await world.startModel({
+      scripts: [
+        forTask('stop us', [withCode('rlm_query_batched(["upper 1", "upper 2"])')]),
+        forTask(/upper \d/, [withCode('rlm_query("lower")')]),
+        forTask('lower', [{ hang: true }]),
+      ],
+    });
+    const handle = await world.start({ id: 'stopped', prompt: 'stop us', model });
+    await model.when(({ task, outcome }) => task.includes('lower') && outcome === 'pending');
+    await handle.cancel();
+    await handle.result();
+  },
 };
 
-const world = await createWorld();
-try {
-  await world.startWorker();
-  mkdirSync(folder, { recursive: true });
-  for (const [name, play] of Object.entries(SCENARIOS)) {
-    await play(world);
-    await save(name);
+/** On a server that soon suggests to continue as new. */
+const LONG_SCENARIOS: Scenarios = {
+  async turns(world) {
+    const model = await world.startModel({
+      scripts: [
+        forTask('many turns', [
+          withCode('n = 0\nfirst = rlm_query("helper 1")'),
+          ...Array.from({ length: 14 }, () => withCode('n += 1')),
+          done('[n, first, rlm_query("helper 2")]'),
+        ]),
+        forTask(/helper \d/, [done('task')]),
+      ],
+    });
+    // With a budget of money every turn is an activity.
+    await world.run({ id: 'turns', prompt: 'many turns', model, config: { rlm: { max_cost: 100 } } });
+  },
+  async calls(world) {
+    const model = await world.startModel({
+      scripts: [
+        forTask('call on call', [
+          withCode('x = [llm_query(f"q{i}") for i in range(14)]\nx.append(rlm_query("helper"))'),
+          done('len(x)'),
+        ]),
+        forTask('helper', [done('task')]),
+        prompts,
+      ],
+    });
+    await world.run({ id: 'calls', prompt: 'call on call', model });
+  },
+  async grants(world) {
+    // Many ask the ledger, whose history becomes long as well.
+    const model = await world.startModel({
+      scripts: [
+        forTask('grant on grant', [withCode('x = rlm_query_batched([f"asker {i}" for i in range(4)])'), done('x')]),
+        forTask(/asker \d/, [
+          ...Array.from({ length: 3 }, () => withCode('print(rlm_query("leaf"))')),
+          done('llm_query_batched(["q"] * 5)'),
+        ]),
+        forTask('leaf', [done('"leaf"')]),
+        prompts,
+      ],
+    });
+    const rlm = { max_sandboxes: 40, max_llm_calls: 60 };
+    await world.run({ id: 'grants', prompt: 'grant on grant', model, config: { rlm } });
+  },
+};
+
+await play(SCENARIOS, {});
+await play(LONG_SCENARIOS, { 'limit.historyCount.suggestContinueAsNew': '40' });
+
+async function play(scenarios: Scenarios, dynamicConfig: Readonly<Record<string, string>>): Promise<void> {
+  const wanted = Object.entries(scenarios).filter(([name]) => only.length === 0 || only.includes(name));
+  if (wanted.length === 0) return;
+  const world = await createWorld('local', { dynamicConfig });
+  try {
+    await world.startWorker();
+    mkdirSync(folder, { recursive: true });
+    for (const [name, scenario] of wanted) {
+      await scenario(world);
+      await save(world, name);
+    }
+  } finally {
+    await world.close();
   }
-} finally {
-  await world.close();
 }
 
-async function save(run: string): Promise<void> {
+/** Every execution of every workflow of a run: `<run>-<agent>.json`, those that were continued as new `...~1.json` and so on. */
+async function save(world: World, run: string): Promise<void> {
   const agents = (await world.agents(run)).map(({ agent }) => `${run}/${agent}`);
   for (const workflowId of [run, `${run}/ledger`, ...agents]) {
-    const history = await world.client.workflow.getHandle(workflowId).fetchHistory();
-    const file = join(folder, `${workflowId.replaceAll('/', '-')}.json`);
-    // Stack traces name this checkout's folder, which is nobody's business.
-    writeFileSync(file, `${historyToJSON(history).replaceAll(ROOT, '')}\n`);
-    console.log(file, history.events?.length);
+    const handle = world.client.workflow.getHandle(workflowId);
+    let execution = (await handle.describe()).raw.workflowExecutionInfo?.firstRunId ?? undefined;
+    for (let number = 0; execution !== undefined && execution !== ''; number += 1) {
+      const history = await world.client.workflow.getHandle(workflowId, execution).fetchHistory();
+      const name = `${workflowId.replaceAll('/', '-')}${number === 0 ? '' : `~${number}`}.json`;
+      const file = join(folder, name);
+      // Stack traces name this checkout's folder, which is nobody's business.
+      writeFileSync(file, `${historyToJSON(history).replaceAll(ROOT, '')}\n`);
+      console.log(file, history.events?.length);
+      const last = history.events?.at(-1);
+      execution = last?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
+    }
   }
 }
