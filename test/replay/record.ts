@@ -109,12 +109,20 @@ const SCENARIOS: Scenarios = {
     // The model and the code apart, on queues of their own.
     const model = await world.startModel({
       scripts: [
-        forTask('keep apart', [withCode('x = rlm_query("a part")'), done('[x, llm_query_batched(["q"] * 3)]')]),
+        forTask('apart from each other', [
+          withCode('x = rlm_query("a part")'),
+          done('[x, llm_query_batched(["q"] * 3)]'),
+        ]),
         forTask('a part', [done('task')]),
         prompts,
       ],
     });
-    await world.run({ id: 'apart', prompt: 'keep apart', model, config: { temporal: { queues: 'separate' } } });
+    await world.run({
+      id: 'apart',
+      prompt: 'apart from each other',
+      model,
+      config: { temporal: { queues: 'separate' } },
+    });
   },
   async spent(world) {
     // Money is used up: it pauses, gets more, and goes on.
@@ -133,11 +141,11 @@ const SCENARIOS: Scenarios = {
     // Paused and resumed by a person, with a sub-agent at work.
     const model = await world.startModel({
       scripts: [
-        forTask('halt here', [withCode('print(rlm_query("slow part"))'), done('1')]),
+        forTask('halt here, traveller', [withCode('print(rlm_query("slow part"))'), done('1')]),
         forTask('slow part', [withCode('import time; time.sleep(1.5)'), done('2')]),
       ],
     });
-    const handle = await world.start({ id: 'halted', prompt: 'halt here', model });
+    const handle = await world.start({ id: 'halted', prompt: 'halt here, traveller', model });
     await model.when(({ task, outcome }) => task.includes('slow part') && outcome === 'answered');
     await handle.signal(pauseMessage, { id: 'p', reason: 'to look at it' });
     await untilStatus(world, 'halted', 'paused');
@@ -225,7 +233,7 @@ const LONG_SCENARIOS: Scenarios = {
     // Many ask the ledger, whose history becomes long as well.
     const model = await world.startModel({
       scripts: [
-        forTask('grant on grant', [withCode('x = rlm_query_batched([f"asker {i}" for i in range(4)])'), done('x')]),
+        forTask('grant on grant', [withCode('x = rlm_query_batched([f"asker {i}" for i in range(7)])'), done('x')]),
         forTask(/asker \d/, [
           ...Array.from({ length: 3 }, () => withCode('print(rlm_query("leaf"))')),
           done('llm_query_batched(["q"] * 5)'),

@@ -36,12 +36,12 @@ async function buildsOf(workflowId: string): Promise<string[]> {
 /** A model whose first reply to a run comes when it is let go; then it starts a sub-agent. */
 async function startModel(): Promise<{ model: ScriptedModel; letGo: () => void }> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const reply = withCode('FINAL(rlm_query("a part"))');
+  const reply = withCode('FINAL(rlm_query("one stone"))');
   const model = await world.startModel({
     scripts: [
-      forTask('wait for it', [() => promise.then(() => reply)]),
-      forTask('at once', [reply]),
-      forTask('a part', [withCode('FINAL("done")')]),
+      forTask('the patient errand', [() => promise.then(() => reply)]),
+      forTask('the quick errand', [reply]),
+      forTask('one stone', [withCode('FINAL("done")')]),
     ],
   });
   return { model, letGo: () => resolve() };
@@ -52,12 +52,13 @@ const WORKFLOWS = ['', '/0', '/0.1', '/ledger'];
 describe('a run that is open while another version is made current', () => {
   it('ends on the version it began on when that is pinned, its sub-agents too; a new run is on the new one', async () => {
     const [{ model, letGo }, old] = await Promise.all([startModel(), deploy('1.0', 'PINNED')]);
-    const before = await world.start({ id: 'before', prompt: 'wait for it', model });
+    const before = await world.start({ id: 'before', prompt: 'the patient errand', model });
     await model.when(({ outcome }) => outcome === 'pending');
     const recent = await deploy('1.1', 'PINNED');
-    expect((await world.run({ id: 'after', prompt: 'at once', model })).status).toBe('completed');
+    const after = await world.run({ id: 'after', prompt: 'the quick errand', model });
+    expect(after).toMatchObject({ status: 'completed', agents: 2 });
     letGo();
-    expect(((await before.result()) as RunOutcome).status).toBe('completed');
+    expect((await before.result()) as RunOutcome).toMatchObject({ status: 'completed', agents: 2 });
     for (const part of WORKFLOWS) {
       expect([part, await buildsOf(`before${part}`)]).toEqual([part, ['1.0']]);
       expect([part, await buildsOf(`after${part}`)]).toEqual([part, ['1.1']]);
@@ -67,12 +68,12 @@ describe('a run that is open while another version is made current', () => {
 
   it('moves on to it by default: the workers of the version before may go', async () => {
     const [{ model, letGo }, old] = await Promise.all([startModel(), deploy('2.0', 'AUTO_UPGRADE')]);
-    const run = await world.start({ id: 'moving', prompt: 'wait for it', model });
+    const run = await world.start({ id: 'moving', prompt: 'the patient errand', model });
     await model.when(({ outcome }) => outcome === 'pending');
     const recent = await deploy('2.1', 'AUTO_UPGRADE');
     await old.shutdown();
     letGo();
-    expect(((await run.result()) as RunOutcome).status).toBe('completed');
+    expect((await run.result()) as RunOutcome).toMatchObject({ status: 'completed', agents: 2 });
     expect(await buildsOf('moving')).toEqual(['2.0', '2.1']);
     expect(await buildsOf('moving/0')).toEqual(['2.0', '2.1']);
     expect(await buildsOf('moving/0.1')).toEqual(['2.1']);
