@@ -221,7 +221,6 @@ function integer(value: bigint): number | string {
 }
 
 function wellFormed(text: string): string {
-  if (text.isWellFormed()) return text;
   return text.replaceAll(/\p{Cs}/gu, (half) => `\\u${half.charCodeAt(0).toString(16)}`);
 }
 
