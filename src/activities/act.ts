@@ -7,7 +7,8 @@ import {
   type ChainRecord,
   type RecordedAnswer,
 } from '../domain/records.ts';
-import { replayAnswers, type ReplayedAnswers } from '../domain/replay.ts';
+import { replayAnswers, runsAgain, type ReplayedAnswers } from '../domain/replay.ts';
+import { TypedError } from '../domain/failures.ts';
 import { blockName } from '../domain/ids.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { codeBlocks } from '../domain/reply.ts';
@@ -138,7 +139,7 @@ async function giveUpWhileWaiting({ deps, input, specification }: TurnContext): 
 
 async function send(turn: TurnContext, head: string, step: BlockStep): Promise<void> {
   const { sandbox, rlm } = turn.specification.config;
-  await turn.kernel.exec({
+  const { restarts } = await turn.kernel.exec({
     generation: turn.generation,
     block: step.block,
     head: blockName(head),
@@ -147,6 +148,19 @@ async function send(turn: TurnContext, head: string, step: BlockStep): Promise<v
     output_limit: rlm.output_limit,
   });
   turn.deps.checkpoint('block.sent');
+  if (restarts > 0 && (sandbox.max_rebuilds ?? 0) > 0 && !(await hasEndedItself(turn.deps, head)))
+    throw new TypedError('Sandbox.Lost', 'The interpreter was ended between two blocks, and its variables with it.');
+}
+
+/** Whether code of this sandbox ended its interpreter, which has been dealt with where it happened. */
+async function hasEndedItself(deps: ActivityDependencies, head: string): Promise<boolean> {
+  for (let hash: string | null = head; hash !== null;) {
+    const record: ChainRecord = await deps.chains.record(hash);
+    if (record.kind === 'rebuild') return false;
+    if (record.kind === 'block' && !runsAgain(record)) return true;
+    hash = record.parent;
+  }
+  return false;
 }
 
 async function deliver(turn: TurnContext, head: string, step: BlockStep, delivered: boolean): Promise<string> {

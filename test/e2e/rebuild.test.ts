@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RebuildRecord, RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type Conversation } from '../../src/testing/index.ts';
+import { processesWith } from './places.ts';
 import { createWorld, type World } from './world.ts';
 
 let world: World;
@@ -262,6 +263,27 @@ describe.concurrent('an interpreter that ends', () => {
     const outcome = await world.run({ id: 'crash', prompt: 'crash', model });
     expect(await world.answer(outcome)).toEqual([41, 'k', null]);
     expect(told).toContain('The block of turn 2 did not run again, and what it had changed is undone.');
+    await model.close();
+  });
+
+  it('between two blocks is noticed with the next one, which runs with all its variables', async () => {
+    const model = await world.startModel({
+      scripts: forTask('between', [
+        withCode('x = [1]'),
+        () => {
+          // The youngest process of the sandbox is the one that runs the code.
+          const pids = processesWith('rlm-between-').map((name) => Number(name.slice('process '.length)));
+          process.kill(Math.max(...pids), 'SIGKILL');
+          return withCode('x.append(2)');
+        },
+        done('x'),
+      ]),
+    });
+    const outcome = await world.run({ id: 'between', prompt: 'between', model });
+    expect(outcome.error).toBeNull();
+    expect(await world.answer(outcome)).toEqual([1, 2]);
+    expect(outcome).toMatchObject({ status: 'completed', sandboxes: 2 });
+    expect(model.paidTwice()).toEqual([]);
     await model.close();
   });
 
