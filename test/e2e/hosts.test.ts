@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RunOutcome } from '../../src/domain/records.ts';
+import { createLocalProvider } from '../../src/sandbox/local/index.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
 import type { RlmWorker } from '../../src/worker.ts';
 import { createWorld, type World } from './world.ts';
@@ -12,7 +13,17 @@ beforeAll(async () => {
   world = await createWorld('local');
 }, 300_000);
 
-afterAll(() => world.close());
+afterAll(async () => {
+  // What a host that is gone leaves is its own to sweep: here nobody would.
+  const provider = createLocalProvider({
+    stateDirectory: join(world.folder, 'alpha'),
+    cacheDirectory: join(world.folder, 'cache'),
+    host: 'alpha',
+  });
+  for (const { handle } of await provider.list()) await provider.destroy(handle);
+  await provider.close();
+  await world.close();
+});
 
 /** A worker as on a host of its own: another name, other folders; it has the store and the server in common. */
 async function startHost(host: string): Promise<RlmWorker> {
