@@ -20,7 +20,7 @@ import { endAgent } from './close-agent.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { recordBlock } from './record-block.ts';
-import { readAgentReference, updateAgentReference } from './trajectory.ts';
+import { openAgentReference, updateAgentReference } from './trajectory.ts';
 import { nextStep, type TurnContext } from './turn-context.ts';
 
 /** How long calls are gathered while the code still computes, in milliseconds. */
@@ -111,7 +111,7 @@ async function alreadyClosed(
   input: Scoped<ActInput>,
   signal: AbortSignal,
 ): Promise<ActResult | undefined> {
-  const reference = await readAgentReference(deps, input.scope);
+  const reference = await openAgentReference(deps, input.scope);
   if (reference?.state !== 'done') return undefined;
   const { parent } = await deps.chains.record(reference.head);
   return closeByFinal(deps, input, { head: parent ?? input.head, block: input.step.block, signal });

@@ -2,7 +2,7 @@ import type { TaskReference, ThinkResult } from '../domain/contract.ts';
 import { addUsage } from '../domain/usage.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { thinkResult } from './think.ts';
-import { readAgentReference, type AgentScope } from './trajectory.ts';
+import { openAgentReference, type AgentScope } from './trajectory.ts';
 
 /** Where an agent stands: a reply is there, and the blocks up to `block` have been run before it. */
 export interface Turn {
@@ -19,7 +19,7 @@ export async function reachedTurn(
   { head, iteration, block }: { head: string | TaskReference; iteration: number; block: number },
 ): Promise<Omit<Turn, 'reply'> & { readonly reply?: ThinkResult }> {
   const nothing = { turns: 1, iteration, block };
-  const reference = await readAgentReference(deps, scope);
+  const reference = await openAgentReference(deps, scope);
   if (reference === undefined || reference.head === head) return nothing;
   const records = await deps.chains.walk(reference.head);
   const from = typeof head === 'string' ? await positionOf(deps, records.length, reference.head, head) : 1;

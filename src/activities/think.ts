@@ -1,3 +1,4 @@
+import { activityInfo } from '@temporalio/activity';
 import type { ThinkInput, ThinkResult } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
 import type { ModelConfig } from '../domain/config.ts';
@@ -31,6 +32,9 @@ export async function takeReply(
   const messages = renderConversation(records, run, input.purpose);
   // Before anything is paid: a store that is away shows itself here.
   await showThinking(deps, input, head, reference);
+  // Said by an earlier attempt that was stopped in the middle of recording it, and goes on only now.
+  const late = isAnotherAttempt() ? await lateReply(deps, input, head) : undefined;
+  if (late !== undefined) return late;
   const started = performance.now();
   const reply = await ask(deps, { ...input, run, messages, head, signal });
   deps.checkpoint('model.replied');
@@ -69,6 +73,18 @@ async function showThinking(
   const { iteration } = input;
   const isShown = reference?.head === head && reference.state === 'thinking' && reference.iteration === iteration;
   if (!isShown) await updateAgentReference(deps, input.scope, { head, state: 'thinking', iteration });
+}
+
+function isAnotherAttempt(): boolean {
+  return activityInfo().attempt > 1;
+}
+
+async function lateReply(
+  deps: ActivityDependencies,
+  input: Scoped<ThinkInput>,
+  head: string,
+): Promise<ThinkResult | undefined> {
+  return recordedReply(deps, input, head, await readAgentReference(deps, input.scope));
 }
 
 /** The journal: the agent's reference already names a reply to this very head, or what its code did since. */

@@ -95,6 +95,23 @@ export async function readAgentReference({ blobs }: Stores, scope: AgentScope): 
 }
 
 /**
+ * The agent's reference, for an activity that goes on with the agent. One that an earlier execution of it has ended
+ * before it was done (it was cancelled, because its parent was reset) is opened again where its work ended.
+ */
+export async function openAgentReference(stores: Stores, scope: AgentScope): Promise<AgentReference | undefined> {
+  const reference = await readAgentReference(stores, scope);
+  if (reference?.state !== 'done' || reference.status === 'completed') return reference;
+  const writer = currentWriter();
+  if (reference.writer === undefined || reference.writer[0] === writer[0]) return reference;
+  const { parent } = await stores.chains.record(reference.head);
+  if (parent === null) return reference;
+  const { status: _status, ended_at: _ended, ...before } = reference;
+  const after: AgentReference = { ...before, head: parent, state: 'starting', updated_at: Date.now(), writer };
+  await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), after);
+  return after;
+}
+
+/**
  * Replaces the given fields of the agent's reference, and adds to its usage. Activities of one agent that write it
  * follow one another, so nothing is lost between reading and writing.
  */
