@@ -7,7 +7,7 @@ import os
 import sys
 
 from rlm_kernel import wire
-from rlm_kernel.limits import CALL_SIZE
+from rlm_kernel.limits import CALL_SIZE, NAME_LENGTH
 from rlm_kernel.values import clean, sealed
 
 
@@ -96,39 +96,95 @@ def _let_threads_end_quietly():
 def host_function(bridge, description):
     """A Python function with the name, parameters and docstring of the description, answered by the host."""
     name, parameters = description["name"], description["parameters"]
-    defaults, heads = {}, []
-    for index, parameter in enumerate(parameters):
-        head = parameter["name"]
-        if parameter["type"] != "any":
-            head += ": " + parameter["type"]
-        if "default" in parameter:
-            defaults["_default_%d" % index] = parameter["default"]
-            head += " = _default_%d" % index
-        heads.append(head)
+    takes_more = description.get("variables")
     types = {parameter["name"]: parameter["type"] for parameter in parameters}
 
-    def answer(arguments):
-        return bridge.call(name, {key: _checked(name, key, types[key], value) for key, value in arguments.items()})
+    def answer(arguments, variables=None):
+        found = {key: _checked(name, key, types[key], value) for key, value in arguments.items()}
+        if variables:
+            wanted = len(found[parameters[0]["name"]]) if takes_more == "each" else None
+            found["variables"] = _variables(name, variables, parameters, wanted)
+        return bridge.call(name, found)
 
-    # `def` builds the signature, so that wrong arguments are Python's own TypeError.
-    source = "def %s(%s):\n    return _answer({%s})\n" % (
+    # `def` builds the signature, so that wrong arguments are Python's own TypeError. No parameter begins with `__`.
+    defaults = {"__default_%d" % i: each["default"] for i, each in enumerate(parameters) if "default" in each}
+    source = "def %s(%s):\n    return __answer({%s}%s)\n" % (
         name,
-        ", ".join(heads),
+        ", ".join(_heads(parameters) + (["**variables"] if takes_more else [])),
         ", ".join("%r: %s" % (parameter["name"], parameter["name"]) for parameter in parameters),
+        ", variables" if takes_more else "",
     )
-    scope = {"_answer": answer, "__name__": "__main__", **defaults}
+    scope = {"__answer": answer, "__name__": "__main__", **defaults}
     exec(compile(source, __file__, "exec"), scope)
     function = scope[name]
-    function.__annotations__ = {
-        key: {"str": str, "list[str]": list}[kind] for key, kind in types.items() if kind != "any"
-    }
+    function.__annotations__ = {key: each for key, each in map(_annotation, parameters) if each is not None}
     function.__doc__ = description["doc"]
     return function
 
 
+def _heads(parameters):
+    """The parameters as `def` wants them, those that are given by name only at the end."""
+    heads, named = [], []
+    for index, parameter in enumerate(parameters):
+        default = " = __default_%d" % index if "default" in parameter else ""
+        (named if parameter.get("keyword_only") else heads).append(parameter["name"] + default)
+    return heads + (["*", *named] if named else [])
+
+
+class _Annotation:
+    """A type that is shown as it was written, and never evaluated, as a text would be."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text):
+        self._text = text
+
+    def __repr__(self):
+        return self._text
+
+
+def _annotation(parameter):
+    if "annotation" in parameter:
+        return parameter["name"], _Annotation(parameter["annotation"])
+    return parameter["name"], {"str": str, "list[str]": list[str], "any": None}[parameter["type"]]
+
+
+def _variables(function, given, parameters, wanted):
+    """Further keyword arguments as an object; `wanted`: of how many items each must be a list, None where it need not."""
+    from keyword import iskeyword
+
+    for key, value in given.items():
+        if not key.isidentifier() or iskeyword(key) or key.startswith("__") or len(key) > NAME_LENGTH:
+            raise TypeError("%s: %r cannot be the name of a variable" % (function, clean(key[:100])))
+        if wanted is None:
+            continue
+        first = parameters[0]["name"]
+        if not isinstance(value, (list, tuple)):
+            text = "%s: %s must be a list with one value for each of the %d %s, not %s"
+            raise TypeError(text % (function, key, wanted, first, type(value).__name__))
+        if len(value) != wanted:
+            text = "%s: %s must have one value for each of the %d %s, but it has %d"
+            raise TypeError(text % (function, key, wanted, first, len(value)))
+    return {key: _json(function, key, value) for key, value in given.items()}
+
+
+def _json(function, name, value):
+    """A JSON value by the rules of SUBMIT; TypeError or ValueError where there is no obvious one."""
+    from rlm_kernel.typed import Checker
+
+    checker = Checker()
+    found = checker.convert(value, {"kind": "any"}, (None, name))
+    if checker.count == 0:
+        return found
+    problems = checker.text()
+    if checker.count > 1:
+        problems = "%d problems:\n  %s" % (checker.count, problems.replace("\n", "\n  "))
+    raise (TypeError if checker.wrong_type else ValueError)("%s: %s" % (function, problems))
+
+
 def _checked(function, parameter, kind, value):
     if kind == "any":
-        return sealed(value)
+        return _json(function, parameter, value)
     if kind == "str":
         if isinstance(value, str):
             return clean(value)

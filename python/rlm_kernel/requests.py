@@ -36,17 +36,34 @@ def check_setup(body):
     functions = body.get("functions")
     _check(isinstance(functions, list), "functions must be a list")
     for function in functions:
-        _check(isinstance(function, dict), "a function must be an object")
-        _check(_is_name(text(function, "name")), "a function's name must be an identifier")
-        text(function, "doc")
-        parameters = function.get("parameters")
-        _check(isinstance(parameters, list), "parameters must be a list")
-        for parameter in parameters:
-            _check(isinstance(parameter, dict), "a parameter must be an object")
-            _check(_is_name(text(parameter, "name")), "a parameter's name must be an identifier")
-            _check(parameter.get("type") in _TYPES, "a parameter's type must be one of %s" % ", ".join(_TYPES))
+        _check_function(function)
     if "outputs" in body or "inputs" in body:
         _check_fields(body, [*variables, *(function["name"] for function in functions)])
+
+
+def _check_function(function):
+    _check(isinstance(function, dict), "a function must be an object")
+    _check(_is_name(text(function, "name")), "a function's name must be an identifier")
+    text(function, "doc")
+    parameters = function.get("parameters")
+    _check(isinstance(parameters, list), "parameters must be a list")
+    for parameter in parameters:
+        _check(isinstance(parameter, dict), "a parameter must be an object")
+        _check(_is_name(text(parameter, "name")), "a parameter's name must be an identifier")
+        _check(parameter.get("type") in _TYPES, "a parameter's type must be one of %s" % ", ".join(_TYPES))
+        _check(isinstance(parameter.get("keyword_only", False), bool), "keyword_only must be true or false")
+        if "annotation" in parameter:
+            text(parameter, "annotation")
+    if "variables" not in function:
+        return
+    _check(function["variables"] in ("one", "each"), "the variables of a function are one or each")
+    names = [parameter["name"] for parameter in parameters]
+    _check("variables" not in names, "a function that takes variables has no parameter of that name")
+    first = parameters[0] if parameters else {}
+    _check(
+        function["variables"] == "one" or (first.get("type") == "list[str]" and "default" not in first),
+        "the first parameter of a function that takes variables for each must be a list[str] without a default",
+    )
 
 
 def _check_fields(body, taken):

@@ -92,12 +92,26 @@ export interface InputSummary {
 /** A function whose call is answered by the host: the kernel makes a Python function of it. */
 export interface HostFunction {
   readonly name: string;
-  readonly parameters: readonly {
-    readonly name: string;
-    readonly type: 'str' | 'list[str]' | 'any';
-    readonly default?: unknown;
-  }[];
+  readonly parameters: readonly HostFunctionParameter[];
+  /**
+   * Whether it takes further keyword arguments, which travel as the argument `variables`: an object by name, absent when
+   * none was given. one: any JSON value each. each: lists with as many items as the first parameter has, which then is a
+   * `list[str]` without a default. Default: it does not. No parameter has the name `variables` then.
+   */
+  readonly variables?: 'one' | 'each';
   readonly doc: string;
+}
+
+export interface HostFunctionParameter {
+  readonly name: string;
+  /** What the kernel checks. any: whatever is JSON, converted and refused as by SUBMIT. */
+  readonly type: 'str' | 'list[str]' | 'any';
+  /** A JSON value; without one the parameter is required. */
+  readonly default?: unknown;
+  /** The type as `help` and `inspect` show it, such as `dict[str, int] | None`; never evaluated. Default: `type`. */
+  readonly annotation?: string;
+  /** Whether it is given by name only; these come after the others. Default false. */
+  readonly keyword_only?: boolean;
 }
 
 export interface ExecRequest {

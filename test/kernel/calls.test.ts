@@ -29,7 +29,10 @@ describe('the functions a block can call', () => {
   it.each<[string, unknown]>([
     ['look_up("k")', { key: 'k', limit: 5 }],
     ['look_up(limit=None, key=[1, 2.5, True, {"a": ()}])', { key: [1, 2.5, true, { a: [] }], limit: null }],
-    ['look_up({1, }, float("nan"))', { key: '{1}', limit: 'nan' }],
+    [
+      'import datetime, pathlib\nlook_up(datetime.date(2026, 11, 21), {"path": pathlib.PurePosixPath("a/b"), 1: range(2)})',
+      { key: '2026-11-21', limit: { path: 'a/b', '1': [0, 1] } },
+    ],
     ['look_up("\\udc80 \\U0001f600", 2**60)', { key: '\\udc80 😀', limit: '1152921504606846976' }],
     ['llm_query_batched(("a", "b"))', { prompts: ['a', 'b'] }],
   ])('send what they are given: %s', async (code, expected) => {
@@ -49,6 +52,13 @@ describe('the functions a block can call', () => {
     ['llm_query_batched("abc")', 'TypeError: llm_query_batched: prompts must be a list of strings, not str'],
     ['llm_query_batched(["a", 1])', 'TypeError: llm_query_batched: prompts[1] must be a string, not int'],
     ['llm_query("x" * 67_108_900)', 'ValueError: llm_query: 67108'],
+    ['look_up({1})', 'TypeError: look_up: key: expected Any, got set of 1 item; JSON has no sets: write sorted(...)'],
+    [
+      'look_up("k", [float("nan")])',
+      'ValueError: look_up: limit[0]: nan is not a number in JSON; use None (its type must allow it), or leave it out',
+    ],
+    ['a = []\na.append(a)\nlook_up(a)', 'ValueError: look_up: key[0]: it contains itself'],
+    ['look_up([b"", {2}])', 'TypeError: look_up: 2 problems:\n  key[0]: expected Any, got bytes; '],
   ])('refuse wrong arguments: %s', async (code, expected) => {
     expect((await output(code)).slice(0, expected.length)).toBe(expected);
   });

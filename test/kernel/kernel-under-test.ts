@@ -42,6 +42,13 @@ export const FUNCTIONS: readonly HostFunction[] = [
     ],
     doc: 'Looks something up.',
   },
+  { name: 'rlm_query', parameters: [{ name: 'task', type: 'str' }], variables: 'one', doc: 'A sub-agent.' },
+  {
+    name: 'rlm_query_batched',
+    parameters: [{ name: 'tasks', type: 'list[str]' }],
+    variables: 'each',
+    doc: 'Sub-agents.',
+  },
 ];
 
 /** A kernel that runs as a plain process, its workspace and its client. KERNEL_TEST_PYTHON names its interpreter. */
