@@ -1,0 +1,81 @@
+import type { PlotSpec } from './plot-spec.ts';
+import type { Row } from './rows-of.ts';
+
+/** A row as it is drawn. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+  readonly series: string;
+}
+
+/** The points of one colour, and how its line is drawn. */
+export interface Series {
+  readonly name: string;
+  /** By x. */
+  readonly points: readonly Point[];
+  /** What its line is made of: the same, or means where there are too many. */
+  readonly trend: readonly Point[];
+  /** Different values of x. */
+  readonly places: number;
+}
+
+/** Beyond this, a line is smoothed over means: the time it takes grows with the square. */
+const TREND_POINTS = 1000;
+
+/** Name of the series of rows that do not say theirs. */
+const UNNAMED = '(none)';
+
+/** In the order in which series appear. */
+export function seriesOf(rows: readonly Row[], spec: PlotSpec): Series[] {
+  const bySeries = Map.groupBy(
+    rows.map((row) => pointOf(row, spec)),
+    ({ series }) => series,
+  );
+  return [...bySeries].map(([name, unordered]) => {
+    const points = unordered.toSorted((one, other) => one.x - other.x);
+    const places = new Set(points.map(({ x }) => x)).size;
+    return { name, points, trend: thinned(points), places };
+  });
+}
+
+/** Of what is to be drawn at most so many, evenly. */
+export function sampled<T>(all: readonly T[], most: number): readonly T[] {
+  if (all.length <= most) return all;
+  const step = all.length / most;
+  return Array.from({ length: most }, (_, index) => all[Math.floor(index * step)]).filter((one) => one !== undefined);
+}
+
+/** Least and greatest, with some room on both sides so that no point lies on an axis. */
+export function domainOf(values: readonly number[]): [least: number, greatest: number] {
+  const least = values.reduce((one, other) => Math.min(one, other), Infinity);
+  const greatest = values.reduce((one, other) => Math.max(one, other), -Infinity);
+  const room = least === greatest ? 1 : (greatest - least) * 0.03;
+  return [least - room, greatest + room];
+}
+
+function pointOf(row: Row, { x, y, series }: PlotSpec): Point {
+  return { x: Number(row[x]), y: Number(row[y]), series: series === undefined ? '' : nameOf(row[series]) };
+}
+
+function nameOf(value: unknown): string {
+  if (value === null || value === undefined || value === '') return UNNAMED;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** Neighbours are put together as their mean where there are more than can be smoothed in time. */
+function thinned(points: readonly Point[]): readonly Point[] {
+  if (points.length <= TREND_POINTS) return points;
+  const together = Math.ceil(points.length / TREND_POINTS);
+  return Array.from({ length: Math.ceil(points.length / together) }, (_, index) =>
+    meanOf(points.slice(index * together, (index + 1) * together)),
+  );
+}
+
+function meanOf(points: readonly Point[]): Point {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value / values.length, 0);
+  return {
+    x: mean(points.map(({ x }) => x)),
+    y: mean(points.map(({ y }) => y)),
+    series: points[0]?.series ?? UNNAMED,
+  };
+}

@@ -1,0 +1,63 @@
+import { TypedError } from '../domain/failures.ts';
+import { drawPng } from './draw-png.ts';
+import type { PlotSpec } from './plot-spec.ts';
+import { seriesOf } from './points.ts';
+import { isPlottable, type Row } from './rows-of.ts';
+import { DRAWN_POINTS, vegaSpecification } from './vega-specification.ts';
+
+/** A chart, 1100 by 600 pixels. */
+export interface Chart {
+  readonly svg: string;
+  readonly png: Uint8Array;
+  /** What a reader should know of how it was drawn, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface RenderOptions {
+  /** False draws the PNG as on a machine without any font. Default true. */
+  readonly systemFonts?: boolean;
+}
+
+const NO_FONT =
+  'The PNG has no text, because this machine has no font: install one (Debian: apt-get install fonts-dejavu-core; ' +
+  'Alpine: apk add font-dejavu) and draw it again. The SVG is complete, a browser shows it with its own fonts.';
+
+/**
+ * Draws rows: their points faintly, and for each series a smoothed line (loess), or a plain one where a series has
+ * fewer than four different x. Rows without numbers for x and y are left out. Needs neither a browser nor a network;
+ * its libraries are loaded when it is called.
+ *
+ * @throws TypedError `Input.Invalid` when no row can be drawn
+ */
+export async function renderChart(
+  rows: readonly Row[],
+  spec: PlotSpec,
+  { systemFonts = true }: RenderOptions = {},
+): Promise<Chart> {
+  const shown = rows.filter((row) => isPlottable(row, spec));
+  if (shown.length === 0) {
+    throw new TypedError(
+      'Input.Invalid',
+      `There is nothing to plot: none of the ${rows.length} rows has numbers for both ${spec.x} and ${spec.y}.`,
+    );
+  }
+  const svg = await drawSvg(shown, spec);
+  const { bytes, hasText } = await drawPng(svg, { systemFonts });
+  const tooMany = `Of the ${shown.length} points, about ${DRAWN_POINTS} are drawn; the lines follow them all.`;
+  return {
+    svg,
+    png: bytes,
+    notes: [...(shown.length > DRAWN_POINTS ? [tooMany] : []), ...(hasText ? [] : [NO_FONT])],
+  };
+}
+
+async function drawSvg(rows: readonly Row[], spec: PlotSpec): Promise<string> {
+  const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
+  const compiled = compile(vegaSpecification(seriesOf(rows, spec), spec), { logger: vega.logger(vega.Error) });
+  const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', logLevel: vega.Error });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+  }
+}

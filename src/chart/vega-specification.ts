@@ -1,0 +1,153 @@
+import type { TopLevelSpec } from 'vega-lite';
+import type { PlotSpec } from './plot-spec.ts';
+import { domainOf, sampled, type Series } from './points.ts';
+
+/** Of the whole picture, in pixels. */
+const WIDTH = 1100;
+const HEIGHT = 600;
+
+/** Fonts that one system or another has; the last stands for whatever a browser uses. */
+const FONT = 'Helvetica, Arial, Liberation Sans, DejaVu Sans, Noto Sans, Segoe UI, sans-serif';
+
+/** Of the legend, in pixels. */
+const LABEL = 14;
+const LABEL_WIDTH = 240;
+
+/** Told apart by most colour-blind readers (Okabe and Ito), the yellow darkened for a white ground. */
+const COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#B8860B', '#56B4E9', '#000000', '#7F7F7F'];
+
+/** Fewer different values of x cannot be smoothed: their points are joined instead. */
+const SMOOTHED_FROM = 4;
+
+/** Neighbours that a smoothed point looks at: this share of the series, but no fewer than the number below. */
+const BANDWIDTH = 0.22;
+const NEIGHBOURS = 10;
+
+/** Points that are drawn at most, over all series. */
+export const DRAWN_POINTS = 6000;
+
+/** Series with the same few whole numbers hide each other's points: they are drawn so many pixels above each other. */
+const APART = 2.5;
+const FEW_LEVELS = 20;
+
+type Layer = Extract<Extract<TopLevelSpec, { layer: unknown }>['layer'][number], { mark: unknown }>;
+type Transform = NonNullable<Layer['transform']>[number];
+
+/** The chart in the language of vega-lite, its data in it. */
+export function vegaSpecification(all: readonly Series[], spec: PlotSpec): TopLevelSpec {
+  const points = all.flatMap((series) => series.points);
+  const share = Math.ceil(DRAWN_POINTS / all.length);
+  const domain = { x: domainOf(points.map(({ x }) => x)), y: domainOf(points.map(({ y }) => y)) };
+  const whole = { x: areWhole(points.map(({ x }) => x)), y: areWhole(points.map(({ y }) => y)) };
+  const levels = new Set(points.map(({ y }) => y)).size;
+  const apart = whole.y && levels <= FEW_LEVELS && all.length <= COLOURS.length ? APART : 0;
+  const middle = (all.length - 1) / 2;
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    width: WIDTH,
+    height: HEIGHT,
+    autosize: { type: 'fit', contains: 'padding' },
+    padding: 16,
+    background: 'white',
+    title: spec.title ?? defaultTitle(spec),
+    encoding: {
+      x: axis(spec.x, 'x', domain.x, whole.x),
+      y: axis(spec.y, 'y', domain.y, whole.y),
+      ...(spec.series === undefined ? {} : { color: legend(spec.series, all) }),
+    },
+    layer: [
+      ...all.map((series, index) => pointLayer(series, share, (index - middle) * apart)),
+      ...all.map((series) => lineLayer(series, domain.y)),
+    ],
+    config: appearance(),
+  };
+}
+
+/** @param yOffset pixels */
+function pointLayer({ points, places }: Series, share: number, yOffset: number): Layer {
+  const look = places === 1 ? { size: 80, opacity: 1 } : { size: 26, opacity: 0.45 };
+  return { data: { values: [...sampled(points, share)] }, mark: { type: 'circle', aria: false, yOffset, ...look } };
+}
+
+/** Kept within the data's bounds: a smoothed line would otherwise leave them at sharp turns. */
+function lineLayer({ trend, places }: Series, [least, greatest]: readonly [number, number]): Layer {
+  const mark: Layer['mark'] = { type: 'line', strokeWidth: 3, strokeCap: 'round', strokeJoin: 'round' };
+  if (places < SMOOTHED_FROM) {
+    const mean: Transform = { aggregate: [{ op: 'mean', field: 'y', as: 'y' }], groupby: ['x', 'series'] };
+    return { data: { values: [...trend] }, transform: [mean], mark };
+  }
+  const bandwidth = Math.min(1, Math.max(BANDWIDTH, NEIGHBOURS / trend.length));
+  const transform: Transform[] = [
+    { loess: 'y', on: 'x', groupby: ['series'], bandwidth, as: ['x', 'y'] },
+    { filter: 'isValid(datum.y)' },
+    { calculate: `clamp(datum.y, ${least}, ${greatest})`, as: 'y' },
+  ];
+  return { data: { values: [...trend] }, transform, mark };
+}
+
+function axis(key: string, field: 'x' | 'y', domain: readonly [number, number], whole: boolean): object {
+  const small = domain.every((value) => Math.abs(value) < 10_000);
+  return {
+    field,
+    type: 'quantitative',
+    title: titleOf(key),
+    scale: { domain, nice: false, zero: false },
+    // Years and chapters are no quantities: 1815, not 1,815.
+    axis: whole ? { tickMinStep: 1, ...(small ? { format: 'd' } : {}) } : {},
+  };
+}
+
+function legend(key: string, all: readonly Series[]): object {
+  const range = all.length <= COLOURS.length ? { range: COLOURS.slice(0, all.length) } : { scheme: 'tableau20' };
+  return {
+    field: 'series',
+    type: 'nominal',
+    title: titleOf(key),
+    scale: { domain: all.map(({ name }) => name), ...range },
+    legend: {
+      orient: 'top',
+      columns: columnsFor(all.map(({ name }) => name)),
+      symbolType: 'stroke',
+      symbolStrokeWidth: 4,
+      symbolSize: 300,
+      symbolOpacity: 1,
+      symbolLimit: 60,
+    },
+  };
+}
+
+/** As many as there is room for; how wide text is can only be guessed without a screen. */
+function columnsFor(names: readonly string[]): number {
+  const room = WIDTH - 120;
+  const widths = names.map((name) => Math.min(LABEL_WIDTH, name.length * LABEL * 0.7) + 50);
+  if (widths.reduce((sum, width) => sum + width, 0) <= room) return names.length;
+  return Math.max(1, Math.floor(room / Math.max(...widths)));
+}
+
+function appearance(): object {
+  const quiet = '#d9d9d9';
+  return {
+    font: FONT,
+    title: { fontSize: 20, fontWeight: 'bold', anchor: 'start', offset: 14 },
+    axis: { labelFontSize: 13, titleFontSize: 15, titlePadding: 10, gridColor: '#ececec', tickColor: quiet },
+    axisX: { grid: false },
+    view: { stroke: quiet },
+    legend: { labelFontSize: LABEL, titleFontSize: LABEL, labelLimit: LABEL_WIDTH, columnPadding: 18, offset: 14 },
+  };
+}
+
+function defaultTitle({ x, y, series }: PlotSpec): string {
+  const names = series === undefined ? [y, x] : [y, x, series];
+  const [first = '', ...others] = names.map((name) => titleOf(name));
+  return `${first} by ${others.map((name) => name.toLowerCase()).join(' and ')}`;
+}
+
+/** `net_worth` as `Net worth`. */
+function titleOf(key: string): string {
+  const words = key.replaceAll('_', ' ').trim() || key;
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function areWhole(values: readonly number[]): boolean {
+  return values.every((value) => Number.isInteger(value));
+}

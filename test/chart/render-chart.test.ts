@@ -1,0 +1,120 @@
+import { expect, it } from 'vitest';
+import { renderChart } from '../../src/chart/render-chart.ts';
+
+const SPEC = { x: 'chapter', y: 'wealth', series: 'character' };
+
+const BOTH = Array.from({ length: 60 }, (_, index) => [
+  { chapter: index + 1, wealth: 1 + (index % 7), character: 'Dantès' },
+  { chapter: index + 1, wealth: 9 - (index % 5), character: 'Mercédès & Co <1>' },
+]).flat();
+
+it('draws points and a line for each series, with title, axis titles and legend', async () => {
+  const { svg, png, notes } = await renderChart(BOTH, SPEC);
+  expect(svg).toContain('width="1100" height="600"');
+  for (const text of ['Wealth by chapter and character', '>Chapter<', '>Wealth<', '>Character<', '>Dantès<']) {
+    expect(svg).toContain(text);
+  }
+  expect(svg).toContain('>Mercédès &amp; Co &lt;1&gt;<');
+  expect(linesOf(svg)).toHaveLength(2);
+  expect(linesOf(svg).every((line) => pointsOf(line) === 60)).toBe(true);
+  expect(sizeOf(png)).toEqual([1100, 600]);
+  expect(notes).toEqual([]);
+});
+
+it('smooths: a line does not go through every point, and stays within what there is', async () => {
+  const rows = Array.from({ length: 60 }, (_, x) => ({ x, y: x % 2 === 0 ? 0 : 10 }));
+  const { svg } = await renderChart(rows, { x: 'x', y: 'y' });
+  const heights = [...(linesOf(svg)[0] ?? '').matchAll(/[ML][\d.]+,([\d.]+)/g)].map((match) => Number(match[1]));
+  expect(Math.max(...heights) - Math.min(...heights)).toBeLessThan(250);
+});
+
+it('joins the points of series that are too short to be smoothed, and shows a lone one', async () => {
+  const rows = [
+    { chapter: 3, wealth: 2, character: 'three' },
+    { chapter: 1, wealth: 1, character: 'three' },
+    { chapter: 2, wealth: 9, character: 'three' },
+    { chapter: 2, wealth: 5, character: 'one' },
+  ];
+  const { svg } = await renderChart(rows, SPEC);
+  expect(linesOf(svg).map(pointsOf)).toContain(3);
+  expect(svg).not.toContain('NaN');
+});
+
+it.each([
+  ['one row', [{ chapter: 1815, wealth: 3 }]],
+  ['the same value everywhere', Array.from({ length: 9 }, (_, chapter) => ({ chapter, wealth: 4 }))],
+  ['the same place everywhere', Array.from({ length: 9 }, (_, wealth) => ({ chapter: 4, wealth }))],
+  ['four places, each many times', Array.from({ length: 80 }, (_, index) => ({ chapter: index % 4, wealth: index }))],
+  ['large and negative numbers', [-1e12, 5, 1e12, 0.5, 3].map((wealth, chapter) => ({ chapter, wealth }))],
+])('draws %s', async (_, rows) => {
+  const { svg, png } = await renderChart(rows, { x: 'chapter', y: 'wealth' });
+  expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  expect(sizeOf(png)).toEqual([1100, 600]);
+});
+
+it('writes years as years', async () => {
+  const { svg } = await renderChart(
+    [1815, 1829, 1838, 1844].map((year) => ({ year, n: 1 })),
+    { x: 'year', y: 'n' },
+  );
+  expect(svg).toContain('>1815<');
+  expect(svg).not.toContain('1,8');
+});
+
+it('takes keys and series that mean something to the chart language', async () => {
+  const rows = [1, 2, 3, 4, 5].map((index) => ({ 'a.b[0]': index, "it's": index, 'datum\\': { nested: index % 2 } }));
+  const { svg } = await renderChart(rows, { x: 'a.b[0]', y: "it's", series: 'datum\\', title: 'Ünïcode, ok' });
+  expect(svg).toContain('Ünïcode, ok');
+  expect(svg).toContain('{"nested":1}');
+});
+
+it('shows forty series with a legend that is not cut', async () => {
+  const rows = Array.from({ length: 400 }, (_, index) => ({
+    chapter: Math.floor(index / 40),
+    wealth: index % 17,
+    character: `Character number ${index % 40}`,
+  }));
+  const { svg } = await renderChart(rows, SPEC);
+  for (const index of [0, 20, 39]) expect(svg).toContain(`>Character number ${index}<`);
+  expect(svg).toContain('width="1100" height="600"');
+});
+
+it('draws a part of very many points, and says so', async () => {
+  const rows = Array.from({ length: 30_000 }, (_, index) => ({ chapter: index, wealth: index % 100 }));
+  const { svg, notes } = await renderChart(rows, { x: 'chapter', y: 'wealth' });
+  expect(notes).toEqual(['Of the 30000 points, about 6000 are drawn; the lines follow them all.']);
+  expect(svg.length).toBeLessThan(3_000_000);
+});
+
+it('says that letters are missing where the machine has no font, and what to install', async () => {
+  const [without, complete] = await Promise.all([
+    renderChart(BOTH, SPEC, { systemFonts: false }),
+    renderChart(BOTH, SPEC),
+  ]);
+  expect(without.notes.join()).toContain('apt-get install fonts-dejavu-core');
+  expect(sizeOf(without.png)).toEqual([1100, 600]);
+  expect(without.svg).toBe(complete.svg);
+  expect(without.png).not.toEqual(complete.png);
+});
+
+it('has nothing to draw when no row has numbers', async () => {
+  await expect(renderChart([{ chapter: 'I', wealth: 1 }], SPEC)).rejects.toMatchObject({
+    type: 'Input.Invalid',
+    message: 'There is nothing to plot: none of the 1 rows has numbers for both chapter and wealth.',
+  });
+});
+
+function linesOf(svg: string): string[] {
+  return [
+    ...svg.matchAll(/<path aria-label[^>]*role-description="line mark"[^>]*>|<path[^>]*stroke-width="3"[^>]*>/g),
+  ].map(([path]) => / d="([^"]*)"/.exec(path)?.[1] ?? '');
+}
+
+function pointsOf(line: string): number {
+  return line.match(/[ML]/g)?.length ?? 0;
+}
+
+function sizeOf(png: Uint8Array): [width: number, height: number] {
+  const view = new DataView(png.buffer, png.byteOffset);
+  return [view.getUint32(16), view.getUint32(20)];
+}
