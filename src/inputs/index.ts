@@ -1,0 +1,2 @@
+export { inputsNeed } from './inputs-need.ts';
+export { storeValues } from './store-values.ts';

@@ -1,0 +1,81 @@
+import type { StoredInput } from '../domain/inputs.ts';
+import { checkInputs, describeProblems } from '../domain/signature/check-value.ts';
+import type { Field, Signature } from '../domain/signature/field-type.ts';
+import { describeValue, isPlainObject } from '../domain/signature/problem.ts';
+import { renderType } from '../domain/signature/render.ts';
+import { summarizeValue } from '../domain/summarize-value.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import { checkNames, invalid, wanted } from './invalid.ts';
+import { itemsSource, itemTypeOf, valueSource } from './json-source.ts';
+import { store, type Source } from './source.ts';
+import { tallied, TextTally } from './text-tally.ts';
+
+/**
+ * Keeps the inputs of an analysis, given as values. Nothing is written before all names and whole values are checked.
+ *
+ * @param values - an object with a value for each input: a JSON value; for a list also anything that can be iterated,
+ *   synchronously or not (a generator, an object stream), whose items are written as they come; for a str also its bytes.
+ * @throws TypedError `Input.Invalid` with every problem that was found, one a line; what is wrong with an item that is
+ *   yielded is told when it comes.
+ */
+export async function storeValues(
+  blobs: Pick<BlobStore, 'putStream'>,
+  signature: Pick<Signature, 'inputs'>,
+  values: unknown,
+): Promise<StoredInput[]> {
+  if (!isPlainObject(values)) {
+    throw invalid(
+      `the inputs must be an object of values by name, not ${describeValue(values)}\n${wanted(signature.inputs)}`,
+    );
+  }
+  const given = Object.keys(values).filter((name) => values[name] !== undefined);
+  checkNames(signature.inputs, given);
+  const whole = signature.inputs.filter(({ name }) => !isStreamed(values[name]));
+  const checked = checkInputs({ inputs: whole }, Object.fromEntries(whole.map(({ name }) => [name, values[name]])));
+  if (!checked.ok) throw invalid(describeProblems(checked.problems));
+  const sources = signature.inputs.map((field): readonly [Field, Source] => [
+    field,
+    sourceOf(field, whole.includes(field) ? checked.values[field.name] : values[field.name]),
+  ]);
+  const stored: StoredInput[] = [];
+  // oxlint-disable-next-line no-await-in-loop -- one after the other: each may be large
+  for (const [field, source] of sources) stored.push(await store(blobs, field, source));
+  return stored;
+}
+
+function sourceOf(field: Field, value: unknown): Source {
+  if (value instanceof Uint8Array) return bytesSource(value, field);
+  return isIterable(value) ? itemsSource(value, field) : valueSource(value, field.type);
+}
+
+function bytesSource(bytes: Uint8Array, { name, type }: Field): Source {
+  if (type.kind !== 'str') {
+    const advice = itemTypeOf(type) === undefined ? 'give the value' : 'give a list';
+    throw invalid(`${name}: bytes are the text of a str, and the signature wants ${renderType(type)}; ${advice}`);
+  }
+  const tally = new TextTally();
+  return {
+    format: 'text',
+    bytes: tallied(once(bytes), tally),
+    summary: () => summarizeValue(tally.glimpse(), type),
+  };
+}
+
+async function* once<T>(value: T): AsyncGenerator<T> {
+  yield value;
+}
+
+function isStreamed(value: unknown): boolean {
+  return value instanceof Uint8Array || isIterable(value);
+}
+
+/** Not a list, which is checked as a whole, and not a Map, which is no list. */
+function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Map) &&
+    (Symbol.asyncIterator in value || Symbol.iterator in value)
+  );
+}
