@@ -100,14 +100,15 @@ def host_function(bridge, description):
     types = {parameter["name"]: parameter["type"] for parameter in parameters}
 
     def answer(arguments, variables=None):
-        found = {key: _checked(name, key, types[key], value) for key, value in arguments.items()}
+        given = {key: value for key, value in arguments.items() if value is not _LEFT_OUT}
+        found = {key: _checked(name, key, types[key], value) for key, value in given.items()}
         if variables:
             wanted = len(found[parameters[0]["name"]]) if takes_more == "each" else None
             found["variables"] = _variables(name, variables, parameters, wanted)
         return bridge.call(name, found)
 
     # `def` builds the signature, so that wrong arguments are Python's own TypeError. No parameter begins with `__`.
-    defaults = {"__default_%d" % i: each["default"] for i, each in enumerate(parameters) if "default" in each}
+    defaults = {"__default_%d" % i: each.get("default", _LEFT_OUT) for i, each in enumerate(parameters)}
     source = "def %s(%s):\n    return __answer({%s}%s)\n" % (
         name,
         ", ".join(_heads(parameters) + (["**variables"] if takes_more else [])),
@@ -126,13 +127,13 @@ def _heads(parameters):
     """The parameters as `def` wants them, those that are given by name only at the end."""
     heads, named = [], []
     for index, parameter in enumerate(parameters):
-        default = " = __default_%d" % index if "default" in parameter else ""
+        default = " = __default_%d" % index if "default" in parameter or parameter.get("optional") else ""
         (named if parameter.get("keyword_only") else heads).append(parameter["name"] + default)
     return heads + (["*", *named] if named else [])
 
 
-class _Annotation:
-    """A type that is shown as it was written, and never evaluated, as a text would be."""
+class _Shown:
+    """What a signature shows as it was written: a type that is never evaluated, a default that stands for nothing."""
 
     __slots__ = ("_text",)
 
@@ -143,9 +144,12 @@ class _Annotation:
         return self._text
 
 
+_LEFT_OUT = _Shown("None")
+
+
 def _annotation(parameter):
     if "annotation" in parameter:
-        return parameter["name"], _Annotation(parameter["annotation"])
+        return parameter["name"], _Shown(parameter["annotation"])
     return parameter["name"], {"str": str, "list[str]": list[str], "any": None}[parameter["type"]]
 
 

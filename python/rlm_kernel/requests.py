@@ -51,7 +51,8 @@ def _check_function(function):
         _check(isinstance(parameter, dict), "a parameter must be an object")
         _check(_is_name(text(parameter, "name")), "a parameter's name must be an identifier")
         _check(parameter.get("type") in _TYPES, "a parameter's type must be one of %s" % ", ".join(_TYPES))
-        _check(isinstance(parameter.get("keyword_only", False), bool), "keyword_only must be true or false")
+        for flag in ("keyword_only", "optional"):
+            _check(isinstance(parameter.get(flag, False), bool), "%s must be true or false" % flag)
         if "annotation" in parameter:
             text(parameter, "annotation")
     if "variables" not in function:

@@ -33,7 +33,13 @@ export const FAILURES = {
   'Storage.Unavailable': { retryable: true },
   /** Nothing of `rlm.max_cost` is left: the agent ends with what it has. */
   'Budget.Exhausted': { retryable: false },
-  /** The input of a workflow is wrong; the message says what to do. */
+  /** This worker does not have the tool that code calls: another worker's chance. */
+  'Tool.Missing': { retryable: true },
+  /** A tool threw, took too long, or its server is gone: a call is tried as often as the tool says. */
+  'Tool.Failed': { retryable: true },
+  /** A tool answered that it cannot do this, or with what is not JSON: another attempt would not help. */
+  'Tool.Refused': { retryable: false },
+  /** The input of a workflow is wrong, or the arguments of a tool; the message says what to do. */
   'Input.Invalid': { retryable: false },
 } as const satisfies Record<string, { retryable: boolean }>;
 

@@ -106,8 +106,10 @@ export interface HostFunctionParameter {
   readonly name: string;
   /** What the kernel checks. any: whatever is JSON, converted and refused as by SUBMIT. */
   readonly type: 'str' | 'list[str]' | 'any';
-  /** A JSON value; without one the parameter is required. */
+  /** A JSON value; without one the parameter is required, unless it is optional. */
   readonly default?: unknown;
+  /** Whether it may be left out, and then is not among the arguments. Shown as the default None. Default false. */
+  readonly optional?: boolean;
   /** The type as `help` and `inspect` show it, such as `dict[str, int] | None`; never evaluated. Default: `type`. */
   readonly annotation?: string;
   /** Whether it is given by name only; these come after the others. Default false. */

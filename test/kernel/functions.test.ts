@@ -103,14 +103,25 @@ describe('a function with annotations', () => {
   });
 
   it('shows them in its signature and help, and evaluates none', async () => {
+    const located: unknown[] = [];
+    const optional = { type: 'any', optional: true, annotation: 'int | None' } as const;
+    const locate: HostFunction = {
+      name: 'locate',
+      doc: '',
+      parameters: [
+        { name: 'a', type: 'any' },
+        { name: 'b', ...optional },
+        { name: 'c', ...optional, keyword_only: true },
+      ],
+    };
     const evil = { name: 'evil', doc: '', parameters: [{ name: 'a', type: 'any', annotation: 'exit(' }] } as const;
-    const under = await KernelUnderTest.start({ functions: [WEATHER, evil] });
+    const under = await KernelUnderTest.start({ functions: [WEATHER, evil, locate] });
     try {
       const shown = await under.run(
-        'import inspect\nprint(inspect.signature(weather), inspect.signature(evil))\nprint(weather.__doc__)',
+        'import inspect\nprint(inspect.signature(weather), inspect.signature(evil), inspect.signature(locate))\nprint(weather.__doc__)',
       );
       expect(shown.stdout).toBe(
-        "(city: str, days: dict[str, int] | None = None, self: str = '', *, units: Literal['C', 'F'] = 'C') (a: exit()\n" +
+        "(city: str, days: dict[str, int] | None = None, self: str = '', *, units: Literal['C', 'F'] = 'C') (a: exit() (a, b: int | None = None, *, c: int | None = None)\n" +
           'Tells the weather.\n\nArgs:\n    city: Its name.\n    days: How many.\n\n',
       );
       const help = await under.run('help(weather)');
@@ -119,6 +130,11 @@ describe('a function with annotations', () => {
       let seen: unknown;
       await under.run('weather("Bern", {"a": 1}, units="F")', {}, (call) => (seen = call.arguments));
       expect(seen).toEqual({ city: 'Bern', days: { a: 1 }, self: '', units: 'F' });
+      await under.run('locate("here", b=None)\nlocate("here", c=1)', {}, (call) => located.push(call.arguments));
+      expect(located).toEqual([
+        { a: 'here', b: null },
+        { a: 'here', c: 1 },
+      ]);
       const refused = await under.run('weather("Bern", None, "", "F")');
       expect(refused.error).toContain('TypeError: weather() takes from 1 to 3 positional arguments but 4 were given');
     } finally {
