@@ -10,12 +10,14 @@ import {
   type WorkerOptions as TemporalWorkerOptions,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
-import type { ActivityDependencies } from './activities/dependencies.ts';
+import type { ActivityDependencies, Toolbox } from './activities/dependencies.ts';
 import { createActivities } from './activities/index.ts';
 import { ConfigError } from './config/config-error.ts';
 import { parseConfig } from './config/load-config.ts';
+import type { ConfigInput } from './config/schema.ts';
 import type { ModelConfig, RunConfig } from './domain/config.ts';
 import { TypedError } from './domain/failures.ts';
+import { storeValues } from './inputs/index.ts';
 import { createChatModels } from './llm/openai-chat-models.ts';
 import type { ChatModels } from './llm/chat-model.ts';
 import { referToRepository } from './repository-reference.ts';
@@ -71,6 +73,8 @@ export interface WorkerOptions {
   readonly drain?: number;
   /** Takes part in Temporal's worker versioning. Absent: it takes the tasks that no version is meant for. */
   readonly version?: WorkerVersion;
+  /** Functions that the code of analyses may call. Closed by whoever made them. Default: none. */
+  readonly tools?: Toolbox;
   /** Told of what it does. */
   readonly listeners?: readonly Listener[];
   /** Absent: nothing is traced. */
@@ -102,6 +106,11 @@ const DRAIN = 2;
 const HOST_PATIENCE = 90_000;
 
 const BUILD_ID = 'rlm';
+
+const NO_TOOLS: Toolbox = {
+  descriptions: [],
+  call: (name) => Promise.reject(new Error(`there is no tool ${name}`)),
+};
 
 /** Wires everything into workers, one a queue that it takes work from. */
 export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker> {
@@ -246,6 +255,8 @@ function dependencies(options: WorkerOptions, sandboxes: Sandboxes, telemetry: T
       for (const warning of answer.warnings) options.log(warning);
       return answer.repository;
     },
+    storeInputs: (signature, values) => storeValues(blobs, signature, values),
+    tools: options.tools ?? NO_TOOLS,
     environment,
     cluster: options.clusterId,
     namespace: options.namespace,
@@ -255,9 +266,9 @@ function dependencies(options: WorkerOptions, sandboxes: Sandboxes, telemetry: T
   };
 }
 
-function validConfig(value: unknown): RunConfig {
+function validConfig(value: unknown, defaults: ConfigInput = {}): RunConfig {
   try {
-    return parseConfig(value);
+    return parseConfig(value, defaults);
   } catch (error) {
     if (error instanceof ConfigError) throw new TypedError('Input.Invalid', error.message, { cause: error });
     throw error;

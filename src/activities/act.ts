@@ -1,12 +1,6 @@
-import type { ActInput, ActResult, BlockStep, PendingCall } from '../domain/contract.ts';
+import type { ActInput, ActResult, BlockStep } from '../domain/contract.ts';
 import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
-import {
-  answerUsage,
-  type AnswersRecord,
-  type CallRequest,
-  type ChainRecord,
-  type RecordedAnswer,
-} from '../domain/records.ts';
+import { answerUsage, type AnswersRecord, type ChainRecord, type RecordedAnswer } from '../domain/records.ts';
 import { replayAnswers, runsAgain, type ReplayedAnswers } from '../domain/replay.ts';
 import { TypedError } from '../domain/failures.ts';
 import { blockName } from '../domain/ids.ts';
@@ -16,9 +10,12 @@ import { addUsage } from '../domain/usage.ts';
 import { packCall, unpackAnswer } from '../domain/wire.ts';
 import { answerValue } from './answers.ts';
 import { reachedPosition, replyOf } from './block-position.ts';
+import { checkedResult } from './checked-result.ts';
 import { endAgent } from './close-agent.ts';
+import { sendInputsAgain } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { pendingCall } from './pending-call.ts';
 import { recordBlock } from './record-block.ts';
 import { openAgentReference, updateAgentReference } from './trajectory.ts';
 import { nextStep, type TurnContext } from './turn-context.ts';
@@ -82,10 +79,11 @@ export async function runReply(
       };
     }
     deps.checkpoint('block.done');
-    head = await recordBlock(turn, head, step, outcome.result);
+    const result = checkedResult(specification, input.scope, outcome.result);
+    head = await recordBlock(turn, head, step, result);
     deps.checkpoint('block.recorded');
-    const next = nextStep(turn, step, outcome.result);
-    if (next === undefined) return finish(turn, head, step, outcome.result);
+    const next = nextStep(turn, step, result);
+    if (next === undefined) return finish(turn, head, step, result);
     step = next;
   }
 }
@@ -139,6 +137,7 @@ async function giveUpWhileWaiting({ deps, input, specification }: TurnContext): 
 
 async function send(turn: TurnContext, head: string, step: BlockStep): Promise<void> {
   const { sandbox, rlm } = turn.specification.config;
+  await restoreInputs(turn, head);
   const { restarts } = await turn.kernel.exec({
     generation: turn.generation,
     block: step.block,
@@ -150,6 +149,17 @@ async function send(turn: TurnContext, head: string, step: BlockStep): Promise<v
   turn.deps.checkpoint('block.sent');
   if (restarts > 0 && (sandbox.max_rebuilds ?? 0) > 0 && !(await hasEndedItself(turn.deps, head)))
     throw new TypedError('Sandbox.Lost', 'The interpreter was ended between two blocks, and its variables with it.');
+}
+
+/** Variables of an analysis whose interpreter ended by its own code, in a sandbox that is not made again. */
+async function restoreInputs({ deps, input, kernel, specification, signal }: TurnContext, head: string): Promise<void> {
+  if (specification.type !== 'analyze' || (await kernel.info()).missing === undefined) return;
+  const [first] = await deps.chains.walk(head);
+  const task =
+    first?.kind === 'task'
+      ? { text: first.task, ...(first.variables === undefined ? {} : { variables: first.variables }) }
+      : undefined;
+  if (task !== undefined) await sendInputsAgain(deps, kernel, { scope: input.scope, run: specification, task, signal });
 }
 
 /** Whether code of this sandbox ended its interpreter, which has been dealt with where it happened. */
@@ -241,17 +251,4 @@ async function giveAgain(
   const value = await answerValue(deps.chains, answer);
   await kernel.answer({ generation, block, answers: [{ call: event.call, value }] });
   return true;
-}
-
-/** The call as the workflow hears of it, its content stored. */
-export async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
-  const [value] = Object.values(event.arguments);
-  const list = (Array.isArray(value) ? value : [value]) as readonly string[];
-  const request: CallRequest = { function: event.function, hash: event.hash, list };
-  return {
-    call: event.call,
-    function: event.function,
-    request: await deps.chains.putJson(request),
-    ...(Array.isArray(value) ? { batch: list.length } : {}),
-  };
 }

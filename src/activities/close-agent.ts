@@ -4,6 +4,8 @@ import { TypedError } from '../domain/failures.ts';
 import { agentDepth } from '../domain/ids.ts';
 import { lastKnownAnswer, resultString } from '../domain/prompts/conversation.ts';
 import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
+import type { Signature } from '../domain/signature/field-type.ts';
+import { fieldsInReply } from '../domain/typed-answer.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { beginning } from '../domain/truncate.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
@@ -17,6 +19,8 @@ export const INLINE_ANSWER = 4000;
 /** Milliseconds for the patch of a run that was cancelled or is out of time: nobody waits for its end for long. */
 const PATCH_IN_HASTE = 4000;
 const PATCH_ATTEMPTS = 3;
+/** Characters of what was known that a note quotes. */
+const NOTED = 1000;
 
 /** Ends an agent that has not ended by FINAL. */
 export async function closeAgent(
@@ -64,14 +68,15 @@ async function recordEnd(
   signal: AbortSignal,
 ): Promise<EndRecord> {
   const head = await newestHead(deps, input, from);
-  const [records, { config }] = await Promise.all([
-    readableRecords(deps, head),
-    deps.chains.specification(input.scope.spec),
-  ]);
-  const { source, answer } = answerOf(records, input.source);
-  const { result, truncated } = resultString(answer ?? '', config.rlm.result_truncation_limit);
-  const { patch, notes } =
-    agentDepth(input.scope.agent) === 0 ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
+  const [records, run] = await Promise.all([readableRecords(deps, head), deps.chains.specification(input.scope.spec)]);
+  const isRoot = agentDepth(input.scope.agent) === 0;
+  const told = answerOf(records, input.source);
+  const { source, answer, note } = isRoot && run.type === 'analyze' ? typedAnswer(run.signature, told) : told;
+  const { result, truncated } = resultString(answer ?? '', run.config.rlm.result_truncation_limit);
+  const taken =
+    isRoot && run.type === 'investigate' ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
+  const { patch } = taken;
+  const notes = note === undefined ? taken.notes : [...taken.notes, note];
   const reference = await readAgentReference(deps, input.scope);
   const end: EndRecord = {
     v: 1,
@@ -125,7 +130,23 @@ async function newestHead(deps: ActivityDependencies, input: Scoped<CloseAgentIn
   return reference.head === head || known.some(({ parent }) => parent === head) ? reference.head : head;
 }
 
-function answerOf(records: readonly ChainRecord[], wanted: AnswerSource): { source: AnswerSource; answer: unknown } {
+interface ToldAnswer {
+  readonly source: AnswerSource;
+  readonly answer: unknown;
+  /** For a person. */
+  readonly note?: string;
+}
+
+/** An answer has all of the fields, or there is none: what is known beside is a note. */
+function typedAnswer(signature: Signature, { source, answer }: ToldAnswer): ToldAnswer {
+  if (source === 'final' || answer === undefined) return { source, answer };
+  const text = String(answer);
+  const checked = source === 'partial' ? undefined : fieldsInReply(signature, text);
+  if (checked?.ok === true) return { source, answer: checked.values };
+  return { source: 'none', answer: undefined, note: `There is no result. What was known: ${beginning(text, NOTED)}` };
+}
+
+function answerOf(records: readonly ChainRecord[], wanted: AnswerSource): ToldAnswer {
   const reversed = records.toReversed();
   const sealed = reversed.find((record) => record.kind === 'block' && record.result.final !== null);
   if (sealed?.kind === 'block' && sealed.result.final !== null)
@@ -134,7 +155,8 @@ function answerOf(records: readonly ChainRecord[], wanted: AnswerSource): { sour
   const purpose = wanted === 'extract' ? 'extract' : 'turn';
   const said = reply?.kind === 'reply' && reply.purpose === purpose ? reply.text : '';
   if ((wanted === 'text' || wanted === 'extract') && said.trim() !== '') return { source: wanted, answer: said };
-  const known = lastKnownAnswer(records);
+  // A closing answer that was refused says less than what the code found.
+  const known = lastKnownAnswer(records.filter((record) => record.kind !== 'reply' || record.purpose === 'turn'));
   return known === undefined ? { source: 'none', answer: undefined } : { source: 'partial', answer: known };
 }
 

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { CreateSandboxInput } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
-import type { HostFunction } from '../domain/kernel-protocol.ts';
+import type { InputVariable, SetupRequest } from '../domain/kernel-protocol.ts';
+import { agentDepth } from '../domain/ids.ts';
+import type { StoredInput } from '../domain/inputs.ts';
 import type { RunSpecification } from '../domain/records.ts';
 import { formatHandle, type SandboxName } from '../domain/sandbox.ts';
-import type { Sandbox, SandboxRequest } from '../sandbox/provider.ts';
+import type { Kernel, Sandbox, SandboxRequest } from '../sandbox/provider.ts';
+import { sendInputs } from '../sandbox/send-inputs.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
+import { hostFunctions } from './host-functions.ts';
 import { sandboxBasis } from './sandbox-basis.ts';
-import { taskText, type AgentScope } from './trajectory.ts';
+import { agentTask, type AgentScope, type AgentTask } from './trajectory.ts';
 
 /** Sandboxes that are made for one, where one after another is lost before it is ready. */
 const ATTEMPTS = 3;
@@ -27,14 +31,14 @@ export async function makeSandbox(
   signal: AbortSignal,
 ): Promise<SandboxName> {
   const { scope, generation } = input;
-  const [run, task] = await Promise.all([deps.chains.specification(scope.spec), taskText(deps, input.task)]);
+  const [run, task] = await Promise.all([deps.chains.specification(scope.spec), agentTask(deps, input.task)]);
   const provider = deps.sandboxes(run.config.sandbox.provider);
   for (let attempt = 1; ; attempt += 1) {
     deps.checkpoint('sandbox.creating');
     const handle = await provider.create(sandboxRequest(deps, { scope, generation, run }), signal);
     deps.checkpoint('sandbox.created');
     try {
-      await setUp(deps, await provider.connect(handle), { scope, generation, task });
+      await setUp(deps, await provider.connect(handle), { scope, generation, run, task, signal });
       return formatHandle(handle);
     } catch (error) {
       if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') throw error;
@@ -45,19 +49,64 @@ export async function makeSandbox(
   }
 }
 
-async function setUp(
-  deps: ActivityDependencies,
-  { kernel, workspace }: Sandbox,
-  { scope, generation, task }: { readonly scope: AgentScope; readonly generation: number; readonly task: string },
-): Promise<void> {
-  await kernel.setup({
+interface SetUp {
+  readonly scope: AgentScope;
+  readonly generation: number;
+  readonly run: RunSpecification;
+  readonly task: AgentTask;
+  readonly signal: AbortSignal;
+}
+
+async function setUp(deps: ActivityDependencies, { kernel, workspace }: Sandbox, agent: SetUp): Promise<void> {
+  const { scope, generation, run, task, signal } = agent;
+  const inputs = inputsOf(scope, run, task);
+  const info = await kernel.setup({
     generation,
     seed: Number.parseInt(digest(scope).slice(0, 8), 16),
-    variables: { task },
-    functions: HOST_FUNCTIONS,
+    functions: hostFunctions(run),
     cwd: workspace,
+    ...variablesOf(scope, run, task),
+    ...(inputs.length === 0 ? {} : { inputs: inputs.map(asVariable) }),
   });
+  await sendInputs(kernel, info, inputs, (input) => bytesOf(deps, inputs, input), signal);
   deps.checkpoint('sandbox.ready');
+}
+
+/** Sends what an interpreter that was started anew has lost. */
+export async function sendInputsAgain(
+  deps: ActivityDependencies,
+  kernel: Kernel,
+  agent: Pick<SetUp, 'scope' | 'run' | 'task' | 'signal'>,
+): Promise<void> {
+  const inputs = inputsOf(agent.scope, agent.run, agent.task);
+  await sendInputs(kernel, await kernel.info(), inputs, (input) => bytesOf(deps, inputs, input), agent.signal);
+}
+
+/** The root agent of an analysis has the signature's fields, any other agent its task and what it was handed with it. */
+function variablesOf(
+  scope: AgentScope,
+  run: RunSpecification,
+  { text }: AgentTask,
+): Pick<SetupRequest, 'variables' | 'outputs'> {
+  if (run.type === 'investigate' || agentDepth(scope.agent) > 0) return { variables: { task: text } };
+  return { variables: {}, outputs: run.signature.outputs.map(({ name, type }) => ({ name, type })) };
+}
+
+function inputsOf(scope: AgentScope, run: RunSpecification, { variables = [] }: AgentTask): readonly StoredInput[] {
+  return run.type === 'analyze' && agentDepth(scope.agent) === 0 ? run.inputs : variables;
+}
+
+function asVariable({ name, format, type }: StoredInput): InputVariable {
+  return { name, format, ...(type === undefined ? {} : { type }) };
+}
+
+async function* bytesOf(
+  deps: ActivityDependencies,
+  inputs: readonly StoredInput[],
+  { name }: InputVariable,
+): AsyncGenerator<Uint8Array> {
+  const input = inputs.find((each) => each.name === name);
+  if (input !== undefined) yield* (await deps.blobs.open(input.ref)) as AsyncIterable<Uint8Array>;
 }
 
 /** The same for the same agent and generation, so that it is made once. */
@@ -93,27 +142,3 @@ export function sandboxName(scope: AgentScope, generation: number): string {
     .replace(/-$/, '');
   return `rlm-${readable}-${digest(scope).slice(0, 16)}-g${generation}`;
 }
-
-/** At the greatest depth `rlm_query` stays, and answers with an error that says why. */
-const HOST_FUNCTIONS: readonly HostFunction[] = [
-  {
-    name: 'llm_query',
-    parameters: [{ name: 'prompt', type: 'str' }],
-    doc: 'Asks a language model one question and returns its answer. It sees only the prompt.',
-  },
-  {
-    name: 'llm_query_batched',
-    parameters: [{ name: 'prompts', type: 'list[str]' }],
-    doc: 'Asks many questions at once; returns the answers in order.',
-  },
-  {
-    name: 'rlm_query',
-    parameters: [{ name: 'task', type: 'str' }],
-    doc: 'A sub-agent with a clone of its own works on the task; returns its report.',
-  },
-  {
-    name: 'rlm_query_batched',
-    parameters: [{ name: 'tasks', type: 'list[str]' }],
-    doc: 'Sub-agents work on the tasks in parallel; returns their reports in order.',
-  },
-];

@@ -1,5 +1,8 @@
 import type { ModelConfig, RunConfig } from '../domain/config.ts';
+import type { StoredInput } from '../domain/inputs.ts';
 import type { RepositoryReference } from '../domain/records.ts';
+import type { Signature } from '../domain/signature/field-type.ts';
+import type { ToolDescription } from '../domain/tools.ts';
 import type { ChatModels } from '../llm/chat-model.ts';
 import type { SandboxProvider } from '../sandbox/provider.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -16,9 +19,13 @@ export interface ActivityDependencies {
   readonly models: (config: ModelConfig) => ChatModels;
   readonly sandboxes: (provider: string) => SandboxProvider;
   /** Fills in defaults. @throws TypedError `Input.Invalid` */
-  readonly parseConfig: (config: unknown) => RunConfig;
+  readonly parseConfig: (config: unknown, defaults?: Readonly<Record<string, object>>) => RunConfig;
   /** @throws TypedError `Repository.*`, `Input.Invalid` */
   readonly resolveRepository: (input: RepositoryRequest) => Promise<RepositoryReference>;
+  /** Values by name as variables in the blob store. @throws TypedError `Input.Invalid` */
+  readonly storeInputs: (signature: Signature, values: unknown) => Promise<readonly StoredInput[]>;
+  /** Functions of this worker that code may call. */
+  readonly tools: Toolbox;
   readonly environment: NodeJS.ProcessEnv;
   /** Identity of the Temporal cluster and namespace, for sandbox labels. */
   readonly cluster: string;
@@ -29,6 +36,12 @@ export interface ActivityDependencies {
   readonly hostPatience: number;
   /** Called at named points, where a test may end the process. */
   readonly checkpoint: (point: Checkpoint) => void;
+}
+
+export interface Toolbox {
+  readonly descriptions: readonly ToolDescription[];
+  /** @throws TypedError `Input.Invalid` for arguments that do not fit; whatever the tool throws */
+  call(name: string, given: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<unknown>;
 }
 
 export interface RepositoryRequest {
@@ -56,6 +69,8 @@ export type Checkpoint =
   | 'block.recorded'
   | 'prompt.replied'
   | 'prompt.recorded'
+  | 'tool.returned'
+  | 'tool.recorded'
   | 'patch.taking'
   | 'patch.extracted'
   | 'end.recorded'

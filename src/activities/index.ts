@@ -1,12 +1,14 @@
 import type { Activities } from '../domain/contract.ts';
 import { act } from './act.ts';
 import { answerPrompts } from './answer-prompts.ts';
+import { callTool } from './call-tool.ts';
 import { begin, turn } from './turn.ts';
 import { closeAgent } from './close-agent.ts';
 import { createSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { withPatience, withTypedFailures } from './failure.ts';
 import { prepareInvestigation } from './prepare.ts';
+import { prepareAnalysis } from './prepare-analysis.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { locateSandbox } from './locate-sandbox.ts';
 import { rebuildSandbox } from './rebuild-sandbox.ts';
@@ -32,6 +34,7 @@ export function createActivities(deps: ActivityDependencies): Activities {
     });
   const activities: Activities = {
     prepareInvestigation: (input) => prepareInvestigation(deps, input),
+    prepareAnalysis: (input) => prepareAnalysis(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
     createSandbox: ofAgent(createSandbox),
     begin: extending(begin),
@@ -41,6 +44,7 @@ export function createActivities(deps: ActivityDependencies): Activities {
     think: withPatience(extending(think)),
     act: withPatience(extending(act)),
     answerPrompts: withPatience(ofAgent(answerPrompts)),
+    callTool: withPatience(ofAgent(callTool)),
     closeAgent: extending(closeAgent),
   };
   return withTypedFailures({ ...activities });

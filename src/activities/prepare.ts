@@ -43,12 +43,23 @@ export async function prepareInvestigation(
     repository,
     config,
   };
+  const summary = `${repository.name} at ${repository.commit.slice(0, 12)}: ${input.prompt}`;
+  return beginRun(deps, specification, { task: input.prompt, summary });
+}
+
+/** What every kind of run begins with, once it is specified. */
+export async function beginRun(
+  deps: ActivityDependencies,
+  specification: RunSpecification,
+  { task: text, summary }: { readonly task: string; readonly summary: string },
+): Promise<PreparedRun> {
+  const { run, execution, config } = specification;
   const spec = await deps.chains.putJson(specification);
-  const task = await deps.chains.append(taskRecord({ run, execution, spec, agent: ROOT_AGENT }, input.prompt));
+  const scope = { run, execution, spec, agent: ROOT_AGENT };
+  const task = await deps.chains.append(taskRecord(scope, { text }));
   const reference: RunReference = { run, execution, spec, started_at: Date.now() };
   await deps.blobs.setReference(runReferenceName(run, execution), reference);
   const provider = deps.sandboxes(config.sandbox.provider);
-  const scope = { run, execution, spec, agent: ROOT_AGENT };
   const first = sandboxRequest(deps, { scope, generation: FIRST_GENERATION, run: specification });
   await whileBeating((signal) => provider.prepare(first, signal));
   return {
@@ -56,10 +67,7 @@ export async function prepareInvestigation(
     task,
     limits: workflowLimits(config),
     global_timeout: config.rlm.global_timeout,
-    summary: beginning(
-      `${repository.name} at ${repository.commit.slice(0, 12)}: ${input.prompt.replaceAll(/\s+/g, ' ')}`,
-      200,
-    ),
+    summary: beginning(summary.replaceAll(/\s+/g, ' '), 200),
   };
 }
 

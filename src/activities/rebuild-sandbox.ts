@@ -13,7 +13,7 @@ import {
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 import type { Kernel } from '../sandbox/provider.ts';
 import { answerValue } from './answers.ts';
-import { pendingCall } from './act.ts';
+import { pendingCall } from './pending-call.ts';
 import { seconds } from './clock.ts';
 import { makeSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';

@@ -1,6 +1,6 @@
 import type { SandboxConfig } from '../domain/config.ts';
 import type { RunSpecification } from '../domain/records.ts';
-import type { RepositorySource, SandboxBasis, SandboxSetup } from '../sandbox/provider.ts';
+import type { SandboxBasis, SandboxSetup } from '../sandbox/provider.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
 type Reach = Pick<ActivityDependencies, 'blobs' | 'environment'>;
@@ -10,7 +10,7 @@ export function sandboxBasis(deps: Reach, run: Pick<RunSpecification, 'config' |
   const { sandbox } = run.config;
   const setup = sandboxSetup(sandbox, deps.environment);
   return {
-    repository: { source: repositorySource(deps, run), commit: run.repository.commit },
+    ...repositoryOf(deps, run),
     isolation: sandbox.isolation,
     ...(sandbox.python === undefined ? {} : { python: sandbox.python }),
     ...(setup === undefined ? {} : { setup }),
@@ -39,10 +39,16 @@ function sandboxSetup(config: SandboxConfig, environment: NodeJS.ProcessEnv): Sa
   return { commands, timeout, environment: Object.fromEntries(variables) };
 }
 
-function repositorySource(deps: Reach, run: Pick<RunSpecification, 'config' | 'repository'>): RepositorySource {
-  const { bundle, url } = run.repository;
-  if (bundle !== undefined) return { kind: 'bundle', id: run.repository.commit, open: () => deps.blobs.open(bundle) };
-  const token =
-    run.config.repository.token_env === undefined ? undefined : deps.environment[run.config.repository.token_env];
-  return { kind: 'url', url: url ?? '', ...(token === undefined ? {} : { token }) };
+/** An analysis has none: its agents work in an empty folder. */
+function repositoryOf(
+  deps: Reach,
+  { config, repository }: Pick<RunSpecification, 'config' | 'repository'>,
+): Pick<SandboxBasis, 'repository'> {
+  if (repository === undefined) return {};
+  const { bundle, url, commit } = repository;
+  if (bundle !== undefined)
+    return { repository: { source: { kind: 'bundle', id: commit, open: () => deps.blobs.open(bundle) }, commit } };
+  const { token_env } = config.repository;
+  const token = token_env === undefined ? undefined : deps.environment[token_env];
+  return { repository: { source: { kind: 'url', url: url ?? '', ...(token === undefined ? {} : { token }) }, commit } };
 }

@@ -6,6 +6,7 @@ import { TypedError } from '../domain/failures.ts';
 import { renderConversation, shortenConversation, type Message } from '../domain/prompts/conversation.ts';
 import type { AgentReference, ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
 import { codeBlocks } from '../domain/reply.ts';
+import { fieldsInReply } from '../domain/typed-answer.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
@@ -56,7 +57,7 @@ export async function takeReply(
     },
   };
   const next = await keepPaid(() => deps.chains.append(record), signal);
-  const result = thinkResult(next, record);
+  const result = thinkResult(next, record, await isUnfit(deps, input.scope, record));
   const state = result.blocks > 0 ? 'running' : 'thinking';
   await keepPaid(() => updateAgentReference(deps, input.scope, { head: next, state }, reply.usage), signal);
   deps.checkpoint('reply.recorded');
@@ -98,21 +99,34 @@ async function recordedReply(
   for (let hash: string | null = reference.head; hash !== null && hash !== head;) {
     const record: ChainRecord = await deps.chains.record(hash);
     if (record.kind === 'reply') {
-      return record.parent === head && record.purpose === input.purpose ? thinkResult(hash, record) : undefined;
+      if (record.parent !== head || record.purpose !== input.purpose) return undefined;
+      return thinkResult(hash, record, await isUnfit(deps, input.scope, record));
     }
     hash = record.parent;
   }
   return undefined;
 }
 
+/** Whether a closing answer lacks the fields that are wanted. */
+async function isUnfit(
+  deps: ActivityDependencies,
+  scope: AgentScope,
+  { purpose, text }: ReplyRecord,
+): Promise<boolean> {
+  if (purpose !== 'extract' || agentDepth(scope.agent) > 0) return false;
+  const run = await deps.chains.specification(scope.spec);
+  return run.type === 'analyze' && !fieldsInReply(run.signature, text).ok;
+}
+
 /** What a workflow hears of a reply. */
-export function thinkResult(head: string, record: ReplyRecord): ThinkResult {
+export function thinkResult(head: string, record: ReplyRecord, unfit = false): ThinkResult {
   const cut = record.finish_reason === 'length';
   return {
     head,
     blocks: cut ? 0 : codeBlocks(record.text).length,
     ...(cut ? { cut: true as const } : {}),
     ...(record.text.trim() === '' ? { empty: true as const } : {}),
+    ...(unfit ? { unfit: true as const } : {}),
     usage: record.usage,
   };
 }

@@ -1,6 +1,7 @@
 import { activityInfo } from '@temporalio/activity';
 import type { TaskReference } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
+import type { StoredInput } from '../domain/inputs.ts';
 import { PROMPT_VERSION } from '../domain/prompts/system-prompt.ts';
 import {
   agentReferenceName,
@@ -56,27 +57,34 @@ export async function currentScope({ blobs }: Stores, execution: string): Promis
   return { run, execution, agent, spec };
 }
 
-/** The text of an agent's task, wherever it is kept. */
-export async function taskText({ chains }: Stores, task: string | TaskReference): Promise<string> {
+/** What an agent is told to do, and what it is handed with it. */
+export interface AgentTask {
+  readonly text: string;
+  readonly variables?: readonly StoredInput[];
+}
+
+/** An agent's task, wherever it is kept. */
+export async function agentTask({ chains }: Stores, task: string | TaskReference): Promise<AgentTask> {
   if (typeof task === 'string' || task.index === undefined) {
     const record = await chains.record(typeof task === 'string' ? task : task.ref);
     if (record.kind !== 'task') throw new Error(`expected a task record, found ${record.kind}`);
-    return record.task;
+    return { text: record.task, ...(record.variables === undefined ? {} : { variables: record.variables }) };
   }
-  const { list } = (await chains.getJson(task.ref)) as CallRequest;
+  const { list, variables } = (await chains.getJson(task.ref)) as CallRequest;
   const text = list[task.index];
   if (text === undefined) throw new Error(`task ${task.index} of a list of ${list.length}`);
-  return text;
+  const handed = variables?.[task.index] ?? [];
+  return { text, ...(handed.length === 0 ? {} : { variables: handed }) };
 }
 
 /** The head of an agent's chain; a chain not begun yet is begun. The same input always gives the same head. */
 export async function chainHead(stores: Stores, scope: AgentScope, head: string | TaskReference): Promise<string> {
   if (typeof head === 'string') return head;
   if (head.index === undefined) return head.ref;
-  return stores.chains.append(taskRecord(scope, await taskText(stores, head)));
+  return stores.chains.append(taskRecord(scope, await agentTask(stores, head)));
 }
 
-export function taskRecord(scope: AgentScope, task: string): TaskRecord {
+export function taskRecord(scope: AgentScope, { text, variables }: AgentTask): TaskRecord {
   return {
     v: 1,
     kind: 'task',
@@ -84,7 +92,8 @@ export function taskRecord(scope: AgentScope, task: string): TaskRecord {
     agent: scope.agent,
     depth: agentDepth(scope.agent),
     run: scope.spec,
-    task,
+    task: text,
+    ...(variables === undefined ? {} : { variables }),
     prompt_version: PROMPT_VERSION,
   };
 }

@@ -29,6 +29,8 @@ export interface Attendance {
   /** A pause ends the following, with exit code 1. Default true. */
   readonly endOnPause?: boolean;
   readonly interruptible?: 'detach-or-cancel' | 'leave';
+  /** Prints what came of the run. Default: `presentRun`. @returns the exit code */
+  readonly present?: (document: RunDocument) => Promise<number>;
   /** What came of the run is not printed. */
   readonly silentResult?: boolean;
   /** Gets a way to print lines above the display. */
@@ -121,5 +123,6 @@ async function conclude(attendance: Attendance, followed: Followed, document: Ru
     say(io, `Nothing is lost. When the cause is gone, go on with ${again}.`);
   }
   if (attendance.silentResult === true) return exitCodeOf(document.status);
+  if (attendance.present !== undefined) return attendance.present(document);
   return presentRun(io, session.cwd, document, options);
 }

@@ -7,7 +7,7 @@ import type { Session } from './session.ts';
 import { version } from './version.ts';
 
 export interface HostOptions extends Partial<
-  Pick<WorkerOptions, 'queues' | 'version' | 'concurrency' | 'autoscaling' | 'drain' | 'listeners'>
+  Pick<WorkerOptions, 'queues' | 'version' | 'concurrency' | 'autoscaling' | 'drain' | 'listeners' | 'tools'>
 > {
   /** File that traces are added to; they are also sent where OpenTelemetry's variables say. */
   readonly traceFile?: string | undefined;

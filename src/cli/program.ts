@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { analyzeCommand } from './analyze.ts';
 import { cancelCommand } from './cancel.ts';
 import { cleanCommand } from './clean.ts';
 import { demoCommand } from './demo.ts';
@@ -32,7 +33,10 @@ export interface CommandContext {
 export type DefineCommand = (context: CommandContext) => Command;
 
 const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCommand[]])[] = [
-  ['Runs:', [runCommand, demoCommand, listCommand, statusCommand, watchCommand, resultCommand, patchCommand]],
+  [
+    'Runs:',
+    [runCommand, analyzeCommand, demoCommand, listCommand, statusCommand, watchCommand, resultCommand, patchCommand],
+  ],
   ['Control:', [pauseCommand, resumeCommand, budgetCommand, cancelCommand]],
   ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand, cleanCommand]],
 ];
@@ -43,7 +47,7 @@ with partial results, 130 cancelled or left with Ctrl-C.`;
 
 export function createProgram(context: CommandContext): Command {
   const program = new Command('rlm')
-    .description('Recursive language model agents on a git repository, as durable Temporal workflows.')
+    .description('Recursive language model agents on a git repository or on data, as durable Temporal workflows.')
     .version(version(), '-V, --version')
     .addHelpText('after', EXIT_HELP)
     .helpCommand('help [command]', 'what a command does and takes')

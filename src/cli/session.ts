@@ -36,10 +36,15 @@ export interface OpenTemporal {
 }
 
 /** @throws ConfigError for what is wrong in the configuration */
-export async function openSession(io: Io, options: TemporalOptions, overrides: ConfigInput = {}): Promise<Session> {
+export async function openSession(
+  io: Io,
+  options: TemporalOptions,
+  overrides: ConfigInput = {},
+  defaults: ConfigInput = {},
+): Promise<Session> {
   const env = await loadDotEnv(io.cwd, io.env);
   const file = await readConfigFile(options.config, io.cwd);
-  const config = loadConfig({ path: file?.path, text: file?.text, overrides });
+  const config = loadConfig({ path: file?.path, text: file?.text, overrides, defaults });
   const environment = await openEnvironment({ env, cwd: io.cwd, config });
   const taskQueue = config.temporal.task_queue;
   const databaseFile = defaultDatabaseFile(environment.stateDirectory);

@@ -73,7 +73,7 @@ async function fromStore(
     execution_time: run.outcome?.execution_time ?? Math.round((Date.now() - run.started_at) / 1000),
     agents,
     cost: usage.cost,
-    repository: specification?.repository.name ?? null,
+    repository: specification?.repository?.name ?? null,
     prompt: specification?.prompt ?? null,
   };
 }

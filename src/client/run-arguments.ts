@@ -39,10 +39,15 @@ export async function argumentsDigest(
 ): Promise<string> {
   const repo =
     repository.kind === 'url' ? repository.url : await realpath(repository.path).catch(() => repository.path);
-  const typed = difference(portableConfig(config), portableConfig(DEFAULT_CONFIG));
+  const typed = typedConfig(config);
   return createHash('sha256')
     .update(canonicalJson({ repo, prompt, branch, commit, config: typed }))
     .digest('hex');
+}
+
+/** What of a configuration counts for whether arguments mean the same run. */
+export function typedConfig(config: RunConfig): Record<string, unknown> {
+  return difference(portableConfig(config), portableConfig(DEFAULT_CONFIG));
 }
 
 /**
@@ -70,16 +75,21 @@ function isSection(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `scikit-learn-1207-153012-x7k2`: says what and when, and is not met twice. */
-export function newRunId(repository: RepositoryName, now: Date, random: () => number = Math.random): string {
+/** What a run on the repository is called: the last part of its path. */
+export function repositoryTitle(repository: RepositoryName): string {
   const place = repository.kind === 'url' ? repository.url : repository.path;
-  const last =
+  return (
     place
       .replace(/\/+$/, '')
       .replace(/\.git$/, '')
       .split(/[/:\\]/)
-      .at(-1) ?? '';
-  const name = last
+      .at(-1) ?? ''
+  );
+}
+
+/** `scikit-learn-1207-153012-x7k2`: says what and when, and is not met twice. */
+export function newRunId(title: string, now: Date, random: () => number = Math.random): string {
+  const name = title
     .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 40);

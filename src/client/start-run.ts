@@ -2,29 +2,40 @@ import type { RunConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { beginning } from '../domain/truncate.ts';
 import { findRun } from '../results/find-run.ts';
-import { parseRepositoryName, type RepositoryName } from '../sandbox/repository/repository-name.ts';
+import { parseRepositoryName } from '../sandbox/repository/repository-name.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
-import { prepareInput, type PreparedInput } from './prepare-input.ts';
-import { argumentsDigest, checkArguments, newRunId, type RunArguments } from './run-arguments.ts';
-import type { StartedRun, TemporalRuns } from './temporal-runs.ts';
+import { prepareInput } from './prepare-input.ts';
+import { argumentsDigest, checkArguments, newRunId, repositoryTitle, type RunArguments } from './run-arguments.ts';
+import type { StartedRun, TemporalRuns, WorkflowStart } from './temporal-runs.ts';
 
 export interface StartContext {
   readonly blobs: BlobStore;
   readonly cacheDirectory: string;
   readonly env: NodeJS.ProcessEnv;
-  /** What a relative repository path is relative to. */
+  /** What a relative path is relative to. */
   readonly cwd: string;
 }
+
+/** What has been found, and stored, of what a run is given. */
+export type PreparedStart = WorkflowStart & {
+  /** One line for Temporal's UI. */
+  readonly summary: string;
+  /** What a person should know, one sentence each. */
+  readonly warnings: readonly string[];
+};
 
 /** A run that is found to be right, and not started yet. */
 export interface RunPlan {
   readonly run: string;
-  readonly arguments: RunArguments;
-  readonly config: RunConfig;
-  readonly repository: RepositoryName;
+  /** It was named by a person, and may be there already. */
+  readonly isNamed: boolean;
+  /** Equal for arguments that mean the same run. */
+  readonly digest: () => Promise<string>;
+  /** Looks at what the run is given: that exists before anything is spent. */
+  readonly prepare: () => Promise<PreparedStart>;
   /** Set when nothing can be there under its id: prepared while Temporal is still being reached. */
-  readonly prepared: Promise<PreparedInput> | undefined;
+  readonly prepared: Promise<PreparedStart> | undefined;
 }
 
 export interface StartResult extends StartedRun {
@@ -39,33 +50,52 @@ export interface StartResult extends StartedRun {
 export function planRun(context: StartContext, request: RunArguments, config: RunConfig): RunPlan {
   checkArguments(request);
   const repository = parseRepositoryName(request.repo, context.cwd);
-  const plan = { arguments: request, config, repository };
-  if (request.id !== undefined) return { ...plan, run: request.id, prepared: undefined };
-  const prepared = prepareInput(context, request, repository, config);
+  return planOf({
+    id: request.id,
+    title: repositoryTitle(repository),
+    digest: () => argumentsDigest(request, repository, config),
+    async prepare() {
+      const { input, warnings } = await prepareInput(context, request, repository, config);
+      const summary = beginning(`${input.repo}: ${input.prompt.replaceAll(/\s+/g, ' ')}`, 200);
+      return { type: 'investigate', input, summary, warnings };
+    },
+  });
+}
+
+/** @param title - what an id that is made up begins with. */
+export function planOf(
+  plan: Pick<RunPlan, 'digest' | 'prepare'> & { readonly id: string | undefined; readonly title: string },
+): RunPlan {
+  const { id, title, digest, prepare } = plan;
+  if (id !== undefined) return { run: id, isNamed: true, digest, prepare, prepared: undefined };
+  const prepared = prepare();
   // Whoever starts the plan awaits it; until then a failure is nobody's.
   prepared.catch(() => undefined);
-  return { ...plan, run: newRunId(repository, new Date()), prepared };
+  return { run: newRunId(title, new Date()), isNamed: false, digest, prepare, prepared };
 }
 
 /**
  * Starts the run, or finds the one of its id when the arguments are the same.
  *
- * @throws TypedError `Input.Invalid` for an id that was used with other arguments; `Repository.*`
+ * @throws TypedError `Input.Invalid` for an id that was used with other arguments; what `prepare` throws
  */
-export async function startRun(context: StartContext, runs: TemporalRuns, plan: RunPlan): Promise<StartResult> {
-  const { run, repository, config } = plan;
-  const digest = await argumentsDigest(plan.arguments, repository, config);
-  if (plan.arguments.id !== undefined) {
+export async function startRun(
+  { blobs }: Pick<StartContext, 'blobs'>,
+  runs: TemporalRuns,
+  plan: RunPlan,
+): Promise<StartResult> {
+  const { run } = plan;
+  const digest = await plan.digest();
+  if (plan.isNamed) {
     const known = await runs.describe(run);
     if (known !== undefined) {
       compare(run, digest, known.digest);
       return { run, execution: known.execution, isNew: false, digest, warnings: [] };
     }
-    await refuseForgotten(context.blobs, run);
+    await refuseForgotten(blobs, run);
   }
-  const { input, warnings } = await (plan.prepared ?? prepareInput(context, plan.arguments, repository, config));
-  const summary = beginning(`${input.repo}: ${input.prompt.replaceAll(/\s+/g, ' ')}`, 200);
-  const started = await runs.start({ run, digest, summary, input });
+  const { warnings, summary, ...start } = await (plan.prepared ?? plan.prepare());
+  const started = await runs.start({ run, digest, summary, start });
   if (!started.isNew) compare(run, digest, started.digest);
   return { ...started, warnings };
 }

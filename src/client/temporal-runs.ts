@@ -9,7 +9,6 @@ import {
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
 import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
-import type { InvestigateInput } from '../domain/contract.ts';
 import {
   pauseMessage,
   resumeMessage,
@@ -19,10 +18,16 @@ import {
   type ControlMessage,
   type RunState,
 } from '../domain/messages.ts';
+import type { AnalyzeInput, InvestigateInput } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
 
-const WORKFLOW_TYPE = 'investigate';
+const WORKFLOW_TYPES = "WorkflowType IN ('investigate', 'analyze')";
+
+/** The workflow that a run begins with. */
+export type WorkflowStart =
+  | { readonly type: 'investigate'; readonly input: InvestigateInput }
+  | { readonly type: 'analyze'; readonly input: AnalyzeInput };
 
 export interface StartedRun {
   readonly run: string;
@@ -52,7 +57,7 @@ export type RunEnd =
 /** Runs as Temporal's workflows: started, asked, told and awaited. Holds no state. */
 export interface TemporalRuns {
   /** Starts a run, or finds the one of this id, whether it is running or has ended. */
-  start(input: { run: string; digest: string; summary: string; input: InvestigateInput }): Promise<StartedRun>;
+  start(input: { run: string; digest: string; summary: string; start: WorkflowStart }): Promise<StartedRun>;
   /** Undefined where Temporal knows no such run. */
   describe(run: string): Promise<TemporalRun | undefined>;
   /** Answered by a worker: undefined when none answers in time, or there is no such run. */
@@ -100,13 +105,13 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
   return {
     describe,
 
-    async start({ run, digest, summary, input }) {
+    async start({ run, digest, summary, start }) {
       const attempt = randomUUID();
       try {
-        const handle = await workflow.start(WORKFLOW_TYPE, {
+        const handle = await workflow.start(start.type, {
           workflowId: run,
           taskQueue,
-          args: [input],
+          args: [start.input],
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
           workflowIdConflictPolicy: 'USE_EXISTING',
           memo: { digest, attempt },
@@ -152,7 +157,7 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
     async end(run, { execution, signal, onOutage }) {
       for (;;) {
         try {
-          const handle = workflow.getHandle<(input: InvestigateInput) => Promise<RunOutcome>>(run, execution);
+          const handle = workflow.getHandle<() => Promise<RunOutcome>>(run, execution);
           return { outcome: await untilAborted(handle.result(), signal) };
         } catch (error) {
           if (error instanceof WorkflowFailedError) return failedEnd(error);
@@ -176,7 +181,7 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
 
     async list(limit) {
       const runs: TemporalRun[] = [];
-      for await (const execution of workflow.list({ query: `WorkflowType = '${WORKFLOW_TYPE}'` })) {
+      for await (const execution of workflow.list({ query: WORKFLOW_TYPES })) {
         runs.push(temporalRun(execution));
         if (runs.length >= limit) break;
       }

@@ -11,6 +11,8 @@ export interface LoadConfigOptions {
   readonly text?: string | undefined;
   /** Settings of the command line: they win over the file's. */
   readonly overrides?: ConfigInput | undefined;
+  /** Settings for where the file says nothing, in place of the defaults that it has otherwise. */
+  readonly defaults?: ConfigInput | undefined;
 }
 
 /**
@@ -18,9 +20,11 @@ export interface LoadConfigOptions {
  *
  * @throws ConfigError that names every problem with its line and column
  */
-export function loadConfig({ path = 'config.yaml', text = '', overrides = {} }: LoadConfigOptions): RunConfig {
+export function loadConfig(options: LoadConfigOptions): RunConfig {
+  const { path = 'config.yaml', text = '', overrides = {}, defaults = {} } = options;
   const yaml = readYaml(text, path);
-  return check(mergeSections(yaml.value, overrides), (issue) => place(issue, yaml, path, overrides));
+  const value = mergeSections(withDefaults(yaml.value, defaults), overrides);
+  return check(value, (issue) => place(issue, yaml, path, overrides));
 }
 
 /**
@@ -28,8 +32,8 @@ export function loadConfig({ path = 'config.yaml', text = '', overrides = {} }: 
  *
  * @throws ConfigError that names every problem
  */
-export function parseConfig(value: unknown): RunConfig {
-  return check(value, ({ message }) => ({ message }));
+export function parseConfig(value: unknown, defaults: ConfigInput = {}): RunConfig {
+  return check(withDefaults(value, defaults), ({ message }) => ({ message }));
 }
 
 function check(given: unknown, locate: (issue: DescribedIssue) => ConfigProblem): RunConfig {
@@ -61,6 +65,20 @@ function mergeSections(file: unknown, overrides: ConfigInput): unknown {
     const settings = Object.fromEntries(Object.entries(section ?? {}).filter(([, value]) => value !== undefined));
     const inFile = merged[name] ?? {};
     if (Object.keys(settings).length > 0 && isRecord(inFile)) merged[name] = { ...inFile, ...settings };
+  }
+  return merged;
+}
+
+function withDefaults(given: unknown, defaults: ConfigInput): unknown {
+  if (given !== null && given !== undefined && !isRecord(given)) return given;
+  const merged: Record<string, unknown> = { ...given };
+  for (const [name, section] of Object.entries(defaults)) {
+    const inFile = merged[name] ?? {};
+    if (!isRecord(inFile)) continue;
+    const said = Object.fromEntries(
+      Object.entries(inFile).filter(([, value]) => value !== null && value !== undefined),
+    );
+    merged[name] = { ...section, ...said };
   }
   return merged;
 }

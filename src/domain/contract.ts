@@ -6,6 +6,7 @@ import type { WireAnswer, WireCall, WireLease, WireLimits, WireTotals } from './
 /** What workflows and activities say to each other. Hashes and small metadata only: history stays small. */
 export interface Activities {
   prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun>;
+  prepareAnalysis(input: PrepareAnalysisInput): Promise<PreparedRun>;
   /** Returns the outcome with what the root agent recorded, where the root itself could not be asked. */
   recordOutcome(input: OfRun & { readonly outcome: RunOutcome }): Promise<RunOutcome>;
   createSandbox(input: CreateSandboxInput): Promise<SandboxName>;
@@ -18,6 +19,7 @@ export interface Activities {
   think(input: ThinkInput): Promise<ThinkResult>;
   act(input: ActInput): Promise<ActResult>;
   answerPrompts(input: AnswerPromptsInput): Promise<AnswerPromptsResult>;
+  callTool(input: CallToolInput): Promise<CallToolResult>;
   closeAgent(input: CloseAgentInput): Promise<CloseAgentResult>;
 }
 
@@ -39,6 +41,29 @@ export interface PrepareInvestigationInput {
   /** First execution id of the run's workflow. */
   readonly execution: string;
   readonly input: InvestigateInput;
+}
+
+/** Input of the workflow `analyze`, as a person types it. */
+export interface AnalyzeInput {
+  /** `documents: list[str], question -> answer: str`, or one of the forms that `readSignature` takes. */
+  readonly signature: unknown;
+  /** Beside those of the signature, after them. */
+  readonly instructions?: string;
+  /** Values by name: for what is small. */
+  readonly inputs?: Readonly<Record<string, unknown>>;
+  /** Set by a client that has stored them already, instead of `inputs`: blob with a list of `StoredInput`. */
+  readonly stored_inputs?: string;
+  /** Set by a client that has loaded tools: blob with a list of `ToolDescription`. Default: those of the worker. */
+  readonly tools?: string;
+  /** As in `config.yaml`; what is left out has its default. */
+  readonly config?: unknown;
+}
+
+export interface PrepareAnalysisInput {
+  readonly run: string;
+  /** First execution id of the run's workflow. */
+  readonly execution: string;
+  readonly input: AnalyzeInput;
 }
 
 /**
@@ -93,6 +118,8 @@ export interface AgentInput {
   readonly lease: WireLease;
   readonly limits: WireLimits;
   readonly paused?: boolean;
+  /** Its result has the fields of a signature. */
+  readonly typed?: true;
   /** Set by the agent itself when it continues as new; `lease` is then its balance. */
   readonly resumed?: AgentResumption;
 }
@@ -233,6 +260,8 @@ export interface ThinkResult {
   readonly cut?: true;
   /** There is nothing in the reply. */
   readonly empty?: true;
+  /** The closing answer does not have the fields that the signature wants. */
+  readonly unfit?: true;
   readonly usage: Usage;
 }
 
@@ -299,6 +328,17 @@ export interface AnswerPromptsInput extends OfRun {
 export interface AnswerPromptsResult {
   /** In order. */
   readonly answers: readonly Answer[];
+}
+
+export interface CallToolInput extends OfRun {
+  /** Names the call for the journal. */
+  readonly call: string;
+  /** Blob with the CallRequest. */
+  readonly request: string;
+}
+
+export interface CallToolResult {
+  readonly answer: Answer;
 }
 
 export interface CloseAgentInput extends OfRun {

@@ -1,6 +1,9 @@
 import type { BlockResult } from './kernel-protocol.ts';
 import type { RunConfig } from './config.ts';
+import type { StoredInput } from './inputs.ts';
 import type { SandboxName } from './sandbox.ts';
+import type { Signature } from './signature/field-type.ts';
+import type { ToolDescription } from './tools.ts';
 import { addUsage, NO_USAGE, type Usage } from './usage.ts';
 
 /**
@@ -16,16 +19,34 @@ interface RecordBase {
 }
 
 /** What every agent of a run shares; not part of a chain, named by the task records. */
-export interface RunSpecification {
+export type RunSpecification = InvestigationSpecification | AnalysisSpecification;
+
+interface SpecificationBase {
   readonly v: 1;
   readonly kind: 'run';
-  readonly type: 'investigate';
   readonly run: string;
   /** First execution id of the run's workflow. */
   readonly execution: string;
+  /** What is to be done, for a person: of an analysis its signature, with the instructions after it. */
   readonly prompt: string;
-  readonly repository: RepositoryReference;
   readonly config: RunConfig;
+}
+
+/** A run on a git repository. */
+export interface InvestigationSpecification extends SpecificationBase {
+  readonly type: 'investigate';
+  readonly repository: RepositoryReference;
+}
+
+/** A run on a typed signature. */
+export interface AnalysisSpecification extends SpecificationBase {
+  readonly type: 'analyze';
+  readonly signature: Signature;
+  /** The variables of its root agent, in the signature's order. */
+  readonly inputs: readonly StoredInput[];
+  /** Functions of the workers that the code of every agent may call. */
+  readonly tools?: readonly ToolDescription[];
+  readonly repository?: undefined;
 }
 
 export interface RepositoryReference {
@@ -45,6 +66,8 @@ export interface TaskRecord extends RecordBase {
   /** Hash of the run's specification. */
   readonly run: string;
   readonly task: string;
+  /** What a sub-agent of an analysis was handed. */
+  readonly variables?: readonly StoredInput[];
   /** Version of the system prompt this agent is led by. */
   readonly prompt_version: number;
 }
@@ -85,8 +108,12 @@ export interface CallRequest {
   readonly function: string;
   /** Of function and arguments, as the kernel computed it: matches calls when the block runs again. */
   readonly hash: string;
-  /** Prompts or tasks; one for a call that is not batched. */
+  /** Prompts or tasks; one for a call that is not batched. Empty for a tool. */
   readonly list: readonly string[];
+  /** Of sub-agents, what each is handed: as many as there are tasks. */
+  readonly variables?: readonly (readonly StoredInput[])[];
+  /** Of a tool. */
+  readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
 /** An answer as it travels: by reference, never by content; an error is its own text. */

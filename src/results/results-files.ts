@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT_AGENT } from '../domain/ids.ts';
-import type { RunSpecification } from '../domain/records.ts';
+import type { RepositoryReference } from '../domain/records.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { exportTree, type ExportedAgent } from './export-agent.ts';
 import { patchFields, readAnswer, readPatch, type PatchFields } from './run-document.ts';
@@ -20,7 +20,8 @@ export interface ResultsDetail extends PatchFields {
 
   readonly status: string;
   readonly prompt: string;
-  readonly repository: RunSpecification['repository'];
+  /** Null for an analysis. */
+  readonly repository: RepositoryReference | null;
   readonly answer: unknown;
   readonly error: string | null;
   readonly notes: readonly string[];
@@ -75,7 +76,7 @@ export async function resultsDetail(
     root_agent: root,
     status: outcome?.status ?? 'running',
     prompt: specification.prompt,
-    repository: specification.repository,
+    repository: specification.repository ?? null,
     answer: outcome === undefined ? null : await readAnswer(blobs, outcome),
     ...patchFields(outcome === undefined ? undefined : await readPatch(blobs, outcome)),
     error: outcome?.error ?? null,

@@ -1,13 +1,17 @@
-import type { RunOutcome, RunStatus } from '../domain/records.ts';
+import type { RunOutcome, RunSpecification, RunStatus } from '../domain/records.ts';
+import type { Signature } from '../domain/signature/field-type.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { createChains } from '../storage/chain.ts';
 import { runTotals, type RunSnapshot } from './run-snapshot.ts';
 
 /** What `--json` prints for a run. */
 export interface RunDocument extends PatchFields {
   readonly run_id: string;
   readonly status: RunStatus | 'paused' | 'starting' | 'running' | 'finishing' | 'asleep' | 'terminated';
-  /** What the root gave to FINAL: mostly a string. */
+  /** Absent as long as nothing of it is stored. */
+  readonly type?: RunSpecification['type'];
+  /** What the root gave to FINAL, mostly a string; of an analysis the fields of its signature. */
   readonly answer: unknown;
   readonly agents: number;
   readonly max_depth: number;
@@ -43,10 +47,13 @@ export async function runDocument(
   const { run } = snapshot;
   const { agents, max_depth, iterations, usage, sandboxes } = runTotals(snapshot);
   const { outcome } = run;
+  const specification = await createChains(blobs).specification(run.spec);
+  const answer = outcome === undefined ? null : await readAnswer(blobs, outcome);
   return {
     run_id: run.run,
+    type: specification.type,
     status: outcome?.status ?? status,
-    answer: outcome === undefined ? null : await readAnswer(blobs, outcome),
+    answer: specification.type === 'analyze' ? inOrder(specification.signature, answer) : answer,
     ...patchFields(outcome === undefined ? undefined : await readPatch(blobs, outcome)),
     agents,
     max_depth,
@@ -58,6 +65,13 @@ export async function runDocument(
     error: outcome?.error ?? reason ?? null,
     notes: outcome?.notes ?? [],
   };
+}
+
+/** Stored values have sorted keys. */
+function inOrder({ outputs }: Signature, answer: unknown): unknown {
+  if (typeof answer !== 'object' || answer === null) return answer;
+  const fields = new Map<string, unknown>(Object.entries(answer));
+  return Object.fromEntries(outputs.flatMap(({ name }) => (fields.has(name) ? [[name, fields.get(name)]] : [])));
 }
 
 /** The whole answer; null where the run has none. */

@@ -52,10 +52,17 @@ export function firstTurn(summary: string): Pick<Activities, 'begin'> {
   });
 }
 
+type RunActivity =
+  | 'prepareInvestigation'
+  | 'prepareAnalysis'
+  | 'recordOutcome'
+  | 'createSandbox'
+  | 'rebuildSandbox'
+  | 'locateSandbox'
+  | 'callTool';
+
 /** Work of the run itself, on any worker. */
-export function runActivities(
-  options: ActivityOptions = {},
-): Pick<Activities, 'prepareInvestigation' | 'recordOutcome' | 'createSandbox' | 'rebuildSandbox' | 'locateSandbox'> {
+export function runActivities(options: ActivityOptions = {}): Pick<Activities, RunActivity> {
   return proxyActivities<Activities>({
     startToCloseTimeout: LONGEST,
     heartbeatTimeout: HEARTBEAT,

@@ -31,6 +31,9 @@ import { addTotals, createSubAgents, withoutOwnSandbox, type SubAgents } from '.
 /** Replies without code in a row after which the text is the answer. */
 const REPLIES_WITHOUT_CODE = 3;
 
+/** Closing answers that are asked for, where fields are wanted. */
+const CLOSING_ANSWERS = 3;
+
 interface Ending {
   readonly status: AgentStatus;
   readonly source: AnswerSource;
@@ -134,7 +137,8 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
     progress.refusal = turn.refusal;
     if (reply.blocks === 0) {
       if (!reply.cut) progress.withoutCode += 1;
-      if (progress.withoutCode === REPLIES_WITHOUT_CODE && reply.empty === undefined) return { source: 'text' };
+      const isAnswer = reply.empty === undefined && run.input.typed !== true;
+      if (progress.withoutCode === REPLIES_WITHOUT_CODE && isAnswer) return { source: 'text' };
       if (progress.withoutCode === REPLIES_WITHOUT_CODE) break;
       continue;
     }
@@ -142,14 +146,26 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
     const closed = await runCode(run, acted);
     if (closed !== undefined) return { source: 'final', closed };
   }
-  const best = await askForBestAnswer(run);
-  if (best === 'too long') {
-    throw ApplicationFailure.nonRetryable(
-      'the conversation is too long for the model, even with its turns left out. Choose a model with a longer context, or lower rlm.output_limit.',
-      'Model.ContextLength',
-    );
-  }
+  await closingAnswer(run);
   return { source: 'extract' };
+}
+
+/** Asked once; where fields are wanted and do not come, again. */
+async function closingAnswer(run: AgentRun): Promise<void> {
+  for (let attempt = 1; attempt <= CLOSING_ANSWERS; attempt += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- the next question depends on this answer
+    const best = await askForBestAnswer(run);
+    if (best === 'too long') {
+      throw ApplicationFailure.nonRetryable(
+        'the conversation is too long for the model, even with its turns left out. Choose a model with a longer context, or lower rlm.output_limit.',
+        'Model.ContextLength',
+      );
+    }
+    if (best.reply.unfit !== true) return;
+  }
+  throw ApplicationFailure.nonRetryable(
+    `there was no result within ${run.progress.iteration} turns (rlm.max_iterations: ${run.limits.max_iterations}), and ${CLOSING_ANSWERS} closing answers did not fit the signature`,
+  );
 }
 
 /** Returns what closing gave when the code called FINAL. */

@@ -26,6 +26,7 @@ export async function moveOn(run: AgentRun, at?: BlockUnderWay): Promise<never> 
     limits,
     lease: packLease(leases.balance),
     ...(gate.closed ? { paused: true } : {}),
+    ...(input.typed === undefined ? {} : { typed: input.typed }),
     resumed: resumption(run, at),
   };
   return continueAsNew<typeof agent>(next);

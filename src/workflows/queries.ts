@@ -1,7 +1,7 @@
-import { isCancellation } from '@temporalio/workflow';
+import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
 import type { PendingCall, WorkflowLimits } from '../domain/contract.ts';
 import { answerUsage, type Answer, type RecordedAnswer } from '../domain/records.ts';
-import { modelActivities } from './activities.ts';
+import { modelActivities, runActivities } from './activities.ts';
 import { failureMessage } from './failure-type.ts';
 import type { LeaseHolder } from './lease-holder.ts';
 import type { SubAgents } from './sub-agents.ts';
@@ -10,6 +10,8 @@ import type { Spending } from './spending.ts';
 
 /** Prompts that share one activity: each activity costs the server some milliseconds. */
 const PROMPTS_AN_ACTIVITY = 10;
+const QUERY = /^(?:llm|rlm)_query(?:_batched)?$/;
+const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
 export interface CallContext {
   readonly execution: string;
@@ -22,10 +24,22 @@ export interface CallContext {
 
 /** Answers one call of the running code. What goes wrong is data for the code; only a cancellation is thrown. */
 export async function answerCall(context: CallContext, call: PendingCall): Promise<RecordedAnswer> {
+  if (!QUERY.test(call.function))
+    return { call: call.call, request: call.request, answer: await callTool(context, call) };
   const answers = await answersFor(context, call);
   const [first] = answers;
   const answer: Answer = call.batch !== undefined || first === undefined ? { items: answers } : first;
   return { call: call.call, request: call.request, answer };
+}
+
+async function callTool({ execution }: CallContext, { call, request, function: name }: PendingCall): Promise<Answer> {
+  try {
+    const { answer } = await runActivities({ summary: name, ...CANCELLED_AT_ONCE }).callTool({ execution, call, request });
+    return answer;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return { error: failureMessage(error) };
+  }
 }
 
 async function answersFor(context: CallContext, call: PendingCall): Promise<readonly Answer[]> {
@@ -33,8 +47,7 @@ async function answersFor(context: CallContext, call: PendingCall): Promise<read
   if (count === 0) return [];
   try {
     if (call.function.startsWith('llm_query')) return await askModels(context, call, count);
-    if (call.function.startsWith('rlm_query')) return await context.subAgents.run(call.request, count);
-    return errors(count, `there is no function ${call.function}`);
+    return await context.subAgents.run(call.request, count);
   } catch (error) {
     if (isCancellation(error)) throw error;
     return errors(count, failureMessage(error));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { argumentsDigest, checkArguments, newRunId, portableConfig } from '../../src/client/run-arguments.ts';
+import { argumentsDigest, checkArguments, newRunId, portableConfig, repositoryTitle } from '../../src/client/run-arguments.ts';
 import { DEFAULT_CONFIG, type RunConfig } from '../../src/domain/config.ts';
 import { runIdProblem } from '../../src/domain/ids.ts';
 
@@ -50,7 +50,7 @@ describe('a run id that is made up', () => {
     [{ kind: 'path', path: '/home/.dotfiles/' }, 'dotfiles-1207-153012-'],
     [{ kind: 'path', path: `/${'é'.repeat(300)}x` }, 'x-1207-153012-'],
   ] as const)('%o', (repository, beginning) => {
-    const id = newRunId(repository, NOW, () => 0.5);
+    const id = newRunId(repositoryTitle(repository), NOW, () => 0.5);
     expect(id).toBe(`${beginning}i000`);
     expect(runIdProblem(id)).toBeUndefined();
   });

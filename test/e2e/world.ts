@@ -27,6 +27,8 @@ export interface World {
   startWorker(options?: Partial<WorkerOptions>): Promise<RlmWorker>;
   start(input: StartInput): Promise<WorkflowHandle>;
   run(input: StartInput): Promise<RunOutcome>;
+  analyze(input: AnalyzeInput): Promise<RunOutcome>;
+  startAnalysis(input: AnalyzeInput): Promise<WorkflowHandle>;
   agents(run: string): Promise<AgentReference[]>;
   /** Names of the sandboxes that exist. */
   sandboxes(): Promise<string[]>;
@@ -52,6 +54,12 @@ export interface StartInput {
     readonly model?: object;
     readonly temporal?: object;
   };
+}
+
+export interface AnalyzeInput extends Pick<StartInput, 'id' | 'model' | 'config'> {
+  readonly signature: unknown;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+  readonly instructions?: string;
 }
 
 export const TASK_QUEUE = 'durable-rlm';
@@ -103,22 +111,19 @@ export async function createWorld(
       workers.push(worker);
       return worker;
     },
-    start: ({ id, prompt, model, repo = repository, config }) =>
+    start: ({ prompt, repo = repository, ...input }) =>
       temporal.client.workflow.start('investigate', {
-        workflowId: id,
+        workflowId: input.id,
         taskQueue: TASK_QUEUE,
-        args: [
-          {
-            repo,
-            prompt,
-            config: {
-              ...config,
-              model: { name: 'openai/scripted', base_url: model.url, ...config?.model },
-              sandbox: { ...place.settings, ...config?.sandbox },
-            },
-          },
-        ],
+        args: [{ repo, prompt, config: configOf(place, input) }],
       }),
+    startAnalysis: ({ signature, inputs, instructions, ...input }) =>
+      temporal.client.workflow.start('analyze', {
+        workflowId: input.id,
+        taskQueue: TASK_QUEUE,
+        args: [{ signature, inputs, instructions, config: configOf(place, input) }],
+      }),
+    analyze: async (input) => (await (await world.startAnalysis(input)).result()) as RunOutcome,
     run: async (input) => (await (await world.start(input)).result()) as RunOutcome,
     async agents(run) {
       const names = await blobs.listReferences(`runs/${run}@`);
@@ -144,6 +149,14 @@ export async function createWorld(
     },
   };
   return world;
+}
+
+function configOf(place: Place, { model, config }: Pick<StartInput, 'model' | 'config'>): object {
+  return {
+    ...config,
+    model: { name: 'openai/scripted', base_url: model.url, ...config?.model },
+    sandbox: { ...place.settings, ...config?.sandbox },
+  };
 }
 
 async function startWorker(

@@ -127,7 +127,7 @@ async function ownBundles(
   if (forgotten.length === 0) return [];
   const chains = createChains(blobs, { cacheCharacters: 0 });
   const bundleOf = async ({ reference }: JudgedRun): Promise<string | undefined> => {
-    return (await chains.specification(reference.spec)).repository.bundle;
+    return (await chains.specification(reference.spec)).repository?.bundle;
   };
   const gone = new Set(forgotten);
   // A specification that cannot be read might name any of them.

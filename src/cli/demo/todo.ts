@@ -33,7 +33,7 @@ export interface TodoDemoOptions extends TemporalOptions, TalkOptions, JsonOptio
  * @returns the exit code
  */
 export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<number> {
-  const run = checkedId(options.id) ?? newRunId({ kind: 'path', path: 'todo' }, new Date());
+  const run = checkedId(options.id) ?? newRunId('todo', new Date());
   const latency = checkedLatency(options.latency);
   const env = await loadDotEnv(io.cwd, io.env);
   const rlm = commandName(io.env);

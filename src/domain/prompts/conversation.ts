@@ -1,6 +1,10 @@
 import { codeBlocks, proseOf } from '../reply.ts';
 import { beginning, truncateMiddle } from '../truncate.ts';
 import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, TaskRecord } from '../records.ts';
+import { describeProblems } from '../signature/check-value.ts';
+import type { Signature } from '../signature/field-type.ts';
+import { fieldsInReply } from '../typed-answer.ts';
+import { analysisExtract, analysisFirstMessage, analysisSystemPrompt } from './analysis-prompt.ts';
 import { systemPrompt } from './system-prompt.ts';
 
 export interface Message {
@@ -13,6 +17,8 @@ const TASK_SHOWN = 8000;
 
 export const ASK_FOR_CODE =
   'Your reply had no ```python block, so nothing was run. Write one, or finish with FINAL(...) inside a ```python block.';
+const ASK_FOR_SUBMIT =
+  'Your reply had no ```python block, so nothing was run. Write one, or finish with SUBMIT(...) inside a ```python block.';
 export const ASK_FOR_SHORTER =
   'Your reply was cut off at the length limit, so nothing of it was run. Write it again, shorter: do less in one turn.';
 
@@ -30,23 +36,17 @@ export function renderConversation(
   const [task, ...rest] = records;
   if (task?.kind !== 'task') throw new Error('a trajectory begins with a task record');
   const messages: Message[] = [
-    {
-      role: 'system',
-      content: systemPrompt({
-        depth: task.depth,
-        limits: run.config.rlm,
-        blockTimeout: run.config.sandbox.block_timeout,
-      }),
-    },
+    { role: 'system', content: leadingPrompt(task, run) },
     { role: 'user', content: firstMessage(task, run) },
   ];
-  const turns = groupByReply(rest);
+  const turns = groupByReply(rest, task.depth);
   for (const [index, turn] of turns.entries()) {
     messages.push({ role: 'assistant', content: turn.reply.text === '' ? '(empty reply)' : turn.reply.text });
     const closing = index === turns.length - 1 && purpose === 'extract';
-    messages.push({ role: 'user', content: closing ? `${observation(turn, run)}\n\n${EXTRACT}` : nextTurn(turn, run) });
+    const asked = closing ? `${observation(turn, run)}\n\n${closingQuestion(task, run)}` : nextTurn(turn, run);
+    messages.push({ role: 'user', content: asked });
   }
-  if (turns.length === 0 && purpose === 'extract') messages.push({ role: 'user', content: EXTRACT });
+  if (turns.length === 0 && purpose === 'extract') messages.push({ role: 'user', content: closingQuestion(task, run) });
   return messages;
 }
 
@@ -76,23 +76,34 @@ export function shortenConversation(messages: readonly Message[], characters: nu
 }
 
 interface Turn {
+  readonly depth: number;
   readonly reply: ReplyRecord;
   readonly blocks: readonly BlockRecord[];
   /** What happened beside the code. */
   readonly notes: readonly string[];
 }
 
-function groupByReply(records: readonly ChainRecord[]): Turn[] {
-  const turns: { reply: ReplyRecord; blocks: BlockRecord[]; notes: string[] }[] = [];
+function groupByReply(records: readonly ChainRecord[], depth: number): Turn[] {
+  const turns: { depth: number; reply: ReplyRecord; blocks: BlockRecord[]; notes: string[] }[] = [];
   for (const record of records) {
-    if (record.kind === 'reply') turns.push({ reply: record, blocks: [], notes: [] });
+    if (record.kind === 'reply') turns.push({ depth, reply: record, blocks: [], notes: [] });
     else if (record.kind === 'block') turns.at(-1)?.blocks.push(record);
     else if (record.kind === 'rebuild') turns.at(-1)?.notes.push(record.note);
   }
   return turns;
 }
 
+function leadingPrompt({ depth }: TaskRecord, run: RunSpecification): string {
+  if (run.type === 'analyze') return analysisSystemPrompt(run, depth);
+  return systemPrompt({ depth, limits: run.config.rlm, blockTimeout: run.config.sandbox.block_timeout });
+}
+
+function closingQuestion({ depth }: TaskRecord, run: RunSpecification): string {
+  return run.type === 'analyze' && depth === 0 ? analysisExtract(run.signature) : EXTRACT;
+}
+
 function firstMessage(task: TaskRecord, run: RunSpecification): string {
+  if (run.type === 'analyze') return analysisFirstMessage(task, run);
   const { repository } = run;
   const at = `commit ${repository.commit.slice(0, 12)}${repository.branch === undefined ? '' : `, branch ${repository.branch}`}`;
   const shown = truncateMiddle(task.task, TASK_SHOWN);
@@ -104,7 +115,8 @@ function firstMessage(task: TaskRecord, run: RunSpecification): string {
 
 function nextTurn(turn: Turn, run: RunSpecification): string {
   const left = run.config.rlm.max_iterations - turn.reply.iteration;
-  const turns = left === 1 ? 'This is your last turn: finish with FINAL now.' : `Turns left: ${left}.`;
+  const finish = run.type === 'analyze' && turn.depth === 0 ? 'SUBMIT' : 'FINAL';
+  const turns = left === 1 ? `This is your last turn: finish with ${finish} now.` : `Turns left: ${left}.`;
   return `${observation(turn, run)}\n\n${turns}`;
 }
 
@@ -113,10 +125,11 @@ function observation(turn: Turn, run: RunSpecification): string {
   return [cameOf(turn, run), ...turn.notes.filter(Boolean).map((note) => `(${note})`)].join('\n\n');
 }
 
-function cameOf({ reply, blocks }: Turn, run: RunSpecification): string {
+function cameOf({ reply, blocks, depth }: Turn, run: RunSpecification): string {
   if (reply.finish_reason === 'length') return ASK_FOR_SHORTER;
+  if (reply.purpose === 'extract' && run.type === 'analyze') return unfitAnswer(run.signature, reply.text);
   const written = codeBlocks(reply.text).length;
-  if (written === 0) return ASK_FOR_CODE;
+  if (written === 0) return run.type === 'analyze' && depth === 0 ? ASK_FOR_SUBMIT : ASK_FOR_CODE;
   const parts = blocks.map((block) => blockOutput(block, written, run.config.rlm.output_limit));
   if (blocks.length < written) {
     parts.push(
@@ -137,6 +150,11 @@ function blockOutput(block: BlockRecord, written: number, limit: number): string
   ].filter((section) => section.trim() !== '');
   const text = sections.length === 0 ? '(no output)' : sections.map((section) => section.trimEnd()).join('\n');
   return `${title}${seconds}:\n${text}`;
+}
+
+function unfitAnswer(signature: Signature, text: string): string {
+  const checked = fieldsInReply(signature, text);
+  return checked.ok ? '(no output)' : `That result does not fit:\n${describeProblems(checked.problems)}`;
 }
 
 const ERROR_TITLES: Record<BlockRecord['result']['status'], string> = {

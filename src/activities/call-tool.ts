@@ -1,0 +1,57 @@
+import { activityInfo } from '@temporalio/activity';
+import type { CallToolInput, CallToolResult } from '../domain/contract.ts';
+import { TypedError } from '../domain/failures.ts';
+import type { CallRequest } from '../domain/records.ts';
+import type { ToolDescription } from '../domain/tools.ts';
+import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import { keepPaid } from './keep-paid.ts';
+
+/**
+ * Calls a tool on this worker. Its result is journalled: a call that came to its end is not made again. What goes wrong
+ * is tried as often as the tool says, then it is an error string for the code.
+ */
+export async function callTool(deps: ActivityDependencies, input: Scoped<CallToolInput>): Promise<CallToolResult> {
+  const { run, execution, agent, spec } = input.scope;
+  const journal = `journal/${run}@${execution}/${agent}/${input.call}-${input.request.slice(0, 16)}`;
+  const journalled = (await deps.blobs.getReference(journal)) as CallToolResult | undefined;
+  if (journalled !== undefined) return journalled;
+  const specification = await deps.chains.specification(spec);
+  const { function: name, arguments: given = {} } = (await deps.chains.getJson(input.request)) as CallRequest;
+  const tools = specification.type === 'analyze' ? (specification.tools ?? []) : [];
+  const description = tools.find((tool) => tool.name === name);
+  if (description === undefined) return { answer: { error: `there is no function ${name}` } };
+  return whileBeating(async (signal) => {
+    const result = await once(deps, description, given, signal);
+    deps.checkpoint('tool.returned');
+    await keepPaid(() => deps.blobs.setReference(journal, result), signal);
+    deps.checkpoint('tool.recorded');
+    return result;
+  });
+}
+
+async function once(
+  deps: ActivityDependencies,
+  { name, attempts }: ToolDescription,
+  given: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<CallToolResult> {
+  if (!deps.tools.descriptions.some((tool) => tool.name === name)) {
+    // Another worker may have it.
+    throw new TypedError(
+      'Tool.Missing',
+      `This worker has no tool ${name}: start it with the --tools or the configuration that the run was started with.`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = await deps.tools.call(name, given, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    const isFinal = error instanceof TypedError && error.type === 'Input.Invalid';
+    if (isFinal || activityInfo().attempt >= attempts) return { answer: { error: `${name}: ${message}` } };
+    throw error;
+  }
+  return { answer: { ref: await keepPaid(() => deps.chains.putJson(value), signal) } };
+}

@@ -1,0 +1,50 @@
+import type { HostFunction } from '../domain/kernel-protocol.ts';
+import type { RunSpecification } from '../domain/records.ts';
+
+/** What the code of every agent of a run can call; at the greatest depth `rlm_query` stays, and answers with an error. */
+export function hostFunctions(run: RunSpecification): readonly HostFunction[] {
+  if (run.type === 'investigate') return [...QUERIES, ...INVESTIGATORS];
+  const tools = (run.tools ?? []).map(({ name, parameters, doc }) => ({ name, parameters, doc }));
+  return [...QUERIES, ...ANALYSTS, ...tools];
+}
+
+const QUERIES: readonly HostFunction[] = [
+  {
+    name: 'llm_query',
+    parameters: [{ name: 'prompt', type: 'str' }],
+    doc: 'Asks a language model one question and returns its answer. It sees only the prompt.',
+  },
+  {
+    name: 'llm_query_batched',
+    parameters: [{ name: 'prompts', type: 'list[str]' }],
+    doc: 'Asks many questions at once; returns the answers in order.',
+  },
+];
+
+const INVESTIGATORS: readonly HostFunction[] = [
+  {
+    name: 'rlm_query',
+    parameters: [{ name: 'task', type: 'str' }],
+    doc: 'A sub-agent with a clone of its own works on the task; returns its report.',
+  },
+  {
+    name: 'rlm_query_batched',
+    parameters: [{ name: 'tasks', type: 'list[str]' }],
+    doc: 'Sub-agents work on the tasks in parallel; returns their reports in order.',
+  },
+];
+
+const ANALYSTS: readonly HostFunction[] = [
+  {
+    name: 'rlm_query',
+    parameters: [{ name: 'task', type: 'str' }],
+    variables: 'one',
+    doc: 'A sub-agent with an interpreter of its own works on the task and has the keyword arguments as variables; returns its report.',
+  },
+  {
+    name: 'rlm_query_batched',
+    parameters: [{ name: 'tasks', type: 'list[str]' }],
+    variables: 'each',
+    doc: 'Sub-agents work on the tasks in parallel; each keyword argument is a list with one value for each task. Returns their reports in order.',
+  },
+];

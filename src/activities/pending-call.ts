@@ -1,0 +1,71 @@
+import type { PendingCall } from '../domain/contract.ts';
+import type { StoredInput } from '../domain/inputs.ts';
+import type { CallEvent } from '../domain/kernel-protocol.ts';
+import type { CallRequest } from '../domain/records.ts';
+import { summarizeValue } from '../domain/summarize-value.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+
+const QUERY = /^(?:llm|rlm)_query(?:_batched)?$/;
+
+/** The call as the workflow hears of it, its content stored. The same call always gives the same. */
+export async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
+  const { call, function: name } = event;
+  const { request, batch } = QUERY.test(name) ? await query(deps, event) : tool(event);
+  const stored = await deps.chains.putJson(request);
+  return { call, function: name, request: stored, ...(batch === undefined ? {} : { batch }) };
+}
+
+interface Asked {
+  readonly request: CallRequest;
+  readonly batch?: number;
+}
+
+async function query(
+  deps: ActivityDependencies,
+  { function: name, hash, arguments: given }: CallEvent,
+): Promise<Asked> {
+  const { variables, ...parameters } = given;
+  const [value] = Object.values(parameters);
+  const isBatch = Array.isArray(value);
+  const list = (isBatch ? value : [value]) as readonly string[];
+  const handed = await handedVariables(deps, variables, isBatch ? list.length : undefined);
+  const request = { function: name, hash, list, ...(handed === undefined ? {} : { variables: handed }) };
+  return { request, ...(isBatch ? { batch: list.length } : {}) };
+}
+
+function tool({ function: name, hash, arguments: given }: CallEvent): Asked {
+  return { request: { function: name, hash, list: [], arguments: given } };
+}
+
+/** @param count - tasks of a batch, which come with a list of values for each name. */
+async function handedVariables(
+  deps: ActivityDependencies,
+  variables: unknown,
+  count: number | undefined,
+): Promise<readonly (readonly StoredInput[])[] | undefined> {
+  if (typeof variables !== 'object' || variables === null) return undefined;
+  const named = Object.entries(variables);
+  if (named.length === 0) return undefined;
+  if (count === undefined) return [await storeAll(deps, named)];
+  const stored: StoredInput[][] = [];
+  for (let index = 0; index < count; index += 1) {
+    const own = named.map(([name, values]): Named => [name, Array.isArray(values) ? values[index] : undefined]);
+    // oxlint-disable-next-line no-await-in-loop -- parts may be large: one after another
+    stored.push(await storeAll(deps, own));
+  }
+  return stored;
+}
+
+type Named = readonly [name: string, value: unknown];
+
+function storeAll(deps: ActivityDependencies, named: readonly Named[]): Promise<StoredInput[]> {
+  return Promise.all(named.map(([name, value]) => store(deps, name, value)));
+}
+
+async function store(deps: ActivityDependencies, name: string, value: unknown): Promise<StoredInput> {
+  const isText = typeof value === 'string';
+  // Keys stay in their order: they are a dict's.
+  const bytes = Buffer.from(isText ? value : (JSON.stringify(value) ?? 'null'), 'utf8');
+  const ref = await deps.blobs.put(bytes);
+  return { name, format: isText ? 'text' : 'json', ref, size: bytes.length, summary: summarizeValue(value) };
+}

@@ -1,0 +1,84 @@
+import type { AnalyzeInput, PrepareAnalysisInput, PreparedRun } from '../domain/contract.ts';
+import { TypedError } from '../domain/failures.ts';
+import { runIdProblem } from '../domain/ids.ts';
+import type { StoredInput } from '../domain/inputs.ts';
+import type { AnalysisSpecification } from '../domain/records.ts';
+import type { Signature } from '../domain/signature/field-type.ts';
+import { readSignature } from '../domain/signature/read-signature.ts';
+import { renderSignature } from '../domain/signature/render.ts';
+import { SignatureError } from '../domain/signature/signature-error.ts';
+import type { ToolDescription } from '../domain/tools.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import { beginRun } from './prepare.ts';
+
+/** As `ANALYSIS_DEFAULTS` of the client, for runs that something else starts. */
+const DEFAULTS = { rlm: { max_iterations: 40 } };
+
+/** Validates the input of an analysis, stores values that came with it, and stores its specification and root task. */
+export async function prepareAnalysis(
+  deps: ActivityDependencies,
+  { run, execution, input }: PrepareAnalysisInput,
+): Promise<PreparedRun> {
+  const problem = runIdProblem(run);
+  if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
+  const signature = signatureOf(input);
+  const config = deps.parseConfig(input.config ?? {}, DEFAULTS);
+  const inputs = await whileBeating(async () => storedInputs(deps, signature, input));
+  const tools = await toolsOf(deps, input);
+  const prompt = promptOf(signature);
+  const specification: AnalysisSpecification = {
+    v: 1,
+    kind: 'run',
+    type: 'analyze',
+    run,
+    execution,
+    prompt,
+    signature,
+    inputs,
+    ...(tools.length === 0 ? {} : { tools }),
+    config,
+  };
+  return beginRun(deps, specification, { task: prompt, summary: prompt });
+}
+
+function signatureOf(input: AnalyzeInput | undefined): Signature {
+  if (input?.signature === undefined) {
+    const example = '"documents: list[str], question -> answer: str"';
+    throw new TypedError(
+      'Input.Invalid',
+      `The input needs \`signature\`: what is given and what is wanted, such as ${example}.`,
+    );
+  }
+  try {
+    const signature = readSignature(input.signature);
+    const parts = [signature.instructions, input.instructions].filter((part) => (part ?? '').trim() !== '');
+    return parts.length === 0 ? signature : { ...signature, instructions: parts.join('\n\n') };
+  } catch (error) {
+    if (error instanceof SignatureError) throw new TypedError('Input.Invalid', error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function storedInputs(
+  deps: ActivityDependencies,
+  signature: Signature,
+  { inputs, stored_inputs }: AnalyzeInput,
+): Promise<readonly StoredInput[]> {
+  if (stored_inputs === undefined) return deps.storeInputs(signature, inputs ?? {});
+  const stored = (await deps.chains.getJson(stored_inputs)) as readonly StoredInput[];
+  const missing = signature.inputs.filter(({ name }) => !stored.some((input) => input.name === name));
+  if (missing.length > 0)
+    throw new TypedError('Input.Invalid', `There is no value for ${missing.map(({ name }) => name).join(', ')}.`);
+  return stored;
+}
+
+async function toolsOf(deps: ActivityDependencies, { tools }: AnalyzeInput): Promise<readonly ToolDescription[]> {
+  if (tools === undefined) return deps.tools.descriptions;
+  return (await deps.chains.getJson(tools)) as readonly ToolDescription[];
+}
+
+function promptOf(signature: Signature): string {
+  const { instructions } = signature;
+  return `${renderSignature(signature)}${instructions === undefined ? '' : `: ${instructions}`}`;
+}

@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parse } from 'yaml';
+import { ANALYSIS_DEFAULTS, planAnalysis } from '../client/start-analysis.ts';
+import type { ConfigInput } from '../config/schema.ts';
+import { readInputs } from '../inputs/index.ts';
+import type { Io } from './io.ts';
+import { checkKeys, launchRun, type LaunchOptions } from './launch-run.ts';
+import { checkWritable } from './output-file.ts';
+import { checkPlot, presentAnalysis } from './present-analysis.ts';
+import { CommandError } from './report-error.ts';
+import { openSession } from './session.ts';
+import { openTools, refuseDetachedTools } from './open-tools.ts';
+
+export interface AnalyzeOptions extends LaunchOptions {
+  readonly signature: string;
+  readonly input: readonly string[];
+  readonly instructions?: string;
+  readonly describe: readonly string[];
+  readonly tools: readonly string[];
+  readonly plot?: string;
+}
+
+/**
+ * `rlm analyze`: starts an analysis, or finds it again, and sees it through.
+ *
+ * @param overrides settings that win over the configuration file's
+ * @param again what to type to come back to the run; default: by what was typed
+ * @returns the exit code
+ */
+export async function analyzeOnce(
+  io: Io,
+  options: AnalyzeOptions,
+  overrides: ConfigInput = {},
+  again?: string,
+): Promise<number> {
+  const plot = options.plot === undefined ? undefined : await checkPlot(options.plot);
+  const session = await openSession(io, options, overrides, ANALYSIS_DEFAULTS);
+  if (options.detach === true) refuseDetachedTools(options.tools);
+  const tools = await openTools(io, session, options.tools);
+  try {
+    const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
+    await session.blobs.check();
+    if (options.output !== undefined) await checkWritable(session.cwd, options.output);
+    if (options.worker) checkKeys(session.config, session.env);
+    const plan = planAnalysis(
+      session,
+      {
+        ...(options.id === undefined ? {} : { id: options.id }),
+        signature: await signatureForm(io.cwd, options),
+        ...(instructions === undefined ? {} : { instructions }),
+      },
+      {
+        store: (signature) => readInputs(session.blobs, signature, options.input, { cwd: io.cwd, stdin: io.stdin }),
+        typed: { inputs: options.input, cwd: options.input.some((each) => each.includes('@')) ? io.cwd : '' },
+      },
+      { config: session.config, tools: tools?.descriptions ?? [] },
+    );
+    // What is wrong with the inputs is found before a server is started for nothing.
+    await plan.prepared;
+    return await launchRun({
+      io,
+      session,
+      plan,
+      options,
+      again,
+      ...(tools === undefined ? {} : { host: { tools } }),
+      present: (document) => presentAnalysis(io, session.cwd, document, { ...options, plot }),
+    });
+  } finally {
+    await tools?.close();
+    await session.close();
+  }
+}
+
+/** As `readSignature` takes it, with the descriptions of fields beside it. */
+async function signatureForm(cwd: string, { signature, describe }: AnalyzeOptions): Promise<unknown> {
+  const form = signature.startsWith('@') ? await signatureFile(cwd, signature.slice(1)) : signature;
+  if (describe.length === 0) return form;
+  const descriptions = Object.fromEntries(describe.map(describedField));
+  if (typeof form === 'string') return { signature: form, descriptions };
+  if (typeof form !== 'object' || form === null) return form;
+  const { descriptions: before } = form as { readonly descriptions?: unknown };
+  return { ...form, descriptions: { ...(typeof before === 'object' ? before : {}), ...descriptions } };
+}
+
+async function signatureFile(cwd: string, file: string): Promise<unknown> {
+  const content = await readFile(resolve(cwd, file), 'utf8').catch((error: unknown) => {
+    throw new CommandError(`The signature cannot be read from ${file}: ${messageOf(error)}`);
+  });
+  try {
+    return parse(content) as unknown;
+  } catch (error) {
+    throw new CommandError(`${file} is neither YAML nor JSON: ${messageOf(error)}`);
+  }
+}
+
+function describedField(given: string): readonly [string, string] {
+  const at = given.indexOf('=');
+  if (at < 1)
+    throw new CommandError(
+      `--describe takes a field and what it holds, such as --describe "answer=In one sentence", not "${given}".`,
+    );
+  return [given.slice(0, at).trim(), given.slice(at + 1).trim()];
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

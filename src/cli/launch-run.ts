@@ -1,0 +1,111 @@
+import type { RunDocument } from '../results/run-document.ts';
+import { startRun, type RunPlan, type StartResult } from '../client/start-run.ts';
+import type { TemporalRuns } from '../client/temporal-runs.ts';
+import type { RunConfig } from '../domain/config.ts';
+import { resolveModel } from '../llm/resolve-model.ts';
+import { requireDaytonaKey } from '../sandbox/daytona/client.ts';
+import { attendRun } from './attend-run.ts';
+import { ensureBackground } from './background.ts';
+import { EXIT_DONE } from './exit-codes.ts';
+import { hostWorker, type HostOptions } from './host-worker.ts';
+import { say, writeJson, writeResult, type Io } from './io.ts';
+import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
+import type { Session } from './session.ts';
+
+/** Options of every command that starts runs. */
+export interface LaunchOptions extends TemporalOptions, TalkOptions, JsonOption {
+  readonly output?: string;
+  readonly id?: string;
+  readonly detach?: boolean;
+  readonly traceFile?: string;
+  /** False: no worker in this process. */
+  readonly worker: boolean;
+  readonly results: string;
+}
+
+export interface Launch {
+  readonly io: Io;
+  readonly session: Session;
+  readonly plan: RunPlan;
+  readonly options: LaunchOptions;
+  /** What to type to come back to the run. Default: by what was typed. */
+  readonly again?: string | undefined;
+  /** Of the worker in this process. */
+  readonly host?: Pick<HostOptions, 'tools'>;
+  /** Prints what came of it. Default: `presentRun`. */
+  readonly present?: (document: RunDocument) => Promise<number>;
+}
+
+/** Starts a planned run, or finds it again, and sees it through. @returns the exit code */
+export async function launchRun(launch: Launch): Promise<number> {
+  const { io, session, plan, options } = launch;
+  const again = launch.again ?? againCommand(options, plan.run);
+  return options.detach === true ? await startDetached(io, session, plan, options) : await startAttached(launch, again);
+}
+
+async function startDetached(io: Io, session: Session, plan: RunPlan, options: LaunchOptions): Promise<number> {
+  // What is wrong with the repository is found before anything is started.
+  await plan.prepared;
+  const background = options.worker ? await ensureBackground(session, options, (line) => say(io, line)) : undefined;
+  const { runs } = await session.openTemporal({ log: (line) => say(io, line) });
+  const started = await startRun(session, runs, plan);
+  if (!started.isNew) await runs.resume(started.run);
+  for (const warning of started.warnings) say(io, `Note: ${warning}`);
+  if (options.quiet !== true) {
+    if (background !== undefined) say(io, `A worker is in the background (log: ${background.log}); rlm down stops it.`);
+    say(io, `Follow the run with rlm watch ${started.run}; its result comes with rlm result ${started.run}.`);
+  }
+  if (options.json === true) await writeJson(io, { run_id: started.run, status: 'running' });
+  else await writeResult(io, `${started.run}\n`);
+  return EXIT_DONE;
+}
+
+async function startAttached({ io, session, plan, options, host, present }: Launch, again: string): Promise<number> {
+  const log = (line: string): void => say(io, line);
+  const { temporal, runs } = await session.openTemporal(options.quiet === true ? {} : { log });
+  if (options.verbose === true) say(io, `Temporal: ${temporal.address}, namespace ${temporal.namespace}`);
+  const attendance = { io, session, runs, options, again, ...(present === undefined ? {} : { present }) };
+  if (!options.worker) {
+    const started = await startOrResume(io, session, runs, plan);
+    return attendRun({ ...attendance, started, worker: undefined });
+  }
+  const lines = createLateLines(log);
+  const hosting = hostWorker(session, temporal, lines.log, { ...host, traceFile: options.traceFile });
+  try {
+    // Both take about half a second.
+    const [started, worker] = await Promise.all([startOrResume(io, session, runs, plan), hosting]);
+    return await attendRun({ ...attendance, started, worker, onDisplay: lines.redirect });
+  } catch (error) {
+    await hosting.then((worker) => worker.close()).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function startOrResume(io: Io, session: Session, runs: TemporalRuns, plan: RunPlan): Promise<StartResult> {
+  const started = await startRun(session, runs, plan);
+  // A run that had paused goes on when its command is repeated; for any other this means nothing.
+  if (!started.isNew) await runs.resume(started.run);
+  for (const warning of started.warnings) say(io, `Note: ${warning}`);
+  return started;
+}
+
+/** The worker begins to speak before there is a display to speak through. */
+function createLateLines(first: (line: string) => void): {
+  log: (line: string) => void;
+  redirect: (to: (line: string) => void) => void;
+} {
+  let target = first;
+  return { log: (line) => target(line), redirect: (to) => (target = to) };
+}
+
+/** @throws TypedError when a model's name cannot be right, or a key that is needed is not here */
+export function checkKeys({ model, sandbox }: RunConfig, env: NodeJS.ProcessEnv): void {
+  if (sandbox.provider === 'daytona') requireDaytonaKey(env);
+  const names = new Set([model.name, model.sub_name, ...Object.values(model.by_depth ?? {})]);
+  for (const name of names) if (name !== undefined) resolveModel(name, model, env);
+}
+
+/** What to type to come back to a run. */
+function againCommand(options: LaunchOptions, run: string): string {
+  return options.id === undefined ? `rlm resume ${run}` : 'the same command again';
+}

@@ -1,0 +1,74 @@
+import { writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { PlotSpec } from '../chart/plot-spec.ts';
+import type { RunDocument } from '../results/run-document.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import { say, writeJson, writeResult, type Io } from './io.ts';
+import type { JsonOption, TalkOptions } from './options.ts';
+import { writeOutput } from './output-file.ts';
+import { summaryLines } from './present-run.ts';
+
+/** What `--plot` names. Its libraries are loaded only now. @throws TypedError `Input.Invalid` */
+export async function checkPlot(text: string): Promise<PlotSpec> {
+  const { parsePlot } = await import('../chart/plot-spec.ts');
+  return parsePlot(text);
+}
+
+export interface AnalysisOutput extends TalkOptions, JsonOption {
+  readonly output?: string;
+  readonly results: string;
+  readonly plot: PlotSpec | undefined;
+}
+
+/**
+ * Prints what came of an analysis: its fields as JSON on standard output, or into a file; the rest on standard error.
+ *
+ * @returns the exit code
+ */
+export async function presentAnalysis(
+  io: Io,
+  cwd: string,
+  document: RunDocument,
+  options: AnalysisOutput,
+): Promise<number> {
+  const { answer, status } = document;
+  if (options.quiet !== true) for (const line of summaryLines(document)) say(io, line);
+  else if (document.error !== null && status !== 'paused') say(io, `rlm: ${document.error}`);
+  if (options.plot !== undefined && answer !== null)
+    await drawPlot(io, cwd, document, { ...options, plot: options.plot });
+  const text = answer === null ? undefined : `${JSON.stringify(answer, null, 2)}\n`;
+  if (options.output !== undefined && text !== undefined) {
+    await writeOutput(cwd, options.output, Buffer.from(text));
+    if (options.quiet !== true) say(io, `The fields are in ${options.output}.`);
+  }
+  if (options.json === true) await writeJson(io, document);
+  else if (options.output === undefined && text !== undefined) await writeResult(io, text);
+  return exitCodeOf(status);
+}
+
+/** A picture that cannot be drawn loses nothing of the result. */
+async function drawPlot(
+  io: Io,
+  cwd: string,
+  { answer, run_id }: RunDocument,
+  { plot, output, results, quiet }: AnalysisOutput & { readonly plot: PlotSpec },
+): Promise<void> {
+  try {
+    const [{ rowsOf }, { renderChart }] = await Promise.all([
+      import('../chart/rows-of.ts'),
+      import('../chart/render-chart.ts'),
+    ]);
+    const { rows, leftOut } = rowsOf(Object(answer) as Record<string, unknown>, plot);
+    const { svg, png, notes } = await renderChart(rows, plot);
+    const folder = output === undefined ? results : dirname(output);
+    const [vector, pixels] = ['svg', 'png'].map((kind) => join(folder, `${run_id}.${kind}`)) as [string, string];
+    await Promise.all([writeFile(resolve(cwd, vector), svg), writeFile(resolve(cwd, pixels), png)]);
+    if (quiet === true) return;
+    say(io, `The picture is in ${vector} and ${pixels}.`);
+    if (leftOut > 0)
+      say(io, `Note: ${leftOut} entries are not in it, because ${plot.x} or ${plot.y} is no number there.`);
+    for (const note of notes) say(io, `Note: ${note}`);
+  } catch (error) {
+    say(io, `Note: there is no picture: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

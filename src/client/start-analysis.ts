@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import type { ConfigInput } from '../config/schema.ts';
+import type { RunConfig } from '../domain/config.ts';
+import type { AnalyzeInput } from '../domain/contract.ts';
+import { TypedError } from '../domain/failures.ts';
+import { runIdProblem } from '../domain/ids.ts';
+import type { StoredInput } from '../domain/inputs.ts';
+import { canonicalJson } from '../domain/records.ts';
+import type { Signature } from '../domain/signature/field-type.ts';
+import { readSignature } from '../domain/signature/read-signature.ts';
+import { renderSignature } from '../domain/signature/render.ts';
+import { SignatureError } from '../domain/signature/signature-error.ts';
+import type { ToolDescription } from '../domain/tools.ts';
+import { beginning } from '../domain/truncate.ts';
+import { inputsNeed } from '../inputs/index.ts';
+import { createChains } from '../storage/chain.ts';
+import { portableConfig, typedConfig } from './run-arguments.ts';
+import { planOf, type RunPlan, type StartContext } from './start-run.ts';
+
+/** What a configuration that does not say otherwise has for analyses. */
+export const ANALYSIS_DEFAULTS: ConfigInput = { rlm: { max_iterations: 40 } };
+
+export interface AnalysisArguments {
+  /** Default: made up from the signature and time. */
+  readonly id?: string;
+  /** `documents: list[str], question -> answer: str`, or one of the forms of `readSignature`. */
+  readonly signature: unknown;
+  /** What the signature does not say. */
+  readonly instructions?: string;
+}
+
+/** What an analysis is given. */
+export interface GivenInputs {
+  /** Stores the variables; called once. */
+  readonly store: (signature: Signature) => Promise<{ inputs: readonly StoredInput[]; warnings: readonly string[] }>;
+  /** What was typed, where that says what is meant without looking at it; else what is stored decides. */
+  readonly typed?: unknown;
+}
+
+/**
+ * Checks what can be checked without Temporal.
+ *
+ * @param config - with `rlm.max_iterations` as it is to be, also where that is a default.
+ * @throws TypedError `Input.Invalid`
+ */
+export function planAnalysis(
+  context: StartContext,
+  request: AnalysisArguments,
+  given: GivenInputs,
+  { config, tools }: { readonly config: RunConfig; readonly tools: readonly ToolDescription[] },
+): RunPlan {
+  const problem = request.id === undefined ? undefined : runIdProblem(request.id);
+  if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
+  const signature = readTyped(request);
+  const chains = createChains(context.blobs);
+  let stored: ReturnType<GivenInputs['store']> | undefined;
+  const store = (): ReturnType<GivenInputs['store']> => (stored ??= given.store(signature));
+  return planOf({
+    id: request.id,
+    title: signature.outputs.map(({ name }) => name).join('-'),
+    async digest() {
+      const inputs = given.typed ?? (await store()).inputs.map(({ name, ref }) => [name, ref]);
+      const names = tools.map(({ name }) => name);
+      const typed = { signature, inputs, tools: names, config: typedConfig(config) };
+      return createHash('sha256').update(canonicalJson(typed)).digest('hex');
+    },
+    async prepare() {
+      const { inputs, warnings } = await store();
+      checkMemory(inputs, config);
+      const input: AnalyzeInput = {
+        signature: formOf(signature),
+        stored_inputs: await chains.putJson(inputs),
+        ...(tools.length === 0 ? {} : { tools: await chains.putJson(tools) }),
+        config: { ...portableConfig(config), rlm: rlmOf(config) },
+      };
+      const { instructions = '' } = signature;
+      const summary = beginning(`${renderSignature(signature)} ${instructions.replaceAll(/\s+/g, ' ')}`.trim(), 200);
+      return { type: 'analyze', input, summary, warnings };
+    },
+  });
+}
+
+/** The number of turns always goes with it: the default of an analysis is another than a configuration's. */
+function rlmOf(config: RunConfig): Record<string, unknown> {
+  const { rlm } = portableConfig(config);
+  return { ...(rlm as Record<string, unknown> | undefined), max_iterations: config.rlm.max_iterations };
+}
+
+function readTyped({ signature: form, instructions }: AnalysisArguments): Signature {
+  try {
+    const signature = readSignature(form);
+    const parts = [signature.instructions, instructions].filter((part) => (part ?? '').trim() !== '');
+    return parts.length === 0 ? signature : { ...signature, instructions: parts.join('\n\n') };
+  } catch (error) {
+    if (error instanceof SignatureError) throw new TypedError('Input.Invalid', error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** As `readSignature` reads it again: the notation, with what that does not hold beside it. */
+function formOf(signature: Signature): unknown {
+  const described = [...signature.inputs, ...signature.outputs].flatMap(({ name, description }) =>
+    description === undefined ? [] : [[name, description] as const],
+  );
+  return {
+    signature: renderSignature(signature),
+    ...(signature.instructions === undefined ? {} : { instructions: signature.instructions }),
+    ...(described.length === 0 ? {} : { descriptions: Object.fromEntries(described) }),
+  };
+}
+
+function checkMemory(inputs: readonly StoredInput[], { sandbox }: RunConfig): void {
+  const need = inputsNeed(inputs);
+  if (need <= sandbox.memory_mb) return;
+  throw new TypedError(
+    'Input.Invalid',
+    `The inputs need about ${need} MB in the sandbox, which may have ${sandbox.memory_mb}: set sandbox.memory_mb to ${Math.ceil((need * 1.5) / 1000) * 1000} or more.`,
+  );
+}
