@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DEFAULT_CONFIG } from '../domain/config.ts';
 
-const { model, rlm, sandbox, storage, temporal } = DEFAULT_CONFIG;
+const { model, rlm, sandbox, storage, temporal, tools } = DEFAULT_CONFIG;
 
 /** Longest time a timer of Node can wait, in whole seconds: about 24 days. */
 const LONGEST_TIMER = 2_147_483;
@@ -283,6 +283,58 @@ const temporalSchema = z.strictObject({
     ),
 });
 
+const mcpServerSchema = z
+  .strictObject({
+    command: text.optional().describe('Program that speaks MCP on its standard input and output.'),
+    args: z.array(z.string()).optional().describe('Its arguments.'),
+    env_vars: z
+      .array(
+        z
+          .string()
+          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable, not what it holds')
+          .meta({ secret: true }),
+      )
+      .optional()
+      .describe('Names of variables of the worker that it gets. Default: none but PATH and HOME.'),
+    cwd: text
+      .optional()
+      .describe('Folder it runs in, relative to the one the worker is started in. Default: that one.'),
+    url: endpoint('https://host/mcp', 'use header_env')
+      .optional()
+      .describe('Address of a server that speaks streamable HTTP, instead of a command.'),
+    header_env: z
+      .record(z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header'), environmentVariable)
+      .optional()
+      .describe(
+        "Headers of every request to `url`, and the names of the worker's variables that hold their values, such as `{Authorization: DOCS_TOKEN}`.",
+      ),
+    timeout: seconds.default(60).describe('Seconds an attempt of a call may take.'),
+    attempts: count.max(1000).default(3).describe('Attempts of a call that fails. 1 where nothing must be done twice.'),
+  })
+  .superRefine(({ command, url, args, env_vars, cwd, header_env }, context) => {
+    const refuse = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [name], message });
+    if (command === undefined && url === undefined) refuse('command', 'must be given, or url');
+    if (command !== undefined && url !== undefined) refuse('url', 'must be the only one of command and url');
+    if (command === undefined)
+      for (const [name, value] of Object.entries({ args, env_vars, cwd }))
+        if (value !== undefined) refuse(name, 'is for a command');
+    if (url === undefined && header_env !== undefined) refuse('header_env', 'is for a url');
+  });
+
+const toolsSchema = z.strictObject({
+  files: z
+    .array(text)
+    .default([...tools.files])
+    .describe('Modules that export tools, relative to the folder the worker is started in. [More](tools.md).'),
+  mcp: z
+    .record(
+      z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a short name of letters, digits, - and _'),
+      mcpServerSchema,
+    )
+    .default({})
+    .describe('MCP servers by name, whose tools analyses can call. [More](tools.md#mcp-servers).'),
+});
+
 /** `config.yaml`. Whatever is left out has its default; what is not listed is an error. */
 export const configSchema = z.strictObject({
   model: modelSchema.prefault({}).describe('Which models are asked, and how.'),
@@ -291,6 +343,7 @@ export const configSchema = z.strictObject({
   repository: repositorySchema.prefault({}).describe('Access to the repository.'),
   storage: storageSchema.prefault({}).describe('Where trajectories are kept.'),
   temporal: temporalSchema.prefault({}).describe('The Temporal server that makes runs durable.'),
+  tools: toolsSchema.prefault({}).describe("What the code of analyses can call. A worker's own only: runs bring none."),
 });
 
 /** What the file may hold: every section and setting optional. */

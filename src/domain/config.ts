@@ -9,6 +9,7 @@ export interface RunConfig {
   readonly repository: RepositoryConfig;
   readonly storage: StorageConfig;
   readonly temporal: TemporalConfig;
+  readonly tools: ToolsConfig;
 }
 
 export interface ModelConfig {
@@ -145,6 +146,32 @@ export interface TemporalConfig {
   readonly queues: 'shared' | 'separate';
 }
 
+/** What a worker offers to analyses. It counts on that worker only: a run's input cannot bring tools. */
+export interface ToolsConfig {
+  /** Modules that export tools, relative to the folder the worker is started in. */
+  readonly files: readonly string[];
+  /** MCP servers by name. */
+  readonly mcp: Readonly<Record<string, McpServerConfig>>;
+}
+
+/** A process (`command`) or an address (`url`). */
+export interface McpServerConfig {
+  readonly command?: string;
+  readonly args?: readonly string[];
+  /** Names of variables of the worker that the process gets, beside PATH and HOME. */
+  readonly env_vars?: readonly string[];
+  /** Folder it runs in, relative to the one the worker is started in; default: that one. */
+  readonly cwd?: string;
+  /** Of the streamable HTTP transport. */
+  readonly url?: string;
+  /** Headers of every request, and the names of the worker's variables that hold them. */
+  readonly header_env?: Readonly<Record<string, string>>;
+  /** Seconds an attempt of a call may take. Default 60. */
+  readonly timeout: number;
+  /** Attempts of a call. Default 3. */
+  readonly attempts: number;
+}
+
 /** The reference's defaults for its own keys; ours for the rest. */
 export const DEFAULT_CONFIG: RunConfig = {
   model: { name: 'openrouter/google/gemini-3-flash-preview', timeout: 600, max_attempts: 10 },
@@ -173,4 +200,5 @@ export const DEFAULT_CONFIG: RunConfig = {
   repository: {},
   storage: { driver: 'file' },
   temporal: { task_queue: 'durable-rlm', queues: 'shared' },
+  tools: { files: [], mcp: {} },
 };
