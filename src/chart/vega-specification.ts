@@ -20,8 +20,8 @@ const COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#B8860B', '#56B4E9
 const SMOOTHED_FROM = 4;
 
 /** Neighbours that a smoothed point looks at: this share of the series, but no fewer than the number below. */
-const BANDWIDTH = 0.22;
-const NEIGHBOURS = 10;
+const BANDWIDTH = 0.12;
+const NEIGHBOURS = 8;
 
 /** Points that are drawn at most, over all series. */
 export const DRAWN_POINTS = 6000;

@@ -12,6 +12,9 @@ import { CommandError } from '../report-error.ts';
  */
 const IDLE_EXIT = 120;
 
+/** A module beside this one, without its extension. */
+export type DemoScript = './todo-script' | './monte-cristo/script';
+
 /** The scripted model of one run. */
 export interface DemoModel {
   /** For `model.base_url`. */
@@ -26,18 +29,23 @@ interface ModelRecord {
 }
 
 /**
- * The model that plays the demo's script for this run, in a process of its own: it survives whatever is killed
+ * The model that plays a demo's script for this run, in a process of its own: it survives whatever is killed
  * around it. The same run finds it again, or starts it at the same address, which is one of the run's arguments.
  *
  * @param latencyMs of a model that has to be started
  * @throws CommandError when the address has been taken meanwhile
  */
-export async function startDemoModel(stateDirectory: string, run: string, latencyMs: number): Promise<DemoModel> {
+export async function startDemoModel(
+  stateDirectory: string,
+  run: string,
+  played: DemoScript,
+  latencyMs: number,
+): Promise<DemoModel> {
   const folder = join(stateDirectory, 'demo');
   const file = join(folder, `${run}.json`);
   const known = readRecord(file);
   if (known?.process !== undefined && isAlive(known.process)) return modelOf(known.url, known.process);
-  const { url, pid } = await spawnModel(run, latencyMs, known?.url);
+  const { url, pid } = await spawnModel(run, played, latencyMs, known?.url);
   const record: ModelRecord = { url, process: identityOf(pid) };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeFileSync(`${file}.${process.pid}.tmp`, JSON.stringify(record), { mode: 0o600 });
@@ -47,11 +55,12 @@ export async function startDemoModel(stateDirectory: string, run: string, latenc
 
 async function spawnModel(
   run: string,
+  played: DemoScript,
   latencyMs: number,
   knownUrl: string | undefined,
 ): Promise<{ url: string; pid: number }> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const script = fileURLToPath(new URL(`./todo-script.${extension}`, import.meta.url));
+  const script = fileURLToPath(new URL(`${played}.${extension}`, import.meta.url));
   const port = knownUrl === undefined ? undefined : Number(new URL(knownUrl).port);
   try {
     return await spawnScriptedModel({

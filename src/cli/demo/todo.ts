@@ -1,21 +1,17 @@
 import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { newRunId } from '../../client/run-arguments.ts';
 import { cacheDirectory, stateDirectory } from '../../config/directories.ts';
 import { loadDotEnv } from '../../config/dot-env.ts';
-import type { ConfigInput } from '../../config/schema.ts';
-import { TypedError } from '../../domain/failures.ts';
-import { runIdProblem } from '../../domain/ids.ts';
 import { EXIT_CANCELLED, EXIT_DONE } from '../exit-codes.ts';
 import { say, type Io } from '../io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from '../options.ts';
-import { CommandError } from '../report-error.ts';
 import { runOnce } from '../run-once.ts';
 import { startDemoModel } from './demo-model.ts';
 import { DEMO_PROMPT } from './demo-prompt.ts';
 import { demoRepository } from './demo-repository.ts';
+import { atHome, checkedId, checkedLatency, commandName, scriptedModel, shellWord } from './demo-run.ts';
 
 export interface TodoDemoOptions extends TemporalOptions, TalkOptions, JsonOption {
   readonly repo?: string;
@@ -50,7 +46,7 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
   const again = againCommand(rlm, run, options);
   tell(`Kill it at any moment (kill -9 ${process.pid}). It goes on where it was with: ${again}\n`);
 
-  const model = await startDemoModel(stateDirectory(env), run, latency);
+  const model = await startDemoModel(stateDirectory(env), run, './todo-script', latency);
   const request = { ...options, repo, prompt: DEMO_PROMPT, id: run, output, worker: true };
   const exitCode = await runOnce(io, request, scriptedModel(model.url), again).catch(async (error: unknown) => {
     await model.end();
@@ -70,30 +66,6 @@ async function standardLibraryRepository(env: NodeJS.ProcessEnv, tell: (line: st
   );
   tell(`Repository: the source of Python ${version}'s standard library, in ${atHome(path)}`);
   return path;
-}
-
-/** Whatever a configuration file says of models does not count here; null stands for the default. */
-function scriptedModel(base_url: string): ConfigInput {
-  const model = { name: 'scripted', sub_name: null, by_depth: null, api_key_env: null, base_url };
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- null is what YAML has for a setting left empty
-  return { model } as unknown as ConfigInput;
-}
-
-/** @throws TypedError `Input.Invalid`, before anything is started under a name that cannot be */
-function checkedId(id: string | undefined): string | undefined {
-  const problem = id === undefined ? undefined : runIdProblem(id);
-  if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
-  return id;
-}
-
-function checkedLatency(text: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw new CommandError(`--latency takes milliseconds such as 300, not "${text}".`);
-  return Number(text);
-}
-
-/** As it has to be typed here: in a clone the command is not on the path, but npx finds it. */
-function commandName(env: NodeJS.ProcessEnv): string {
-  return env['npm_execpath'] === undefined && env['npm_command'] === undefined ? 'rlm' : 'npx rlm';
 }
 
 /** With what the run's arguments depend on. */
@@ -116,14 +88,4 @@ function nextSteps(done: { rlm: string; repo: string; output: string; detail: st
     `  see what they did     ${detail} has every thought, block and output; ${rlm} watch <run> follows one`,
     `  kill it               ${rlm} demo todo --id mine, kill -9 in mid-run, and the same command again`,
   ];
-}
-
-/** As a shell would read it. */
-function atHome(path: string): string {
-  const home = homedir();
-  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
-}
-
-function shellWord(text: string): string {
-  return /^[\w./:@=~-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -58,6 +58,6 @@ const ROMAN: Readonly<Record<string, number>> = { i: 1, v: 5, x: 10, l: 50, c: 1
 
 function numberOf(digits: string): number {
   if (/^\d+$/.test(digits)) return Number(digits);
-  const values = [...digits.toLowerCase()].map((digit) => ROMAN[digit] ?? 0);
+  const values = Array.from(digits.toLowerCase()).map((digit) => ROMAN[digit] ?? 0);
   return values.reduce((sum, value, index) => sum + (value < (values[index + 1] ?? 0) ? -value : value), 0);
 }

@@ -14,11 +14,12 @@ export interface WealthEvent {
 }
 
 const RICH =
-  /\b(?:rich(?:es|est|er|ly)?|wealth[yi]?\w*|fortunes?|millions?|millionaires?|gold(?:en)?|diamonds?|jewels?|treasures?|luxur\w+|magnificen\w+|splend\w+|palaces?|mansions?|credit|bankers?|opulen\w+|dowry|inherit\w*|heir(?:ess)?)\b/gi;
+  /\b(?:rich(?:es|est|er|ly)?|wealth[yi]?\w*|fortunes?|millions?|millionaires?|gold(?:en)?|diamonds?|jewels?|treasures?|luxur\w+|magnificen\w+|splend\w+|palaces?|mansions?|unlimited credit|letters? of credit|bankers?|opulen\w+|dowry|inherit\w*|heir(?:ess)?)\b/gi;
 const POOR =
-  /\b(?:poor(?:er|est)?|poverty|ruin(?:ed)?|bankrupt\w*|destitut\w+|beggar\w*|hungry|hunger|starv\w+|misery|miserable|wretched\w*|debts?|dungeon|prison(?:er)?|penniless|lost|losses|rags|famine|need(?:y)?)\b/gi;
+  /\b(?:poor(?:er|est)?|poverty|ruin(?:ed)?|bankrupt\w*|destitut\w+|beggar\w*|hungry|hunger|starv\w+|misery|miserable|wretched\w*|debts?|dungeon|prison(?:er)?|penniless|losses|rags|famine|need(?:y)?)\b/gi;
 /** Tell that money is spoken of, not on which side. */
-const MONEY = /\b(?:francs|louis|crowns|piastres|sous|livres|money|pay|paid|purse|price|property|estate|salary|income)\b/gi;
+const MONEY =
+  /\b(?:francs|louis|crowns|piastres|sous|livres|money|pay|paid|purse|price|property|estate|salary|income)\b/gi;
 
 /** Characters of a quotation. */
 const QUOTED = 110;
@@ -53,9 +54,14 @@ function sentencesNaming(sentences: readonly Sentence[], { names }: Arc, chapter
   return sentences.filter(({ text }) => known.some(({ pattern }) => pattern.test(text)));
 }
 
-/** Where most is said of money; of equals the shorter, of those the first. */
+/** Where most is said of money; of equals the one that is best quoted, of those the first. */
 function strongest(sentences: readonly Sentence[]): Sentence | undefined {
-  return sentences.toSorted((one, other) => weight(other) - weight(one) || one.text.length - other.text.length)[0];
+  return sentences.toSorted((one, other) => weight(other) - weight(one) || awkwardness(one) - awkwardness(other))[0];
+}
+
+/** How far a sentence's length is from that of a good quotation. */
+function awkwardness({ text }: Sentence): number {
+  return Math.abs(text.length - QUOTED * 0.8);
 }
 
 function weight({ rich, poor, money }: Sentence): number {
@@ -77,7 +83,7 @@ function sentencesOf(text: string): string[] {
     .replaceAll(/\s+/g, ' ');
   return flowing
     .replaceAll(/\b(M|Mr|Mme|St|MM)\. /g, '$1.\u00a0')
-    .split(/(?<=[.!?;][”’]?) /)
+    .split(/(?<=[.!?][”’]?) (?=[“‘A-ZÀ-Ý])/)
     .map((sentence) => sentence.replaceAll('\u00a0', ' ').trim());
 }
 
