@@ -2,8 +2,10 @@ import type { McpServerConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { callTool } from './call-tool.ts';
 import { loadFile } from './files/load-file.ts';
+import { readTool } from './files/read-tool.ts';
 import { loadServer } from './mcp/load-server.ts';
 import { freeName, toolNameProblem } from './tool-names.ts';
+import type { ToolDefinition } from './tool.ts';
 import type { LoadedTool, Tools } from './tools.ts';
 
 export interface LoadToolsOptions {
@@ -48,6 +50,26 @@ export async function loadTools(options: LoadToolsOptions): Promise<Tools> {
     throw failed.reason;
   }
   for (const tool of servers.flatMap((server) => server.tools)) add(named, tool);
+  return toolbox(named, close);
+}
+
+/**
+ * Tools of this program, by name.
+ *
+ * @throws TypedError `Input.Invalid` that names a tool and says what is wrong with it
+ */
+export function toolsOf(definitions: Readonly<Record<string, ToolDefinition>>): Tools {
+  const named = new Map<string, LoadedTool>();
+  for (const [name, definition] of Object.entries(definitions)) {
+    const invalid = (what: string): TypedError => new TypedError('Input.Invalid', `The tool \`${name}\` ${what}.`);
+    const problem = toolNameProblem(name);
+    if (problem !== undefined) throw invalid(problem);
+    add(named, readTool(name, name, definition, invalid));
+  }
+  return toolbox(named, async () => {});
+}
+
+function toolbox(named: ReadonlyMap<string, LoadedTool>, close: Tools['close']): Tools {
   return {
     descriptions: Array.from(named, ([name, { description }]) => ({ name, ...description })),
     call: async (name, args, signal) => {
