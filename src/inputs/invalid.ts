@@ -29,3 +29,19 @@ function meant(name: string, names: readonly string[]): string {
   const nearest = nearestName(name, names);
   return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }
+
+/** A file or folder that cannot be read. */
+export function fileFault(path: string, error: unknown): TypedError {
+  if (error instanceof TypedError) return error;
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: 'it does not exist (any more)',
+    EACCES: 'this user may not read it; change its permissions',
+    EPERM: 'this user may not read it; change its permissions',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'a part of its path is a file',
+    ELOOP: 'its links lead in a circle',
+    EMFILE: 'too many files are open; raise the limit (ulimit -n)',
+  };
+  return invalid(`cannot read ${path}: ${known[code] ?? message}`, error);
+}

@@ -11,6 +11,8 @@ export interface Source {
   readonly bytes: AsyncIterable<Uint8Array>;
   /** What is known of the value when all bytes were read. */
   readonly summary: () => InputSummary;
+  /** What was left out, or looks wrong, when all bytes were read. */
+  readonly warnings?: () => readonly string[];
 }
 
 /** What gathers before it is passed on. */

@@ -7,14 +7,19 @@ import { summarizeValue } from '../domain/summarize-value.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { checkNames, invalid, wanted } from './invalid.ts';
 import { itemsSource, itemTypeOf, valueSource } from './json-source.ts';
-import { store, type Source } from './source.ts';
+import { InputPath } from './input-path.ts';
+import { pathSource } from './path-source.ts';
+import { storeSources } from './read-inputs.ts';
+import type { Source } from './source.ts';
 import { tallied, TextTally } from './text-tally.ts';
 
 /**
  * Keeps the inputs of an analysis, given as values. Nothing is written before all names and whole values are checked.
  *
  * @param values - an object with a value for each input: a JSON value; for a list also anything that can be iterated,
- *   synchronously or not (a generator, an object stream), whose items are written as they come; for a str also its bytes.
+ *   synchronously or not (a generator, an object stream), whose items are written as they come; for a str also its bytes;
+ *   `file(path)` or `folder(path)`.
+ * @param options.warn - told what was left out of folders.
  * @throws TypedError `Input.Invalid` with every problem that was found, one a line; what is wrong with an item that is
  *   yielded is told when it comes.
  */
@@ -22,6 +27,7 @@ export async function storeValues(
   blobs: Pick<BlobStore, 'putStream'>,
   signature: Pick<Signature, 'inputs'>,
   values: unknown,
+  options: { readonly warn?: (text: string) => void } = {},
 ): Promise<StoredInput[]> {
   if (!isPlainObject(values)) {
     throw invalid(
@@ -33,17 +39,19 @@ export async function storeValues(
   const whole = signature.inputs.filter(({ name }) => !isStreamed(values[name]));
   const checked = checkInputs({ inputs: whole }, Object.fromEntries(whole.map(({ name }) => [name, values[name]])));
   if (!checked.ok) throw invalid(describeProblems(checked.problems));
-  const sources = signature.inputs.map((field): readonly [Field, Source] => [
-    field,
-    sourceOf(field, whole.includes(field) ? checked.values[field.name] : values[field.name]),
-  ]);
-  const stored: StoredInput[] = [];
-  // oxlint-disable-next-line no-await-in-loop -- one after the other: each may be large
-  for (const [field, source] of sources) stored.push(await store(blobs, field, source));
-  return stored;
+  const sources: (readonly [Field, Source])[] = [];
+  for (const field of signature.inputs) {
+    const value = whole.includes(field) ? checked.values[field.name] : values[field.name];
+    // oxlint-disable-next-line no-await-in-loop -- the first fault is told
+    sources.push([field, await sourceOf(field, value)]);
+  }
+  const { inputs, warnings } = await storeSources(blobs, sources);
+  for (const warning of warnings) options.warn?.(warning);
+  return inputs;
 }
 
-function sourceOf(field: Field, value: unknown): Source {
+async function sourceOf(field: Field, value: unknown): Promise<Source> {
+  if (value instanceof InputPath) return pathSource(value.path, field, process.cwd());
   if (value instanceof Uint8Array) return bytesSource(value, field);
   return isIterable(value) ? itemsSource(value, field) : valueSource(value, field.type);
 }
@@ -66,7 +74,7 @@ async function* once<T>(value: T): AsyncGenerator<T> {
 }
 
 function isStreamed(value: unknown): boolean {
-  return value instanceof Uint8Array || isIterable(value);
+  return value instanceof InputPath || value instanceof Uint8Array || isIterable(value);
 }
 
 /** Not a list, which is checked as a whole, and not a Map, which is no list. */
