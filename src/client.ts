@@ -5,16 +5,34 @@ import { emptyDocument } from './client/empty-document.ts';
 import { openEnvironment, type Environment } from './client/environment.ts';
 import { reportRun, type RunReport } from './client/report-run.ts';
 import type { RunArguments } from './client/run-arguments.ts';
+import type { AnalysisDocument, AnalysisRequest } from './client/analyses.ts';
+import { startOwnWorker, type OwnWorker } from './client/own-worker.ts';
+import { ANALYSIS_DEFAULTS, planAnalysis } from './client/start-analysis.ts';
 import { planRun, startRun } from './client/start-run.ts';
 import { createTemporalRuns, type TemporalRuns } from './client/temporal-runs.ts';
 import type { RunConfig } from './domain/config.ts';
+import type { Signature } from './domain/signature/field-type.ts';
+import { storeValues } from './inputs/index.ts';
 import { TypedError } from './domain/failures.ts';
 import type { RunReference } from './domain/records.ts';
 import { listRuns } from './results/find-run.ts';
 import { readPatch, runDocument, type RunDocument } from './results/run-document.ts';
-import { resolveTemporal } from './temporal/connection.ts';
+import { resolveTemporal, type ResolvedTemporal } from './temporal/connection.ts';
+import type { ToolDefinition } from './tools/tool.ts';
 
-export type { ConfigInput, RunArguments, RunConfig, RunDocument, RunReference, RunReport };
+export type { AnalysisDocument, AnalysisRequest, InputPlace, InputValues } from './client/analyses.ts';
+export {
+  analyze,
+  investigate,
+  type AnalysisResult,
+  type OneAnalysisOptions,
+  type OneRunOptions,
+} from './client/one-run.ts';
+export { RunFailedError } from './client/run-failed.ts';
+export type { SignatureInputs, SignatureOutputs } from './domain/signature/inference.ts';
+export type { SignatureForm } from './domain/signature/read-signature.ts';
+export { tool, type ToolContext, type ToolDefinition } from './tools/tool.ts';
+export type { ConfigInput, OwnWorker, RunArguments, RunConfig, RunDocument, RunReference, RunReport };
 export { TypedError };
 export { TemporalSetupError } from './temporal/errors.ts';
 
@@ -46,6 +64,12 @@ export interface RunHandle {
   result(signal?: AbortSignal): Promise<RunDocument>;
 }
 
+/** An analysis as it was started or found. */
+export interface AnalysisHandle<Signature extends string = string> extends Omit<RunHandle, 'result'> {
+  /** Waits for the end. */
+  result(signal?: AbortSignal): Promise<AnalysisDocument<Signature>>;
+}
+
 /**
  * Starts and follows runs. Runs are done by workers (`rlm up`, `rlm worker`, or `createRlmWorker` of
  * `durable-rlm/worker`), which may be anywhere and come and go.
@@ -60,6 +84,18 @@ export interface RlmClient {
    * @throws TypedError `Input.Invalid` (also for an id used with other arguments), `Repository.*`, `Storage.*`
    */
   start(request: RunArguments & { readonly config?: ConfigInput }): Promise<RunHandle>;
+  /**
+   * Starts a typed analysis when all of it is found to be right. Tools are those that the workers have.
+   *
+   * @throws TypedError `Input.Invalid` (also for an id used with other arguments), `Storage.*`
+   */
+  analyze<const Signature extends string>(request: AnalysisRequest<Signature>): Promise<AnalysisHandle<Signature>>;
+  /**
+   * Works in this process, on whatever there is in the task queue, until it or this client is closed.
+   *
+   * @throws TypedError `Input.Invalid` for tools that cannot be
+   */
+  work(options?: { readonly tools?: Readonly<Record<string, ToolDefinition>> }): Promise<OwnWorker>;
   attach(run: string): Promise<RunHandle>;
   /** Runs that the blob store knows, newest first. */
   list(): Promise<RunReference[]>;
@@ -94,7 +130,14 @@ export async function connect(options: ConnectOptions = {}): Promise<RlmClient> 
     { ...environment, ...(log === undefined ? {} : { log }) },
   );
   const runs = createTemporalRuns({ client: temporal.client, taskQueue: config.temporal.task_queue });
-  return createClient({ environment, config, given: options.config ?? {}, runs, close: () => temporal.close() });
+  return createClient({
+    environment,
+    config,
+    given: options.config ?? {},
+    runs,
+    temporal,
+    log: log ?? (() => undefined),
+  });
 }
 
 interface ClientParts {
@@ -103,11 +146,13 @@ interface ClientParts {
   /** The configuration as it was given: what a run's own is laid over. */
   readonly given: ConfigInput;
   readonly runs: TemporalRuns;
-  readonly close: () => Promise<void>;
+  readonly temporal: ResolvedTemporal;
+  readonly log: (line: string) => void;
 }
 
-function createClient({ environment, config, given, runs, close }: ClientParts): RlmClient {
+function createClient({ environment, config, given: configuration, runs, temporal, log }: ClientParts): RlmClient {
   const { blobs } = environment;
+  const workers: OwnWorker[] = [];
 
   async function status(run: string): Promise<RunReport> {
     const report = await reportRun({ blobs, runs }, run);
@@ -137,9 +182,36 @@ function createClient({ environment, config, given, runs, close }: ClientParts):
   return {
     async start({ config: own, ...request }) {
       await blobs.check();
-      const plan = planRun(environment, request, own === undefined ? config : parseConfig({ ...given, ...own }));
+      const plan = planRun(
+        environment,
+        request,
+        own === undefined ? config : parseConfig({ ...configuration, ...own }),
+      );
       const started = await startRun(environment, runs, plan);
       return handle(started, started.warnings);
+    },
+    async analyze({ config: own, inputs, descriptions, ...request }) {
+      await blobs.check();
+      const settings = parseConfig({ ...configuration, ...own }, ANALYSIS_DEFAULTS);
+      const given = {
+        store: async (signature: Signature) => ({
+          inputs: await storeValues(blobs, signature, inputs ?? {}),
+          warnings: [],
+        }),
+      };
+      const signature = withDescriptions(request.signature, descriptions);
+      const plan = planAnalysis(environment, { ...request, signature }, given, { config: settings, tools: [] });
+      const started = await startRun(environment, runs, plan);
+      const { result: document, ...found } = handle(started, started.warnings);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a result has been checked against the signature
+      return { ...found, result: document as AnalysisHandle['result'] } as AnalysisHandle<never>;
+    },
+    async work({ tools } = {}) {
+      const toolbox = tools === undefined ? undefined : await (await import('./tools/index.ts')).toolsOf(tools);
+      const options = { environment, config, temporal, log };
+      const worker = await startOwnWorker({ ...options, ...(toolbox === undefined ? {} : { tools: toolbox }) });
+      workers.push(worker);
+      return worker;
     },
     async attach(run) {
       const { execution } = await status(run);
@@ -157,8 +229,20 @@ function createClient({ environment, config, given, runs, close }: ClientParts):
         throw new TypedError('Input.Invalid', `Run "${run}" has not ended: wait for its result.`);
       return readPatch(blobs, outcome);
     },
-    close,
+    async close() {
+      try {
+        await Promise.all(workers.map((worker) => worker.close()));
+      } finally {
+        await temporal.close();
+      }
+    },
   };
+}
+
+/** As `readSignature` takes it. */
+function withDescriptions(form: unknown, descriptions: Readonly<Record<string, string>> | undefined): unknown {
+  if (descriptions === undefined) return form;
+  return typeof form === 'object' ? { ...form, descriptions } : { signature: form, descriptions };
 }
 
 function mustRun(run: string, found: boolean): void {

@@ -13,6 +13,9 @@ export interface Position {
   readonly finished?: BlockResult;
 }
 
+/** What may lie between the input's head and where an earlier attempt got to. */
+const PASSED: ReadonlySet<ChainRecord['kind']> = new Set(['answers', 'block', 'rebuild', 'summary']);
+
 /** Where an earlier attempt of this very activity got to: what the agent's reference has beyond the input's head. */
 export async function reachedPosition(deps: ActivityDependencies, input: Scoped<ActInput>): Promise<Position> {
   const start: Position = { head: input.head, step: input.step, delivered: false };
@@ -22,13 +25,13 @@ export async function reachedPosition(deps: ActivityDependencies, input: Scoped<
   for (let hash: string | null = reference.head; hash !== input.head;) {
     if (hash === null) return start;
     const record: ChainRecord = await deps.chains.record(hash);
-    if (record.kind !== 'answers' && record.kind !== 'block' && record.kind !== 'rebuild') return start;
+    if (!PASSED.has(record.kind)) return start;
     beyond.unshift({ hash, record });
     hash = record.parent;
   }
   let position = start;
   for (const { hash, record } of beyond) {
-    if (record.kind === 'rebuild') position = { ...position, head: hash };
+    if (record.kind === 'rebuild' || record.kind === 'summary') position = { ...position, head: hash };
     if (record.kind === 'answers') position = { ...position, head: hash, delivered: true };
     if (record.kind === 'block') {
       // A block after the first began at the record before it.

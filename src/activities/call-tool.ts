@@ -1,6 +1,6 @@
 import { activityInfo } from '@temporalio/activity';
 import type { CallToolInput, CallToolResult } from '../domain/contract.ts';
-import { TypedError } from '../domain/failures.ts';
+import { FAILURES, TypedError } from '../domain/failures.ts';
 import type { CallRequest } from '../domain/records.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
@@ -48,10 +48,9 @@ async function once(
     value = await deps.tools.call(name, given, signal);
   } catch (error) {
     if (signal.aborted) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    const isFinal = error instanceof TypedError && error.type === 'Input.Invalid';
-    if (isFinal || activityInfo().attempt >= attempts) return { answer: { error: `${name}: ${message}` } };
-    throw error;
+    const isFinal = error instanceof TypedError && !FAILURES[error.type].retryable;
+    if (!isFinal && activityInfo().attempt < attempts) throw error;
+    return { answer: { error: error instanceof Error ? error.message : `${name}: ${String(error)}` } };
   }
   return { answer: { ref: await keepPaid(() => deps.chains.putJson(value), signal) } };
 }

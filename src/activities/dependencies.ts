@@ -58,6 +58,7 @@ export type Checkpoint =
   | 'model.asking'
   | 'model.replied'
   | 'reply.recorded'
+  | 'summary.recorded'
   | 'sandbox.creating'
   | 'sandbox.created'
   | 'sandbox.ready'

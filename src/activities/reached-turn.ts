@@ -1,5 +1,5 @@
 import type { TaskReference, ThinkResult } from '../domain/contract.ts';
-import { addUsage } from '../domain/usage.ts';
+import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { thinkResult } from './think.ts';
 import { openAgentReference, type AgentScope } from './trajectory.ts';
@@ -26,13 +26,17 @@ export async function reachedTurn(
   if (from === undefined) return nothing;
   let newest: (Omit<Turn, 'reply'> & { reply?: ThinkResult }) | undefined;
   let blocks = block;
+  let summaries: Usage = NO_USAGE;
   for (const [at, record] of records.entries()) {
     if (at < from) continue;
     if (record.kind === 'block') blocks = record.block;
+    if (record.kind === 'summary') summaries = addUsage(summaries, record.usage);
     if (record.kind !== 'reply') continue;
     if (record.purpose !== 'turn') return nothing;
     const hash = records[at + 1]?.parent ?? reference.head;
-    const reply = thinkResult(hash, record);
+    const own = thinkResult(hash, record);
+    const reply = { ...own, usage: addUsage(own.usage, summaries) };
+    summaries = NO_USAGE;
     newest = {
       turns: newest === undefined ? 1 : newest.turns + 1,
       iteration: record.iteration,

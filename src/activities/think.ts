@@ -1,18 +1,15 @@
 import { activityInfo } from '@temporalio/activity';
 import type { ThinkInput, ThinkResult } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
-import type { ModelConfig } from '../domain/config.ts';
-import { TypedError } from '../domain/failures.ts';
-import { renderConversation, shortenConversation, type Message } from '../domain/prompts/conversation.ts';
-import type { AgentReference, ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
+import type { AgentReference, ChainRecord, ReplyRecord } from '../domain/records.ts';
 import { codeBlocks } from '../domain/reply.ts';
 import { fieldsInReply } from '../domain/typed-answer.ts';
-import type { ChatReply } from '../llm/chat-model.ts';
+import { addUsage } from '../domain/usage.ts';
 import { seconds } from './clock.ts';
+import { askWithRoom, reachedBase, summariesBetween } from './compact.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { keepPaid } from './keep-paid.ts';
-import { exhausted, isExhausted } from './model-attempts.ts';
 import { chainHead, readAgentReference, updateAgentReference, type AgentScope } from './trajectory.ts';
 
 /** Asks the model for an agent's next turn and records the reply. A reply that was recorded is never asked for again. */
@@ -29,20 +26,20 @@ export async function takeReply(
   const reference = await readAgentReference(deps, input.scope);
   const recorded = await recordedReply(deps, input, head, reference);
   if (recorded !== undefined) return recorded;
-  const [records, run] = await Promise.all([deps.chains.walk(head), deps.chains.specification(input.scope.spec)]);
-  const messages = renderConversation(records, run, input.purpose);
+  const run = await deps.chains.specification(input.scope.spec);
   // Before anything is paid: a store that is away shows itself here.
   await showThinking(deps, input, head, reference);
   // Said by an earlier attempt that was stopped in the middle of recording it, and goes on only now.
   const late = isAnotherAttempt() ? await lateReply(deps, input, head) : undefined;
   if (late !== undefined) return late;
   const started = performance.now();
-  const reply = await ask(deps, { ...input, run, messages, head, signal });
+  const stage = { deps, input, run, signal };
+  const { reply, base, messages } = await askWithRoom(stage, await reachedBase(deps, input.scope, head));
   deps.checkpoint('model.replied');
   const record: ReplyRecord = {
     v: 1,
     kind: 'reply',
-    parent: head,
+    parent: base.head,
     iteration: input.iteration,
     purpose: input.purpose,
     text: reply.text,
@@ -57,7 +54,8 @@ export async function takeReply(
     },
   };
   const next = await keepPaid(() => deps.chains.append(record), signal);
-  const result = thinkResult(next, record, await isUnfit(deps, input.scope, record));
+  const own = thinkResult(next, record, await isUnfit(deps, input.scope, record));
+  const result = { ...own, usage: addUsage(own.usage, base.usage) };
   const state = result.blocks > 0 ? 'running' : 'thinking';
   await keepPaid(() => updateAgentReference(deps, input.scope, { head: next, state }, reply.usage), signal);
   deps.checkpoint('reply.recorded');
@@ -99,8 +97,10 @@ async function recordedReply(
   for (let hash: string | null = reference.head; hash !== null && hash !== head;) {
     const record: ChainRecord = await deps.chains.record(hash);
     if (record.kind === 'reply') {
-      if (record.parent !== head || record.purpose !== input.purpose) return undefined;
-      return thinkResult(hash, record, await isUnfit(deps, input.scope, record));
+      const before = await summariesBetween(deps, head, record.parent);
+      if (before === undefined || record.purpose !== input.purpose) return undefined;
+      const result = thinkResult(hash, record, await isUnfit(deps, input.scope, record));
+      return { ...result, usage: addUsage(result.usage, before) };
     }
     hash = record.parent;
   }
@@ -129,47 +129,4 @@ export function thinkResult(head: string, record: ReplyRecord, unfit = false): T
     ...(unfit ? { unfit: true as const } : {}),
     usage: record.usage,
   };
-}
-
-interface Question {
-  readonly scope: AgentScope;
-  readonly run: RunSpecification;
-  readonly messages: readonly Message[];
-  readonly head: string;
-  readonly purpose: ReplyRecord['purpose'];
-  readonly attempts?: number;
-  readonly signal: AbortSignal;
-}
-
-async function ask(deps: ActivityDependencies, question: Question): Promise<ChatReply> {
-  const { run, scope, purpose, head } = question;
-  const model = agentModel(run.config.model, agentDepth(scope.agent));
-  const models = deps.models(run.config.model);
-  let messages = question.messages;
-  for (let shortened = 0; ; shortened += 1) {
-    try {
-      deps.checkpoint('model.asking');
-      return await models.complete(
-        { model, messages, idempotencyKey: `${head}/${purpose}/${shortened}` },
-        question.signal,
-      );
-    } catch (error) {
-      if (isExhausted(error, run.config.model, question.attempts)) throw exhausted(error, run.config.model);
-      const tooLong = error instanceof TypedError && error.type === 'Model.ContextLength';
-      // The closing question must get through: it is asked with the middle of the conversation left out.
-      if (!tooLong || purpose !== 'extract' || shortened === 4) throw error;
-      messages = shortenConversation(messages, Math.floor(characters(messages) / 2));
-    }
-  }
-}
-
-/** The entry of `by_depth` with the greatest depth not above the agent's, else `name`. */
-export function agentModel(config: ModelConfig, depth: number): string {
-  const entries = Object.entries(config.by_depth ?? {}).map(([at, name]) => ({ at: Number(at), name }));
-  const fitting = entries.filter((entry) => entry.at <= depth).toSorted((a, b) => b.at - a.at);
-  return fitting[0]?.name ?? config.name;
-}
-
-function characters(messages: readonly Message[]): number {
-  return messages.reduce((sum, message) => sum + message.content.length, 0);
 }

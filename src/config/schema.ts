@@ -111,6 +111,11 @@ const rlmSchema = z.strictObject({
   output_limit: count
     .default(rlm.output_limit)
     .describe("Characters of one block's output that the model sees; head and tail are kept."),
+  compaction: count
+    .default(rlm.compaction ?? 100_000)
+    .describe(
+      "Tokens of an agent's conversation beyond which a summary takes the place of its older turns in what the model sees; variables and records are untouched. Less than the model's context. It is made earlier where the model finds a conversation too long.",
+    ),
   on_error: z
     .enum(['pause', 'fail'])
     .default(rlm.on_error)

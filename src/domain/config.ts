@@ -58,6 +58,11 @@ export interface RlmConfig {
   readonly max_parallel: number;
   /** Characters of one block's output that the model sees; head and tail are kept. Default 10000. */
   readonly output_limit: number;
+  /**
+   * Tokens of a conversation beyond which a summary takes the place of its older turns; absent (runs of old): never.
+   * Default 100000.
+   */
+  readonly compaction?: number;
   /** What a refusal for good (401, 402, no quota) does. Default `pause`. */
   readonly on_error: 'pause' | 'fail';
 }
@@ -183,6 +188,7 @@ export const DEFAULT_CONFIG: RunConfig = {
     max_llm_calls: 500,
     max_parallel: 50,
     output_limit: 10000,
+    compaction: 100_000,
     on_error: 'pause',
   },
   sandbox: {

@@ -10,7 +10,14 @@ import { addUsage, NO_USAGE, type Usage } from './usage.ts';
  * The trajectory of an agent is a chain of these records, each naming its parent by hash: one hash is an agent's
  * whole state. Records are stored as canonical JSON and never change; a new shape of a kind gets a new `v`.
  */
-export type ChainRecord = TaskRecord | ReplyRecord | AnswersRecord | BlockRecord | RebuildRecord | EndRecord;
+export type ChainRecord =
+  | TaskRecord
+  | ReplyRecord
+  | SummaryRecord
+  | AnswersRecord
+  | BlockRecord
+  | RebuildRecord
+  | EndRecord;
 
 interface RecordBase {
   readonly v: 1;
@@ -86,6 +93,20 @@ export interface ReplyRecord extends RecordBase {
   readonly execution_time: number;
   /** Messages and characters the model was sent. */
   readonly request: { readonly messages: number; readonly characters: number; readonly last: string };
+}
+
+/** Stands in prompts for the turns before it, which stay in the chain. */
+export interface SummaryRecord extends RecordBase {
+  readonly kind: 'summary';
+  /** Of the turn that was to come. */
+  readonly iteration: number;
+  /** The last iteration that it replaces. */
+  readonly through: number;
+  readonly text: string;
+  readonly model: string;
+  readonly usage: Usage;
+  /** Seconds the call took. */
+  readonly execution_time: number;
 }
 
 /** Answers handed to the code of a running block. */
@@ -274,7 +295,7 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
 }
 
-const KINDS = new Set(['task', 'reply', 'answers', 'block', 'rebuild', 'end']);
+const KINDS = new Set(['task', 'reply', 'summary', 'answers', 'block', 'rebuild', 'end']);
 
 /** @throws Error naming what is wrong when the value is not a record that this version knows. */
 export function checkedRecord(value: unknown): ChainRecord {

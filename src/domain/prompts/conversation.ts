@@ -1,10 +1,11 @@
 import { codeBlocks, proseOf } from '../reply.ts';
 import { beginning, truncateMiddle } from '../truncate.ts';
-import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, TaskRecord } from '../records.ts';
+import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, SummaryRecord, TaskRecord } from '../records.ts';
 import { describeProblems } from '../signature/check-value.ts';
 import type { Signature } from '../signature/field-type.ts';
 import { fieldsInReply } from '../typed-answer.ts';
 import { analysisExtract, analysisFirstMessage, analysisSystemPrompt } from './analysis-prompt.ts';
+import { SUMMARY_QUESTION, summarySection } from './compaction.ts';
 import { systemPrompt } from './system-prompt.ts';
 
 export interface Message {
@@ -31,7 +32,7 @@ export const ASK_FOR_SHORTER =
 export function renderConversation(
   records: readonly ChainRecord[],
   run: RunSpecification,
-  purpose: ReplyRecord['purpose'],
+  purpose: ReplyRecord['purpose'] | 'summary',
 ): Message[] {
   const [task, ...rest] = records;
   if (task?.kind !== 'task') throw new Error('a trajectory begins with a task record');
@@ -39,11 +40,13 @@ export function renderConversation(
     { role: 'system', content: leadingPrompt(task, run) },
     { role: 'user', content: firstMessage(task, run) },
   ];
-  const turns = groupByReply(rest, task.depth);
+  const summary = rest.findLast((record): record is SummaryRecord => record.kind === 'summary');
+  if (summary !== undefined) messages.push(...summaryMessages(summary, rest));
+  const turns = groupByReply(summary === undefined ? rest : after(rest, summary), task.depth);
   for (const [index, turn] of turns.entries()) {
     messages.push({ role: 'assistant', content: turn.reply.text === '' ? '(empty reply)' : turn.reply.text });
-    const closing = index === turns.length - 1 && purpose === 'extract';
-    const asked = closing ? `${observation(turn, run)}\n\n${closingQuestion(task, run)}` : nextTurn(turn, run);
+    const isLast = index === turns.length - 1 && purpose !== 'turn';
+    const asked = isLast ? `${observation(turn, run)}\n\n${question(purpose, task, run)}` : nextTurn(turn, run);
     messages.push({ role: 'user', content: asked });
   }
   if (turns.length === 0 && purpose === 'extract') messages.push({ role: 'user', content: closingQuestion(task, run) });
@@ -96,6 +99,24 @@ function groupByReply(records: readonly ChainRecord[], depth: number): Turn[] {
 function leadingPrompt({ depth }: TaskRecord, run: RunSpecification): string {
   if (run.type === 'analyze') return analysisSystemPrompt(run, depth);
   return systemPrompt({ depth, limits: run.config.rlm, blockTimeout: run.config.sandbox.block_timeout });
+}
+
+/** In the place of the turns that are left out. */
+function summaryMessages(summary: SummaryRecord, records: readonly ChainRecord[]): Message[] {
+  return [
+    { role: 'assistant', content: summarySection(summary, records) },
+    { role: 'user', content: 'Go on from there.' },
+  ];
+}
+
+/** The turns that the summary does not replace, and what came of them. */
+function after(records: readonly ChainRecord[], { through }: SummaryRecord): readonly ChainRecord[] {
+  const first = records.findIndex((record) => record.kind === 'reply' && record.iteration > through);
+  return first === -1 ? [] : records.slice(first);
+}
+
+function question(purpose: 'extract' | 'summary', task: TaskRecord, run: RunSpecification): string {
+  return purpose === 'summary' ? SUMMARY_QUESTION : closingQuestion(task, run);
 }
 
 function closingQuestion({ depth }: TaskRecord, run: RunSpecification): string {

@@ -1,0 +1,55 @@
+import type { ModelConfig } from '../domain/config.ts';
+import { TypedError } from '../domain/failures.ts';
+import { agentDepth } from '../domain/ids.ts';
+import { shortenConversation, type Message } from '../domain/prompts/conversation.ts';
+import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
+import type { ChatReply } from '../llm/chat-model.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { exhausted, isExhausted } from './model-attempts.ts';
+import type { AgentScope } from './trajectory.ts';
+
+export interface Question {
+  readonly scope: AgentScope;
+  readonly run: RunSpecification;
+  readonly messages: readonly Message[];
+  readonly head: string;
+  readonly purpose: ReplyRecord['purpose'] | 'summary';
+  readonly attempts?: number;
+  readonly signal: AbortSignal;
+}
+
+export async function askModel(deps: ActivityDependencies, question: Question): Promise<ChatReply> {
+  const { run, scope, purpose, head } = question;
+  const model = agentModel(run.config.model, agentDepth(scope.agent));
+  const models = deps.models(run.config.model);
+  let messages = question.messages;
+  for (let shortened = 0; ; shortened += 1) {
+    try {
+      deps.checkpoint('model.asking');
+      return await models.complete(
+        { model, messages, idempotencyKey: `${head}/${purpose}/${shortened}` },
+        question.signal,
+      );
+    } catch (error) {
+      if (isExhausted(error, run.config.model, question.attempts)) throw exhausted(error, run.config.model);
+      // These must get through: they are asked with the middle of the conversation left out.
+      if (!isTooLong(error) || purpose === 'turn' || shortened === 4) throw error;
+      messages = shortenConversation(messages, Math.floor(characters(messages) / 2));
+    }
+  }
+}
+
+export function isTooLong(error: unknown): boolean {
+  return error instanceof TypedError && error.type === 'Model.ContextLength';
+}
+
+/** The entry of `by_depth` with the greatest depth not above the agent's, else `name`. */
+export function agentModel(config: ModelConfig, depth: number): string {
+  const entries = Object.entries(config.by_depth ?? {}).map(([at, name]) => ({ at: Number(at), name }));
+  const fitting = entries.filter((entry) => entry.at <= depth).toSorted((a, b) => b.at - a.at);
+  return fitting[0]?.name ?? config.name;
+}
+
+function characters(messages: readonly Message[]): number {
+  return messages.reduce((sum, message) => sum + message.content.length, 0);
+}

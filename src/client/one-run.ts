@@ -1,0 +1,90 @@
+import type { ConnectOptions, RlmClient } from '../client.ts';
+import type { ToolDefinition } from '../tools/tool.ts';
+import type { RunArguments } from './run-arguments.ts';
+import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
+import type { SignatureOutputs } from '../domain/signature/inference.ts';
+import type { RunDocument } from '../results/run-document.ts';
+import { RunFailedError } from './run-failed.ts';
+
+/** Of a run that is started, worked on and awaited by one call. */
+export interface OneRunOptions extends ConnectOptions {
+  /** False: workers elsewhere do the work. Default: this process does. */
+  readonly worker?: boolean;
+  /** Ends the waiting; the run goes on where there is a worker. */
+  readonly signal?: AbortSignal;
+}
+
+export interface OneAnalysisOptions extends OneRunOptions {
+  /** Functions that the code may call, by the names it calls them by. */
+  readonly tools?: Readonly<Record<string, ToolDefinition>>;
+}
+
+/** What came of an analysis that came to its end. */
+export type AnalysisResult<Signature extends string = string> = AnalysisDocument<Signature> & {
+  readonly answer: SignatureOutputs<Signature>;
+};
+
+/**
+ * A typed analysis from beginning to end: connects, works on it in this process, and waits.
+ *
+ *     const { answer } = await analyze({
+ *       signature: 'documents: list[str], question -> answer: str, sources: list[int]',
+ *       inputs: { documents, question: 'What do they agree on?' },
+ *     });
+ *
+ * With an `id` a program that was stopped goes on where it was.
+ *
+ * @throws TypedError `Input.Invalid` before anything is spent; RunFailedError when it does not come to its end
+ */
+export async function analyze<const Signature extends string>(
+  request: AnalysisRequest<Signature> & OneAnalysisOptions,
+): Promise<AnalysisResult<Signature>> {
+  const { id, signature, instructions, descriptions, inputs, tools, ...options } = request;
+  const analysis = { id, signature, instructions, descriptions, inputs };
+  return withClient({ ...options, ...(tools === undefined ? {} : { tools }) }, async (client) => {
+    const given = Object.fromEntries(Object.entries(analysis).filter(([, value]) => value !== undefined));
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same fields without those left out
+    const run = await client.analyze(given as unknown as AnalysisRequest<Signature>);
+    const document = await run.result(options.signal);
+    if (document.status !== 'completed' || document.answer === null) throw new RunFailedError(document);
+    return { ...document, answer: document.answer };
+  });
+}
+
+/**
+ * A run on a git repository from beginning to end: connects, works on it in this process, and waits.
+ *
+ * @throws TypedError `Input.Invalid`, `Repository.*` before anything is spent; RunFailedError when it does not come to
+ *   its end
+ */
+export async function investigate(request: RunArguments & OneRunOptions): Promise<RunDocument> {
+  const { id, repo, prompt, branch, commit, ...options } = request;
+  return withClient(options, async (client) => {
+    const run = await client.start({
+      repo,
+      prompt,
+      ...(id === undefined ? {} : { id }),
+      ...(branch === undefined ? {} : { branch }),
+      ...(commit === undefined ? {} : { commit }),
+    });
+    const document = await run.result(options.signal);
+    if (document.status !== 'completed') throw new RunFailedError(document);
+    return document;
+  });
+}
+
+async function withClient<T>(
+  { worker: works = true, tools, ...options }: OneAnalysisOptions,
+  work: (client: RlmClient) => Promise<T>,
+): Promise<T> {
+  const { connect } = await import('../client.ts');
+  const client = await connect(options);
+  try {
+    if (!works) return await work(client);
+    const worker = await client.work({ ...(tools === undefined ? {} : { tools }) });
+    const failed = worker.running.then(() => new Promise<never>(() => undefined));
+    return await Promise.race([work(client), failed]);
+  } finally {
+    await client.close();
+  }
+}
