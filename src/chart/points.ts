@@ -38,6 +38,12 @@ export function seriesOf(rows: readonly Row[], spec: PlotSpec): Series[] {
   });
 }
 
+/** Those with most points, so many of them, in their order. */
+export function largest(all: readonly Series[], most: number): readonly Series[] {
+  const kept = new Set(all.toSorted((one, other) => other.points.length - one.points.length).slice(0, most));
+  return all.filter((series) => kept.has(series));
+}
+
 /** Of what is to be drawn at most so many, evenly. */
 export function sampled<T>(all: readonly T[], most: number): readonly T[] {
   if (all.length <= most) return all;

@@ -1,7 +1,7 @@
 import { TypedError } from '../domain/failures.ts';
 import { drawPng } from './draw-png.ts';
 import type { PlotSpec } from './plot-spec.ts';
-import { seriesOf } from './points.ts';
+import { largest, seriesOf, type Series } from './points.ts';
 import { isPlottable, type Row } from './rows-of.ts';
 import { DRAWN_POINTS, vegaSpecification } from './vega-specification.ts';
 
@@ -17,6 +17,9 @@ export interface RenderOptions {
   /** False draws the PNG as on a machine without any font. Default true. */
   readonly systemFonts?: boolean;
 }
+
+/** Series that are drawn at most: more colours than these nobody tells apart. */
+const DRAWN_SERIES = 40;
 
 const NO_FONT =
   'The PNG has no text, because this machine has no font: install one (Debian: apt-get install fonts-dejavu-core; ' +
@@ -41,19 +44,26 @@ export async function renderChart(
       `There is nothing to plot: none of the ${rows.length} rows has numbers for both ${spec.x} and ${spec.y}.`,
     );
   }
-  const svg = await drawSvg(shown, spec);
+  const all = seriesOf(shown, spec);
+  const series = largest(all, DRAWN_SERIES);
+  const svg = await drawSvg(series, spec);
   const { bytes, hasText } = await drawPng(svg, { systemFonts });
-  const tooMany = `Of the ${shown.length} points, about ${DRAWN_POINTS} are drawn; the lines follow them all.`;
-  return {
-    svg,
-    png: bytes,
-    notes: [...(shown.length > DRAWN_POINTS ? [tooMany] : []), ...(hasText ? [] : [NO_FONT])],
-  };
+  return { svg, png: bytes, notes: [...leftOutOf(all, series), ...(hasText ? [] : [NO_FONT])] };
 }
 
-async function drawSvg(rows: readonly Row[], spec: PlotSpec): Promise<string> {
+function leftOutOf(all: readonly Series[], drawn: readonly Series[]): string[] {
+  const points = drawn.reduce((sum, series) => sum + series.points.length, 0);
+  return [
+    ...(all.length > drawn.length ? [`Of ${all.length} series, the ${drawn.length} with most points are drawn.`] : []),
+    ...(points > DRAWN_POINTS
+      ? [`Of the ${points} points, about ${DRAWN_POINTS} are drawn; the lines follow them all.`]
+      : []),
+  ];
+}
+
+async function drawSvg(series: readonly Series[], spec: PlotSpec): Promise<string> {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
-  const compiled = compile(vegaSpecification(seriesOf(rows, spec), spec), { logger: vega.logger(vega.Error) });
+  const compiled = compile(vegaSpecification(series, spec), { logger: vega.logger(vega.Error) });
   const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', logLevel: vega.Error });
   try {
     return await view.toSVG();

@@ -79,6 +79,18 @@ it('shows forty series with a legend that is not cut', async () => {
   expect(svg).toContain('width="1100" height="600"');
 });
 
+it('draws the largest of very many series, and says so', async () => {
+  const rows = Array.from({ length: 900 }, (_, index) => ({
+    chapter: index,
+    wealth: index % 17,
+    character: `number ${index < 60 ? index : index % 40}`,
+  }));
+  const { svg, notes } = await renderChart(rows, SPEC);
+  expect(notes).toEqual(['Of 60 series, the 40 with most points are drawn.']);
+  expect(svg).toContain('>number 39<');
+  expect(svg).not.toContain('>number 40<');
+});
+
 it('draws a part of very many points, and says so', async () => {
   const rows = Array.from({ length: 30_000 }, (_, index) => ({ chapter: index, wealth: index % 100 }));
   const { svg, notes } = await renderChart(rows, { x: 'chapter', y: 'wealth' });

@@ -142,6 +142,6 @@ function nextSteps(rlm: string, chapters: string): string[] {
     'The same with a model that reads:',
     '  export OPENROUTER_API_KEY=...',
     `  ${rlm} analyze -s "${MONTE_CRISTO_SIGNATURE}" \\`,
-    `    -i chapters=@${shellWord(atHome(chapters))} -i task="..." --plot x=chapter,y=wealth,series=character`,
+    `    -i ${shellWord(`chapters=@${chapters}`)} -i task="..." --plot x=chapter,y=wealth,series=character`,
   ];
 }
