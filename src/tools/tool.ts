@@ -20,7 +20,7 @@ export interface ToolDefinition<Schema extends $ZodType = $ZodType> {
    * Gets the arguments as the schema made them. Returns a JSON value; Dates become ISO texts, undefined null. What it
    * throws reaches the code as a text that begins with `Error:`.
    */
-  readonly run: (args: output<Schema>, context: ToolContext) => unknown;
+  run(args: output<Schema>, context: ToolContext): unknown;
 }
 
 /** Makes a tool, with the types of its arguments inferred: `export const weather = tool({ ... })`. */

@@ -32,6 +32,8 @@ export async function loadFile(file: string, cwd: string): Promise<readonly Load
     throw invalid(file, 'it exports no tool; write `export const my_tool = tool({ description, parameters, run })`');
   }
   return exported.map(([name, value]) => {
+    if (name === 'default')
+      throw invalid(file, 'the default export has no name; write `export const my_tool = tool(...)`');
     const problem = toolNameProblem(name);
     if (problem !== undefined) throw invalid(file, `the export \`${name}\` ${problem}`);
     return readTool(name, `${name} in ${basename(file)}`, value, (what) =>

@@ -16,7 +16,7 @@ export function shareOwnPackages(): void {
         return nextResolve(specifier, context);
       } catch (error) {
         if (!OWN.test(specifier)) throw error;
-        return nextResolve(specifier, { ...context, parentURL: import.meta.url });
+        return { url: import.meta.resolve(specifier), shortCircuit: true };
       }
     },
   });

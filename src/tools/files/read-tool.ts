@@ -89,6 +89,8 @@ function jsonSchemaOf(schema: $ZodType, invalid: Invalid): Readonly<Record<strin
       override({ zodSchema, jsonSchema, path }) {
         // oxlint-disable-next-line no-underscore-dangle -- where all kinds of zod keep it
         const { type, coerce } = zodSchema._zod.def as { readonly type: string; readonly coerce?: boolean };
+        // What else an object holds is taken away, unless it says otherwise.
+        if (type === 'object') jsonSchema.additionalProperties ??= false;
         const instead = NOT_JSON[type];
         if (instead === undefined) return;
         if (coerce !== true) problems.push(`z.${type}()${placeOf(path)}, which JSON does not have; use ${instead}`);
@@ -130,5 +132,6 @@ function describe({ path, message }: $ZodIssue, { nameOf }: Pick<Parameters, 'na
     if (index === 0) return nameOf(String(step));
     return typeof step === 'number' ? `[${step}]` : `.${String(step)}`;
   });
-  return place.length === 0 ? message : `${place.join('')}: ${message}`;
+  const problem = message.replace(/, received undefined$/, ', and it is missing');
+  return place.length === 0 ? problem : `${place.join('')}: ${problem}`;
 }
