@@ -1,7 +1,6 @@
 import { join, resolve } from 'node:path';
 import { emptyDocument } from '../client/empty-document.ts';
 import { reportRun, type RunReport } from '../client/report-run.ts';
-import { answerText } from '../results/export-agent.ts';
 import { createResultsWriter } from '../results/results-files.ts';
 import { runDocument, type RunDocument } from '../results/run-document.ts';
 import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
@@ -10,7 +9,7 @@ import { wantsColor } from './live/display.ts';
 import { renderTree } from './live/tree.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { checkWritable, writeOutput } from './output-file.ts';
-import { patchBytes, summaryLines } from './present-run.ts';
+import { patchBytes, printAnswer, summaryLines } from './present-run.ts';
 import { CommandError } from './report-error.ts';
 import { withSession, type Session } from './session.ts';
 
@@ -42,10 +41,7 @@ export function showResult(io: Io, run: string, options: LookOptions): Promise<n
     if (options.json === true) await writeJson(io, document);
     else {
       for (const line of summaryLines(document)) say(io, line);
-      if (document.answer !== null) {
-        const text = answerText(document.answer);
-        await writeResult(io, text.endsWith('\n') ? text : `${text}\n`);
-      }
+      await printAnswer(io, document);
     }
     return endedExitCode(io, report);
   });

@@ -72,9 +72,10 @@ function outputLine(file: string, patch: Uint8Array | undefined): string {
   return `The patch is in ${file}: git apply ${file}`;
 }
 
-async function printAnswer(io: Io, { answer }: RunDocument): Promise<void> {
+/** The answer of a repository's run as it is, the fields of an analysis as JSON. */
+export async function printAnswer(io: Io, { answer, type }: RunDocument): Promise<void> {
   if (answer === null) return;
-  const text = answerText(answer);
+  const text = type === 'analyze' ? JSON.stringify(answer, null, 2) : answerText(answer);
   await writeResult(io, text.endsWith('\n') ? text : `${text}\n`);
 }
 
