@@ -8,12 +8,6 @@ export class Utf8Reader {
   /** The beginning of a character whose rest has not arrived. */
   #open: Uint8Array = new Uint8Array();
   #isFirst = true;
-  #isClean = true;
-
-  /** Whether all that was read so far is UTF-8. */
-  get isClean(): boolean {
-    return this.#isClean;
-  }
 
   read(chunk: Uint8Array): string {
     const bytes = this.#open.length === 0 ? asBuffer(chunk) : Buffer.concat([this.#open, chunk]);
@@ -27,9 +21,7 @@ export class Utf8Reader {
   }
 
   #text(bytes: Buffer): string {
-    const isValid = isUtf8(bytes);
-    if (!isValid) this.#isClean = false;
-    const text = isValid ? bytes.toString('utf8') : decodeEscaped(bytes);
+    const text = isUtf8(bytes) ? bytes.toString('utf8') : decodeEscaped(bytes);
     if (text === '' || !this.#isFirst) return text;
     this.#isFirst = false;
     return text.startsWith('\uFEFF') ? text.slice(1) : text;

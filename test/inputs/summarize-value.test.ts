@@ -6,19 +6,10 @@ import { kernelViews } from './kernel-summary.ts';
 const LONG = 'word "and" \'more\' ';
 
 const VALUES: readonly unknown[] = [
-  ...[null, true, false, 0, -0, 7, -12, 2 ** 53, 1e15, 1e16, 1e20, 1e21, 1.5, -0.1, 1e-4, 1e-5, 1.25e-7, 5e-324],
-  ...[1.7976931348623157e308, 123456789.125, 0.1 + 0.2, 100, 1e22, 123e-20],
-  ...[
-    '',
-    'plain',
-    "it's",
-    'say "x"',
-    `both ' and "`,
-    'a\\b',
-    'tab\tnew\nret\r',
-    '\u0000\u001f\u007f\u0080\u00a0\u00ad',
-  ],
-  ...[
+  [null, true, false, 0, -0, 7, -12, 2 ** 53, 1e15, 1e16, 1e20, 1e21, 1.5, -0.1, 1e-4, 1e-5, 1.25e-7, 5e-324],
+  [1.7976931348623157e308, 123456789.125, 0.1 + 0.2, 100, 1e22, 123e-20],
+  ['', 'plain', "it's", 'say "x"', `both ' and "`, 'a\\b', 'tab\tnew\nret\r', '\u0000\u001f\u007f\u0080\u00a0\u00ad'],
+  [
     'äöü ß',
     '漢字',
     '😀 smile',
@@ -30,20 +21,22 @@ const VALUES: readonly unknown[] = [
     '\ud800',
     'a\udc80b',
   ],
-  ...['x'.repeat(197), 'x'.repeat(198), 'x'.repeat(199), 'x'.repeat(200), 'x'.repeat(201), 'x'.repeat(5000)],
-  ...['\n'.repeat(99), '\n'.repeat(100), '\n'.repeat(150), '😀'.repeat(198), '😀'.repeat(300), LONG.repeat(30)],
-  ...["'".repeat(250), `${'a'.repeat(150)}'${'b'.repeat(150)}"`, '漢\n"\''.repeat(100)],
-  ...[[], {}, [[]], [{}], [1], [1, 2, 3], [1, 2, 3, 4], ['a', null, true, 1.5]],
-  ...[[[[[1]]]], [[[[]]]], { a: { b: { c: { d: 1 } } } }, { a: [{ b: [1] }] }, [{ a: [] }, { a: {} }]],
-  { b: 1, a: 2, '\u{1F600}': 3, '\uFFFD': 4, '': 5, A: 6, ä: 7, '10': 8, '9': 9 },
-  { "it's": LONG.repeat(30), [LONG.repeat(30)]: 1 },
-  Array.from({ length: 10 }, (_, index) => ({
-    chapter: index,
-    text: LONG.repeat(index * 10),
-    tags: ['a', 'b', 'c', 'd'],
-  })),
-  Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`key ${index}`, { value: 'v'.repeat(index * 20) }])),
-];
+  ['x'.repeat(197), 'x'.repeat(198), 'x'.repeat(199), 'x'.repeat(200), 'x'.repeat(201), 'x'.repeat(5000)],
+  ['\n'.repeat(99), '\n'.repeat(100), '\n'.repeat(150), '😀'.repeat(198), '😀'.repeat(300), LONG.repeat(30)],
+  ["'".repeat(250), `${'a'.repeat(150)}'${'b'.repeat(150)}"`, '漢\n"\''.repeat(100)],
+  [[], {}, [[]], [{}], [1], [1, 2, 3], [1, 2, 3, 4], ['a', null, true, 1.5]],
+  [[[[[1]]]], [[[[]]]], { a: { b: { c: { d: 1 } } } }, { a: [{ b: [1] }] }, [{ a: [] }, { a: {} }]],
+  [
+    { b: 1, a: 2, '\u{1F600}': 3, '\uFFFD': 4, '': 5, A: 6, ä: 7, '10': 8, '9': 9 },
+    { "it's": LONG.repeat(30), [LONG.repeat(30)]: 1 },
+    Array.from({ length: 10 }, (_, index) => ({
+      chapter: index,
+      text: LONG.repeat(index * 10),
+      tags: ['a', 'b', 'c', 'd'],
+    })),
+    Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`key ${index}`, { value: 'v'.repeat(index * 20) }])),
+  ],
+].flat();
 
 const TYPED: readonly (readonly [type: string, value: unknown])[] = [
   ['float', 3],
