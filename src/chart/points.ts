@@ -51,10 +51,16 @@ export function sampled<T>(all: readonly T[], most: number): readonly T[] {
   return Array.from({ length: most }, (_, index) => all[Math.floor(index * step)]).filter((one) => one !== undefined);
 }
 
+export function extentOf(values: readonly number[]): readonly [least: number, greatest: number] {
+  return [
+    values.reduce((one, other) => Math.min(one, other), Infinity),
+    values.reduce((one, other) => Math.max(one, other), -Infinity),
+  ];
+}
+
 /** Least and greatest, with some room on both sides so that no point lies on an axis. */
 export function domainOf(values: readonly number[]): [least: number, greatest: number] {
-  const least = values.reduce((one, other) => Math.min(one, other), Infinity);
-  const greatest = values.reduce((one, other) => Math.max(one, other), -Infinity);
+  const [least, greatest] = extentOf(values);
   const room = least === greatest ? 1 : (greatest - least) * 0.03;
   return [least - room, greatest + room];
 }

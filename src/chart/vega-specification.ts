@@ -1,6 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { PlotSpec } from './plot-spec.ts';
-import { domainOf, sampled, type Series } from './points.ts';
+import { domainOf, extentOf, sampled, type Series } from './points.ts';
 
 /** Of the whole picture, in pixels. */
 const WIDTH = 1100;
@@ -57,7 +57,7 @@ export function vegaSpecification(all: readonly Series[], spec: PlotSpec): TopLe
     },
     layer: [
       ...all.map((series, index) => pointLayer(series, share, (index - middle) * apart)),
-      ...all.map((series) => lineLayer(series, domain.y)),
+      ...all.map((series) => lineLayer(series, extentOf(points.map(({ y }) => y)))),
     ],
     config: appearance(),
   };
