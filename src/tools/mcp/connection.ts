@@ -130,7 +130,7 @@ function isBroken(error: unknown): boolean {
 
 function wrote(transport: Transport): string {
   const text = transport instanceof ProcessTransport ? transport.stderr : '';
-  return text === '' ? '' : `. Its standard error ends with: ${text.slice(-1000)}`;
+  return text === '' ? '' : `. Its standard error ends with: ${text.slice(-1000).replaceAll(/\s*\n\s*/g, ' | ')}`;
 }
 
 async function end({ client, transport }: Live): Promise<void> {

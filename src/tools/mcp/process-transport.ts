@@ -60,7 +60,7 @@ export class ProcessTransport implements Transport {
     });
     await once(child, 'spawn').catch((error: unknown) => {
       const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      throw isMissing ? new Error(`there is no program ${command}, or no folder ${cwd}`, { cause: error }) : error;
+      throw isMissing ? new Error(`there is no program ${command}, or no folder ${cwd}`) : error;
     });
     child.once('exit', () => {
       this.#kill('SIGKILL');
