@@ -318,7 +318,8 @@ const mcpServerSchema = z
   })
   .superRefine(({ command, url, args, env_vars, cwd, header_env }, context) => {
     const refuse = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [name], message });
-    if (command === undefined && url === undefined) refuse('command', 'must be given, or url');
+    if (command === undefined && url === undefined)
+      context.addIssue({ code: 'custom', message: 'must have a command or a url' });
     if (command !== undefined && url !== undefined) refuse('url', 'must be the only one of command and url');
     if (command === undefined)
       for (const [name, value] of Object.entries({ args, env_vars, cwd }))
