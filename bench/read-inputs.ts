@@ -1,7 +1,7 @@
 /**
  * What it costs to store a gigabyte of inputs: files of a folder, and single files of each format, in the file blob
  * store; seconds, and the most memory that this process has held more than at its start.
- * `node bench/read-inputs.ts [documents] [bytes of a document]`
+ * `node bench/read-inputs.ts [documents] [bytes of a document] [beginning of a case's name]`
  */
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,7 @@ import { createFileBlobStore } from '../src/storage/file-blob-store.ts';
 
 const DOCUMENTS = Number(process.argv[2] ?? 100_000);
 const SIZE = Number(process.argv[3] ?? 10_000);
+const ONLY = process.argv[4] ?? '';
 const MIB = 1024 * 1024;
 
 const root = mkdtempSync(join(process.env['BENCH_FOLDER'] ?? tmpdir(), 'rlm-read-inputs-'));
@@ -41,6 +42,7 @@ function memory(): { readonly now: number; readonly most: number } {
 }
 
 async function measure(label: string, type: string, path: string): Promise<void> {
+  if (!label.startsWith(ONLY)) return;
   const blobs = createFileBlobStore({ path: join(root, 'blobs') });
   writeFileSync('/proc/self/clear_refs', '5');
   const before = memory().now;
@@ -60,6 +62,7 @@ async function measure(label: string, type: string, path: string): Promise<void>
 
 try {
   for (const [name, type, piece, end] of SINGLE) {
+    if (!name.startsWith(ONLY)) continue;
     const content = function* (): Generator<string> {
       for (let index = 0; index < DOCUMENTS; index += 1) yield piece(index);
       yield end;

@@ -22,17 +22,21 @@ export function inputsNeed(inputs: readonly StoredInput[]): number {
 function bytesOf(input: StoredInput): number {
   const { format, size, summary } = input;
   const length = summary.length ?? 0;
-  if (format === 'text')
-    return summary.length === null ? size : length * (size === length ? 1 : widest(summary.preview));
+  if (format === 'text') return length === 0 ? size : length * textWidth(size / length, summary.preview);
   // Of a list each text is as wide as its widest character: most are not the widest of all.
   const width = /[^\0-\xff]/.test(summary.preview) ? 1.8 : 1;
   if (summary.type === 'str' || summary.length === null) return size * width;
   return size * width + length * itemBytes(input);
 }
 
-/** Bytes that Python spends on each character of a text that is not ASCII: a single emoji makes it four for all. */
-function widest(preview: string): number {
-  return /[\u{10000}-\u{10ffff}]/u.test(preview) ? 4 : 2;
+/**
+ * Bytes that Python spends on each character of a text: as many as the widest needs, a single emoji makes it four for
+ * all. Where the beginning shows none but Latin ones, it may be one or two.
+ */
+function textWidth(bytesEach: number, preview: string): number {
+  if (bytesEach <= 1) return 1;
+  if (/[\u{10000}-\u{10ffff}]/u.test(preview)) return 4;
+  return bytesEach > 1.3 || /[^\0-\xff]/.test(preview) ? 2 : 1.3;
 }
 
 function itemBytes({ type, summary: { preview, type: name } }: StoredInput): number {

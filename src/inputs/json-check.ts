@@ -9,6 +9,8 @@ import { DictCheck, ListCheck } from './list-check.ts';
 import { parseExactly, parseJsonBytes } from './parse-json.ts';
 
 const NEWLINE = 0x0a;
+/** As Python's `bytes.strip` has them. */
+const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d]);
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
 /** A JSON text: item by item where it is a list or a dict, whole otherwise. */
@@ -67,7 +69,7 @@ export function checkJsonLines(field: Field, label: string): Check {
   const finish = (): void => {
     line += 1;
     const whole = size > MOST_BYTES ? null : withoutMark(Buffer.concat(parts), line);
-    if (whole === null || whole.some((byte) => byte > 0x20 || byte < 0x09)) list.item(whole, line);
+    if (whole === null || !whole.every((byte) => BLANKS.has(byte))) list.item(whole, line);
     parts = [];
     size = 0;
   };
