@@ -28,6 +28,9 @@ export {
   type OneAnalysisOptions,
   type OneRunOptions,
 } from './client/one-run.ts';
+export { parsePlot, type PlotSpec } from './chart/plot-spec.ts';
+export { renderChart, type Chart } from './chart/render-chart.ts';
+export { rowsOf, type ChartRows } from './chart/rows-of.ts';
 export { RunFailedError } from './client/run-failed.ts';
 export type { SignatureInputs, SignatureOutputs } from './domain/signature/inference.ts';
 export type { SignatureForm } from './domain/signature/read-signature.ts';

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { ANALYSIS_DEFAULTS, planAnalysis } from '../client/start-analysis.ts';
 import type { ConfigInput } from '../config/schema.ts';
@@ -12,6 +13,9 @@ import { checkPlot, presentAnalysis } from './present-analysis.ts';
 import { CommandError } from './report-error.ts';
 import { openSession } from './session.ts';
 import { openTools, refuseDetachedTools } from './open-tools.ts';
+
+/** Milliseconds in which small inputs are read. */
+const FIRST_LOOK = 500;
 
 export interface AnalyzeOptions extends LaunchOptions {
   readonly signature: string;
@@ -43,7 +47,6 @@ export async function analyzeOnce(
     const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
     await session.blobs.check();
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
-    if (options.worker) checkKeys(session.config, session.env);
     const plan = planAnalysis(
       session,
       {
@@ -57,7 +60,10 @@ export async function analyzeOnce(
       },
       { config: session.config, tools: tools?.descriptions ?? [] },
     );
-    // What is wrong with the inputs is found before a server is started for nothing.
+    // What was typed wrong shows itself at once; what is large is read while there is a key for it.
+    await Promise.race([plan.prepared, delay(FIRST_LOOK)]);
+    if (options.worker) checkKeys(session.config, session.env);
+    // Before a server is started for nothing.
     await plan.prepared;
     return await launchRun({
       io,

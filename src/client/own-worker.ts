@@ -40,14 +40,16 @@ export async function startOwnWorker(options: OwnWorkerOptions): Promise<OwnWork
   });
   // Whoever waits for a run looks at it; until then a failure must not end the process.
   worker.running.catch(() => undefined);
+  async function end(): Promise<void> {
+    try {
+      await worker.shutdown();
+    } finally {
+      await nativeConnection.close();
+    }
+  }
+  let ended: Promise<void> | undefined;
   return {
     running: worker.running,
-    async close() {
-      try {
-        await worker.shutdown();
-      } finally {
-        await nativeConnection.close();
-      }
-    },
+    close: () => (ended ??= end()),
   };
 }

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { argumentsDigest, checkArguments, newRunId, portableConfig, repositoryTitle } from '../../src/client/run-arguments.ts';
+import {
+  argumentsDigest,
+  checkArguments,
+  newRunId,
+  portableConfig,
+  repositoryTitle,
+} from '../../src/client/run-arguments.ts';
 import { DEFAULT_CONFIG, type RunConfig } from '../../src/domain/config.ts';
 import { runIdProblem } from '../../src/domain/ids.ts';
 

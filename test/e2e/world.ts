@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
+import { readSignature } from '../../src/domain/signature/read-signature.ts';
+import { storeValues } from '../../src/inputs/index.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
@@ -59,6 +61,8 @@ export interface StartInput {
 export interface AnalyzeInput extends Pick<StartInput, 'id' | 'model' | 'config'> {
   readonly signature: unknown;
   readonly inputs?: Readonly<Record<string, unknown>>;
+  /** As clients do: the inputs are in the blob store before the workflow starts. */
+  readonly stored?: true;
   readonly instructions?: string;
 }
 
@@ -117,12 +121,16 @@ export async function createWorld(
         taskQueue: TASK_QUEUE,
         args: [{ repo, prompt, config: configOf(place, input) }],
       }),
-    startAnalysis: ({ signature, inputs, instructions, ...input }) =>
-      temporal.client.workflow.start('analyze', {
+    async startAnalysis({ signature, inputs = {}, stored, instructions, ...input }) {
+      const put = async (): Promise<string> =>
+        world.chains.putJson(await storeValues(blobs, readSignature(signature), inputs));
+      const given = stored === true ? { stored_inputs: await put() } : { inputs };
+      return temporal.client.workflow.start('analyze', {
         workflowId: input.id,
         taskQueue: TASK_QUEUE,
-        args: [{ signature, inputs, instructions, config: configOf(place, input) }],
-      }),
+        args: [{ signature, ...given, instructions, config: configOf(place, input) }],
+      });
+    },
     analyze: async (input) => (await (await world.startAnalysis(input)).result()) as RunOutcome,
     run: async (input) => (await (await world.start(input)).result()) as RunOutcome,
     async agents(run) {

@@ -1,0 +1,138 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it, vi } from 'vitest';
+import { z } from 'zod';
+import { analyze, connect, investigate, RunFailedError, tool, type ConnectOptions } from '../../src/client.ts';
+import { withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { createWorld, type World } from '../e2e/world.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+let world: World;
+let model: ScriptedModel;
+let options: ConnectOptions;
+
+beforeAll(async () => {
+  world = await createWorld();
+  model = await world.startModel({
+    scripts: ({ opening, turn }) => {
+      if (opening.includes('git repository')) return withCode('FINAL("done")');
+      if (opening.includes('colours')) return withCode('SUBMIT(colours=text.split(), counts={"n": len(text.split())})');
+      if (opening.includes('weather')) return withCode('print(weather("Paris"))\nSUBMIT(weather("Paris", days=2))');
+      if (opening.includes('never')) return turn < 3 ? withCode('print("found something")') : 'I cannot.';
+      if (opening.includes('lines')) return withCode('SUBMIT(len(lines))');
+      return undefined;
+    },
+  });
+  options = {
+    address: world.server.address,
+    cwd: world.folder,
+    env: {
+      ...process.env,
+      DURABLE_RLM_STATE: join(world.folder, 'state'),
+      DURABLE_RLM_CACHE: join(world.folder, 'cache'),
+      LLM_API_KEY: 'none',
+    },
+    config: { model: { name: 'openai/scripted', base_url: model.url } },
+  };
+});
+afterAll(() => world.close());
+
+describe('analyze', () => {
+  it('works in this process, and its result has the types of the signature', async () => {
+    const result = await analyze({
+      ...options,
+      signature: 'text -> colours: list[str], counts: dict[str, int]',
+      inputs: { text: 'blue green' },
+    });
+    expectTypeOf(result.answer).toEqualTypeOf<{ colours: string[]; counts: Record<string, number> }>();
+    expect(result).toMatchObject({ status: 'completed', type: 'analyze', patch: null });
+    expect(result.answer).toEqual({ colours: ['blue', 'green'], counts: { n: 2 } });
+    expect(Object.keys(result.answer)).toEqual(['colours', 'counts']);
+  });
+
+  it('finds the run of an id again, without asking the model again', async () => {
+    const request = { ...options, id: 'twice', signature: 'text -> colours: list[str], counts: Any' } as const;
+    await analyze({ ...request, inputs: { text: 'red' } });
+    const asked = model.count();
+    expect((await analyze({ ...request, inputs: { text: 'red' } })).answer.colours).toEqual(['red']);
+    expect(model.count()).toBe(asked);
+    await expect(analyze({ ...request, inputs: { text: 'other' } })).rejects.toThrow('started with other arguments');
+  });
+
+  it('calls functions of the program', async () => {
+    const asked: unknown[] = [];
+    const weather = tool({
+      description: 'The weather of a city.',
+      parameters: z.object({ city: z.string(), days: z.int().default(1) }),
+      run: ({ city, days }) => {
+        asked.push([city, days]);
+        return `rain in ${city} for ${days} days`;
+      },
+    });
+    const { answer } = await analyze({ ...options, signature: '-> report', instructions: 'Tell.', tools: { weather } });
+    expect(answer).toEqual({ report: 'rain in Paris for 2 days' });
+    expect(asked).toEqual([
+      ['Paris', 1],
+      ['Paris', 2],
+    ]);
+  });
+
+  it('stores what is iterated as it comes', async () => {
+    async function* lines(): AsyncGenerator<string> {
+      for (let line = 0; line < 1000; line += 1) yield `line ${line}`;
+    }
+    const { answer } = await analyze({
+      ...options,
+      signature: 'lines: list[str] -> n: int',
+      inputs: { lines: lines() },
+    });
+    expect(answer).toEqual({ n: 1000 });
+  });
+
+  it('fails with what there is', async () => {
+    const config = { ...options.config, rlm: { max_iterations: 2 } };
+    const error = await analyze({ ...options, config, signature: '-> never: int' }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(RunFailedError);
+    expect((error as RunFailedError).document).toMatchObject({ status: 'failed', answer: null });
+    expect((error as RunFailedError).document.notes.join()).toContain('found something');
+  });
+
+  it.each([
+    [{ signature: 'a: lst -> b' }, 'there is no type lst'],
+    [{ signature: 'a -> b' }, 'the input a is missing'],
+    [{ signature: 'a -> b', inputs: { a: '', c: '' } }, 'there is no input c'],
+    [{ signature: 'a -> b', inputs: { a: 3 } }, 'a: expected str, got int 3'],
+  ])('refuses %j before anything is spent', async (request, message) => {
+    const asked = model.count();
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a program in JavaScript may do
+    await expect(analyze({ ...options, ...(request as { signature: string }) })).rejects.toThrow(message);
+    expect(model.count()).toBe(asked);
+  });
+});
+
+describe('investigate', () => {
+  it('works on a repository in this process', async () => {
+    const document = await investigate({ ...options, repo: world.repository, prompt: 'Look' });
+    expect(document).toMatchObject({ status: 'completed', type: 'investigate', answer: 'done' });
+  });
+});
+
+describe('a client', () => {
+  it('starts analyses for workers elsewhere, and lists them', async () => {
+    const client = await connect(options);
+    const worker = await client.work();
+    try {
+      const run = await client.analyze({
+        id: 'elsewhere',
+        signature: 'text -> colours: list[str], counts: Any',
+        descriptions: { colours: 'In order.' },
+        inputs: { text: 'black' },
+      });
+      expect((await run.result()).answer).toEqual({ colours: ['black'], counts: { n: 1 } });
+      expect((await client.list()).map(({ run: id }) => id)).toContain('elsewhere');
+      await worker.close();
+    } finally {
+      await client.close();
+    }
+  });
+});
