@@ -1,18 +1,16 @@
 import type { Dirent } from 'node:fs';
-import * as fs from 'node:fs/promises';
-import { join, relative, resolve, sep } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import * as paths from 'node:path';
 import { fileFault, invalid } from './invalid.ts';
 
-export interface FoundFile {
-  /** Absolute. */
-  readonly path: string;
-  /** Relative to the folder that was named, with slashes. */
-  readonly name: string;
-}
-
 export interface Found {
-  /** In natural order: `file2` before `file10`, folder by folder. */
-  readonly files: readonly FoundFile[];
+  /** Absolute. */
+  readonly folder: string;
+  /**
+   * The files, relative to the folder, with slashes. In natural order: `file2` before `file10`, folder by folder. Only
+   * names, because there may be a hundred thousand.
+   */
+  readonly names: readonly string[];
   /** Hidden files and folders, and those of version control. */
   readonly hidden: number;
   /** Links to folders, links to nothing, sockets and the like. */
@@ -23,39 +21,26 @@ const VERSION_CONTROL = new Set(['CVS', '_darcs', 'RCS', 'SCCS']);
 
 /** All files below a folder; links to files are followed, those to folders are not. */
 export async function findInFolder(folder: string): Promise<Found> {
-  const files: FoundFile[] = [];
-  let [hidden, odd] = [0, 0];
-  const folders = [folder];
-  for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
-    // oxlint-disable-next-line no-await-in-loop -- one folder after the other
-    for (const entry of await entriesOf(next)) {
-      const path = join(next, entry.name);
-      if (entry.name.startsWith('.') || (entry.isDirectory() && VERSION_CONTROL.has(entry.name))) hidden += 1;
-      else if (entry.isDirectory()) folders.push(path);
-      // oxlint-disable-next-line no-await-in-loop -- links are few
-      else if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(path)))) files.push(named(folder, path));
-      else odd += 1;
-    }
-  }
-  return { files: inNaturalOrder(files), hidden, odd };
+  const walk = new Walk(folder, { depth: Infinity, takesHidden: false, takes: () => true });
+  await walk.enter('', 1);
+  return walk;
 }
 
 /** The files that a pattern names; its wildcards stand for no hidden ones. */
 export async function findByPattern(pattern: string, cwd: string): Promise<Found> {
   // Node 20 has none.
-  if (typeof fs.glob !== 'function') {
-    throw invalid(`patterns such as ${pattern} need Node 22 or newer: name a folder, or use a newer Node`);
+  if (typeof paths.matchesGlob !== 'function') {
+    throw invalid(`patterns such as ${pattern} need Node 22.5 or newer: name a folder, or use a newer Node`);
   }
   const [base, rest] = splitPattern(pattern);
-  const folder = resolve(cwd, base);
-  const files: FoundFile[] = [];
-  let odd = 0;
-  for await (const entry of fs.glob(rest, { cwd: folder, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(path)))) files.push(named(folder, path));
-    else if (!entry.isDirectory()) odd += 1;
-  }
-  return { files: inNaturalOrder(files), hidden: 0, odd };
+  const walk = new Walk(paths.resolve(cwd, base), {
+    depth: /\*\*|\{[^}]*\//.test(rest) ? Infinity : rest.split('/').length,
+    takesHidden: /(?:^|[/{,])\./.test(rest),
+    takes: (name) => paths.matchesGlob(name, rest),
+  });
+  await walk.enter('', 1);
+  // Nobody expects them of a pattern.
+  return { folder: walk.folder, names: walk.names, hidden: 0, odd: 0 };
 }
 
 /** Whether a path that does not exist is a pattern. */
@@ -71,43 +56,70 @@ function splitPattern(pattern: string): [string, string] {
   return [base === '' && pattern.startsWith('/') ? '/' : base, parts.slice(first).join('/')];
 }
 
-async function entriesOf(folder: string): Promise<Dirent[]> {
-  try {
-    return await fs.readdir(folder, { withFileTypes: true });
-  } catch (error) {
-    throw fileFault(folder, error);
+interface WalkOptions {
+  /** Levels of folders that are looked into. */
+  readonly depth: number;
+  readonly takesHidden: boolean;
+  readonly takes: (name: string) => boolean;
+}
+
+class Walk implements Found {
+  readonly folder: string;
+  readonly names: string[] = [];
+  hidden = 0;
+  odd = 0;
+  readonly #options: WalkOptions;
+
+  constructor(folder: string, options: WalkOptions) {
+    this.folder = folder;
+    this.#options = options;
+  }
+
+  /** @param prefix - of a folder below: its path with a slash at its end */
+  async enter(prefix: string, level: number): Promise<void> {
+    for (const entry of await this.#entries(prefix)) {
+      const name = `${prefix}${entry.name}`;
+      if (this.#isHidden(entry)) this.hidden += 1;
+      else if (entry.isDirectory()) {
+        // oxlint-disable-next-line no-await-in-loop -- in their order
+        if (level < this.#options.depth) await this.enter(`${name}/`, level + 1);
+      } else if (this.#options.takes(name)) {
+        // oxlint-disable-next-line no-await-in-loop -- links are few
+        if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(this.folder, name)))) this.names.push(name);
+        else this.odd += 1;
+      }
+    }
+  }
+
+  async #entries(prefix: string): Promise<Dirent[]> {
+    const folder = paths.join(this.folder, prefix);
+    try {
+      const entries = await readdir(folder, { withFileTypes: true });
+      return entries.toSorted((left, right) => compareNames(left.name, right.name));
+    } catch (error) {
+      const isMissingBase = prefix === '' && (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (isMissingBase) return [];
+      throw fileFault(folder, error);
+    }
+  }
+
+  #isHidden(entry: Dirent): boolean {
+    if (entry.isDirectory() && VERSION_CONTROL.has(entry.name)) return true;
+    return entry.name.startsWith('.') && !(this.#options.takesHidden && entry.name !== '.git');
   }
 }
 
-async function isFile(path: string): Promise<boolean> {
+async function isFile(folder: string, name: string): Promise<boolean> {
   try {
-    return (await fs.stat(path)).isFile();
+    return (await stat(paths.join(folder, name))).isFile();
   } catch {
     return false;
   }
 }
 
-function named(folder: string, path: string): FoundFile {
-  const name = relative(folder, path);
-  return { path, name: sep === '/' ? name : name.replaceAll(sep, '/') };
-}
-
 const COLLATOR = new Intl.Collator('en', { numeric: true });
 
-/** Number by number and folder by folder, the same on every host. */
-function inNaturalOrder(files: readonly FoundFile[]): FoundFile[] {
-  return files
-    .map((file) => ({ file, parts: file.name.split('/') }))
-    .toSorted((left, right) => compareParts(left.parts, right.parts))
-    .map(({ file }) => file);
-}
-
-function compareParts(left: readonly string[], right: readonly string[]): number {
-  for (const [index, part] of left.entries()) {
-    const other = right[index];
-    if (other === undefined) return 1;
-    if (part === other) continue;
-    return COLLATOR.compare(part, other) || (part < other ? -1 : 1);
-  }
-  return left.length - right.length;
+/** The same on every host. */
+function compareNames(left: string, right: string): number {
+  return COLLATOR.compare(left, right) || (left < right ? -1 : 1);
 }

@@ -23,10 +23,10 @@ type Shape = 'texts' | 'objects' | 'dict';
  */
 export function folderSource(found: Found, field: Field, label: string): Source {
   const shape = shapeOf(field, label);
-  if (found.files.length === 0) throw invalid(`there are no files in ${label}${leftOut(found, 0)}`);
+  if (found.names.length === 0) throw invalid(`there are no files in ${label}${leftOut(found, 0)}`);
   const files = new FilesWriter(shape);
   async function* pieces(): AsyncGenerator<string> {
-    for await (const begun of readFiles(found.files)) {
+    for await (const begun of readFiles(found)) {
       if (begun.start.includes(0)) files.binary += 1;
       else yield* files.write(begun);
     }
@@ -81,8 +81,7 @@ class FilesWriter {
     return this.#shape === 'dict' ? this.#dict.length : this.#list.length;
   }
 
-  async *write({ file, start, rest }: BegunFile): AsyncGenerator<string> {
-    const { name } = file;
+  async *write({ name, start, rest }: BegunFile): AsyncGenerator<string> {
     const key = JSON.stringify(name);
     const shows = this.#shape === 'dict' ? this.#dict.shows(name) : this.#list.shows;
     const tally = shows ? new TextTally() : undefined;

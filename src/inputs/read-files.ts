@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import type { FoundFile } from './find-files.ts';
+import { join } from 'node:path';
+import type { Found } from './find-files.ts';
 import { fileFault } from './invalid.ts';
 
 /** Files that are opened and begun before it is their turn. */
@@ -8,7 +9,8 @@ const START = 64 * 1024;
 const CHUNK = 256 * 1024;
 
 export interface BegunFile {
-  readonly file: FoundFile;
+  /** Relative to the folder. */
+  readonly name: string;
   /** Its beginning, or all of it: valid until the next file is asked for. */
   readonly start: Buffer;
   /** What follows; to be read before the next file is asked for. */
@@ -26,22 +28,22 @@ interface Begun {
  *
  * @throws TypedError `Input.Invalid` with the path of one that cannot be read
  */
-export async function* readFiles(files: readonly FoundFile[]): AsyncGenerator<BegunFile> {
+export async function* readFiles({ folder, names }: Pick<Found, 'folder' | 'names'>): AsyncGenerator<BegunFile> {
   const slots: { readonly buffer: Buffer; begun: Promise<Begun> | undefined }[] = [];
   const beginFile = (index: number): void => {
-    const file = files[index];
+    const name = names[index];
     const slot = (slots[index % AHEAD] ??= { buffer: Buffer.allocUnsafeSlow(START), begun: undefined });
-    slot.begun = file === undefined ? undefined : begin(file.path, slot.buffer);
+    slot.begun = name === undefined ? undefined : begin(join(folder, name), slot.buffer);
     // Who waits for it learns of it; nobody may, when an earlier one fails.
     slot.begun?.catch(() => {});
   };
   for (let index = 0; index < AHEAD; index += 1) beginFile(index);
   try {
-    for (const [index, file] of files.entries()) {
+    for (const [index, name] of names.entries()) {
       // oxlint-disable-next-line no-await-in-loop -- in their order
       const begun = await slots[index % AHEAD]?.begun;
       if (begun === undefined) throw new Error('a file was not begun');
-      yield { file, start: begun.start, rest: restOf(file.path, begun.handle) };
+      yield { name, start: begun.start, rest: restOf(join(folder, name), begun.handle) };
       // oxlint-disable-next-line no-await-in-loop -- its buffer is used again
       await begun.handle?.close();
       beginFile(index + AHEAD);

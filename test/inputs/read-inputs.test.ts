@@ -262,6 +262,11 @@ describe('a folder', () => {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       expect(await value(type, '@docs/**/*.md')).toBe(objects);
     }
+    expect(await value('list[str]', '@docs/*.{md,txt}')).toBe("['a', 'two', 'ten']");
+    write({ 'docs/.notes/x.md': 'hidden', 'docs/[1].md': 'brackets' });
+    expect(await value('list[str]', '@docs/*/*.md')).toBe(String.raw`['ä"\n']`);
+    expect(await value('list[str]', '@docs/**/.n*/*')).toBe("['hidden']");
+    expect(await value('str', '@docs/[1].md')).toBe("'brackets'");
     expect(await value('dict[str, str]', `@${cwd}/d*/b/*`)).toBe(String.raw`{'docs/b/file1.md': 'ä"\n'}`);
   });
 
