@@ -11,10 +11,11 @@ ENDED = "Error: the block has ended"
 
 
 class Call:
-    __slots__ = ("answered", "arguments", "line", "name", "size")
+    __slots__ = ("answered", "arguments", "function", "line", "name", "size")
 
-    def __init__(self, name, line, arguments, size):
+    def __init__(self, name, line, function, arguments, size):
         self.name = name
+        self.function = function
         self.line = line
         """The connection its caller waits on; None when the caller has gone."""
         self.arguments = arguments
@@ -22,11 +23,15 @@ class Call:
         self.answered = False
 
 
-def failure(arguments, message):
-    """An error in the shape of the answer: a list for a function that was given a list."""
-    for value in arguments.values():
-        if isinstance(value, list):
-            return [message] * len(value)
+_BATCHED = ("llm_query_batched", "rlm_query_batched")
+
+
+def failure(function, arguments, message):
+    """An error in the shape of the answer: a list for a function that answers each item of a list."""
+    if function in _BATCHED:
+        for name, value in arguments.items():
+            if name != "variables" and isinstance(value, list):
+                return [message] * len(value)
     return message
 
 
@@ -86,7 +91,7 @@ class Block:
         canonical = wire.encode({"arguments": arguments, "function": function}, True)
         self._made += 1
         name = "%d.%d" % (self.number, self._made)
-        call = Call(name, line, arguments, len(canonical))
+        call = Call(name, line, function, arguments, len(canonical))
         self._calls[name] = self._open[name] = call
         self._pending_size += call.size
         self._made_size += call.size
@@ -120,7 +125,7 @@ class Block:
     def give_up(self, message):
         """Answers all that is pending with an error."""
         for call in list(self._open.values()):
-            self.answer(call.name, failure(call.arguments, message))
+            self.answer(call.name, failure(call.function, call.arguments, message))
 
     def caller_gone(self, call):
         if not call.answered:

@@ -147,6 +147,9 @@ class _Shown:
 _LEFT_OUT = _Shown("None")
 
 
+_TAKEN = ("task", "FINAL", "FINAL_VAR", "SUBMIT", "edit_file")
+
+
 def _annotation(parameter):
     if "annotation" in parameter:
         return parameter["name"], _Shown(parameter["annotation"])
@@ -160,6 +163,8 @@ def _variables(function, given, parameters, wanted):
     for key, value in given.items():
         if not key.isidentifier() or iskeyword(key) or key.startswith("__") or len(key) > NAME_LENGTH:
             raise TypeError("%s: %r cannot be the name of a variable" % (function, clean(key[:100])))
+        if key in _TAKEN or key.endswith(("_query", "_query_batched")):
+            raise TypeError("%s: a sub-agent has something else called %s; give the variable another name" % (function, key))
         if wanted is None:
             continue
         first = parameters[0]["name"]

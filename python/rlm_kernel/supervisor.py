@@ -263,10 +263,10 @@ class Supervisor:
         function, arguments = message.get("function"), message.get("arguments")
         if function not in self._functions or not isinstance(arguments, dict):
             raise ValueError("no such function")
-        size = sum(len(value) if isinstance(value, (str, list)) else 1 for value in arguments.values())
+        size = _size(arguments)
         refusal = ENDED if self._block is None else self._block.refusal(arguments, size)
         if refusal is not None:
-            line.send({"value": failure(arguments, refusal)})
+            line.send({"value": failure(function, arguments, refusal)})
             return
         line.call = self._block.call(function, arguments, line)
         self._calls_changed()
@@ -337,3 +337,19 @@ class Supervisor:
         self._block.give_up(ENDED)
         self._end(kind, "%s A new one was started: %s." % (sentence, _RESTARTED))
         self._start_repl()
+
+
+def _size(value):
+    """Characters in a value, about, and what its structure takes; however deep it is."""
+    size, left = 0, [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            size += len(each)
+        elif isinstance(each, list):
+            left.extend(each)
+        elif isinstance(each, dict):
+            left.extend(each)
+            left.extend(each.values())
+        size += 2
+    return size

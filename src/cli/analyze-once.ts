@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { ANALYSIS_DEFAULTS, planAnalysis } from '../client/start-analysis.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { readInputs } from '../inputs/index.ts';
-import type { Io } from './io.ts';
+import { say, type Io } from './io.ts';
 import { checkKeys, launchRun, type LaunchOptions } from './launch-run.ts';
 import { checkWritable } from './output-file.ts';
 import { checkPlot, presentAnalysis } from './present-analysis.ts';
@@ -42,7 +42,7 @@ export async function analyzeOnce(
   const plot = options.plot === undefined ? undefined : await checkPlot(options.plot);
   const session = await openSession(io, options, overrides, ANALYSIS_DEFAULTS);
   if (options.detach === true) refuseDetachedTools(options.tools);
-  const tools = await openTools(io, session, options.tools);
+  const tools = await openTools(session, options.tools, (line) => say(io, line));
   try {
     const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
     await session.blobs.check();

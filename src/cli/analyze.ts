@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander';
-import { withJson, withResults, withTalk, withTemporal } from './options.ts';
+import { Command } from 'commander';
+import { repeated, withJson, withResults, withTalk, withTemporal, withTools } from './options.ts';
 import type { CommandContext } from './program.ts';
 
 export function analyzeCommand({ io, perform }: CommandContext): Command {
@@ -17,14 +17,13 @@ export function analyzeCommand({ io, perform }: CommandContext): Command {
     )
     .option('--instructions <text>', 'what the signature does not say; - reads it from standard input')
     .option('--describe <field=text>', 'what a field holds; repeatable', repeated, [])
-    .option('--tools <file>', 'functions for the code to call: a .ts, .js or .mjs file; repeatable', repeated, [])
     .option('-o, --output <file>', 'write the fields to a file instead')
     .option('--plot <x=,y=,series=>', 'draw the field that is a list of dicts, as SVG and PNG beside the results')
     .option('--id <run>', 'name the run; one that exists, with the same arguments, is attached to and goes on')
     .option('--detach', 'start the run, with a worker in the background, and return')
     .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
     .option('--no-worker', 'leave the work to workers elsewhere');
-  return withTemporal(withTalk(withJson(withResults(command))))
+  return withTemporal(withTalk(withJson(withResults(withTools(command)))))
     .addHelpText(
       'after',
       `
@@ -41,9 +40,4 @@ and goes on with a run that was interrupted or paused.`,
     .action((options: import('./analyze-once.ts').AnalyzeOptions) =>
       perform(async () => (await import('./analyze-once.ts')).analyzeOnce(io, options)),
     );
-}
-
-function repeated(value: string, before: readonly string[]): readonly string[] {
-  if (value === '') throw new InvalidArgumentError('It is empty.');
-  return [...before, value];
 }

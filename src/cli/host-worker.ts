@@ -3,6 +3,7 @@ import { tracesEndpoint } from '../telemetry/traces-endpoint.ts';
 import type { Traces } from '../telemetry/traces.ts';
 import type { TemporalConnection } from '../temporal/connection.ts';
 import type { RlmWorker, WorkerOptions } from '../worker.ts';
+import { openTools } from './open-tools.ts';
 import type { Session } from './session.ts';
 import { version } from './version.ts';
 
@@ -11,6 +12,8 @@ export interface HostOptions extends Partial<
 > {
   /** File that traces are added to; they are also sent where OpenTelemetry's variables say. */
   readonly traceFile?: string | undefined;
+  /** Modules with tools, besides those of the configuration. Not looked at where `tools` are given. */
+  readonly toolFiles?: readonly string[] | undefined;
 }
 
 /** A worker in this process. */
@@ -30,10 +33,12 @@ export async function hostWorker(
   await session.blobs.check();
   // Half a second of loading, while the connection is made.
   const [{ createRlmWorker }, nativeConnection] = await Promise.all([import('../worker.ts'), temporal.connectWorker()]);
-  const { traceFile, ...ofWorker } = options;
+  const { traceFile, toolFiles, ...ofWorker } = options;
+  const opened = options.tools === undefined ? await openTools(session, toolFiles, log) : undefined;
   const traces = await openTraces(session, traceFile, log);
   const worker = await createRlmWorker({
     ...ofWorker,
+    ...(opened === undefined ? {} : { tools: opened }),
     traces,
     nativeConnection,
     client: temporal.client,
@@ -59,6 +64,7 @@ export async function hostWorker(
         await worker.shutdown();
       } finally {
         await nativeConnection.close();
+        await opened?.close();
         await traces?.close();
       }
     },

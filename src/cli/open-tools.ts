@@ -1,5 +1,4 @@
 import type { Toolbox } from '../activities/dependencies.ts';
-import { say, type Io } from './io.ts';
 import { CommandError } from './report-error.ts';
 import type { Session } from './session.ts';
 
@@ -14,14 +13,14 @@ export interface OpenTools extends Toolbox {
  * @throws TypedError `Input.Invalid` for what cannot be loaded
  */
 export async function openTools(
-  io: Io,
   { config, cwd, env }: Session,
   files: readonly string[] = [],
+  log: (line: string) => void,
 ): Promise<OpenTools | undefined> {
   const { files: configured = [], mcp = {} } = config.tools ?? {};
   if (files.length + configured.length + Object.keys(mcp).length === 0) return undefined;
   const { loadTools } = await import('../tools/index.ts');
-  return loadTools({ files: [...configured, ...files], mcp, cwd, env, log: (line) => say(io, line) });
+  return loadTools({ files: [...configured, ...files], mcp, cwd, env, log });
 }
 
 /** @throws CommandError where a worker in the background could not have the tools of this command line */

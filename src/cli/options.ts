@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface TemporalOptions {
   readonly address?: string;
@@ -37,6 +37,22 @@ export function withTalk(command: Command): Command {
 
 export function withResults(command: Command): Command {
   return command.option('--results <folder>', 'folder of the results files', 'results');
+}
+
+/** Of a command with a worker: what the code of analyses can call. */
+export function withTools(command: Command): Command {
+  return command.option(
+    '--tools <file>',
+    'functions for the code of analyses to call: a .ts, .js or .mjs file; repeatable',
+    repeated,
+    [],
+  );
+}
+
+/** Gathers what an option is given each time. */
+export function repeated(value: string, before: readonly string[]): readonly string[] {
+  if (value === '') throw new InvalidArgumentError('It is empty.');
+  return [...before, value];
 }
 
 /** For this program's own use. */

@@ -4,6 +4,7 @@ import { hostWorker } from './host-worker.ts';
 import { catchInterrupts } from './interrupts.ts';
 import { say, type Io } from './io.ts';
 import type { TalkOptions, TemporalOptions } from './options.ts';
+import { refuseDetachedTools } from './open-tools.ts';
 import { CommandError } from './report-error.ts';
 import { withSession, type Session } from './session.ts';
 
@@ -11,6 +12,7 @@ export interface ServeOptions extends TemporalOptions, TalkOptions {
   readonly detach?: boolean;
   /** This is the background process. */
   readonly inBackground?: boolean;
+  readonly tools?: readonly string[];
 }
 
 /** `rlm up`: the server, where none is named, and a worker. */
@@ -20,6 +22,7 @@ export function serve(io: Io, options: ServeOptions): Promise<number> {
   };
   return withSession(io, options, async (session) => {
     if (options.detach === true) {
+      refuseDetachedTools(options.tools ?? []);
       const { serves, log, process: identity } = await ensureBackground(session, options, talk);
       talk(`A worker for ${serves} is in the background (pid ${identity.pid}, log: ${log}). rlm down stops it.`);
       return EXIT_DONE;
@@ -47,7 +50,7 @@ async function work(io: Io, session: Session, options: Serving): Promise<number>
   const uiAddress = temporal.embedded?.uiAddress;
   const ui = uiAddress === undefined ? '' : `, to be looked at on ${uiAddress}`;
   talk(`Temporal: ${temporal.address}, namespace ${temporal.namespace}${ui}`);
-  const worker = await hostWorker(session, temporal, (line) => say(io, line));
+  const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
   talk(`Working on task queue ${session.taskQueue}. Ctrl-C stops; runs go on when a worker is back.`);
   options.onReady();
   const failed = worker.running.then(

@@ -1,13 +1,12 @@
 import { Command } from 'commander';
-import { withTalk, withTemporal } from './options.ts';
-import { hidden } from './options.ts';
+import { hidden, withTalk, withTemporal, withTools } from './options.ts';
 import type { CommandContext } from './program.ts';
 
 export function upCommand({ io, perform }: CommandContext): Command {
   const command = new Command('up')
     .description('run the Temporal server, where none is configured, and a worker, until Ctrl-C')
     .option('--detach', 'in the background; rlm down stops them');
-  return withTemporal(withTalk(command))
+  return withTemporal(withTalk(withTools(command)))
     .addOption(hidden('--in-background'))
     .action((options: import('./serve.ts').ServeOptions) =>
       perform(async () => (await import('./serve.ts')).serve(io, options)),

@@ -21,6 +21,7 @@ export interface WorkOptions extends TemporalOptions, TalkOptions, Omit<Monitori
   /** Seconds. */
   readonly drain: number;
   readonly traceFile?: string;
+  readonly tools?: readonly string[];
 }
 
 /** `rlm worker`: works for a Temporal server that runs already, until it is asked to stop. */
@@ -47,6 +48,7 @@ export function work(io: Io, options: WorkOptions): Promise<number> {
         drain: options.drain,
         listeners: monitoring.listeners,
         traceFile: options.traceFile,
+        toolFiles: options.tools,
       });
       try {
         await monitoring.watch(worker, temporal);

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { withTalk, withTemporal } from './options.ts';
+import { withTalk, withTemporal, withTools } from './options.ts';
 import type { CommandContext } from './program.ts';
 
 const QUEUES: readonly string[] = ['workflows', 'models', 'sandboxes'];
@@ -59,7 +59,7 @@ export function workerCommand({ io, perform }: CommandContext): Command {
         'least that is worth a line (default: info; warn with -q, debug with -v)',
       ).choices(['debug', 'info', 'warn', 'error']),
     );
-  return withTemporal(withTalk(command)).action((options: import('./work.ts').WorkOptions) =>
+  return withTemporal(withTalk(withTools(command))).action((options: import('./work.ts').WorkOptions) =>
     perform(async () => (await import('./work.ts')).work(io, options)),
   );
 }
