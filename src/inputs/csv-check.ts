@@ -1,6 +1,7 @@
 import { nearestName } from '../domain/nearest-name.ts';
 import { ANY, type Field, type FieldType } from '../domain/signature/field-type.ts';
 import { renderType } from '../domain/signature/render.ts';
+import { ExactNumber } from '../domain/summarize-value.ts';
 import { accepts } from './check-part.ts';
 import type { Check } from './checking.ts';
 import { CsvRows } from './csv-rows.ts';
@@ -19,7 +20,10 @@ export function checkCsv(field: Field, label: string): Check {
     if (names === undefined) names = checkHeader(values, item, label);
     else if (values.length > names.length)
       throw invalid(`${label}, line ${line}: it has ${values.length} values for ${names.length} columns`);
-    else if (values.length > 0) list.value(recordOf(names, values, item), line, item);
+    else if (values.length > 0) {
+      const record = recordOf(names, values, item);
+      list.value(record, line, item, withSignedZeros(record));
+    }
   };
   const rows = new CsvRows(row, (what, line): never => {
     throw invalid(`${label}, line ${line} is not CSV: ${what}`);
@@ -76,6 +80,13 @@ function recordOf(names: readonly string[], values: readonly string[], type: Fie
       const value = values[index];
       return [name, value === undefined ? null : cellValue(value, typeOf(name, type))];
     }),
+  );
+}
+
+/** JSON's numbers have no negative zero, and Python's have. */
+function withSignedZeros(record: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(record).map(([name, value]) => [name, Object.is(value, -0) ? new ExactNumber('-0.0') : value]),
   );
 }
 
