@@ -31,6 +31,7 @@ export {
 export { parsePlot, type PlotSpec } from './chart/plot-spec.ts';
 export { renderChart, type Chart } from './chart/render-chart.ts';
 export { rowsOf, type ChartRows } from './chart/rows-of.ts';
+export { file, folder } from './inputs/index.ts';
 export { RunFailedError } from './client/run-failed.ts';
 export type { SignatureInputs, SignatureOutputs } from './domain/signature/inference.ts';
 export type { SignatureForm } from './domain/signature/read-signature.ts';
@@ -197,10 +198,11 @@ function createClient({ environment, config, given: configuration, runs, tempora
       await blobs.check();
       const settings = parseConfig({ ...configuration, ...own }, ANALYSIS_DEFAULTS);
       const given = {
-        store: async (signature: Signature) => ({
-          inputs: await storeValues(blobs, signature, inputs ?? {}),
-          warnings: [],
-        }),
+        store: async (signature: Signature) => {
+          const warnings: string[] = [];
+          const warn = (line: string): void => void warnings.push(line);
+          return { inputs: await storeValues(blobs, signature, inputs ?? {}, { warn }), warnings };
+        },
       };
       const signature = withDescriptions(request.signature, descriptions);
       const plan = planAnalysis(environment, { ...request, signature }, given, { config: settings, tools: [] });

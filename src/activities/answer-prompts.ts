@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { AnswerPromptsInput, AnswerPromptsResult } from '../domain/contract.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
@@ -6,6 +7,13 @@ import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { keepPaid } from './keep-paid.ts';
 import { exhausted, isExhausted } from './model-attempts.ts';
+
+/**
+ * Prompts of this process at one time, until their answers are recorded: were more on their way, more would be lost,
+ * and paid again, when the process is killed.
+ */
+const AT_ONCE = 500;
+const room = pLimit(AT_ONCE);
 
 interface JournalEntry {
   readonly ref: string;
@@ -24,7 +32,9 @@ export async function answerPrompts(
   const [from, to] = input.range ?? [0, list.length];
   const prompts = list.slice(from, to);
   const settled = await whileBeating((signal) =>
-    Promise.allSettled(prompts.map((prompt, at) => answerOnce(deps, input, { prompt, index: from + at, signal }))),
+    Promise.allSettled(
+      prompts.map((prompt, at) => room(() => answerOnce(deps, input, { prompt, index: from + at, signal }))),
+    ),
   );
   const { config } = await deps.chains.specification(input.scope.spec);
   return {

@@ -42,6 +42,8 @@ export async function analyzeOnce(
   const plot = options.plot === undefined ? undefined : await checkPlot(options.plot);
   const session = await openSession(io, options, overrides, ANALYSIS_DEFAULTS);
   if (options.detach === true) refuseDetachedTools(options.tools);
+  if (options.instructions === '-' && options.input.some((each) => /=@?-$/.test(each)))
+    throw new CommandError('Standard input can be read once: for --instructions - or for one -i name=-, not for both.');
   const tools = await openTools(session, options.tools, (line) => say(io, line));
   try {
     const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
