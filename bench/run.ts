@@ -6,7 +6,7 @@
  * `--write` puts the report into bench/RESULTS.md, `--profile` says where the worker's CPU time goes. See
  * overhead/scenarios.ts for what is played.
  */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ import { profiler, type Profiler } from './overhead/profile.ts';
 import { renderReport, type Series } from './overhead/report.ts';
 import { benchRepository, type BenchRepository } from './overhead/repository.ts';
 import { LATENCY, SCENARIOS, wrongReport, type Scenario } from './overhead/scenarios.ts';
+import { writeResults } from './results-file.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -75,7 +76,7 @@ async function measure(): Promise<void> {
   const leftOut = [...(reason === undefined ? [] : [reason]), ...skipped];
   const report = renderReport({ machine, rounds, series, entries, repository: title, skipped: leftOut });
   console.log(report);
-  if (options.write) writeFileSync(fileURLToPath(new URL('RESULTS.md', import.meta.url)), report);
+  if (options.write) writeResults(report);
   if (profiles === undefined) return;
   // The worker writes them when it ends.
   await own.close();

@@ -7,8 +7,8 @@ export type NeedleVariant = 'one' | 'keys' | 'values';
 
 const TITLES: Readonly<Record<NeedleVariant, string>> = {
   one: 'one code hidden in idle prose',
-  keys: 'one code among hundreds for other things, a statement every thousand tokens',
-  values: 'eight codes of one thing, among hundreds for other things',
+  keys: 'one code among those of other things, one for every thousand tokens',
+  values: 'eight codes of one thing among those of other things',
 };
 
 /** Codes of the thing that is asked about. */

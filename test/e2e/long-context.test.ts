@@ -11,7 +11,7 @@ import { createWorld, type World } from './world.ts';
 vi.setConfig({ testTimeout: 60_000 });
 
 /** Characters of the longest request that a root may make, whatever the size of its document. */
-const ROOT_REQUEST = 20_000;
+const ROOT_REQUEST = 12_000;
 const SMALL = 2 ** 13;
 const LARGE = 2 ** 16;
 /** With it every task of the larger size has an answer that is cut short. */
