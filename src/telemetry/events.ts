@@ -9,8 +9,8 @@ interface OfAgent extends OfRun {
   readonly agent: string;
 }
 
-/** Why a model was asked: for a turn of an agent, for its best answer at the end, or by `llm_query`. */
-export type Purpose = 'turn' | 'extract' | 'llm_query';
+/** Why a model was asked: for a turn of an agent, for a summary of its turns, for its best answer at the end, or by `llm_query`. */
+export type Purpose = 'turn' | 'summary' | 'extract' | 'llm_query';
 
 /**
  * What a worker has done. Each is told once, however often an activity is tried: replies and blocks when they are

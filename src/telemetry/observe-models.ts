@@ -38,6 +38,7 @@ export function observeModels(models: ChatModels, { slots, tell }: { slots: Slot
 
 function purposeOf({ idempotencyKey }: ChatRequest): Purpose {
   if (currentPlace()?.activity === 'answerPrompts') return 'llm_query';
+  if (idempotencyKey.includes('/summary/')) return 'summary';
   return idempotencyKey.includes('/extract/') ? 'extract' : 'turn';
 }
 

@@ -12,8 +12,10 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { z } from 'zod';
 import { pauseMessage, resumeMessage, setBudgetMessage, type RunState } from '../../src/domain/messages.ts';
 import { attempts, forTask, withCode, type Conversation } from '../../src/testing/index.ts';
+import { tool, toolsOf } from '../../src/tools/index.ts';
 import { createWorld, type World } from '../e2e/world.ts';
 
 const HISTORIES = fileURLToPath(new URL('histories', import.meta.url));
@@ -38,6 +40,12 @@ async function untilStatus(world: World, run: string, status: RunState['status']
   const handle = world.client.workflow.getHandle(run);
   while ((await handle.query<RunState>('status')).status !== status) await delay(50);
 }
+
+const DOUBLE = tool({
+  description: 'Twice the value.',
+  parameters: z.object({ value: z.int() }),
+  run: ({ value }) => 2 * value,
+});
 
 type Scenarios = Readonly<Record<string, (world: World) => Promise<void>>>;
 
@@ -184,6 +192,42 @@ const SCENARIOS: Scenarios = {
     const config = { sandbox: { max_live: 1 }, rlm: { max_sandboxes: 7 } };
     await world.run({ id: 'crowded', prompt: 'crowded', model, config });
   },
+  async analysis(world) {
+    // Fields that do not fit first; variables handed to sub-agents; tools; prompts.
+    const model = await world.startModel({
+      scripts: [
+        forTask('wanted: int', [
+          withCode('parts = rlm_query_batched(["half of it"] * 2, items=[numbers[:2], numbers[2:]])\nprint(parts)'),
+          withCode('said = [double(value=4), llm_query("q"), *llm_query_batched(["q"] * 12)]\nSUBMIT(wanted="x")'),
+          withCode('SUBMIT(wanted=len(said))'),
+        ]),
+        forTask('half of it', [withCode('FINAL(sum(items))')]),
+        prompts,
+      ],
+    });
+    const signature = 'numbers: list[int] -> wanted: int';
+    await world.analyze({ id: 'analysis', signature, inputs: { numbers: [1, 2, 3, 4] }, model });
+  },
+  async closing(world) {
+    // Turns used up: the closing answer fits the second time.
+    const model = await world.startModel({
+      scripts: forTask('figure: int', [
+        withCode('print(1)'),
+        'No code.',
+        'It is three, I think.',
+        '```json\n{"figure": 3}\n```',
+      ]),
+    });
+    const config = { rlm: { max_iterations: 2 } };
+    await world.analyze({ id: 'closing', signature: '-> figure: int', model, config });
+  },
+  async unfit(world) {
+    // No closing answer fits.
+    const model = await world.startModel({
+      scripts: ({ opening }) => (opening.includes('figure') ? 'No.' : undefined),
+    });
+    await world.analyze({ id: 'unfit', signature: '-> figure: int', model });
+  },
   async stopped(world) {
     // Cancelled while sub-agents are at work, one of which has sub-agents itself.
     const model = await world.startModel({
@@ -255,7 +299,7 @@ async function play(scenarios: Scenarios, dynamicConfig: Readonly<Record<string,
   if (wanted.length === 0) return;
   const world = await createWorld('local', { dynamicConfig });
   try {
-    await world.startWorker();
+    await world.startWorker({ tools: toolsOf({ double: DOUBLE }) });
     mkdirSync(folder, { recursive: true });
     for (const [name, scenario] of wanted) {
       await scenario(world);
