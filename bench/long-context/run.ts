@@ -43,7 +43,7 @@ const COLUMNS = [
   'answer',
   'prompts',
   'tokens in',
-  'for each of the document',
+  'in, for each of the document',
   'tokens out',
   'root’s longest request',
   'history',
