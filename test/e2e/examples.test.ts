@@ -6,6 +6,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { forTask, startScriptedModel, withCode } from '../../src/testing/index.ts';
+import { monteCristoScripts } from '../../src/cli/demo/monte-cristo/script.ts';
+import { smallBook } from '../cli/demo/monte-cristo-book.ts';
 import { createDesk, type Desk } from './command.ts';
 import { makeRepository } from './world.ts';
 
@@ -47,4 +49,23 @@ it('examples/investigate.ts starts a run, awaits it and prints answer and patch'
   process.kill(up.pid, 'SIGTERM');
   await up.finished;
   await model.close();
+});
+
+it('examples/monte-cristo/analyze.ts works on a novel in its own process', { timeout: 120_000 }, async () => {
+  const model = await startScriptedModel({ scripts: monteCristoScripts() });
+  const config = join(desk.folder, 'config.yaml');
+  writeFileSync(config, `model: {name: scripted, base_url: "${model.url}"}\n`);
+  const book = join(desk.folder, 'book.txt');
+  writeFileSync(book, smallBook(12));
+
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    [join(EXAMPLES, 'monte-cristo', 'analyze.ts'), book, 'a-novel'],
+    { env: { ...desk.env, RLM_CONFIG: config }, cwd: desk.folder },
+  );
+  expect(stderr).toContain('12 chapters; this run is a-novel.');
+  const rows = JSON.parse(stdout) as { chapter: number; character: string; wealth: number }[];
+  expect(rows.map(({ chapter }) => chapter)).toEqual(expect.arrayContaining([1, 12]));
+  expect(rows.every(({ wealth }) => wealth >= 1 && wealth <= 10)).toBe(true);
+  await model.close({ check: false });
 });
