@@ -15,7 +15,7 @@ const NEEDLE = [
     'Before I believe the findings I look each sentence up, and put them into the order of the text.',
     code('check-codes'),
   ],
-  ['Each of them stands in the document.', 'SUBMIT(codes=codes)'],
+  ['Each of these stands in the document. I submit them.', 'SUBMIT(codes=codes)'],
 ] as const;
 const AGGREGATION = [
   ['I look at what I have.', code('look-at-messages')],
@@ -25,7 +25,7 @@ const AGGREGATION = [
   ],
   ['What is left is counting, which code does better than a model.', code('count-messages')],
   [
-    'The numbers add up.',
+    'I submit what was counted.',
     'SUBMIT(counts=counts, most_frequent=most_frequent, busiest={"user": busiest, "messages": by_user[busiest]}, months=months)',
   ],
 ] as const;

@@ -33,6 +33,7 @@ labels, waiting = {}, list(range(len(messages)))
 for attempt in range(ATTEMPTS):
     batches = batches_of(waiting)
     answers = llm_query_batched([prompt_for(batch) for batch in batches])
+    failed = [answer for answer in answers if answer.startswith("Error:")]
     for batch, answer in zip(batches, answers):
         asked = set(batch)
         for number, kind in re.findall(r"^(\d+): (\w+)$", answer, re.MULTILINE):
@@ -40,5 +41,6 @@ for attempt in range(ATTEMPTS):
                 labels[int(number)] = kind
     waiting = [number for number in waiting if number not in labels]
     print(f"attempt {attempt + 1}: {len(batches)} prompts, {len(labels)} of {len(messages)} messages have a kind")
+    print(len(failed), "calls failed", failed[:1])
     if not waiting:
         break

@@ -41,11 +41,13 @@ entries, waiting = {}, list(range(len(pieces)))
 for attempt in range(ATTEMPTS):
     again = "" if attempt == 0 else "\n\nAnswer with the JSON list alone."
     answers = llm_query_batched([prompt_for(pieces[number]) + again for number in waiting])
+    failed = [answer for answer in answers if answer.startswith("Error:")]
     for number, answer in zip(waiting, answers):
-        read = entries_in(answer)
+        read = None if answer.startswith("Error:") else entries_in(answer)
         if read is not None:
             entries[number] = read
     waiting = [number for number in waiting if number not in entries]
     print(f"attempt {attempt + 1}: {len(entries)} of {len(pieces)} parts read")
+    print(len(failed), "calls failed", failed[:1])
     if not waiting:
         break
