@@ -11,7 +11,7 @@ import { ANALYSIS_DEFAULTS, planAnalysis } from './client/start-analysis.ts';
 import { planRun, startRun } from './client/start-run.ts';
 import { createTemporalRuns, type TemporalRuns } from './client/temporal-runs.ts';
 import type { RunConfig } from './domain/config.ts';
-import type { Signature } from './domain/signature/field-type.ts';
+import type { Signature as Fields } from './domain/signature/field-type.ts';
 import { storeValues } from './inputs/index.ts';
 import { TypedError } from './domain/failures.ts';
 import type { RunReference } from './domain/records.ts';
@@ -198,7 +198,7 @@ function createClient({ environment, config, given: configuration, runs, tempora
       await blobs.check();
       const settings = parseConfig({ ...configuration, ...own }, ANALYSIS_DEFAULTS);
       const given = {
-        store: async (signature: Signature) => {
+        store: async (signature: Fields) => {
           const warnings: string[] = [];
           const warn = (line: string): void => void warnings.push(line);
           return { inputs: await storeValues(blobs, signature, inputs ?? {}, { warn }), warnings };
@@ -207,12 +207,11 @@ function createClient({ environment, config, given: configuration, runs, tempora
       const signature = withDescriptions(request.signature, descriptions);
       const plan = planAnalysis(environment, { ...request, signature }, given, { config: settings, tools: [] });
       const started = await startRun(environment, runs, plan);
-      const { result: document, ...found } = handle(started, started.warnings);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a result has been checked against the signature
-      return { ...found, result: document as AnalysisHandle['result'] } as AnalysisHandle<never>;
+      return handle(started, started.warnings) as AnalysisHandle<never>;
     },
     async work({ tools } = {}) {
-      const toolbox = tools === undefined ? undefined : await (await import('./tools/index.ts')).toolsOf(tools);
+      const toolbox = tools === undefined ? undefined : (await import('./tools/index.ts')).toolsOf(tools);
       const options = { environment, config, temporal, log };
       const worker = await startOwnWorker({ ...options, ...(toolbox === undefined ? {} : { tools: toolbox }) });
       workers.push(worker);

@@ -68,11 +68,9 @@ async function prompts(): Promise<string[]> {
     const workers = [worker];
     const killed: Kill[] = [];
     const started = performance.now();
-    const arguments_ = [
-      ...['-s', 'prompts: int, name -> right: int'],
-      ...['-i', `prompts=${count}`, '-i', `name=run ${kills}`, '--id', `prompts-${kills}`],
-    ];
-    const run = desk.start(['analyze', ...arguments_, '--no-worker', '--json']);
+    const given = ['-i', `prompts=${count}`, '-i', `name=run ${kills}`, '--id', `prompts-${kills}`];
+    const command = ['analyze', '-s', 'prompts: int, name -> right: int', ...given, '--no-worker', '--json'];
+    const run = desk.start(command);
     for (let kill = 1; kill <= kills; kill += 1) {
       const asked = before.answered + Math.floor((count * kill) / (kills + 1));
       while ((await model.summary()).answered < asked) await delay(20);

@@ -140,7 +140,7 @@ interface ToldAnswer {
 /** An answer has all of the fields, or there is none: what is known beside is a note. */
 function typedAnswer(signature: Signature, { source, answer }: ToldAnswer): ToldAnswer {
   if (source === 'final' || answer === undefined) return { source, answer };
-  const text = String(answer);
+  const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
   const checked = source === 'partial' ? undefined : fieldsInReply(signature, text);
   if (checked?.ok === true) return { source, answer: checked.values };
   return { source: 'none', answer: undefined, note: `There is no result. What was known: ${beginning(text, NOTED)}` };

@@ -17,7 +17,7 @@ export async function openTools(
   files: readonly string[] = [],
   log: (line: string) => void,
 ): Promise<OpenTools | undefined> {
-  const { files: configured = [], mcp = {} } = config.tools ?? {};
+  const { files: configured, mcp } = config.tools;
   if (files.length + configured.length + Object.keys(mcp).length === 0) return undefined;
   const { loadTools } = await import('../tools/index.ts');
   return loadTools({ files: [...configured, ...files], mcp, cwd, env, log });

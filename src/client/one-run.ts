@@ -81,7 +81,7 @@ async function withClient<T>(
   const client = await connect(options);
   try {
     if (!works) return await work(client);
-    const worker = await client.work({ ...(tools === undefined ? {} : { tools }) });
+    const worker = await client.work(tools === undefined ? {} : { tools });
     const failed = worker.running.then(() => new Promise<never>(() => undefined));
     return await Promise.race([work(client), failed]);
   } finally {

@@ -11,7 +11,7 @@ export function fieldsInReply(signature: Pick<Signature, 'outputs'>, text: strin
   const blocks = [...text.matchAll(FENCED)].map(([, block = '']) => block).toReversed();
   const braces = text.slice(Math.max(0, text.indexOf('{')), text.lastIndexOf('}') + 1);
   const objects = [...blocks, braces].flatMap(parsedObject);
-  const [first = undefined] = objects;
+  const [first] = objects;
   const fitting = objects.map((value) => checkOutputs(signature, value)).find(({ ok }) => ok);
   if (fitting !== undefined) return fitting;
   const [only, ...others] = signature.outputs;

@@ -34,7 +34,11 @@ export async function answerCall(context: CallContext, call: PendingCall): Promi
 
 async function callTool({ execution }: CallContext, { call, request, function: name }: PendingCall): Promise<Answer> {
   try {
-    const { answer } = await runActivities({ summary: name, ...CANCELLED_AT_ONCE }).callTool({ execution, call, request });
+    const { answer } = await runActivities({ summary: name, ...CANCELLED_AT_ONCE }).callTool({
+      execution,
+      call,
+      request,
+    });
     return answer;
   } catch (error) {
     if (isCancellation(error)) throw error;

@@ -44,7 +44,10 @@ describe('rlm analyze', () => {
       'analyze',
       ...given,
       'question=How many?',
-      ...['--plot', 'x=n,y=length', '--id', 'plain'],
+      '--plot',
+      'x=n,y=length',
+      '--id',
+      'plain',
     ]);
     expect(stderr).toContain('plain: completed');
     expect(code).toBe(0);

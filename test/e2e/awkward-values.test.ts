@@ -58,7 +58,7 @@ describe.concurrent('awkward values', () => {
   let world: World;
   beforeAll(async () => {
     world = await createWorld();
-    await world.startWorker({ tools: await toolsOf(TOOLS) });
+    await world.startWorker({ tools: toolsOf(TOOLS) });
   });
   afterAll(() => world.close());
 

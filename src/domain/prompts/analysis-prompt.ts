@@ -52,7 +52,7 @@ function functionsSection({ config, signature }: AnalysisSpecification, depth: n
   const finish =
     depth === 0
       ? [
-          `- SUBMIT(${signature.outputs.map(({ name }) => `${name}`).join(', ')}): finishes with the result, all fields by name. Values that do not fit their types are refused, and you are told which and why.
+          `- SUBMIT(${signature.outputs.map(({ name }) => name).join(', ')}): finishes with the result, all fields by name. Values that do not fit their types are refused, and you are told which and why.
     ${submitExample(signature)}`,
         ]
       : [
