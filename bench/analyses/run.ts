@@ -16,6 +16,7 @@ import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 import { spawnScriptedModel, type ScriptedModelProcess } from '../../src/testing/index.ts';
 import { createDesk, type RunningCommand } from '../../test/e2e/command.ts';
 import { describeMachine } from '../overhead/machine.ts';
+import { writeResults } from '../results-file.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -28,7 +29,6 @@ const { values: options } = parseArgs({
 const LATENCY = 200;
 /** Bytes of a document. */
 const SIZE = 10_000;
-const RESULTS = fileURLToPath(new URL('../RESULTS.md', import.meta.url));
 const TITLE = '# Large analyses';
 
 const { facts } = await describeMachine([]);
@@ -49,10 +49,7 @@ try {
 }
 const text = [TITLE, '', ...facts.slice(0, -1).map((fact) => `- ${fact}`), '', ...report].join('\n');
 console.log(text);
-if (options.write) {
-  const before = readFileSync(RESULTS, 'utf8').split(`\n${TITLE}\n`)[0] ?? '';
-  writeFileSync(RESULTS, `${before.trimEnd()}\n\n${text.trimEnd()}\n`);
-}
+if (options.write) writeResults(text);
 
 function configuration({ url }: ScriptedModelProcess): string {
   const sandbox = 'sandbox: {memory_mb: 8000, block_timeout: 600}';

@@ -84,6 +84,7 @@ function checkInput(run: string, input: InvestigateInput): void {
 
 function workflowLimits({ rlm, sandbox, temporal }: RunConfig): WorkflowLimits {
   const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, max_depth, max_cost, on_error } = rlm;
+  const { prompts_per_activity } = rlm;
   return {
     max_sandboxes,
     max_iterations,
@@ -93,6 +94,7 @@ function workflowLimits({ rlm, sandbox, temporal }: RunConfig): WorkflowLimits {
     create_timeout: createTimeout(sandbox),
     ...(temporal.queues === 'separate' ? { separate_queues: true } : { whole_turns: true }),
     rebuild: true,
+    ...(prompts_per_activity === undefined ? {} : { prompts_per_activity }),
     ...(max_depth === undefined ? {} : { max_depth }),
     ...(max_cost === undefined ? {} : { max_cost }),
   };

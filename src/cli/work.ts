@@ -13,6 +13,7 @@ export interface WorkOptions extends TemporalOptions, TalkOptions, Omit<Monitori
   readonly logLevel?: MonitoringOptions['logLevel'];
   readonly only?: readonly Queue[];
   readonly maxModels?: number;
+  readonly maxModelsPerSecond?: number;
   readonly maxSandboxes?: number;
   readonly maxWorkflowTasks?: number;
   readonly buildId?: string;
@@ -39,11 +40,17 @@ export function work(io: Io, options: WorkOptions): Promise<number> {
       const { temporal } = found;
       const monitoring = await prepareMonitoring(io, session, { logLevel: level, ...options });
       const { address, namespace } = temporal;
-      const { only, maxModels: models, maxSandboxes: sandboxes, maxWorkflowTasks: workflowTasks } = options;
+      const {
+        only,
+        maxModels: models,
+        maxModelsPerSecond: modelsPerSecond,
+        maxSandboxes: sandboxes,
+        maxWorkflowTasks: workflowTasks,
+      } = options;
       const worker = await hostWorker(session, temporal, (line) => monitoring.log.write('info', line), {
         ...(only === undefined ? {} : { queues: [...new Set(only)] }),
         ...(version === undefined ? {} : { version }),
-        concurrency: { models, sandboxes, workflowTasks },
+        concurrency: { models, modelsPerSecond, sandboxes, workflowTasks },
         autoscaling: true,
         drain: options.drain,
         listeners: monitoring.listeners,

@@ -15,6 +15,12 @@ export function workerCommand({ io, perform }: CommandContext): Command {
     )
     .option('--max-models <n>', 'model calls at the same time (default: no limit)', wholeNumber(1))
     .option(
+      '--max-models-per-second <n>',
+      'model calls that begin in a second, over all workers together, of runs whose temporal.queues is separate; ' +
+        'prompts of a batch count by rlm.prompts_per_activity (default: no limit)',
+      positive,
+    )
+    .option(
       '--max-sandboxes <n>',
       'sandboxes being made or running code at the same time (default: no limit)',
       wholeNumber(1),
@@ -89,6 +95,12 @@ function wholeNumber(least: number): (value: string) => number {
       throw new InvalidArgumentError(`It must be a whole number, at least ${least}.`);
     return number;
   };
+}
+
+function positive(value: string): number {
+  const number = Number(value);
+  if (!Number.isFinite(number) || number <= 0) throw new InvalidArgumentError('It must be a number above 0.');
+  return number;
 }
 
 function port(value: string): number {

@@ -116,6 +116,12 @@ const rlmSchema = z.strictObject({
     .describe(
       "Tokens of an agent's conversation beyond which a summary takes the place of its older turns in what the model sees; variables and records are untouched. Less than the model's context. It is made earlier where the model finds a conversation too long.",
     ),
+  prompts_per_activity: count
+    .max(1000)
+    .default(rlm.prompts_per_activity ?? 10)
+    .describe(
+      'Prompts of an `llm_query_batched` that share an activity: more are quicker; with 1, the rate limit of a worker (`--max-models-per-second`) counts every prompt.',
+    ),
   on_error: z
     .enum(['pause', 'fail'])
     .default(rlm.on_error)

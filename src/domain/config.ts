@@ -63,6 +63,8 @@ export interface RlmConfig {
    * Default 100000.
    */
   readonly compaction?: number;
+  /** Prompts of an `llm_query_batched` that share an activity. Default 10. */
+  readonly prompts_per_activity?: number;
   /** What a refusal for good (401, 402, no quota) does. Default `pause`. */
   readonly on_error: 'pause' | 'fail';
 }
@@ -189,6 +191,7 @@ export const DEFAULT_CONFIG: RunConfig = {
     max_parallel: 50,
     output_limit: 10000,
     compaction: 100_000,
+    prompts_per_activity: 10,
     on_error: 'pause',
   },
   sandbox: {

@@ -91,6 +91,8 @@ export interface WorkflowLimits {
   readonly separate_queues?: true;
   /** A sandbox that is lost is made again; absent in runs of old. */
   readonly rebuild?: true;
+  /** Of one `llm_query_batched`; absent: 10. */
+  readonly prompts_per_activity?: number;
 }
 
 export interface PreparedRun {

@@ -24,7 +24,8 @@ export type WireLimits = readonly [
   max_cost?: number | null,
   whole_turns?: 1 | 0,
   rebuild?: 1 | 0,
-  separate_queues?: 1,
+  separate_queues?: 1 | 0,
+  prompts_per_activity?: number,
 ];
 
 /** What an agent and all below it did. */
@@ -35,6 +36,9 @@ export interface Totals {
   readonly iterations: number;
   readonly sandboxes: number;
 }
+
+/** What limits that do not say it have. */
+export const PROMPTS_PER_ACTIVITY = 10;
 
 export type WireTotals = readonly [
   agents: number,
@@ -77,6 +81,10 @@ export function packLimits(limits: WorkflowLimits): WireLimits {
   const always = [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error] as const;
   const whole = limits.whole_turns === true ? 1 : 0;
   const rebuild = limits.rebuild === true ? 1 : 0;
+  const { prompts_per_activity: prompts = PROMPTS_PER_ACTIVITY } = limits;
+  const separate = limits.separate_queues === true ? 1 : 0;
+  if (prompts !== PROMPTS_PER_ACTIVITY)
+    return [...always, max_depth ?? null, max_cost ?? null, whole, rebuild, separate, prompts];
   if (limits.separate_queues === true) return [...always, max_depth ?? null, max_cost ?? null, whole, rebuild, 1];
   if (limits.rebuild === true) return [...always, max_depth ?? null, max_cost ?? null, whole, 1];
   if (limits.whole_turns === true) return [...always, max_depth ?? null, max_cost ?? null, 1];
@@ -86,7 +94,7 @@ export function packLimits(limits: WorkflowLimits): WireLimits {
 
 export function unpackLimits(wire: WireLimits): WorkflowLimits {
   const [max_sandboxes, max_iterations, max_llm_calls, max_parallel, create_timeout, on_error, ...optional] = wire;
-  const [max_depth, max_cost, whole_turns, rebuild, separate_queues] = optional;
+  const [max_depth, max_cost, whole_turns, rebuild, separate_queues, prompts_per_activity] = optional;
   return {
     max_sandboxes,
     max_iterations,
@@ -97,6 +105,7 @@ export function unpackLimits(wire: WireLimits): WorkflowLimits {
     ...(whole_turns === 1 ? { whole_turns: true } : {}),
     ...(rebuild === 1 ? { rebuild: true } : {}),
     ...(separate_queues === 1 ? { separate_queues: true } : {}),
+    ...(prompts_per_activity === undefined ? {} : { prompts_per_activity }),
     ...(typeof max_depth === 'number' ? { max_depth } : {}),
     ...(typeof max_cost === 'number' ? { max_cost } : {}),
   };

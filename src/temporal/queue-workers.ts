@@ -23,10 +23,10 @@ type OwnOptions = Partial<WorkerOptions> & Pick<WorkerOptions, 'taskQueue'>;
  */
 export async function createQueueWorkers(input: QueueWorkersInput): Promise<Worker[]> {
   const { taskQueue, host, concurrency, create } = input;
-  const { models = ALL, sandboxes = ALL, workflowTasks } = concurrency;
+  const { models = ALL, sandboxes = ALL, workflowTasks, modelsPerSecond: rate } = concurrency;
   const byQueue: Readonly<Record<Queue, () => Promise<OwnOptions>[]>> = {
     workflows: () => [workflows()],
-    models: () => [seldom(modelsTaskQueue(taskQueue), models)],
+    models: () => [seldom(modelsTaskQueue(taskQueue), models, rate)],
     sandboxes: () => [seldom(sandboxesTaskQueue(taskQueue), sandboxes), ofHost()],
   };
 
@@ -42,10 +42,11 @@ export async function createQueueWorkers(input: QueueWorkersInput): Promise<Work
   }
 
   /** Most runs leave these alone: a single poller stands there until there is more to do. */
-  async function seldom(queue: string, limit: number): Promise<OwnOptions> {
+  async function seldom(queue: string, limit: number, perSecond?: number): Promise<OwnOptions> {
     return {
       taskQueue: queue,
       maxConcurrentActivityTaskExecutions: limit,
+      ...(perSecond === undefined ? {} : { maxTaskQueueActivitiesPerSecond: perSecond }),
       activityTaskPollerBehavior: autoscaling(Math.min(100, limit), 1),
     };
   }

@@ -8,6 +8,11 @@ export type Queue = (typeof QUEUES)[number];
 export interface Concurrency {
   /** Requests to models. */
   readonly models?: number | undefined;
+  /**
+   * Activities of the queue for models that begin in a second, over all of its workers: Temporal's own rate limit. For runs
+   * whose `temporal.queues` is `separate`.
+   */
+  readonly modelsPerSecond?: number | undefined;
   /** Sandboxes that are being made or run code. */
   readonly sandboxes?: number | undefined;
   /** Workflow tasks; at least 2. */

@@ -1,21 +1,21 @@
 import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
 import type { PendingCall, WorkflowLimits } from '../domain/contract.ts';
+import { PROMPTS_PER_ACTIVITY } from '../domain/wire.ts';
 import { answerUsage, type Answer, type RecordedAnswer } from '../domain/records.ts';
 import { modelActivities, runActivities } from './activities.ts';
 import { failureMessage } from './failure-type.ts';
 import type { LeaseHolder } from './lease-holder.ts';
+import { createSlots } from './slots.ts';
 import type { SubAgents } from './sub-agents.ts';
 import type { Persistence } from './persistence.ts';
 import type { Spending } from './spending.ts';
 
-/** Prompts that share one activity: each activity costs the server some milliseconds. */
-const PROMPTS_AN_ACTIVITY = 10;
 const QUERY = /^(?:llm|rlm)_query(?:_batched)?$/;
 const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
 export interface CallContext {
   readonly execution: string;
-  readonly limits: Pick<WorkflowLimits, 'max_llm_calls' | 'separate_queues'>;
+  readonly limits: Pick<WorkflowLimits, 'max_llm_calls' | 'separate_queues' | 'prompts_per_activity'>;
   readonly leases: LeaseHolder;
   readonly subAgents: SubAgents;
   readonly persistence: Persistence;
@@ -78,11 +78,24 @@ async function askModels(context: CallContext, call: PendingCall, count: number)
   ];
 }
 
+/** Activities that one call has open at most: Temporal takes 2,000 of a workflow. */
+const OPEN = 500;
+
 async function askRange(context: CallContext, call: PendingCall, from: number, to: number): Promise<readonly Answer[]> {
-  const parts: Promise<readonly Answer[]>[] = [];
-  for (let first = from; first < to; first += PROMPTS_AN_ACTIVITY) {
-    parts.push(askPart(context, call, { from: first, to: Math.min(to, first + PROMPTS_AN_ACTIVITY) }));
-  }
+  // Each activity costs the server some milliseconds.
+  const { prompts_per_activity: size = PROMPTS_PER_ACTIVITY } = context.limits;
+  const ranges: { readonly from: number; readonly to: number }[] = [];
+  for (let first = from; first < to; first += size) ranges.push({ from: first, to: Math.min(to, first + size) });
+  if (ranges.length <= OPEN) return (await Promise.all(ranges.map((range) => askPart(context, call, range)))).flat();
+  const slots = createSlots(OPEN);
+  const parts = ranges.map(async (range) => {
+    await slots.acquire();
+    try {
+      return await askPart(context, call, range);
+    } finally {
+      slots.release();
+    }
+  });
   return (await Promise.all(parts)).flat();
 }
 
