@@ -7,6 +7,9 @@ import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { keepPaid } from './keep-paid.ts';
 
+/** Milliseconds until another worker is given a call that this one has no tool for. */
+const PAUSE = 2000;
+
 /**
  * Calls a tool on this worker. Its result is journalled: a call that came to its end is not made again. What goes wrong
  * is tried as often as the tool says, then it is an error string for the code.
@@ -41,6 +44,7 @@ async function once(
     throw new TypedError(
       'Tool.Missing',
       `This worker has no tool ${name}: start it with the --tools or the configuration that the run was started with.`,
+      { retryAfterMs: PAUSE },
     );
   }
   let value: unknown;
