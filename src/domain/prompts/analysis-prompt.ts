@@ -66,7 +66,7 @@ function functionsSection({ config, signature }: AnalysisSpecification, depth: n
     `- llm_query(prompt) -> str: asks a language model one question. It sees only the prompt: no variables, no history. A prompt may be long: put whole documents into it.
     answer = llm_query(f"Who is the narrator of this text? Answer with a name.\\n\\n{documents[0]}")`,
     `- llm_query_batched(prompts) -> list[str]: many questions at once, in parallel, answers in order. By far the fastest way to have much text read.
-    answers = llm_query_batched([f"List the events of this text as JSON: [{{{{\\"who\\": ..., \\"what\\": ...}}}}]\\n\\n{text}" for text in documents])`,
+    answers = llm_query_batched([f"List the events of this text as JSON: [{{\\"who\\": ..., \\"what\\": ...}}]\\n\\n{text}" for text in documents])`,
     ...delegate,
     ...finish,
     `A call that fails does not raise: it returns a string that starts with "Error:", so look at what you got.${mayDelegate ? ` Reports of sub-agents are cut to ${config.rlm.result_truncation_limit} characters.` : ''}`,
