@@ -13,6 +13,7 @@ import { CommandError } from './report-error.ts';
 import { withSession, type OpenTemporal, type Session } from './session.ts';
 
 export interface AttachOptions extends TemporalOptions, TalkOptions, JsonOption {
+  readonly tools?: readonly string[];
   readonly results?: string;
   readonly output?: string;
 }
@@ -99,7 +100,7 @@ export function resume(io: Io, run: string, options: AttachOptions): Promise<num
       say(io, `Run ${run} goes on. Follow it with rlm watch ${run}.`);
       return EXIT_DONE;
     }
-    const worker = await hostWorker(session, temporal, (line) => say(io, line));
+    const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
     return attendRun({ io, session, runs, options, started: known, worker, again: `rlm resume ${run}` });
   });
 }

@@ -106,6 +106,7 @@ export function checkKeys({ model, sandbox }: RunConfig, env: NodeJS.ProcessEnv)
 }
 
 /** What to type to come back to a run. */
-function againCommand(options: LaunchOptions, run: string): string {
-  return options.id === undefined ? `rlm resume ${run}` : 'the same command again';
+function againCommand(options: LaunchOptions & { readonly tools?: readonly string[] }, run: string): string {
+  if (options.id !== undefined) return 'the same command again';
+  return [`rlm resume ${run}`, ...(options.tools ?? []).map((file) => `--tools ${file}`)].join(' ');
 }

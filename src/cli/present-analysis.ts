@@ -16,8 +16,9 @@ export async function checkPlot(text: string): Promise<PlotSpec> {
 
 export interface AnalysisOutput extends TalkOptions, JsonOption {
   readonly output?: string;
-  readonly results: string;
-  readonly plot: PlotSpec | undefined;
+  /** Folder of the picture, where there is no `output`. */
+  readonly results?: string;
+  readonly plot?: PlotSpec | undefined;
 }
 
 /**
@@ -60,7 +61,7 @@ async function drawPlot(
     ]);
     const { rows, leftOut } = rowsOf(Object(answer) as Record<string, unknown>, plot);
     const { svg, png, notes } = await renderChart(rows, plot);
-    const folder = output === undefined ? results : dirname(output);
+    const folder = output === undefined ? (results ?? '.') : dirname(output);
     const [vector, pixels] = ['svg', 'png'].map((kind) => join(folder, `${run_id}.${kind}`)) as [string, string];
     await Promise.all([writeFile(resolve(cwd, vector), svg), writeFile(resolve(cwd, pixels), png)]);
     if (quiet === true) return;

@@ -21,6 +21,10 @@ export async function presentRun(
   document: RunDocument,
   options: TalkOptions & JsonOption & { readonly output?: string },
 ): Promise<number> {
+  if (document.type === 'analyze') {
+    const { presentAnalysis } = await import('./present-analysis.ts');
+    return presentAnalysis(io, cwd, document, options);
+  }
   const patch = patchBytes(document);
   const ended = document.status !== 'paused';
   if (options.output !== undefined && ended) await writeOutput(cwd, options.output, patch ?? new Uint8Array());

@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import { withJson, withResults, withTalk, withTemporal } from './options.ts';
+import { withJson, withResults, withTalk, withTemporal, withTools } from './options.ts';
 import type { CommandContext } from './program.ts';
 
 export function resumeCommand({ io, perform }: CommandContext): Command {
-  return withTemporal(withTalk(withJson(withResults(new Command('resume')))))
+  return withTemporal(withTalk(withJson(withResults(withTools(new Command('resume'))))))
     .description('go on with a run that is paused, or that sleeps because no worker is there')
     .argument('<run>', 'id of the run')
-    .option('-o, --output <file>', 'write the patch to a file and print the answer')
+    .option('-o, --output <file>', 'write the patch, or the fields of an analysis, to a file')
     .addHelpText(
       'after',
       '\nWhere no worker is at work on the run, this command works on it and shows how it goes, as rlm run does.',
