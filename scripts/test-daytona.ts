@@ -5,7 +5,9 @@
  */
 import { spawnSync } from 'node:child_process';
 
-const ALL = ['loop', 'control', 'deadline', 'faults', 'kills', 'rebuild'].map((name) => `test/e2e/${name}.test.ts`);
+const ALL = ['loop', 'control', 'deadline', 'faults', 'kills', 'rebuild', 'analyze', 'monte-cristo'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
 
 const asked = process.argv.slice(2);
 const { status } = spawnSync('vitest', ['run', ...(asked.length === 0 ? ALL : asked)], {
