@@ -16,7 +16,6 @@ import { childrenOf, commandLine, familyOf, isStopped, signal } from './processe
 import { watchProgress, type Progress } from './progress.ts';
 import { patientTree } from './tree.ts';
 
-/** Milliseconds the model takes for a reply. */
 const LATENCY = 300;
 const PARALLEL = 6;
 
@@ -31,6 +30,11 @@ export interface SceneOptions {
   readonly pool: number;
   /** MiB of a file system of its own for the state folder; absent: the disk's. */
   readonly diskMb?: number;
+  /** Milliseconds the model takes for a reply. Default: 300. */
+  readonly latency?: number;
+  /** Settings of the run besides its own. */
+  readonly rlm?: Readonly<Record<string, number>>;
+  readonly sandbox?: Readonly<Record<string, number>>;
 }
 
 /** One run in a world of its own, with everything that can be broken within reach. */
@@ -83,14 +87,14 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
   if (options.diskMb !== undefined)
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${options.diskMb}m,mode=700`, 'chaos', desk.state]);
   writePlan(plan, []);
-  const model = await startScriptedModel({ scripts: patientTree, latencyMs: LATENCY });
+  const model = await startScriptedModel({ scripts: patientTree, latencyMs: options.latency ?? LATENCY });
   const proxy = await startModelProxy(model.url);
   const progress = watchProgress(desk.state, id);
   const config = {
     model: { name: 'openai/scripted', base_url: proxy.url },
     // A few at a time: agents begin and end all through the run.
-    rlm: { max_sandboxes: 300, max_parallel: PARALLEL },
-    sandbox: { ...desk.settings.sandbox, pool: options.pool },
+    rlm: { max_sandboxes: 300, max_parallel: PARALLEL, ...options.rlm },
+    sandbox: { ...desk.settings.sandbox, pool: options.pool, ...options.sandbox },
   };
   writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
   const env = { DURABLE_RLM_TEST_KILL: plan, TMPDIR: temporary };

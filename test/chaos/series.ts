@@ -101,7 +101,7 @@ function say({ number, outlived, missed, books, complaints, seconds }: Played, l
 }
 
 /** @param large scikit-learn, where it is at hand */
-function theRepository(path: string, large: boolean, log: (line: string) => void): string {
+export function theRepository(path: string, large: boolean, log: (line: string) => void): string {
   if (large && existsSync(MAKE_SCIKIT_LEARN)) {
     execFileSync('bash', [MAKE_SCIKIT_LEARN, path]);
     return path;
