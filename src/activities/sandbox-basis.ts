@@ -2,6 +2,7 @@ import type { SandboxConfig } from '../domain/config.ts';
 import type { RunSpecification } from '../domain/records.ts';
 import type { SandboxBasis, SandboxSetup } from '../sandbox/provider.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { EMPTY_REPOSITORY } from './empty-repository.ts';
 
 type Reach = Pick<ActivityDependencies, 'blobs' | 'environment'>;
 
@@ -39,12 +40,13 @@ function sandboxSetup(config: SandboxConfig, environment: NodeJS.ProcessEnv): Sa
   return { commands, timeout, environment: Object.fromEntries(variables) };
 }
 
-/** An analysis has none: its agents work in an empty folder. */
+/** An analysis has none: its agents work in an empty folder, but for what a setup has made there. */
 function repositoryOf(
   deps: Reach,
   { config, repository }: Pick<RunSpecification, 'config' | 'repository'>,
 ): Pick<SandboxBasis, 'repository'> {
-  if (repository === undefined) return {};
+  if (repository === undefined)
+    return (config.sandbox.setup ?? []).length === 0 ? {} : { repository: EMPTY_REPOSITORY };
   const { bundle, url, commit } = repository;
   if (bundle !== undefined)
     return { repository: { source: { kind: 'bundle', id: commit, open: () => deps.blobs.open(bundle) }, commit } };

@@ -1,3 +1,4 @@
+import { codeBlocks } from './reply.ts';
 import { checkOutputs, type Checked } from './signature/check-value.ts';
 import type { Signature } from './signature/field-type.ts';
 
@@ -5,7 +6,8 @@ const FENCED = /```[a-z]*\s*\n([\s\S]*?)```/g;
 
 /**
  * The output fields in a reply that was asked for them as JSON: in its last block that holds an object, else in the
- * text from the first brace to the last. Where one text is wanted and there is no JSON, the reply itself is it.
+ * text from the first brace to the last. Where one text is wanted and there is no JSON, the reply itself is it, unless it
+ * is more code.
  */
 export function fieldsInReply(signature: Pick<Signature, 'outputs'>, text: string): Checked {
   const blocks = [...text.matchAll(FENCED)].map(([, block = '']) => block).toReversed();
@@ -15,7 +17,7 @@ export function fieldsInReply(signature: Pick<Signature, 'outputs'>, text: strin
   const fitting = objects.map((value) => checkOutputs(signature, value)).find(({ ok }) => ok);
   if (fitting !== undefined) return fitting;
   const [only, ...others] = signature.outputs;
-  const isText = only?.type.kind === 'str' && others.length === 0;
+  const isText = only?.type.kind === 'str' && others.length === 0 && codeBlocks(text).length === 0;
   if (first === undefined && isText && text.trim() !== '') return { ok: true, values: { [only.name]: text.trim() } };
   return checkOutputs(signature, first ?? {});
 }

@@ -133,8 +133,10 @@ describe('fields in a reply', () => {
     ['nothing', ''],
     ['prose', 'No idea.'],
     ['a list', '[1]'],
+    ['code', '```python\nprint(1)\n```'],
     ['JSON cut off', '{"answer": "a", "n"'],
   ])('are not found in %s', (_, text) => {
     expect(fieldsInReply(signature, text)).toMatchObject({ ok: false });
+    expect(fieldsInReply(only, text).ok).toBe(text !== '' && !text.includes('```'));
   });
 });

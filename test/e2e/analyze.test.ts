@@ -126,6 +126,14 @@ describe.concurrent('an analysis', () => {
     expect(await world.answer(outcome)).toEqual({ n: 3 });
   });
 
+  it('has what the setup installed, without a repository', async () => {
+    const model = await world.startModel({ scripts: analyst(['SUBMIT(made=open("made.txt").read())']) });
+    const config = { sandbox: { setup: ['printf hello > made.txt'] } };
+    const outcome = await world.analyze({ id: 'setup', signature: '-> made', model, config });
+    expect(outcome).toMatchObject({ status: 'completed', error: null });
+    expect(await world.answer(outcome)).toEqual({ made: 'hello' });
+  });
+
   it('fails with what was known where no answer fits', async () => {
     const model = await world.startModel({ scripts: analyst(['print("seen")', () => 'I do not know.']) });
     const outcome = await world.analyze({
