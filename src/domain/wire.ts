@@ -35,6 +35,13 @@ export interface Totals {
   readonly depth: number;
   readonly iterations: number;
   readonly sandboxes: number;
+  /** What got an error because a budget was used up: prompts, and tasks for sub-agents. */
+  readonly refused?: Refused;
+}
+
+export interface Refused {
+  readonly prompts: number;
+  readonly tasks: number;
 }
 
 /** What limits that do not say it have. */
@@ -49,6 +56,8 @@ export type WireTotals = readonly [
   output_tokens: number,
   cost: number,
   llm_calls: number,
+  refused_prompts?: number,
+  refused_tasks?: number,
 ];
 
 export function packCall({ call, function: name, request, batch }: PendingCall): WireCall {
@@ -111,11 +120,14 @@ export function unpackLimits(wire: WireLimits): WorkflowLimits {
   };
 }
 
-export function packTotals({ agents, depth, iterations, sandboxes, usage }: Totals): WireTotals {
-  return [agents, depth, iterations, sandboxes, usage.input_tokens, usage.output_tokens, usage.cost, usage.llm_calls];
+export function packTotals({ agents, depth, iterations, sandboxes, usage, refused }: Totals): WireTotals {
+  const { input_tokens, output_tokens, cost, llm_calls } = usage;
+  const always = [agents, depth, iterations, sandboxes, input_tokens, output_tokens, cost, llm_calls] as const;
+  return refused === undefined ? always : [...always, refused.prompts, refused.tasks];
 }
 
 export function unpackTotals(wire: WireTotals): Totals {
-  const [agents, depth, iterations, sandboxes, input_tokens, output_tokens, cost, llm_calls] = wire;
-  return { agents, depth, iterations, sandboxes, usage: { input_tokens, output_tokens, cost, llm_calls } };
+  const [agents, depth, iterations, sandboxes, input_tokens, output_tokens, cost, llm_calls, prompts, tasks] = wire;
+  const refused = prompts === undefined ? {} : { refused: { prompts, tasks: tasks ?? 0 } };
+  return { agents, depth, iterations, sandboxes, usage: { input_tokens, output_tokens, cost, llm_calls }, ...refused };
 }

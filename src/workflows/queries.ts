@@ -68,6 +68,7 @@ async function askModels(context: CallContext, call: PendingCall, count: number)
     return some.map((answer) => answerUsage(answer).cost);
   });
   leases.settle({ llm_calls: paid - granted });
+  context.subAgents.refusePrompts(count - granted);
   return [
     ...answers,
     ...errors(granted - paid, spending.exhausted),

@@ -11,7 +11,7 @@ import { agentWorkflowId } from '../domain/ids.ts';
 import { firstLease, spend, type Lease } from '../domain/ledger.ts';
 import type { Answer } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
-import { packLease, unpackLease, unpackLimits, unpackTotals, type Totals } from '../domain/wire.ts';
+import { packLease, unpackLease, unpackLimits, unpackTotals, type Refused, type Totals } from '../domain/wire.ts';
 import type { agent } from './agent.ts';
 import { failureMessage } from './failure-type.ts';
 import type { LeaseRecall } from '../domain/messages.ts';
@@ -33,6 +33,8 @@ export interface SubAgents {
   ended(milliseconds: number): Promise<void>;
   /** What they and all below them did. */
   readonly totals: Totals;
+  /** Prompts of the agent's own code that the budget had no calls for. */
+  refusePrompts(count: number): void;
   setPaused(paused: boolean): void;
   /** The ledger's recall, to be handed on to those at work. */
   recall(message: LeaseRecall): Recalled;
@@ -103,6 +105,10 @@ export function createSubAgents(input: {
     };
   }
 
+  function refuse(refused: Refused): void {
+    if (refused.prompts + refused.tasks > 0) totals = { ...totals, refused: addRefused(totals.refused, refused) };
+  }
+
   function tell(handle: ChildWorkflowHandle<typeof agent>, paused: boolean): void {
     handle.signal(paused ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
   }
@@ -127,12 +133,14 @@ export function createSubAgents(input: {
       const tasks = Array.from({ length: granted }, (_, index) =>
         runOne(request, index, `${input.agent}.${first + index}`, granted - index),
       );
+      refuse({ prompts: 0, tasks: count - granted });
       const refused = errors(
         count - granted,
         `the sandbox budget is used up (rlm.max_sandboxes: ${limits.max_sandboxes} for the whole run)`,
       );
       return [...(await Promise.all(tasks)), ...refused];
     },
+    refusePrompts: (prompts) => refuse({ prompts, tasks: 0 }),
     get working() {
       return working.size;
     },
@@ -162,13 +170,19 @@ export function createSubAgents(input: {
   };
 }
 
+function addRefused(a: Refused | undefined, b: Refused | undefined): Refused {
+  return { prompts: (a?.prompts ?? 0) + (b?.prompts ?? 0), tasks: (a?.tasks ?? 0) + (b?.tasks ?? 0) };
+}
+
 export function addTotals(a: Totals, b: Totals): Totals {
+  const refused = a.refused === undefined && b.refused === undefined ? undefined : addRefused(a.refused, b.refused);
   return {
     usage: addUsage(a.usage, b.usage),
     agents: a.agents + b.agents,
     depth: Math.max(a.depth, b.depth),
     iterations: a.iterations + b.iterations,
     sandboxes: a.sandboxes + b.sandboxes,
+    ...(refused === undefined ? {} : { refused }),
   };
 }
 

@@ -26,7 +26,7 @@ import {
 } from '../domain/messages.ts';
 import type { RunOutcome, RunStatus } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
-import { packLease, packLimits, unpackTotals } from '../domain/wire.ts';
+import { packLease, packLimits, unpackTotals, type Refused } from '../domain/wire.ts';
 import type { agent } from './agent.ts';
 import { runActivities } from './activities.ts';
 import { createDeadline } from './deadline.ts';
@@ -244,13 +244,25 @@ function outcomeOf(input: {
     answer_ref: result.full_answer_ref ?? null,
     patch_ref: result.patch_ref ?? null,
     error: result.error ?? null,
-    notes: result.notes ?? [],
+    notes: [...(result.notes ?? []), ...refusals(totals.refused)],
     agents: totals.agents,
     max_depth: totals.depth,
     iterations: totals.iterations,
     sandboxes: totals.sandboxes,
     usage: totals.usage,
   };
+}
+
+/** An answer may be less than it could have been. */
+function refusals(refused: Refused | undefined): string[] {
+  if (refused === undefined) return [];
+  const { prompts, tasks } = refused;
+  const of = (count: number, what: string, limit: string): string[] =>
+    count === 0 ? [] : [`${count} ${what} got an error instead of an answer: the budget was used up (${limit}).`];
+  return [
+    ...of(prompts, prompts === 1 ? 'prompt of llm_query' : 'prompts of llm_query', 'rlm.max_llm_calls'),
+    ...of(tasks, tasks === 1 ? 'task for a sub-agent' : 'tasks for sub-agents', 'rlm.max_sandboxes'),
+  ];
 }
 
 /** A root that had finished all the same when the deadline struck has finished. */

@@ -138,6 +138,9 @@ describe('a run', () => {
     for (const answer of answers.slice(9))
       expect(answer).toMatch(/^Error: the sandbox budget is used up \(rlm.max_sandboxes: 10/);
     expect(outcome.sandboxes).toBe(10);
+    expect(outcome.notes).toEqual([
+      '16 tasks for sub-agents got an error instead of an answer: the budget was used up (rlm.max_sandboxes).',
+    ]);
     await model.close();
   });
 
@@ -160,6 +163,9 @@ describe('a run', () => {
       config: { rlm: { max_llm_calls: 70 } },
     });
     expect(await world.answer(outcome)).toEqual([['20', '20', '20'], 10]);
+    expect(outcome.notes).toEqual([
+      '30 prompts of llm_query got an error instead of an answer: the budget was used up (rlm.max_llm_calls).',
+    ]);
     expect(model.count((call) => call.task === 'q')).toBe(70);
     await model.close();
   });
