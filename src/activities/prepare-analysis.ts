@@ -1,19 +1,16 @@
 import type { AnalyzeInput, PrepareAnalysisInput, PreparedRun } from '../domain/contract.ts';
+import { ANALYSIS_DEFAULTS } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import type { AnalysisSpecification } from '../domain/records.ts';
+import { analysisSignature } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
-import { readSignature } from '../domain/signature/read-signature.ts';
 import { renderSignature } from '../domain/signature/render.ts';
-import { SignatureError } from '../domain/signature/signature-error.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { beginRun } from './prepare.ts';
-
-/** As `ANALYSIS_DEFAULTS` of the client, for runs that something else starts. */
-const DEFAULTS = { rlm: { max_iterations: 40 } };
 
 /** Validates the input of an analysis, stores values that came with it, and stores its specification and root task. */
 export async function prepareAnalysis(
@@ -23,7 +20,7 @@ export async function prepareAnalysis(
   const problem = runIdProblem(run);
   if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
   const signature = signatureOf(input);
-  const config = deps.parseConfig(input.config ?? {}, DEFAULTS);
+  const config = deps.parseConfig(input.config ?? {}, ANALYSIS_DEFAULTS);
   const inputs = await whileBeating(async () => storedInputs(deps, signature, input));
   const tools = await toolsOf(deps, input);
   const prompt = promptOf(signature);
@@ -50,14 +47,7 @@ function signatureOf(input: AnalyzeInput | undefined): Signature {
       `The input needs \`signature\`: what is given and what is wanted, such as ${example}.`,
     );
   }
-  try {
-    const signature = readSignature(input.signature);
-    const parts = [signature.instructions, input.instructions].filter((part) => (part ?? '').trim() !== '');
-    return parts.length === 0 ? signature : { ...signature, instructions: parts.join('\n\n') };
-  } catch (error) {
-    if (error instanceof SignatureError) throw new TypedError('Input.Invalid', error.message, { cause: error });
-    throw error;
-  }
+  return analysisSignature(input.signature, input.instructions);
 }
 
 async function storedInputs(

@@ -1,24 +1,19 @@
 import { createHash } from 'node:crypto';
-import type { ConfigInput } from '../config/schema.ts';
 import type { RunConfig } from '../domain/config.ts';
 import type { AnalyzeInput } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import { canonicalJson } from '../domain/records.ts';
+import { analysisSignature } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
-import { readSignature } from '../domain/signature/read-signature.ts';
 import { renderSignature } from '../domain/signature/render.ts';
-import { SignatureError } from '../domain/signature/signature-error.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import { beginning } from '../domain/truncate.ts';
 import { inputsNeed } from '../inputs/index.ts';
 import { createChains } from '../storage/chain.ts';
 import { portableConfig, typedConfig } from './run-arguments.ts';
 import { planOf, type RunPlan, type StartContext } from './start-run.ts';
-
-/** What a configuration that does not say otherwise has for analyses. */
-export const ANALYSIS_DEFAULTS: ConfigInput = { rlm: { max_iterations: 40 } };
 
 export interface AnalysisArguments {
   /** Default: made up from the signature and time. */
@@ -51,7 +46,7 @@ export function planAnalysis(
 ): RunPlan {
   const problem = request.id === undefined ? undefined : runIdProblem(request.id);
   if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
-  const signature = readTyped(request);
+  const signature = analysisSignature(request.signature, request.instructions);
   const chains = createChains(context.blobs);
   let stored: ReturnType<GivenInputs['store']> | undefined;
   const store = (): ReturnType<GivenInputs['store']> => (stored ??= given.store(signature));
@@ -84,17 +79,6 @@ export function planAnalysis(
 function rlmOf(config: RunConfig): Record<string, unknown> {
   const { rlm } = portableConfig(config);
   return { ...(rlm as Record<string, unknown> | undefined), max_iterations: config.rlm.max_iterations };
-}
-
-function readTyped({ signature: form, instructions }: AnalysisArguments): Signature {
-  try {
-    const signature = readSignature(form);
-    const parts = [signature.instructions, instructions].filter((part) => (part ?? '').trim() !== '');
-    return parts.length === 0 ? signature : { ...signature, instructions: parts.join('\n\n') };
-  } catch (error) {
-    if (error instanceof SignatureError) throw new TypedError('Input.Invalid', error.message, { cause: error });
-    throw error;
-  }
 }
 
 /** As `readSignature` reads it again: the notation, with what that does not hold beside it. */

@@ -211,3 +211,6 @@ export const DEFAULT_CONFIG: RunConfig = {
   temporal: { task_queue: 'durable-rlm', queues: 'shared' },
   tools: { files: [], mcp: {} },
 };
+
+/** What a configuration that does not say otherwise has for analyses. */
+export const ANALYSIS_DEFAULTS = { rlm: { max_iterations: 40 } };
