@@ -9,8 +9,9 @@ import { wantsColor } from './live/display.ts';
 import { renderTree } from './live/tree.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { checkWritable, writeOutput } from './output-file.ts';
-import { patchBytes, printAnswer, summaryLines } from './present-run.ts';
+import { patchBytes, printAnswer } from './present-run.ts';
 import { CommandError } from './report-error.ts';
+import { summaryLines } from './summary-lines.ts';
 import { withSession, type Session } from './session.ts';
 
 export interface LookOptions extends TemporalOptions, JsonOption {

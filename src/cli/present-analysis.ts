@@ -6,7 +6,7 @@ import { exitCodeOf } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions } from './options.ts';
 import { writeOutput } from './output-file.ts';
-import { summaryLines } from './present-run.ts';
+import { summaryLines } from './summary-lines.ts';
 
 /** What `--plot` names. Its libraries are loaded only now. @throws TypedError `Input.Invalid` */
 export async function checkPlot(text: string): Promise<PlotSpec> {

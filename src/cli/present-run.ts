@@ -2,9 +2,11 @@ import { answerText } from '../results/export-agent.ts';
 import type { RunDocument } from '../results/run-document.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
-import { formatClock, formatCost, formatCount, plural } from './live/format.ts';
+import { plural } from './live/format.ts';
 import type { JsonOption, TalkOptions } from './options.ts';
 import { writeOutput } from './output-file.ts';
+import { presentAnalysis } from './present-analysis.ts';
+import { summaryLines } from './summary-lines.ts';
 
 /** Lines of an answer shown beside a patch; `rlm result` shows the whole. */
 const ANSWER_LINES = 20;
@@ -22,7 +24,6 @@ export async function presentRun(
   options: TalkOptions & JsonOption & { readonly output?: string },
 ): Promise<number> {
   if (document.type === 'analyze') {
-    const { presentAnalysis } = await import('./present-analysis.ts');
     return presentAnalysis(io, cwd, document, options);
   }
   const patch = patchBytes(document);
@@ -48,28 +49,6 @@ export function patchBytes({ patch, patch_base64 }: RunDocument): Uint8Array | u
   if (patch_base64 !== undefined) return Buffer.from(patch_base64, 'base64');
   return patch === null ? undefined : Buffer.from(patch, 'utf8');
 }
-
-export function summaryLines(document: RunDocument): string[] {
-  const { usage, agents, iterations, max_depth, execution_time } = document;
-  const parts = [
-    formatClock(execution_time * 1000),
-    `${plural(agents, 'agent')} to depth ${max_depth}`,
-    plural(iterations, 'iteration'),
-    `${formatCount(usage.input_tokens + usage.output_tokens)} tokens`,
-    formatCost(usage.cost),
-  ].filter((part) => part !== '');
-  return [
-    `${document.run_id}: ${STATUS_WORDS[document.status] ?? document.status} (${parts.join(', ')})`,
-    ...(document.error === null || document.status === 'paused' ? [] : [`Why: ${document.error}`]),
-    ...document.notes.map((note) => `Note: ${note}`),
-    ...(document.results === null ? [] : [`Results: ${document.results}`]),
-  ];
-}
-
-const STATUS_WORDS: Partial<Record<RunDocument['status'], string>> = {
-  timed_out: 'timed out, with partial results',
-  cancelled: 'cancelled, with what it had so far',
-};
 
 function outputLine(file: string, patch: Uint8Array | undefined): string {
   if (patch === undefined) return `The run changed nothing; ${file} is empty.`;

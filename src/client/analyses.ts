@@ -1,6 +1,7 @@
 import type { SignatureForm } from '../domain/signature/read-signature.ts';
 import type { SignatureInputs, SignatureOutputs } from '../domain/signature/inference.ts';
 import type { ConfigInput } from '../config/schema.ts';
+import type { file } from '../inputs/index.ts';
 import type { RunDocument } from '../results/run-document.ts';
 
 /**
@@ -17,9 +18,7 @@ type InputSource<Value> =
   | (Value extends readonly (infer Item)[] ? AsyncIterable<Item> | Iterable<Item> : never);
 
 /** What `file` and `folder` make: a place whose content is read when the run is started. */
-export interface InputPlace {
-  readonly from: string;
-}
+export type InputPlace = ReturnType<typeof file>;
 
 /**
  * A typed analysis. Types of inputs and result are those of the signature, where its text is known at compile time.

@@ -1,4 +1,4 @@
-import type { ConnectOptions, RlmClient } from '../client.ts';
+import { connect, type ConnectOptions, type RlmClient } from './connect.ts';
 import type { ToolDefinition } from '../tools/tool.ts';
 import type { RunArguments } from './run-arguments.ts';
 import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
@@ -77,7 +77,6 @@ async function withClient<T>(
   { worker: works = true, tools, ...options }: OneAnalysisOptions,
   work: (client: RlmClient) => Promise<T>,
 ): Promise<T> {
-  const { connect } = await import('../client.ts');
   const client = await connect(options);
   try {
     if (!works) return await work(client);

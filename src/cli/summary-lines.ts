@@ -1,0 +1,25 @@
+import type { RunDocument } from '../results/run-document.ts';
+import { formatClock, formatCost, formatCount, plural } from './live/format.ts';
+
+/** How a run ended and what it took, for a person. */
+export function summaryLines(document: RunDocument): string[] {
+  const { usage, agents, iterations, max_depth, execution_time } = document;
+  const parts = [
+    formatClock(execution_time * 1000),
+    `${plural(agents, 'agent')} to depth ${max_depth}`,
+    plural(iterations, 'iteration'),
+    `${formatCount(usage.input_tokens + usage.output_tokens)} tokens`,
+    formatCost(usage.cost),
+  ].filter((part) => part !== '');
+  return [
+    `${document.run_id}: ${STATUS_WORDS[document.status] ?? document.status} (${parts.join(', ')})`,
+    ...(document.error === null || document.status === 'paused' ? [] : [`Why: ${document.error}`]),
+    ...document.notes.map((note) => `Note: ${note}`),
+    ...(document.results === null ? [] : [`Results: ${document.results}`]),
+  ];
+}
+
+const STATUS_WORDS: Partial<Record<RunDocument['status'], string>> = {
+  timed_out: 'timed out, with partial results',
+  cancelled: 'cancelled, with what it had so far',
+};

@@ -1,0 +1,238 @@
+import type { ConfigInput } from '../config/schema.ts';
+import { loadDotEnv } from '../config/dot-env.ts';
+import { parseConfig } from '../config/load-config.ts';
+import { emptyDocument } from './empty-document.ts';
+import { openEnvironment, type Environment } from './environment.ts';
+import { reportRun, type RunReport } from './report-run.ts';
+import type { RunArguments } from './run-arguments.ts';
+import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
+import { startOwnWorker, type OwnWorker } from './own-worker.ts';
+import { planAnalysis } from './start-analysis.ts';
+import { planRun, startRun } from './start-run.ts';
+import { createTemporalRuns, type TemporalRuns } from './temporal-runs.ts';
+import { ANALYSIS_DEFAULTS, type RunConfig } from '../domain/config.ts';
+import type { Signature as Fields } from '../domain/signature/field-type.ts';
+import { storeValues } from '../inputs/index.ts';
+import { TypedError } from '../domain/failures.ts';
+import type { RunReference } from '../domain/records.ts';
+import { listRuns } from '../results/find-run.ts';
+import { readPatch, runDocument, type RunDocument } from '../results/run-document.ts';
+import { resolveTemporal, type ResolvedTemporal } from '../temporal/connection.ts';
+import type { ToolDefinition } from '../tools/tool.ts';
+
+export interface ConnectOptions {
+  /** Temporal server, `host:port`. Default: a profile's or the environment's, else the embedded server. */
+  readonly address?: string;
+  readonly namespace?: string;
+  /** Profile of Temporal's configuration file. */
+  readonly profile?: string;
+  /** As in `config.yaml`: the configuration of runs, where blobs are kept, the task queue. */
+  readonly config?: ConfigInput;
+  /** Default: that of this process, with a `.env` in the current folder. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** What relative paths are relative to. Default: the current folder. */
+  readonly cwd?: string;
+  /** Gets lines for a person. Default: nobody does. */
+  readonly log?: (line: string) => void;
+}
+
+/** A run as it was started or found. */
+export interface RunHandle {
+  readonly id: string;
+  readonly execution: string;
+  /** False where a run of this id and these arguments was there already. */
+  readonly isNew: boolean;
+  /** What a person should know, such as uncommitted changes that are left out. */
+  readonly warnings: readonly string[];
+  /** Waits for the end. */
+  result(signal?: AbortSignal): Promise<RunDocument>;
+}
+
+/** An analysis as it was started or found. */
+export interface AnalysisHandle<Signature extends string = string> extends Omit<RunHandle, 'result'> {
+  /** Waits for the end. */
+  result(signal?: AbortSignal): Promise<AnalysisDocument<Signature>>;
+}
+
+/**
+ * Starts and follows runs. Runs are done by workers (`rlm up`, `rlm worker`, or `createRlmWorker` of
+ * `durable-rlm/worker`), which may be anywhere and come and go.
+ *
+ * Every method throws a TypedError `Input.Invalid` for a run that does not exist.
+ */
+export interface RlmClient {
+  /**
+   * Starts a run when all of its arguments are found to be right. An `id` that exists, with the same arguments, is
+   * attached to.
+   *
+   * @throws TypedError `Input.Invalid` (also for an id used with other arguments), `Repository.*`, `Storage.*`
+   */
+  start(request: RunArguments & { readonly config?: ConfigInput }): Promise<RunHandle>;
+  /**
+   * Starts a typed analysis when all of it is found to be right. Tools are those that the workers have.
+   *
+   * @throws TypedError `Input.Invalid` (also for an id used with other arguments), `Storage.*`
+   */
+  analyze<const Signature extends string>(request: AnalysisRequest<Signature>): Promise<AnalysisHandle<Signature>>;
+  /**
+   * Works in this process, on whatever there is in the task queue, until it or this client is closed.
+   *
+   * @throws TypedError `Input.Invalid` for tools that cannot be
+   */
+  work(options?: { readonly tools?: Readonly<Record<string, ToolDefinition>> }): Promise<OwnWorker>;
+  attach(run: string): Promise<RunHandle>;
+  /** Runs that the blob store knows, newest first. */
+  list(): Promise<RunReference[]>;
+  status(run: string): Promise<RunReport>;
+  /** Nothing new is begun; what is under way is finished. */
+  pause(run: string, reason?: string): Promise<void>;
+  resume(run: string): Promise<void>;
+  /** The run ends `cancelled`, with what it has so far. */
+  cancel(run: string): Promise<void>;
+  /** Waits for the end. */
+  result(run: string, signal?: AbortSignal): Promise<RunDocument>;
+  /** Of a run that has ended; undefined when it changed nothing. Bytes, because files need not be UTF-8. */
+  patch(run: string): Promise<Uint8Array | undefined>;
+  /** Gives connections back; runs go on. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to Temporal, starting the embedded server where none is named and none runs.
+ *
+ * @throws TypedError `Input.Invalid` for a wrong configuration; TemporalSetupError within 10 s when the server does
+ *   not answer
+ */
+export async function connect(options: ConnectOptions = {}): Promise<RlmClient> {
+  const cwd = options.cwd ?? process.cwd();
+  const env = options.env ?? (await loadDotEnv(cwd, process.env));
+  const config = parseConfig(options.config ?? {});
+  const environment = await openEnvironment({ env, cwd, config });
+  const { address, namespace, profile, log } = options;
+  const temporal = await resolveTemporal(
+    { address, namespace, profile, env, config: config.temporal },
+    { ...environment, ...(log === undefined ? {} : { log }) },
+  );
+  const runs = createTemporalRuns({ client: temporal.client, taskQueue: config.temporal.task_queue });
+  return createClient({
+    environment,
+    config,
+    given: options.config ?? {},
+    runs,
+    temporal,
+    log: log ?? (() => undefined),
+  });
+}
+
+interface ClientParts {
+  readonly environment: Environment;
+  readonly config: RunConfig;
+  /** The configuration as it was given: what a run's own is laid over. */
+  readonly given: ConfigInput;
+  readonly runs: TemporalRuns;
+  readonly temporal: ResolvedTemporal;
+  readonly log: (line: string) => void;
+}
+
+function createClient({ environment, config, given: configuration, runs, temporal, log }: ClientParts): RlmClient {
+  const { blobs } = environment;
+  const workers: OwnWorker[] = [];
+
+  async function status(run: string): Promise<RunReport> {
+    const report = await reportRun({ blobs, runs }, run);
+    if (report === undefined) throw unknownRun(run);
+    return report;
+  }
+
+  async function result(run: string, signal = new AbortController().signal): Promise<RunDocument> {
+    const known = await runs.describe(run);
+    const end = known === undefined ? undefined : await runs.end(run, { execution: known.execution, signal });
+    const { snapshot, status: standing, reason } = await status(run);
+    const results = { status: standing, reason, results: null, now: Date.now() };
+    return snapshot === undefined ? emptyDocument(run, standing, end) : runDocument(blobs, snapshot, results);
+  }
+
+  const handle = (
+    started: { run: string; execution: string; isNew: boolean },
+    warnings: readonly string[],
+  ): RunHandle => ({
+    id: started.run,
+    execution: started.execution,
+    isNew: started.isNew,
+    warnings,
+    result: (signal) => result(started.run, signal),
+  });
+
+  return {
+    async start({ config: own, ...request }) {
+      await blobs.check();
+      const plan = planRun(
+        environment,
+        request,
+        own === undefined ? config : parseConfig({ ...configuration, ...own }),
+      );
+      const started = await startRun(environment, runs, plan);
+      return handle(started, started.warnings);
+    },
+    async analyze({ config: own, inputs, descriptions, ...request }) {
+      await blobs.check();
+      const settings = parseConfig({ ...configuration, ...own }, ANALYSIS_DEFAULTS);
+      const given = {
+        store: async (signature: Fields) => {
+          const warnings: string[] = [];
+          const warn = (line: string): void => void warnings.push(line);
+          return { inputs: await storeValues(blobs, signature, inputs ?? {}, { warn }), warnings };
+        },
+      };
+      const signature = withDescriptions(request.signature, descriptions);
+      const plan = planAnalysis(environment, { ...request, signature }, given, { config: settings, tools: [] });
+      const started = await startRun(environment, runs, plan);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a result has been checked against the signature
+      return handle(started, started.warnings) as AnalysisHandle<never>;
+    },
+    async work({ tools } = {}) {
+      const toolbox = tools === undefined ? undefined : (await import('../tools/index.ts')).toolsOf(tools);
+      const options = { environment, config, temporal, log };
+      const worker = await startOwnWorker({ ...options, ...(toolbox === undefined ? {} : { tools: toolbox }) });
+      workers.push(worker);
+      return worker;
+    },
+    async attach(run) {
+      const { execution } = await status(run);
+      return handle({ run, execution, isNew: false }, []);
+    },
+    list: () => listRuns(blobs),
+    status,
+    pause: async (run, reason) => mustRun(run, await runs.pause(run, reason)),
+    resume: async (run) => mustRun(run, await runs.resume(run)),
+    cancel: async (run) => mustRun(run, await runs.cancel(run)),
+    result,
+    async patch(run) {
+      const outcome = (await status(run)).snapshot?.run.outcome;
+      if (outcome === undefined)
+        throw new TypedError('Input.Invalid', `Run "${run}" has not ended: wait for its result.`);
+      return readPatch(blobs, outcome);
+    },
+    async close() {
+      try {
+        await Promise.all(workers.map((worker) => worker.close()));
+      } finally {
+        await temporal.close();
+      }
+    },
+  };
+}
+
+/** As `readSignature` takes it. */
+function withDescriptions(form: unknown, descriptions: Readonly<Record<string, string>> | undefined): unknown {
+  if (descriptions === undefined) return form;
+  return typeof form === 'object' ? { ...form, descriptions } : { signature: form, descriptions };
+}
+
+function mustRun(run: string, found: boolean): void {
+  if (!found) throw new TypedError('Input.Invalid', `Run "${run}" is not running: it has ended, or never was.`);
+}
+
+function unknownRun(run: string): TypedError {
+  return new TypedError('Input.Invalid', `There is no run "${run}": rlm list shows those there are.`);
+}
