@@ -104,5 +104,3 @@ describe.concurrent('a workflow', () => {
   it('of a run, reset to a point before it started its agents, starts them again', () =>
     resetInTheMiddle((run) => run, 'before'));
 });
-
-it.skip("a clock that is set back: it is the whole machine's, and nothing that a test may change", () => undefined);
