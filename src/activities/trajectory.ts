@@ -134,13 +134,16 @@ export async function updateAgentReference(
   if (before.state === 'done') return before; // An attempt that outlived its agent has nothing to say any more.
   const writer = currentWriter();
   refuseIfOvertaken(before.writer, writer);
+  const { run, execution, agent } = scope;
+  const takenOver = async (): Promise<Writer | undefined> =>
+    (await stores.blobs.getReference(takeoverName(run, execution, agent))) as Writer | undefined;
+  // The last word was another execution's: of one before, or of one after that this attempt has outlived.
+  if (before.writer !== undefined && before.writer[0] !== writer[0]) refuseIfOvertaken(await takenOver(), writer);
   const usage = addUsage(before.usage, used);
   const after: AgentReference = { ...before, ...fields, usage, updated_at: Date.now(), writer };
-  const { run, execution, agent } = scope;
   await stores.blobs.setReference(agentReferenceName(run, execution, agent), after);
   // Only now: whoever takes over says so before it reads the reference. Either it finds this record, or it is found.
-  const taken = await stores.blobs.getReference(takeoverName(run, execution, agent));
-  refuseIfOvertaken(taken as Writer | undefined, writer);
+  refuseIfOvertaken(await takenOver(), writer);
   return after;
 }
 
