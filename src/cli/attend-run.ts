@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { emptyDocument } from '../client/empty-document.ts';
 import { endedReport } from '../client/report-run.ts';
 import type { StartedRun, TemporalRuns } from '../client/temporal-runs.ts';
+import { ROOT_AGENT } from '../domain/ids.ts';
 import { createResultsWriter } from '../results/results-files.ts';
 import { runDocument, type RunDocument } from '../results/run-document.ts';
 import { createRunReader } from '../results/run-reader.ts';
@@ -11,6 +12,7 @@ import type { HostedWorker } from './host-worker.ts';
 import { catchInterrupts } from './interrupts.ts';
 import { say, type Io } from './io.ts';
 import { createDisplay } from './live/display.ts';
+import { createTranscript } from './live/transcript.ts';
 import type { JsonOption, TalkOptions } from './options.ts';
 import { presentRun } from './present-run.ts';
 import { afterStart, CommandError } from './report-error.ts';
@@ -82,6 +84,7 @@ async function follow(
     endOnPause: attendance.endOnPause ?? true,
     interruptible: attendance.interruptible ?? 'detach-or-cancel',
     ...(results === undefined ? {} : { results }),
+    ...(verbose ? { transcript: createTranscript(ROOT_AGENT, (line) => display.note(line)) } : {}),
     ...(worker === undefined ? {} : { worker }),
   });
   const end = followed.kind === 'ended' ? followed.end : undefined;

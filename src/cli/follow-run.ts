@@ -2,11 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NO_WORKER } from '../client/report-run.ts';
 import type { RunEnd, TemporalRuns, Trouble } from '../client/temporal-runs.ts';
 import type { RunState } from '../domain/messages.ts';
+import type { ChainRecord } from '../domain/records.ts';
 import type { ResultsWriter } from '../results/results-files.ts';
 import type { RunReader } from '../results/run-reader.ts';
 import type { RunSnapshot } from '../results/run-snapshot.ts';
 import type { Interrupt, Interrupts } from './interrupts.ts';
 import type { Display } from './live/display.ts';
+import type { Transcript } from './live/transcript.ts';
 
 export interface FollowInput {
   readonly runs: TemporalRuns;
@@ -16,6 +18,8 @@ export interface FollowInput {
   readonly display: Display;
   /** Brought up to date as the run goes. */
   readonly results?: ResultsWriter;
+  /** Told what the root agent does. */
+  readonly transcript?: Transcript;
   readonly interrupts: Interrupts;
   /** A run that pauses ends the following. */
   readonly endOnPause: boolean;
@@ -140,7 +144,7 @@ interface Watcher {
   finish(): Promise<void>;
 }
 
-function createWatcher({ runs, run, reader, display, results, worker }: FollowInput): Watcher {
+function createWatcher({ runs, run, reader, display, results, transcript, worker }: FollowInput): Watcher {
   const complain = createComplaints(display);
   let snapshot: RunSnapshot | undefined;
   let state: RunState | undefined;
@@ -165,6 +169,7 @@ function createWatcher({ runs, run, reader, display, results, worker }: FollowIn
     await complain('The progress cannot be read', async () => {
       snapshot = (await reader.snapshot()) ?? snapshot;
       if (snapshot !== undefined) standstill.note(snapshot);
+      if (snapshot !== undefined && transcript !== undefined) transcript.tell(await rootRecords(reader, snapshot));
     });
     show();
   }
@@ -206,6 +211,11 @@ function createWatcher({ runs, run, reader, display, results, worker }: FollowIn
       display.close();
     },
   };
+}
+
+async function rootRecords(reader: RunReader, { run, agents }: RunSnapshot): Promise<readonly ChainRecord[]> {
+  const [root] = await reader.trajectories({ run, agents: agents.filter(({ depth }) => depth === 0) });
+  return root?.records ?? [];
 }
 
 /** Agents whose reference has stood still for a while, although they wait for nobody but the model or a sandbox. */

@@ -32,7 +32,10 @@ export function withJson(command: Command): Command {
 export function withTalk(command: Command): Command {
   return command
     .addOption(new Option('-q, --quiet', 'no progress, only what went wrong').conflicts('verbose'))
-    .option('-v, --verbose', 'more about what happens');
+    .option(
+      '-v, --verbose',
+      'more about what happens: what the root agent thinks, the code it writes, what that prints',
+    );
 }
 
 export function withResults(command: Command): Command {
