@@ -31,7 +31,7 @@ export function withRows(document: string, rows: readonly Row[], facts: string):
   const [before, rest] = split(document, BEGIN);
   const [written, after] = split(rest, END);
   const key = (line: string): string => line.split(' | ')[0] ?? '';
-  const kept = written.split('\n').filter((line) => line.startsWith('| ') && !HEAD.includes(line));
+  const kept = written.split('\n').filter((line) => line.startsWith('| ') && !/^\| (run|---) /.test(line));
   const lines = new Map([...kept, ...rows.map(renderRow)].map((line) => [key(line), line]));
   return `${before}${BEGIN}\n\n${facts}\n\n${[...HEAD, ...lines.values()].join('\n')}\n\n${END}${after}`;
 }
