@@ -20,10 +20,10 @@ const FIRST_LOOK = 500;
 
 export interface AnalyzeOptions extends LaunchOptions {
   readonly signature: string;
-  readonly input: readonly string[];
+  readonly input?: readonly string[];
   readonly instructions?: string;
-  readonly describe: readonly string[];
-  readonly tools: readonly string[];
+  readonly describe?: readonly string[];
+  readonly tools?: readonly string[];
   readonly plot?: string;
 }
 
@@ -42,8 +42,9 @@ export async function analyzeOnce(
 ): Promise<number> {
   const plot = options.plot === undefined ? undefined : await checkPlot(options.plot);
   const session = await openSession(io, options, overrides, ANALYSIS_DEFAULTS);
-  if (options.detach === true) refuseDetachedTools(options.tools);
-  if (options.instructions === '-' && options.input.some((each) => /=@?-$/.test(each)))
+  const { input = [] } = options;
+  if (options.detach === true) refuseDetachedTools(options.tools ?? []);
+  if (options.instructions === '-' && input.some((each) => /=@?-$/.test(each)))
     throw new CommandError('Standard input can be read once: for --instructions - or for one -i name=-, not for both.');
   const tools = await openTools(session, options.tools, (line) => say(io, line));
   try {
@@ -58,8 +59,8 @@ export async function analyzeOnce(
         ...(instructions === undefined ? {} : { instructions }),
       },
       {
-        store: (signature) => readInputs(session.blobs, signature, options.input, { cwd: io.cwd, stdin: io.stdin }),
-        typed: { inputs: options.input, cwd: options.input.some((each) => each.includes('@')) ? io.cwd : '' },
+        store: (signature) => readInputs(session.blobs, signature, input, { cwd: io.cwd, stdin: io.stdin }),
+        typed: { inputs: input, cwd: input.some((each) => each.includes('@')) ? io.cwd : '' },
       },
       { config: session.config, tools: tools?.descriptions ?? [] },
     );
@@ -84,7 +85,7 @@ export async function analyzeOnce(
 }
 
 /** As `readSignature` takes it, with the descriptions of fields beside it. */
-async function signatureForm(cwd: string, { signature, describe }: AnalyzeOptions): Promise<unknown> {
+async function signatureForm(cwd: string, { signature, describe = [] }: AnalyzeOptions): Promise<unknown> {
   const form = signature.startsWith('@') ? await signatureFile(cwd, signature.slice(1)) : signature;
   if (describe.length === 0) return form;
   const descriptions = Object.fromEntries(describe.map(describedField));

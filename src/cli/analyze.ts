@@ -13,10 +13,9 @@ export function analyzeCommand({ io, perform }: CommandContext): Command {
       '-i, --input <name=value>',
       'a value, @file (text, JSON, JSONL, CSV), @folder, @glob or - for standard input; repeatable',
       repeated,
-      [],
     )
     .option('--instructions <text>', 'what the signature does not say; - reads it from standard input')
-    .option('--describe <field=text>', 'what a field holds; repeatable', repeated, [])
+    .option('--describe <field=text>', 'what a field holds; repeatable', repeated)
     .option('-o, --output <file>', 'write the fields to a file instead')
     .option('--plot <x=,y=,series=>', 'draw the field that is a list of dicts, as SVG and PNG beside the results')
     .option('--id <run>', 'name the run; one that exists, with the same arguments, is attached to and goes on')

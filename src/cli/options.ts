@@ -48,12 +48,11 @@ export function withTools(command: Command): Command {
     '--tools <file>',
     'functions for the code of analyses to call: a .ts, .js or .mjs file; repeatable',
     repeated,
-    [],
   );
 }
 
 /** Gathers what an option is given each time. */
-export function repeated(value: string, before: readonly string[]): readonly string[] {
+export function repeated(value: string, before: readonly string[] = []): readonly string[] {
   if (value === '') throw new InvalidArgumentError('It is empty.');
   return [...before, value];
 }

@@ -58,8 +58,6 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
     ...options,
     signature: MONTE_CRISTO_SIGNATURE,
     input: [`chapters=@${chapters}`, `task=${MONTE_CRISTO_TASK}`],
-    describe: [],
-    tools: [],
     plot: plotText(),
     id: run,
     output: fields,
