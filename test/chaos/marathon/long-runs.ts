@@ -75,9 +75,13 @@ export async function children({ children: count }: Lengths, log: (line: string)
   const each = (value: (history: ExecutionHistory) => number): number => sum(one.root.map(value)) / count;
   const cost = `${each(({ events }) => events).toFixed(1)} events and ${each(({ bytes }) => bytes).toFixed(0)} bytes for each`;
   return [
-    rowOf(`\`rlm_query_batched\` of ${count} tasks, 100 at a time`, one, `${cost}; ${pace(one, 'a sub-agent')}`),
     rowOf(
-      `${GROUPS} sub-agents with \`rlm_query_batched\` of ${size} tasks, 10 × 10 at a time`,
+      `\`rlm_query_batched\` of ${count} tasks, at most 100 at a time`,
+      one,
+      `${cost}; ${pace(one, 'a sub-agent')}`,
+    ),
+    rowOf(
+      `${GROUPS} sub-agents with \`rlm_query_batched\` of ${size} tasks, at most 10 × 10 at a time`,
       many,
       pace(many, 'a sub-agent'),
     ),
