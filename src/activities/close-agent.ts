@@ -19,6 +19,7 @@ export const INLINE_ANSWER = 4000;
 /** Milliseconds for the patch of a run that was cancelled or is out of time: nobody waits for its end for long. */
 const PATCH_IN_HASTE = 4000;
 const PATCH_ATTEMPTS = 3;
+const NOT_SUBMITTED = 'The agent did not submit a result: the fields are from its closing answer.';
 /** Characters of what was known that a note quotes. */
 const NOTED = 1000;
 
@@ -142,7 +143,7 @@ function typedAnswer(signature: Signature, { source, answer }: ToldAnswer): Told
   if (source === 'final' || answer === undefined) return { source, answer };
   const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
   const checked = source === 'partial' ? undefined : fieldsInReply(signature, text);
-  if (checked?.ok === true) return { source, answer: checked.values };
+  if (checked?.ok === true) return { source, answer: checked.values, note: NOT_SUBMITTED };
   return { source: 'none', answer: undefined, note: `There is no result. What was known: ${beginning(text, NOTED)}` };
 }
 

@@ -7,7 +7,7 @@ import type { AnalysisSpecification } from '../domain/records.ts';
 import { analysisSignature } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import { renderSignature } from '../domain/signature/render.ts';
-import type { ToolDescription } from '../domain/tools.ts';
+import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { beginRun } from './prepare.ts';
@@ -23,6 +23,7 @@ export async function prepareAnalysis(
   const config = deps.parseConfig(input.config ?? {}, ANALYSIS_DEFAULTS);
   const inputs = await whileBeating(async () => storedInputs(deps, signature, input));
   const tools = await toolsOf(deps, input);
+  checkToolNames(tools, signature);
   const prompt = promptOf(signature);
   const specification: AnalysisSpecification = {
     v: 1,

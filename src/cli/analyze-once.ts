@@ -4,13 +4,14 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { planAnalysis } from '../client/start-analysis.ts';
+import { checkKeys } from '../client/check-keys.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { ANALYSIS_DEFAULTS } from '../domain/config.ts';
 import { readInputs } from '../inputs/index.ts';
 import { say, type Io } from './io.ts';
-import { checkKeys, launchRun, type LaunchOptions } from './launch-run.ts';
+import { launchRun, type LaunchOptions } from './launch-run.ts';
 import { checkWritable } from './output-file.ts';
-import { checkPlot, presentAnalysis } from './present-analysis.ts';
+import { checkPlot, checkPlotAgainst, presentAnalysis } from './present-analysis.ts';
 import { CommandError } from './report-error.ts';
 import { openSession } from './session.ts';
 import { openTools, refuseDetachedTools } from './open-tools.ts';
@@ -51,11 +52,13 @@ export async function analyzeOnce(
     const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
     await session.blobs.check();
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
+    const signature = await signatureForm(io.cwd, options);
+    if (plot !== undefined) await checkPlotAgainst(signature, plot);
     const plan = planAnalysis(
       session,
       {
         ...(options.id === undefined ? {} : { id: options.id }),
-        signature: await signatureForm(io.cwd, options),
+        signature,
         ...(instructions === undefined ? {} : { instructions }),
       },
       {

@@ -1,9 +1,6 @@
 import type { RunDocument } from '../results/run-document.ts';
 import { startRun, type RunPlan, type StartResult } from '../client/start-run.ts';
 import type { TemporalRuns } from '../client/temporal-runs.ts';
-import type { RunConfig } from '../domain/config.ts';
-import { resolveModel } from '../llm/resolve-model.ts';
-import { requireDaytonaKey } from '../sandbox/daytona/client.ts';
 import { attendRun } from './attend-run.ts';
 import { ensureBackground } from './background.ts';
 import { EXIT_DONE } from './exit-codes.ts';
@@ -96,13 +93,6 @@ function createLateLines(first: (line: string) => void): {
 } {
   let target = first;
   return { log: (line) => target(line), redirect: (to) => (target = to) };
-}
-
-/** @throws TypedError when a model's name cannot be right, or a key that is needed is not here */
-export function checkKeys({ model, sandbox }: RunConfig, env: NodeJS.ProcessEnv): void {
-  if (sandbox.provider === 'daytona') requireDaytonaKey(env);
-  const names = new Set([model.name, model.sub_name, ...Object.values(model.by_depth ?? {})]);
-  for (const name of names) if (name !== undefined) resolveModel(name, model, env);
 }
 
 /** What to type to come back to a run. */

@@ -19,6 +19,10 @@ export async function openTools(
 ): Promise<OpenTools | undefined> {
   const { files: configured, mcp } = config.tools;
   if (files.length + configured.length + Object.keys(mcp).length === 0) return undefined;
+  // What a tool prints is for a person: standard output is the result's.
+  console.log = console.error;
+  console.info = console.error;
+  console.debug = console.error;
   const { loadTools } = await import('../tools/index.ts');
   return loadTools({ files: [...configured, ...files], mcp, cwd, env, log });
 }

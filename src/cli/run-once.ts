@@ -1,9 +1,10 @@
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { planRun } from '../client/start-run.ts';
+import { checkKeys } from '../client/check-keys.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import type { Io } from './io.ts';
-import { checkKeys, launchRun, type LaunchOptions } from './launch-run.ts';
+import { launchRun, type LaunchOptions } from './launch-run.ts';
 import { checkWritable } from './output-file.ts';
 import { openSession } from './session.ts';
 

@@ -9,7 +9,7 @@ import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
 import { startOwnWorker, type OwnWorker } from './own-worker.ts';
 import { planAnalysis } from './start-analysis.ts';
 import { planRun, startRun } from './start-run.ts';
-import { createTemporalRuns, type TemporalRuns } from './temporal-runs.ts';
+import { createTemporalRuns, type RunEnd, type TemporalRuns } from './temporal-runs.ts';
 import { ANALYSIS_DEFAULTS, type RunConfig } from '../domain/config.ts';
 import type { Signature as Fields } from '../domain/signature/field-type.ts';
 import { storeValues } from '../inputs/index.ts';
@@ -84,6 +84,10 @@ export interface RlmClient {
   /** Runs that the blob store knows, newest first. */
   list(): Promise<RunReference[]>;
   status(run: string): Promise<RunReport>;
+  /** What there is of a run, whether it has ended or not. */
+  document(run: string): Promise<RunDocument>;
+  /** What goes wrong again and again just now, such as a model that cannot be reached; one sentence each. */
+  troubles(run: string): Promise<string[]>;
   /** Nothing new is begun; what is under way is finished. */
   pause(run: string, reason?: string): Promise<void>;
   resume(run: string): Promise<void>;
@@ -124,6 +128,9 @@ export async function connect(options: ConnectOptions = {}): Promise<RlmClient> 
   });
 }
 
+/** Agents whose troubles are asked for. */
+const ASKED_AFTER = 10;
+
 interface ClientParts {
   readonly environment: Environment;
   readonly config: RunConfig;
@@ -146,7 +153,10 @@ function createClient({ environment, config, given: configuration, runs, tempora
 
   async function result(run: string, signal = new AbortController().signal): Promise<RunDocument> {
     const known = await runs.describe(run);
-    const end = known === undefined ? undefined : await runs.end(run, { execution: known.execution, signal });
+    return document(run, known === undefined ? undefined : await runs.end(run, { execution: known.execution, signal }));
+  }
+
+  async function document(run: string, end?: RunEnd): Promise<RunDocument> {
     const { snapshot, status: standing, reason } = await status(run);
     const results = { status: standing, reason, results: null, now: Date.now() };
     return snapshot === undefined ? emptyDocument(run, standing, end) : runDocument(blobs, snapshot, results);
@@ -203,6 +213,12 @@ function createClient({ environment, config, given: configuration, runs, tempora
     },
     list: () => listRuns(blobs),
     status,
+    document: (run) => document(run),
+    async troubles(run) {
+      const open = (await status(run)).snapshot?.agents.filter(({ state }) => state !== 'done') ?? [];
+      const agents = open.slice(0, ASKED_AFTER).map(({ agent }) => agent);
+      return (await runs.troubles(run, agents)).map(({ message, attempt }) => `${message} (tried ${attempt} times)`);
+    },
     pause: async (run, reason) => mustRun(run, await runs.pause(run, reason)),
     resume: async (run) => mustRun(run, await runs.resume(run)),
     cancel: async (run) => mustRun(run, await runs.cancel(run)),

@@ -1,5 +1,9 @@
 import { connect, type ConnectOptions, type RlmClient } from './connect.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadDotEnv } from '../config/dot-env.ts';
+import { parseConfig } from '../config/load-config.ts';
 import type { ToolDefinition } from '../tools/tool.ts';
+import { checkKeys } from './check-keys.ts';
 import type { RunArguments } from './run-arguments.ts';
 import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
 import type { SignatureOutputs } from '../domain/signature/inference.ts';
@@ -34,7 +38,8 @@ export type AnalysisResult<Signature extends string = string> = AnalysisDocument
  *
  * With an `id` a program that was stopped goes on where it was.
  *
- * @throws TypedError `Input.Invalid` before anything is spent; RunFailedError when it does not come to its end
+ * @throws TypedError `Input.Invalid`, `Model.KeyMissing` before anything is spent; RunFailedError when it does not come to
+ *   its end, or pauses: with its `id` it goes on when the cause is gone
  */
 export async function analyze<const Signature extends string>(
   request: AnalysisRequest<Signature> & OneAnalysisOptions,
@@ -45,7 +50,7 @@ export async function analyze<const Signature extends string>(
     const given = Object.fromEntries(Object.entries(analysis).filter(([, value]) => value !== undefined));
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same fields without those left out
     const run = await client.analyze(given as unknown as AnalysisRequest<Signature>);
-    const document = await run.result(options.signal);
+    const document = await untilEnded(client, run, options);
     if (document.status !== 'completed' || document.answer === null) throw new RunFailedError(document);
     return { ...document, answer: document.answer };
   });
@@ -67,16 +72,61 @@ export async function investigate(request: RunArguments & OneRunOptions): Promis
       ...(branch === undefined ? {} : { branch }),
       ...(commit === undefined ? {} : { commit }),
     });
-    const document = await run.result(options.signal);
+    const document = await untilEnded(client, run, options);
     if (document.status !== 'completed') throw new RunFailedError(document);
     return document;
   });
+}
+
+/** Milliseconds between looks at what may keep a run from going on. */
+const LOOK = 1000;
+
+/** The end of a run, or how it stands when it pauses: nobody here could do anything about that. */
+async function untilEnded<Document extends { readonly status: RunDocument['status'] }>(
+  client: RlmClient,
+  run: { readonly id: string; result(signal?: AbortSignal): Promise<Document> },
+  { signal, log = () => undefined }: OneRunOptions,
+): Promise<Document> {
+  const stop = new AbortController();
+  const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const paused = untilPaused(client, run.id, { signal: either, log });
+  try {
+    const ended = await Promise.race([run.result(either), paused]);
+    if (ended !== 'paused') return ended;
+    throw new RunFailedError(await client.document(run.id));
+  } finally {
+    stop.abort();
+  }
+}
+
+async function untilPaused(
+  client: RlmClient,
+  run: string,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: (line: string) => void },
+): Promise<'paused'> {
+  let told: string | undefined;
+  for (;;) {
+    try {
+      await delay(LOOK, undefined, { signal });
+      if ((await client.status(run)).status === 'paused') return 'paused';
+      const [trouble] = await client.troubles(run);
+      if (trouble !== undefined && trouble.split(' (tried')[0] !== told?.split(' (tried')[0]) log(`${run}: ${trouble}`);
+      told = trouble;
+    } catch {
+      // Whoever waits for the result hears of it; or the waiting is over.
+      if (signal.aborted) return new Promise(() => undefined);
+    }
+  }
 }
 
 async function withClient<T>(
   { worker: works = true, tools, ...options }: OneAnalysisOptions,
   work: (client: RlmClient) => Promise<T>,
 ): Promise<T> {
+  if (works) {
+    const env = options.env ?? (await loadDotEnv(options.cwd ?? process.cwd(), process.env));
+    checkKeys(parseConfig(options.config ?? {}), env);
+  }
   const client = await connect(options);
   try {
     if (!works) return await work(client);

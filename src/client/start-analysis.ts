@@ -8,7 +8,7 @@ import { canonicalJson } from '../domain/records.ts';
 import { analysisSignature } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import { renderSignature } from '../domain/signature/render.ts';
-import type { ToolDescription } from '../domain/tools.ts';
+import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
 import { beginning } from '../domain/truncate.ts';
 import { inputsNeed } from '../inputs/index.ts';
 import { createChains } from '../storage/chain.ts';
@@ -47,6 +47,7 @@ export function planAnalysis(
   const problem = request.id === undefined ? undefined : runIdProblem(request.id);
   if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
   const signature = analysisSignature(request.signature, request.instructions);
+  checkToolNames(tools, signature);
   const chains = createChains(context.blobs);
   let stored: ReturnType<GivenInputs['store']> | undefined;
   const store = (): ReturnType<GivenInputs['store']> => (stored ??= given.store(signature));

@@ -1,5 +1,5 @@
 import type { RunOutcome, RunSpecification, RunStatus } from '../domain/records.ts';
-import type { Signature } from '../domain/signature/field-type.ts';
+import { ANY, type FieldType, type Signature } from '../domain/signature/field-type.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
@@ -67,11 +67,40 @@ export async function runDocument(
   };
 }
 
-/** Stored values have sorted keys. */
+/** Stored values have sorted keys; where the signature says which there are, they come in its order. */
 function inOrder({ outputs }: Signature, answer: unknown): unknown {
-  if (typeof answer !== 'object' || answer === null) return answer;
-  const fields = new Map<string, unknown>(Object.entries(answer));
-  return Object.fromEntries(outputs.flatMap(({ name }) => (fields.has(name) ? [[name, fields.get(name)]] : [])));
+  return withKeys(answer, outputs);
+}
+
+function withKeys(value: unknown, properties: readonly { readonly name: string; readonly type: FieldType }[]): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const fields = new Map<string, unknown>(Object.entries(value));
+  const named = properties.flatMap(({ name, type }) =>
+    fields.has(name) ? [[name, ordered(fields.get(name), type)] as const] : [],
+  );
+  const others = [...fields].filter(([name]) => properties.every((property) => property.name !== name));
+  return Object.fromEntries([...named, ...others]);
+}
+
+function ordered(value: unknown, type: FieldType): unknown {
+  switch (type.kind) {
+    case 'object':
+      return withKeys(value, type.properties);
+    case 'list':
+    case 'tuple_of':
+      return Array.isArray(value) ? value.map((item) => ordered(item, type.item)) : value;
+    case 'dict':
+      return withKeys(
+        value,
+        Object.keys(Object(value)).map((name) => ({ name, type: type.value })),
+      );
+    case 'tuple':
+      return Array.isArray(value) ? value.map((item, index) => ordered(item, type.items[index] ?? ANY)) : value;
+    case 'union':
+      return type.members.reduce(ordered, value);
+    default:
+      return value;
+  }
 }
 
 /** The whole answer; null where the run has none. */

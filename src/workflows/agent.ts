@@ -146,12 +146,16 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
     const closed = await runCode(run, acted);
     if (closed !== undefined) return { source: 'final', closed };
   }
-  await closingAnswer(run);
+  const why =
+    progress.withoutCode === REPLIES_WITHOUT_CODE
+      ? `the model wrote no code ${REPLIES_WITHOUT_CODE} times in a row`
+      : `there was no result within ${progress.iteration} turns (rlm.max_iterations: ${limits.max_iterations})`;
+  await closingAnswer(run, why);
   return { source: 'extract' };
 }
 
 /** Asked once; where fields are wanted and do not come, again. */
-async function closingAnswer(run: AgentRun): Promise<void> {
+async function closingAnswer(run: AgentRun, why: string): Promise<void> {
   for (let attempt = 1; attempt <= CLOSING_ANSWERS; attempt += 1) {
     // oxlint-disable-next-line no-await-in-loop -- the next question depends on this answer
     const best = await askForBestAnswer(run);
@@ -163,9 +167,7 @@ async function closingAnswer(run: AgentRun): Promise<void> {
     }
     if (best.reply.unfit !== true) return;
   }
-  throw ApplicationFailure.nonRetryable(
-    `there was no result within ${run.progress.iteration} turns (rlm.max_iterations: ${run.limits.max_iterations}), and ${CLOSING_ANSWERS} closing answers did not fit the signature`,
-  );
+  throw ApplicationFailure.nonRetryable(`${why}, and ${CLOSING_ANSWERS} closing answers did not fit the signature`);
 }
 
 /** Returns what closing gave when the code called FINAL. */

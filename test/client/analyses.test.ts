@@ -1,7 +1,17 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { z } from 'zod';
-import { analyze, connect, investigate, RunFailedError, tool, type ConnectOptions } from '../../src/client.ts';
+import {
+  analyze,
+  connect,
+  file,
+  folder,
+  investigate,
+  RunFailedError,
+  tool,
+  type ConnectOptions,
+} from '../../src/client.ts';
 import { withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import { createWorld, type World } from '../e2e/world.ts';
 
@@ -10,12 +20,15 @@ vi.setConfig({ testTimeout: 60_000 });
 let world: World;
 let model: ScriptedModel;
 let options: ConnectOptions;
+let refusing = false;
 
 beforeAll(async () => {
   world = await createWorld();
   model = await world.startModel({
     scripts: ({ opening, turn }) => {
       if (opening.includes('git repository')) return withCode('FINAL("done")');
+      if (refusing) return { error: { status: 401 } };
+      if (opening.includes('ordered')) return withCode('SUBMIT([{"a": {"k": {"b": 3, "y": 2}}, "z": 1}])');
       if (opening.includes('colours')) return withCode('SUBMIT(colours=text.split(), counts={"n": len(text.split())})');
       if (opening.includes('weather')) return withCode('print(weather("Paris"))\nSUBMIT(weather("Paris", days=2))');
       if (opening.includes('never')) return turn < 3 ? withCode('print("found something")') : 'I cannot.';
@@ -36,6 +49,8 @@ beforeAll(async () => {
   };
 });
 afterAll(() => world.close());
+
+const WEATHER = tool({ description: 'Tells.', parameters: z.object({}), run: () => 'rain' });
 
 describe('analyze', () => {
   it('works in this process, and its result has the types of the signature', async () => {
@@ -97,11 +112,56 @@ describe('analyze', () => {
     expect((error as RunFailedError).document.notes.join()).toContain('found something');
   });
 
+  it('gives up with the reason when the run pauses, says what is tried again, and goes on later', async () => {
+    const lines: string[] = [];
+    const log = (line: string): void => void lines.push(line);
+    const request = { ...options, log, id: 'refused', signature: 'text -> colours: list[str], counts: Any' } as const;
+    const broken = { ...request, inputs: { text: 'pink' } };
+    refusing = true;
+    const error = await analyze(broken).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(RunFailedError);
+    expect((error as RunFailedError).document).toMatchObject({ status: 'paused', answer: null });
+    expect(String(error)).toContain('agent 0');
+    refusing = false;
+    const client = await connect(options);
+    await client.resume('refused');
+    await client.close();
+    expect((await analyze(broken)).answer.colours).toEqual(['pink']);
+  });
+
+  it('without a key fails at once', async () => {
+    const env = { ...options.env, LLM_API_KEY: '' };
+    const config = { model: { name: 'openai/gpt-5' } };
+    await expect(analyze({ ...options, env, config, signature: '-> colours: list[str]' })).rejects.toThrow(
+      'No key for',
+    );
+  });
+
+  it('keeps the order of keys that the signature has', async () => {
+    const signature = 'text -> ordered: list[{z: int, a: dict[str, {y: int, b: int}]}]';
+    const { answer } = await analyze({ ...options, signature, inputs: { text: 'x' } });
+    expect(JSON.stringify(answer)).toBe('{"ordered":[{"z":1,"a":{"k":{"y":2,"b":3}}}]}');
+  });
+
+  it('takes files and folders for inputs', async () => {
+    const papers = join(world.folder, 'papers');
+    mkdirSync(papers);
+    writeFileSync(join(papers, 'one.txt'), 'first');
+    writeFileSync(join(papers, 'two.txt'), 'second');
+    const { answer } = await analyze({
+      ...options,
+      signature: 'lines: list[str], one: str, all: dict[str, str] -> n: int',
+      inputs: { lines: folder(papers), one: file(join(papers, 'one.txt')), all: folder(papers) },
+    });
+    expect(answer).toEqual({ n: 2 });
+  });
+
   it.each([
     [{ signature: 'a: lst -> b' }, 'there is no type lst'],
     [{ signature: 'a -> b' }, 'the input a is missing'],
     [{ signature: 'a -> b', inputs: { a: '', c: '' } }, 'there is no input c'],
     [{ signature: 'a -> b', inputs: { a: 3 } }, 'a: expected str, got int 3'],
+    [{ signature: 'weather -> b', inputs: { weather: '' }, tools: { weather: WEATHER } }, 'has the name of an input'],
   ])('refuses %j before anything is spent', async (request, message) => {
     const asked = model.count();
     await expect(analyze({ ...options, ...request })).rejects.toThrow(message);

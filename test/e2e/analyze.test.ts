@@ -124,6 +124,7 @@ describe.concurrent('an analysis', () => {
     });
     expect(outcome).toMatchObject({ status: 'completed', error: null, iterations: 2 });
     expect(await world.answer(outcome)).toEqual({ n: 3 });
+    expect(outcome.notes).toEqual(['The agent did not submit a result: the fields are from its closing answer.']);
   });
 
   it('has what the setup installed, without a repository', async () => {
