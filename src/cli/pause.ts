@@ -4,7 +4,7 @@ import type { CommandContext } from './program.ts';
 
 export function pauseCommand({ io, perform }: CommandContext): Command {
   return withTemporal(new Command('pause'))
-    .description('begin nothing new in a run until it is resumed; its clock stands still')
+    .description('begin nothing new in a run until it is resumed; its global timeout waits meanwhile')
     .argument('<run>', 'id of the run')
     .option('--reason <text>', 'shown to whoever looks at the run')
     .action((run: string, options: import('./control.ts').PauseOptions) =>
