@@ -48,6 +48,8 @@ export async function analyzeOnce(
   if (options.instructions === '-' && input.some((each) => /=@?-$/.test(each)))
     throw new CommandError('Standard input can be read once: for --instructions - or for one -i name=-, not for both.');
   const tools = await openTools(session, options.tools, (line) => say(io, line));
+  if (options.verbose === true && tools !== undefined)
+    say(io, `Tools: ${tools.descriptions.map(({ name }) => name).join(', ')}`);
   try {
     const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
     await session.blobs.check();
