@@ -64,7 +64,7 @@ export async function analyzeOnce(
         ...(instructions === undefined ? {} : { instructions }),
       },
       {
-        store: (signature) => readInputs(session.blobs, signature, input, { cwd: io.cwd, stdin: io.stdin }),
+        store: (wanted) => readInputs(session.blobs, wanted, input, { cwd: io.cwd, stdin: io.stdin }),
         typed: { inputs: input, cwd: input.some((each) => each.includes('@')) ? io.cwd : '' },
       },
       { config: session.config, tools: tools?.descriptions ?? [] },

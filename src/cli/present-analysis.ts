@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join, parse, resolve } from 'node:path';
 import type { PlotSpec } from '../chart/plot-spec.ts';
+import { analysisSignature } from '../domain/signature/analysis-signature.ts';
 import type { RunDocument } from '../results/run-document.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
@@ -12,6 +13,12 @@ import { summaryLines } from './summary-lines.ts';
 export async function checkPlot(text: string): Promise<PlotSpec> {
   const { parsePlot } = await import('../chart/plot-spec.ts');
   return parsePlot(text);
+}
+
+/** Before anything is spent. @throws TypedError `Input.Invalid` where no output can hold what the plot shows */
+export async function checkPlotAgainst(signature: unknown, plot: PlotSpec): Promise<void> {
+  const { checkPlotFits } = await import('../chart/plot-fits.ts');
+  checkPlotFits(analysisSignature(signature, undefined).outputs, plot);
 }
 
 export interface AnalysisOutput extends TalkOptions, JsonOption {
@@ -47,12 +54,23 @@ export async function presentAnalysis(
   return exitCodeOf(status);
 }
 
+/** Named after the file of the fields, which it never replaces; else after the run, in the folder of its results. */
+export function pictureFile(
+  ending: '.svg' | '.png',
+  run: string,
+  { output, results = '.' }: Pick<AnalysisOutput, 'output' | 'results'>,
+): string {
+  if (output === undefined) return join(results, run + ending);
+  const { dir, name, base, ext } = parse(output);
+  return join(dir, (['.svg', '.png'].includes(ext.toLowerCase()) ? base : name) + ending);
+}
+
 /** A picture that cannot be drawn loses nothing of the result. */
 async function drawPlot(
   io: Io,
   cwd: string,
   { answer, run_id }: RunDocument,
-  { plot, output, results, quiet }: AnalysisOutput & { readonly plot: PlotSpec },
+  { plot, ...options }: AnalysisOutput & { readonly plot: PlotSpec },
 ): Promise<void> {
   try {
     const [{ rowsOf }, { renderChart }] = await Promise.all([
@@ -61,10 +79,9 @@ async function drawPlot(
     ]);
     const { rows, leftOut } = rowsOf(Object(answer) as Record<string, unknown>, plot);
     const { svg, png, notes } = await renderChart(rows, plot);
-    const folder = output === undefined ? (results ?? '.') : dirname(output);
-    const [vector, pixels] = ['svg', 'png'].map((kind) => join(folder, `${run_id}.${kind}`)) as [string, string];
+    const [vector, pixels] = [pictureFile('.svg', run_id, options), pictureFile('.png', run_id, options)];
     await Promise.all([writeFile(resolve(cwd, vector), svg), writeFile(resolve(cwd, pixels), png)]);
-    if (quiet === true) return;
+    if (options.quiet === true) return;
     say(io, `The picture is in ${vector} and ${pixels}.`);
     if (leftOut > 0)
       say(io, `Note: ${leftOut} entries are not in it, because ${plot.x} or ${plot.y} is no number there.`);

@@ -70,7 +70,8 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
   // A run that was left to itself still needs its model, which ends by itself when nobody asks it any more.
   if (exitCode !== EXIT_CANCELLED) await model.end();
   if (exitCode === EXIT_DONE) {
-    if (options.output !== undefined) await givePicture(io, options.output, join(options.results, run), tell);
+    if (options.output !== undefined)
+      await givePicture(io, options.output, join(options.results, `${run}.wealth`), tell);
     for (const line of nextSteps(rlm, chapters)) tell(line);
   }
   return exitCode;
