@@ -1,11 +1,12 @@
 import { join, resolve } from 'node:path';
 import { emptyDocument } from '../client/empty-document.ts';
-import { endedReport } from '../client/report-run.ts';
+import { endedReport, pauseReason, raiseCommand } from '../client/report-run.ts';
 import type { StartedRun, TemporalRuns } from '../client/temporal-runs.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import { createResultsWriter } from '../results/results-files.ts';
 import { runDocument, type RunDocument } from '../results/run-document.ts';
 import { createRunReader } from '../results/run-reader.ts';
+import { findBackground } from './background.ts';
 import { EXIT_CANCELLED, exitCodeOf } from './exit-codes.ts';
 import { followRun, type Followed } from './follow-run.ts';
 import type { HostedWorker } from './host-worker.ts';
@@ -13,7 +14,7 @@ import { catchInterrupts } from './interrupts.ts';
 import { say, type Io } from './io.ts';
 import { createDisplay } from './live/display.ts';
 import { createTranscript } from './live/transcript.ts';
-import type { JsonOption, TalkOptions } from './options.ts';
+import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
 import { presentRun } from './present-run.ts';
 import { afterStart, CommandError } from './report-error.ts';
 import type { Session } from './session.ts';
@@ -25,7 +26,9 @@ export interface Attendance {
   readonly started: Pick<StartedRun, 'run' | 'execution'>;
   /** In this process; closed in the end. */
   readonly worker: HostedWorker | undefined;
-  readonly options: TalkOptions & JsonOption & { readonly output?: string; readonly results?: string };
+  readonly options: TemporalOptions &
+    TalkOptions &
+    JsonOption & { readonly output?: string; readonly results?: string };
   /** What to type to come back to the run. */
   readonly again: string;
   /** A pause ends the following, with exit code 1. Default true. */
@@ -46,13 +49,14 @@ export function attendRun(attendance: Attendance): Promise<number> {
     try {
       const { io, worker } = attendance;
       const { followed, document } = await follow(attendance, interrupts);
-      const exitCode = await conclude(attendance, followed, document);
+      // Of a run that was left it can be told only then who else is at work on it.
+      const exitCode = followed.kind === 'detached' ? undefined : await conclude(attendance, followed, document);
       if (worker !== undefined) {
         // Handing work over takes a moment; who cannot wait presses once more.
         void interrupts.next().then(() => process.exit(EXIT_CANCELLED));
         await worker.close().catch((error: unknown) => say(io, `The worker did not end well: ${String(error)}`));
       }
-      return exitCode;
+      return exitCode ?? (await concludeLeft(attendance));
     } finally {
       interrupts.close();
     }
@@ -97,7 +101,7 @@ async function follow(
     followed,
     document: await runDocument(blobs, snapshot, {
       status,
-      reason: followed.kind === 'paused' ? followed.reason : reason,
+      reason: followed.kind === 'paused' ? pauseReason(run, followed.reason) : reason,
       results: written,
       now: Date.now(),
     }),
@@ -108,22 +112,36 @@ function unendedStatus(followed: Followed): RunDocument['status'] {
   return followed.kind === 'paused' ? 'paused' : 'running';
 }
 
+/** Milliseconds in which a worker that goes on with a run answers. */
+const ANSWER = 1500;
+
+/** Says whether somebody else is at work on the run. The worker of this process has been closed. */
+async function concludeLeft({ io, session, runs, options, started, again }: Attendance): Promise<number> {
+  const { run } = started;
+  const goesOn = (await runs.state(run, ANSWER)) !== undefined || findBackground(session, options)?.ready === true;
+  if (goesOn) {
+    say(io, `Run ${run} goes on where its workers are. Watch it with rlm watch ${run};`);
+    say(io, `its result comes with rlm result ${run}; rlm cancel ${run} ends it.`);
+  } else {
+    say(io, `Run ${run} sleeps until a worker takes it up again. Go on here with ${again};`);
+    say(io, `rlm up starts a worker for it; rlm watch ${run} watches it; rlm cancel ${run} ends it.`);
+  }
+  return EXIT_CANCELLED;
+}
+
 async function conclude(attendance: Attendance, followed: Followed, document: RunDocument): Promise<number> {
-  const { io, session, options, worker, started, again } = attendance;
+  const { io, session, options, started, again } = attendance;
   const { run } = started;
   if (followed.kind === 'worker-failed') {
     const why = followed.error instanceof Error ? followed.error.message : String(followed.error);
     throw new CommandError(`The worker failed: ${why}\nNothing of the run is lost; go on with ${again}.`, 1);
   }
-  if (followed.kind === 'detached') {
-    const sleeps = worker === undefined ? 'goes on where its workers are' : 'sleeps until a worker takes it up again';
-    say(io, `Run ${run} ${sleeps}. Go on here with ${again}; watch it with rlm watch ${run};`);
-    say(io, `rlm up starts a worker for it; rlm cancel ${run} ends it.`);
-    return EXIT_CANCELLED;
-  }
   if (followed.kind === 'paused') {
-    say(io, `Run ${run} is paused: ${followed.reason}`);
-    say(io, `Nothing is lost. When the cause is gone, go on with ${again}.`);
+    const { reason } = followed;
+    const raise = raiseCommand(run, reason);
+    say(io, `Run ${run} is paused: ${raise === undefined ? reason : pauseReason(run, reason)}`);
+    const goOn = raise === undefined ? `When the cause is gone, go on with ${again}` : `Go on with ${raise}`;
+    say(io, `Nothing is lost. ${goOn}.`);
   }
   if (attendance.silentResult === true) return exitCodeOf(document.status);
   if (attendance.present !== undefined) return attendance.present(document);

@@ -46,6 +46,12 @@ export async function ensureBackground(
   );
 }
 
+/** The background worker of this session's server, where there is one. */
+export function findBackground(session: Session, options: TemporalOptions): Background | undefined {
+  const background = readBackground(backgroundFiles(session, options).record);
+  return background !== undefined && isAlive(background.process) ? background : undefined;
+}
+
 /** Called by the background process itself: others find it by this. */
 export function announceBackground(session: Session, options: TemporalOptions): { ready(): void; withdraw(): void } {
   const files = backgroundFiles(session, options);

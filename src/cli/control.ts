@@ -1,11 +1,15 @@
 import type { TemporalRun } from '../client/temporal-runs.ts';
+import type { RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
+import { createRunReader } from '../results/run-reader.ts';
+import { runTotals } from '../results/run-snapshot.ts';
 import { attendRun } from './attend-run.ts';
 import { createChains } from '../storage/chain.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_CANCELLED, EXIT_USAGE } from './exit-codes.ts';
 import { hostWorker } from './host-worker.ts';
+import { formatCost } from './live/format.ts';
 import { say, type Io } from './io.ts';
-import { noSuchRun } from './look.ts';
+import { awakenTemporal, noSuchRun } from './look.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
 import { checkWritable } from './output-file.ts';
 import { presentStored } from './present-stored.ts';
@@ -73,6 +77,7 @@ export function budget(io: Io, run: string, options: BudgetOptions): Promise<num
       throw new CommandError('Say what to change: --max-cost, --max-sandboxes or --max-llm-calls.', EXIT_USAGE);
     }
     const stored = await findRun(session.blobs, run);
+    if (stored?.outcome !== undefined) throw hasEnded(run);
     const began = stored === undefined ? undefined : await createChains(session.blobs).specification(stored.spec);
     if (limits.max_cost !== undefined && began !== undefined && began.config.rlm.max_cost === undefined) {
       throw new CommandError(
@@ -83,9 +88,20 @@ export function budget(io: Io, run: string, options: BudgetOptions): Promise<num
     const { runs } = await mustFind(session, run);
     if (!(await runs.setBudget(run, limits))) throw hasEnded(run);
     const said = Object.entries(limits).map(([name, value]) => `rlm.${name} ${value}`);
-    say(io, `Run ${run} has new limits: ${said.join(', ')}. If it is paused, go on with rlm resume ${run}.`);
+    const spent = stored === undefined ? 0 : await spentBy(session, stored);
+    const advice =
+      limits.max_cost !== undefined && spent >= limits.max_cost
+        ? `It has spent ${formatCost(spent)} already, so it pauses at once: give more to let it go on.`
+        : `If it is paused, go on with rlm resume ${run}.`;
+    say(io, `Run ${run} has new limits: ${said.join(', ')}. ${advice}`);
     return EXIT_DONE;
   });
+}
+
+/** USD over the whole tree so far. */
+async function spentBy({ blobs }: Session, run: RunReference): Promise<number> {
+  const snapshot = await createRunReader(blobs, run).snapshot();
+  return snapshot === undefined ? 0 : runTotals(snapshot).usage.cost;
 }
 
 /** `rlm resume`: tells the run, and works on it where nobody else does. */
@@ -96,12 +112,16 @@ export function resume(io: Io, run: string, options: AttachOptions): Promise<num
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
     const { runs, known, temporal } = await openFor(session, run, (line) => say(io, line));
     if (!(await runs.resume(run))) throw hasEnded(run);
+    const attendance = { io, session, runs, options, started: known, again: `rlm resume ${run}` };
     if ((await runs.state(run, WORKER_ANSWERS)) !== undefined) {
+      // What it comes to is there only at its end.
+      if (options.output !== undefined || options.json === true)
+        return attendRun({ ...attendance, worker: undefined, interruptible: 'leave' });
       say(io, `Run ${run} goes on. Follow it with rlm watch ${run}.`);
       return EXIT_DONE;
     }
     const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
-    return attendRun({ io, session, runs, options, started: known, worker, again: `rlm resume ${run}` });
+    return attendRun({ ...attendance, worker });
   });
 }
 
@@ -127,7 +147,10 @@ export function cancel(io: Io, run: string, options: AttachOptions): Promise<num
       silentResult: true,
     });
     if (exitCode !== EXIT_CANCELLED) return exitCode === EXIT_DONE ? EXIT_DONE : EXIT_FAILED;
-    say(io, `Run ${run} is cancelled; rlm result ${run} and rlm patch ${run} show what it had so far.`);
+    const begun = await findRun(session.blobs, run);
+    const { type } = begun === undefined ? {} : await createChains(session.blobs).specification(begun.spec);
+    const shown = type === 'analyze' ? `rlm result ${run} shows` : `rlm result ${run} and rlm patch ${run} show`;
+    say(io, `Run ${run} is cancelled; ${shown} what it had so far.`);
     return EXIT_DONE;
   });
 }
@@ -143,6 +166,9 @@ async function mustFind(session: Session, run: string): Promise<Found> {
   const found = await session.findTemporal();
   const known = await found?.runs.describe(run);
   if (found !== undefined && known !== undefined) return { ...found, known };
+  const awoken = found === undefined && stored === undefined ? await awakenTemporal(session) : undefined;
+  const waiting = await awoken?.runs.describe(run);
+  if (awoken !== undefined && waiting !== undefined) return { ...awoken, known: waiting };
   if (found === undefined && stored !== undefined) {
     throw new CommandError(
       `Run ${run} sleeps, because no Temporal server runs here: rlm resume ${run} goes on with it.`,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { NO_WORKER } from '../client/report-run.ts';
+import { pauseReason, unansweredReason } from '../client/report-run.ts';
 import type { RunEnd, TemporalRuns, Trouble } from '../client/temporal-runs.ts';
 import type { RunState } from '../domain/messages.ts';
 import type { ChainRecord } from '../domain/records.ts';
@@ -157,11 +157,12 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
   function show(): void {
     const outcome = snapshot?.run.outcome;
     const asleep = worker === undefined && unanswered >= UNANSWERED && outcome === undefined;
+    const paused = state?.reason && pauseReason(run, state.reason);
     display.update({
       snapshot,
       trouble: outcome === undefined ? trouble : null,
       status: outcome?.status ?? (asleep ? 'asleep' : (state?.status ?? 'starting')),
-      reason: asleep ? NO_WORKER : (outcome?.error ?? state?.reason ?? null),
+      reason: asleep ? unansweredReason(run, snapshot) : (outcome?.error ?? paused ?? null),
     });
   }
 

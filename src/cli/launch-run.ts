@@ -7,6 +7,7 @@ import { EXIT_DONE } from './exit-codes.ts';
 import { hostWorker, type HostOptions } from './host-worker.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
+import { CommandError } from './report-error.ts';
 import type { Session } from './session.ts';
 
 /** Options of every command that starts runs. */
@@ -36,8 +37,17 @@ export interface Launch {
 /** Starts a planned run, or finds it again, and sees it through. @returns the exit code */
 export async function launchRun(launch: Launch): Promise<number> {
   const { io, session, plan, options } = launch;
+  refuseDetachedOutput(options);
   const again = launch.again ?? againCommand(options, plan.run);
   return options.detach === true ? await startDetached(io, session, plan, options) : await startAttached(launch, again);
+}
+
+function refuseDetachedOutput({ detach, output, id = '<run>' }: LaunchOptions): void {
+  if (detach !== true || output === undefined) return;
+  throw new CommandError(
+    `--detach returns before there is anything to write to ${output}. Leave -o out; when the run has ended, ` +
+      `rlm patch ${id} -o ${output} writes its patch, rlm result ${id} -o ${output} its answer (--json: all of it).`,
+  );
 }
 
 async function startDetached(io: Io, session: Session, plan: RunPlan, options: LaunchOptions): Promise<number> {

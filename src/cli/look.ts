@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { emptyDocument } from '../client/empty-document.ts';
 import { reportRun, type RunReport } from '../client/report-run.ts';
@@ -9,10 +10,10 @@ import { wantsColor } from './live/display.ts';
 import { renderTree } from './live/tree.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { checkWritable, writeOutput } from './output-file.ts';
-import { patchBytes, printAnswer } from './present-run.ts';
+import { answerLines, patchBytes, printAnswer } from './present-run.ts';
 import { CommandError } from './report-error.ts';
 import { summaryLines } from './summary-lines.ts';
-import { withSession, type Session } from './session.ts';
+import { withSession, type OpenTemporal, type Session } from './session.ts';
 
 export interface LookOptions extends TemporalOptions, JsonOption {
   readonly results?: string;
@@ -36,23 +37,37 @@ export function showStatus(io: Io, run: string, options: LookOptions): Promise<n
 }
 
 /** `rlm result`: the answer, whole; of a run that has not ended the results so far are written all the same. */
-export function showResult(io: Io, run: string, options: LookOptions): Promise<number> {
+export async function showResult(io: Io, run: string, options: LookOptions): Promise<number> {
+  if (options.output !== undefined) await checkWritable(io.cwd, options.output);
   return look(io, run, options, async (session, report) => {
     const document = await documentOf(session, report, await writeFiles(session, report, options.results));
     if (options.json === true) await writeJson(io, document);
-    else {
-      for (const line of summaryLines(document)) say(io, line);
-      await printAnswer(io, document);
-    }
+    else for (const line of summaryLines(document)) say(io, line);
+    if (options.output !== undefined) await saveAnswer(io, document, options.output);
+    else if (options.json !== true) await printAnswer(io, document);
     return endedExitCode(io, report);
   });
+}
+
+async function saveAnswer(io: Io, document: RunDocument, file: string): Promise<void> {
+  const text = answerLines(document);
+  if (text === undefined) {
+    say(io, `There is no answer, and nothing was written to ${file}.`);
+    return;
+  }
+  await writeOutput(io.cwd, file, Buffer.from(text));
+  say(io, `The answer is in ${file}.`);
 }
 
 /** `rlm patch`: bytes as they are, because files need not be UTF-8. */
 export async function showPatch(io: Io, run: string, options: LookOptions): Promise<number> {
   if (options.output !== undefined) await checkWritable(io.cwd, options.output);
   return look(io, run, options, async (session, report) => {
-    const patch = patchBytes(await documentOf(session, report, null));
+    const document = await documentOf(session, report, null);
+    if (document.type === 'analyze') {
+      throw new CommandError(`Run ${run} is an analysis and has no patch: rlm result ${run} shows what it found.`);
+    }
+    const patch = patchBytes(document);
     const exitCode = endedExitCode(io, report);
     if (exitCode !== EXIT_DONE) return exitCode;
     if (patch === undefined) say(io, `Run ${run} changed nothing.`);
@@ -69,11 +84,27 @@ function look(
   show: (session: Session, report: RunReport) => Promise<number>,
 ): Promise<number> {
   return withSession(io, options, async (session) => {
+    const { blobs } = session;
     const found = await session.findTemporal();
-    const report = await reportRun({ blobs: session.blobs, runs: found?.runs }, run);
+    const report =
+      (await reportRun({ blobs, runs: found?.runs }, run)) ??
+      (found === undefined ? await reportAwoken(session, run) : undefined);
     if (report === undefined) throw noSuchRun(run);
     return show(session, report);
   });
+}
+
+async function reportAwoken(session: Session, run: string): Promise<RunReport | undefined> {
+  const runs = (await awakenTemporal(session))?.runs;
+  return runs === undefined ? undefined : reportRun({ blobs: session.blobs, runs }, run);
+}
+
+/**
+ * The embedded server, started to be asked for a run that has stored nothing: only its database knows one that no
+ * worker has begun yet. Undefined where it never ran.
+ */
+export async function awakenTemporal(session: Session): Promise<OpenTemporal | undefined> {
+  return existsSync(session.databaseFile) ? session.openTemporal() : undefined;
 }
 
 export function noSuchRun(run: string): CommandError {

@@ -55,11 +55,16 @@ function outputLine(file: string, patch: Uint8Array | undefined): string {
   return `The patch is in ${file}: git apply ${file}`;
 }
 
-/** The answer of a repository's run as it is, the fields of an analysis as JSON. */
-export async function printAnswer(io: Io, { answer, type }: RunDocument): Promise<void> {
-  if (answer === null) return;
+export async function printAnswer(io: Io, document: RunDocument): Promise<void> {
+  const text = answerLines(document);
+  if (text !== undefined) await writeResult(io, text);
+}
+
+/** The answer of a repository's run as it is, the fields of an analysis as JSON; undefined where there is none. */
+export function answerLines({ answer, type }: RunDocument): string | undefined {
+  if (answer === null) return undefined;
   const text = type === 'analyze' ? JSON.stringify(answer, null, 2) : answerText(answer);
-  await writeResult(io, text.endsWith('\n') ? text : `${text}\n`);
+  return text.endsWith('\n') ? text : `${text}\n`;
 }
 
 function sayAnswer(io: Io, { answer, run_id }: RunDocument): void {

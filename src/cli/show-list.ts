@@ -51,7 +51,23 @@ async function collect(session: Session, runs: TemporalRuns | undefined, limit: 
     ...stored.slice(0, limit).map((run) => fromStore(session, run, byId.get(run.run), runs !== undefined)),
     ...known.filter(({ run }) => !storedIds.has(run)).map(fromTemporal),
   ]);
-  return listed.toSorted((a, b) => (a.started_at < b.started_at ? 1 : -1)).slice(0, limit);
+  const newest = listed.toSorted((a, b) => (a.started_at < b.started_at ? 1 : -1)).slice(0, limit);
+  return runs === undefined ? newest : withStates(newest, runs);
+}
+
+/** Open runs asked how they stand, and milliseconds in which they answer where a worker is there. */
+const MOST_ASKED = 20;
+const ANSWER = 1000;
+
+/** What Temporal calls running may be paused, or nobody may be at work on it: the newest of them are asked. */
+async function withStates(listed: readonly ListedRun[], runs: TemporalRuns): Promise<ListedRun[]> {
+  const open = listed.filter(({ status }) => status === 'running').slice(0, MOST_ASKED);
+  const states = new Map(
+    await Promise.all(
+      open.map(async ({ run_id: run }) => [run, (await runs.state(run, ANSWER))?.status ?? 'asleep'] as const),
+    ),
+  );
+  return listed.map((run) => ({ ...run, status: states.get(run.run_id) ?? run.status }));
 }
 
 async function fromStore(
@@ -78,7 +94,7 @@ async function fromStore(
   };
 }
 
-/** Whether a worker is at it and whether it is paused is asked by `rlm status`, not for every run of a list. */
+/** As far as Temporal knows without a worker. */
 function unendedStatus(known: TemporalRun | undefined, reachable: boolean): string {
   if (known !== undefined) return known.status === 'ended' ? 'completed' : known.status;
   return reachable ? 'unknown' : 'asleep';

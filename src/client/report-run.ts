@@ -19,7 +19,26 @@ export interface RunReport {
 }
 
 const NO_SERVER = 'no Temporal server is running here: rlm resume goes on with the run, rlm up with all that sleep';
-export const NO_WORKER = 'no worker is at work on it: rlm resume goes on with the run, rlm up with all that sleep';
+const NO_WORKER = 'no worker is at work on it: rlm resume goes on with the run, rlm up with all that sleep';
+
+/** Why nothing happens to a run that does not answer; undefined is what it has stored when nobody has begun it. */
+export function unansweredReason(run: string, snapshot: RunSnapshot | undefined): string {
+  if (snapshot !== undefined) return NO_WORKER;
+  return `no worker has begun it yet: rlm resume ${run} works on it here, rlm up on all that wait`;
+}
+
+/** What was said by a workflow, which does not know how it is typed. */
+export function pauseReason(run: string, reason: string): string {
+  const raise = raiseCommand(run, reason);
+  return raise === undefined ? reason : reason.replace(RAISE, `raise it with ${raise}`);
+}
+
+/** What to type when a run is paused because its money is used up; undefined for another reason. */
+export function raiseCommand(run: string, reason: string): string | undefined {
+  return RAISE.test(reason) ? `rlm budget ${run} --max-cost <more> && rlm resume ${run}` : undefined;
+}
+
+const RAISE = /rlm budget <run> --max-cost(?: <more>)? raises it/;
 
 /**
  * @param runs undefined where Temporal cannot be reached
@@ -49,8 +68,8 @@ export async function reportRun(
   if (known.status === 'running') {
     const state = await runs.state(run, patienceMs);
     return state === undefined
-      ? { ...report, snapshot, status: 'asleep', reason: NO_WORKER }
-      : { ...report, snapshot, status: state.status, reason: state.reason };
+      ? { ...report, snapshot, status: 'asleep', reason: unansweredReason(run, snapshot) }
+      : { ...report, snapshot, status: state.status, reason: state.reason && pauseReason(run, state.reason) };
   }
   return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
 }

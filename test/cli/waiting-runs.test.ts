@@ -1,0 +1,134 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { createDesk, type Desk, type RunningCommand } from '../e2e/command.ts';
+
+// Each of these is several processes one after another, on a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
+
+let desk: Desk;
+let model: ScriptedModel;
+let hold: { promise: Promise<void>; resolve: () => void } | undefined;
+
+beforeAll(async () => {
+  desk = await createDesk();
+  model = await startScriptedModel({
+    scripts: [
+      forTask('Look around', [
+        async () => {
+          await hold?.promise;
+          return withCode('FINAL("nothing to see")');
+        },
+      ]),
+      forTask('You are an analyst', [withCode('SUBMIT(b=2)')]),
+    ],
+  });
+  const repository = join(desk.folder, 'repository');
+  mkdirSync(repository);
+  writeFileSync(join(repository, 'file.py'), 'x = 1\n');
+  const git = (...args: string[]): void => void execFileSync('git', ['-C', repository, ...args]);
+  git('init', '-q', '-b', 'main');
+  git('add', '-A');
+  git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
+  writeFileSync(
+    join(desk.folder, 'config.yaml'),
+    `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {memory_mb: 512}\n`,
+  );
+});
+
+afterAll(async () => {
+  hold?.resolve();
+  await desk.run(['down', '--force']);
+  await model.close({ check: false });
+  await desk.close();
+});
+
+const RUN = ['run', 'repository', '-p', 'Look around'];
+
+/** Resolves when the command's standard error has the text. */
+async function says(command: RunningCommand, text: RegExp): Promise<void> {
+  let ended = false;
+  void command.finished.then(() => (ended = true));
+  while (!text.test(command.stderr())) {
+    if (ended) throw new Error(`ended without saying ${text.source}:\n${command.stderr()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function statusOf(run: string): Promise<string | undefined> {
+  const { stdout } = await desk.run(['list', '--json']);
+  const listed: { run_id: string; status: string }[] = JSON.parse(stdout.toString());
+  return listed.find(({ run_id }) => run_id === run)?.status;
+}
+
+describe('a run that no worker has begun', () => {
+  it('is known, with what to type, while its server runs and when it does not', async () => {
+    const waiting = desk.start([...RUN, '--id', 'waiting', '--no-worker']);
+    await says(waiting, /no worker has begun it yet: rlm resume waiting/);
+    expect(await statusOf('waiting')).toBe('asleep');
+    process.kill(waiting.pid, 'SIGTERM');
+    const left = await waiting.finished;
+    expect(left.code).toBe(130);
+    expect(left.stderr).toMatch(/Run waiting sleeps until a worker takes it up/);
+    // Its server has ended with it: only its database knows the run.
+    const status = await desk.run(['status', 'waiting']);
+    expect(status.stdout.toString()).toMatch(/waiting · asleep\nno worker has begun it yet: rlm resume waiting/);
+    const result = await desk.run(['result', 'waiting', '-o', 'early.txt']);
+    expect(result.stderr).toContain('Run waiting has not ended (asleep)');
+    expect(result.code).toBe(1);
+    expect(existsSync(join(desk.folder, 'early.txt'))).toBe(false);
+    expect((await desk.run(['status', 'nobody'])).code).toBe(2);
+    const { code, stdout } = await desk.run(['resume', 'waiting', '-q']);
+    expect(stdout.toString()).toBe('nothing to see\n');
+    expect(code).toBe(0);
+  });
+
+  it('its answer goes to a file; its budget cannot be changed when it has ended', async () => {
+    const { code, stdout } = await desk.run(['result', 'waiting', '-o', 'answer.txt']);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toBe('');
+    expect(readFileSync(join(desk.folder, 'answer.txt'), 'utf8')).toBe('nothing to see\n');
+    const budget = await desk.run(['budget', 'waiting', '--max-cost', '3']);
+    expect(budget.stderr).toContain('Run waiting has ended already');
+    expect(budget.code).toBe(1);
+  });
+});
+
+describe('with a worker in the background', () => {
+  it('a detached run takes no output file', async () => {
+    const { code, stderr } = await desk.run([...RUN, '--id', 'refused', '--detach', '-o', 'x.patch']);
+    expect(stderr).toContain('rlm patch refused -o x.patch');
+    expect(code).toBe(2);
+    expect(await statusOf('refused')).toBeUndefined();
+  });
+
+  it('who leaves is told that the run goes on, the list shows a pause, and rlm resume -o writes what came of it', async () => {
+    hold = Promise.withResolvers();
+    expect((await desk.run([...RUN, '--id', 'shared', '--detach'])).code).toBe(0);
+    const here = desk.start([...RUN, '--id', 'shared']);
+    await says(here, /asking the model/);
+    process.kill(here.pid, 'SIGTERM');
+    expect((await here.finished).stderr).toContain('Run shared goes on where its workers are');
+    await desk.run(['pause', 'shared']);
+    expect(await statusOf('shared')).toBe('paused');
+    hold.resolve();
+    hold = undefined;
+    const resumed = await desk.run(['resume', 'shared', '-o', 'shared.patch', '--json']);
+    expect(resumed.code).toBe(0);
+    expect(JSON.parse(resumed.stdout.toString())).toMatchObject({ status: 'completed', answer: 'nothing to see' });
+    expect(readFileSync(join(desk.folder, 'shared.patch'), 'utf8')).toBe('');
+  });
+});
+
+describe('an analysis', () => {
+  it('has no patch', async () => {
+    const analysis = await desk.run(['analyze', '-s', 'a: int -> b: int', '-i', 'a=1', '--id', 'sum', '-q']);
+    expect(analysis.stderr).toBe('');
+    expect(analysis.code).toBe(0);
+    const { code, stderr } = await desk.run(['patch', 'sum']);
+    expect(stderr).toContain('is an analysis and has no patch: rlm result sum');
+    expect(code).toBe(2);
+  });
+});
