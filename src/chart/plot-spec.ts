@@ -9,16 +9,21 @@ export interface PlotSpec {
   readonly y: string;
   /** Key by whose values rows are told apart: a line and a colour for each. Default: all rows are one series. */
   readonly series?: string;
+  /**
+   * Whether lines are smoothed. Default: where a series has more than 25 points, or several for the same x; else its
+   * points are joined.
+   */
+  readonly smooth?: boolean;
   /** Default: made of the keys. */
   readonly title?: string;
 }
 
-const PARTS = ['x', 'y', 'series', 'title'] as const;
-const EXAMPLE = 'A right one is x=chapter,y=wealth,series=character; series and title=... can be left out.';
+const PARTS = ['x', 'y', 'series', 'smooth', 'title'] as const;
+const EXAMPLE = 'A right one is x=chapter,y=wealth,series=character; beyond x and y all can be left out.';
 
 /**
- * Reads what `--plot` is given: `x=chapter,y=wealth,series=character,title=Who is rich`. A title comes last and may
- * have commas.
+ * Reads what `--plot` is given: `x=chapter,y=wealth,series=character,smooth=no,title=Who is rich`. A title comes last
+ * and may have commas.
  *
  * @throws TypedError `Input.Invalid` saying what is wrong and what a right one looks like
  */
@@ -35,7 +40,19 @@ export function parsePlot(text: string): PlotSpec {
   if (x === undefined || y === undefined) {
     throw problem(`${x === undefined ? 'x' : 'y'}= is missing: the key whose numbers that axis shows.`);
   }
-  return { x, y, ...(series === undefined ? {} : { series }), ...(title === undefined ? {} : { title }) };
+  return {
+    x,
+    y,
+    ...(series === undefined ? {} : { series }),
+    ...smoothOf(found.get('smooth')),
+    ...(title === undefined ? {} : { title }),
+  };
+}
+
+function smoothOf(text: string | undefined): Pick<PlotSpec, 'smooth'> {
+  if (text === undefined) return {};
+  if (text !== 'yes' && text !== 'no') throw problem(`smooth= is yes or no, not "${text}".`);
+  return { smooth: text === 'yes' };
 }
 
 function splitParts(text: string): { parts: readonly string[]; title: string | undefined } {
@@ -53,7 +70,7 @@ function readPart(part: string): [name: string, value: string] {
   if (!PARTS.some((known) => known === name)) {
     const nearest = name.length < 3 ? undefined : nearestName(name, PARTS);
     const meant = nearest === undefined ? '' : ` Did you mean ${nearest}=?`;
-    throw problem(`there is no "${name}=": its parts are x=, y=, series= and title=.${meant}`);
+    throw problem(`there is no "${name}=": its parts are x=, y=, series=, smooth= and title=.${meant}`);
   }
   return [name, part.slice(equals + 1).trim()];
 }

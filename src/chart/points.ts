@@ -19,6 +19,9 @@ export interface Series {
   readonly places: number;
 }
 
+/** Points beyond which nobody follows a line through each of them. */
+const JOINED_POINTS = 25;
+
 /** Beyond this, a line is smoothed over means: the time it takes grows with the square. */
 const TREND_POINTS = 1000;
 
@@ -35,6 +38,26 @@ export function seriesOf(rows: readonly Row[], spec: PlotSpec): Series[] {
     const points = unordered.toSorted((one, other) => one.x - other.x);
     const places = new Set(points.map(({ x }) => x)).size;
     return { name, points, trend: thinned(points), places };
+  });
+}
+
+/** Whether lines are better smoothed than drawn through every point. */
+export function needSmoothing(all: readonly Series[]): boolean {
+  return all.some(({ points, places }) => points.length > JOINED_POINTS || places < points.length);
+}
+
+/**
+ * The same with points of the same few whole numbers apart from those of other series, which they would hide: by so
+ * much above each other, and at the least and greatest value only inwards, for a chart that ends at 10 shows no 10.1.
+ */
+export function movedApart(all: readonly Series[], by: number): readonly Series[] {
+  const [least, greatest] = extentOf(all.flatMap(({ points }) => points.map(({ y }) => y)));
+  if (least === greatest) return all;
+  const last = all.length - 1;
+  return all.map((series, index) => {
+    const moved = (y: number): number =>
+      y + by * (y === greatest ? -index : y === least ? last - index : last / 2 - index);
+    return { ...series, points: series.points.map((point) => ({ ...point, y: moved(point.y) })) };
   });
 }
 

@@ -26,8 +26,8 @@ const NO_FONT =
   'Alpine: apk add font-dejavu) and draw it again. The SVG is complete, a browser shows it with its own fonts.';
 
 /**
- * Draws rows: their points faintly, and for each series a smoothed line (loess), or a plain one where a series has
- * fewer than four different x. Rows without numbers for x and y are left out. Needs neither a browser nor a network;
+ * Draws rows: their points, and for each series a line that joins them, or a smoothed one (loess; see
+ * `PlotSpec.smooth`), which takes four different x. Rows without numbers for x and y are left out. Needs neither a browser nor a network;
  * its libraries are loaded when it is called.
  *
  * @throws TypedError `Input.Invalid` when no row can be drawn

@@ -1,6 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { PlotSpec } from './plot-spec.ts';
-import { domainOf, extentOf, sampled, type Series } from './points.ts';
+import { shortNames } from './short-names.ts';
+import { domainOf, extentOf, movedApart, needSmoothing, sampled, type Series } from './points.ts';
 
 /** Of the whole picture, in pixels. */
 const WIDTH = 1100;
@@ -11,7 +12,14 @@ const FONT = 'Helvetica, Arial, Liberation Sans, DejaVu Sans, Noto Sans, Segoe U
 
 /** Of the legend, in pixels. */
 const LABEL = 14;
-const LABEL_WIDTH = 240;
+/** What vega takes a character to be without a screen; most are narrower. */
+const CHARACTER = 0.8 * LABEL;
+const SYMBOL = 50;
+
+/** Characters of a name in the legend: fewer where many names need room. */
+const LONGEST_NAME = 32;
+const LONGEST_OF_MANY = 21;
+const MANY = 15;
 
 /** Told apart by most colour-blind readers (Okabe and Ito), the yellow darkened for a white ground. */
 const COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#B8860B', '#56B4E9', '#000000', '#7F7F7F'];
@@ -26,22 +34,24 @@ const NEIGHBOURS = 8;
 /** Points that are drawn at most, over all series. */
 export const DRAWN_POINTS = 6000;
 
-/** Series with the same few whole numbers hide each other's points: they are drawn so many pixels above each other. */
-const APART = 2.5;
+/** Series with the same few whole numbers hide each other's points: they are drawn apart, by this share of the height. */
+const APART = 0.006;
 const FEW_LEVELS = 20;
 
 type Layer = Extract<Extract<TopLevelSpec, { layer: unknown }>['layer'][number], { mark: unknown }>;
 type Transform = NonNullable<Layer['transform']>[number];
 
 /** The chart in the language of vega-lite, its data in it. */
-export function vegaSpecification(all: readonly Series[], spec: PlotSpec): TopLevelSpec {
+export function vegaSpecification(named: readonly Series[], spec: PlotSpec): TopLevelSpec {
+  const all = withShortNames(named);
   const points = all.flatMap((series) => series.points);
   const share = Math.ceil(DRAWN_POINTS / all.length);
   const domain = { x: domainOf(points.map(({ x }) => x)), y: domainOf(points.map(({ y }) => y)) };
   const whole = { x: areWhole(points.map(({ x }) => x)), y: areWhole(points.map(({ y }) => y)) };
   const levels = new Set(points.map(({ y }) => y)).size;
-  const apart = whole.y && levels <= FEW_LEVELS && all.length <= COLOURS.length ? APART : 0;
-  const middle = (all.length - 1) / 2;
+  const areApart = whole.y && levels <= FEW_LEVELS && all.length <= COLOURS.length;
+  const shown = areApart ? movedApart(all, APART * (domain.y[1] - domain.y[0])) : all;
+  const smooth = spec.smooth ?? needSmoothing(all);
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     width: WIDTH,
@@ -56,23 +66,37 @@ export function vegaSpecification(all: readonly Series[], spec: PlotSpec): TopLe
       ...(spec.series === undefined ? {} : { color: legend(spec.series, all) }),
     },
     layer: [
-      ...all.map((series, index) => pointLayer(series, share, (index - middle) * apart)),
-      ...all.map((series) => lineLayer(series, extentOf(points.map(({ y }) => y)))),
+      ...shown.map((series) => pointLayer(series, share, smooth)),
+      ...all.map((series) => lineLayer(series, smooth, extentOf(points.map(({ y }) => y)))),
     ],
     config: appearance(),
   };
 }
 
-/** @param yOffset pixels */
-function pointLayer({ points, places }: Series, share: number, yOffset: number): Layer {
-  const look = places === 1 ? { size: 80, opacity: 1 } : { size: 26, opacity: 0.45 };
-  return { data: { values: [...sampled(points, share)] }, mark: { type: 'circle', aria: false, yOffset, ...look } };
+function withShortNames(all: readonly Series[]): readonly Series[] {
+  const names = shortNames(
+    all.map(({ name }) => name),
+    all.length > MANY ? LONGEST_OF_MANY : LONGEST_NAME,
+  );
+  return all.map((series, index) => {
+    const name = names[index] ?? series.name;
+    if (name === series.name) return series;
+    const renamed = (points: Series['points']): Series['points'] => points.map((point) => ({ ...point, series: name }));
+    return { ...series, name, points: renamed(series.points), trend: renamed(series.trend) };
+  });
+}
+
+/** Faint beside a smoothed line. */
+function pointLayer({ points, places }: Series, share: number, smooth: boolean): Layer {
+  const beside = smooth ? { size: 26, opacity: 0.45 } : { size: 50, opacity: 0.9 };
+  const look = places === 1 ? { size: 80, opacity: 1 } : beside;
+  return { data: { values: [...sampled(points, share)] }, mark: { type: 'circle', aria: false, ...look } };
 }
 
 /** Kept within the data's bounds: a smoothed line would otherwise leave them at sharp turns. */
-function lineLayer({ trend, places }: Series, [least, greatest]: readonly [number, number]): Layer {
+function lineLayer({ trend, places }: Series, smooth: boolean, [least, greatest]: readonly [number, number]): Layer {
   const mark: Layer['mark'] = { type: 'line', strokeWidth: 3, strokeCap: 'round', strokeJoin: 'round' };
-  if (places < SMOOTHED_FROM) {
+  if (!smooth || places < SMOOTHED_FROM) {
     const mean: Transform = { aggregate: [{ op: 'mean', field: 'y', as: 'y' }], groupby: ['x', 'series'] };
     return { data: { values: [...trend] }, transform: [mean], mark };
   }
@@ -90,7 +114,7 @@ function axis(key: string, field: 'x' | 'y', domain: readonly [number, number], 
   return {
     field,
     type: 'quantitative',
-    title: titleOf(key),
+    title: key,
     scale: { domain, nice: false, zero: false },
     // Years and chapters are no quantities: 1815, not 1,815.
     axis: whole ? { tickMinStep: 1, ...(small ? { format: 'd' } : {}) } : {},
@@ -102,7 +126,7 @@ function legend(key: string, all: readonly Series[]): object {
   return {
     field: 'series',
     type: 'nominal',
-    title: titleOf(key),
+    title: key,
     scale: { domain: all.map(({ name }) => name), ...range },
     legend: {
       orient: 'top',
@@ -119,7 +143,7 @@ function legend(key: string, all: readonly Series[]): object {
 /** As many as there is room for; how wide text is can only be guessed without a screen. */
 function columnsFor(names: readonly string[]): number {
   const room = WIDTH - 120;
-  const widths = names.map((name) => Math.min(LABEL_WIDTH, name.length * LABEL * 0.7) + 50);
+  const widths = names.map((name) => name.length * CHARACTER + SYMBOL);
   if (widths.reduce((sum, width) => sum + width, 0) <= room) return names.length;
   return Math.max(1, Math.floor(room / Math.max(...widths)));
 }
@@ -132,20 +156,13 @@ function appearance(): object {
     axis: { labelFontSize: 13, titleFontSize: 15, titlePadding: 10, gridColor: '#ececec', tickColor: quiet },
     axisX: { grid: false },
     view: { stroke: quiet },
-    legend: { labelFontSize: LABEL, titleFontSize: LABEL, labelLimit: LABEL_WIDTH, columnPadding: 18, offset: 14 },
+    legend: { labelFontSize: LABEL, titleFontSize: LABEL, labelLimit: 0, columnPadding: 18, offset: 14 },
   };
 }
 
+/** Keys as they are written, for that is how a reader knows them. */
 function defaultTitle({ x, y, series }: PlotSpec): string {
-  const names = series === undefined ? [y, x] : [y, x, series];
-  const [first = '', ...others] = names.map((name) => titleOf(name));
-  return `${first} by ${others.map((name) => name.toLowerCase()).join(' and ')}`;
-}
-
-/** `net_worth` as `Net worth`. */
-function titleOf(key: string): string {
-  const words = key.replaceAll('_', ' ').trim() || key;
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return `${y} by ${x}${series === undefined ? '' : ` and ${series}`}`;
 }
 
 function areWhole(values: readonly number[]): boolean {

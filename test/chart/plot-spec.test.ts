@@ -13,6 +13,8 @@ it('reads the keys of both axes, of the series, and a title that has commas', ()
     y: 'b',
     title: 'Rich, richer, x=richest',
   });
+  expect(parsePlot('x=a,y=b,smooth=no')).toEqual({ x: 'a', y: 'b', smooth: false });
+  expect(parsePlot('x=a,y=b,smooth=yes,title=T')).toEqual({ x: 'a', y: 'b', smooth: true, title: 'T' });
   expect(parsePlot('x=net worth,y=a=b')).toEqual({ x: 'net worth', y: 'a=b' });
 });
 
@@ -26,7 +28,8 @@ it.each([
   ['x=a,y=b,title=', 'nothing comes after title='],
   ['x=a,x=b,y=c', 'it says x= twice'],
   ['x=a,y=b,', 'a part of it is empty'],
-  ['x=a,y=b,serie=c', 'there is no "serie=": its parts are x=, y=, series= and title=. Did you mean series=?'],
+  ['x=a,y=b,serie=c', 'there is no "serie=": its parts are x=, y=, series=, smooth= and title=. Did you mean series=?'],
+  ['x=a,y=b,smooth=maybe', 'smooth= is yes or no, not "maybe"'],
   ['x=a,y=b,z=c', 'there is no "z="'],
 ])('says of %j: %s, and what a right one looks like', (text, message) => {
   expect(() => parsePlot(text)).toThrow(expect.objectContaining({ type: 'Input.Invalid' }));

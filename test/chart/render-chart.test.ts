@@ -11,7 +11,7 @@ const BOTH = Array.from({ length: 60 }, (_, index) => [
 it('draws points and a line for each series, with title, axis titles and legend', async () => {
   const { svg, png, notes } = await renderChart(BOTH, SPEC);
   expect(svg).toContain('width="1100" height="600"');
-  for (const text of ['Wealth by chapter and character', '>Chapter<', '>Wealth<', '>Character<', '>Dantès<']) {
+  for (const text of ['wealth by chapter and character', '>chapter<', '>wealth<', '>character<', '>Dantès<']) {
     expect(svg).toContain(text);
   }
   expect(svg).toContain('>Mercédès &amp; Co &lt;1&gt;<');
@@ -24,7 +24,7 @@ it('draws points and a line for each series, with title, axis titles and legend'
 it('smooths: a line does not go through every point, and stays within what there is', async () => {
   const rows = Array.from({ length: 60 }, (_, x) => ({ x, y: x % 2 === 0 ? 0 : 10 }));
   const { svg } = await renderChart(rows, { x: 'x', y: 'y' });
-  const heights = [...(linesOf(svg)[0] ?? '').matchAll(/[ML][\d.]+,([\d.]+)/g)].map((match) => Number(match[1]));
+  const heights = heightsOf(linesOf(svg)[0] ?? '');
   expect(Math.max(...heights) - Math.min(...heights)).toBeLessThan(250);
 });
 
@@ -38,6 +38,52 @@ it('joins the points of series that are too short to be smoothed, and shows a lo
   const { svg } = await renderChart(rows, SPEC);
   expect(linesOf(svg).map(pointsOf)).toContain(3);
   expect(svg).not.toContain('NaN');
+});
+
+it('joins the points of a few, for nothing there is to be smoothed, unless it is told to', async () => {
+  const rows = Array.from({ length: 9 }, (_, x) => ({ x, netWorth_usd: x * x }));
+  const spec = { x: 'x', y: 'netWorth_usd' };
+  const [plain, smoothed] = await Promise.all([renderChart(rows, spec), renderChart(rows, { ...spec, smooth: true })]);
+  const heights = heightsOf(linesOf(plain.svg)[0] ?? '');
+  const [lowest = 0, , , , , , , , highest = 0] = heights;
+  for (const [x, height] of heights.entries()) {
+    expect((lowest - height) / (lowest - highest)).toBeCloseTo((x * x) / 64, 2);
+  }
+  expect(heightsOf(linesOf(smoothed.svg)[0] ?? '')).not.toEqual(heights);
+  expect(plain.svg).toContain('>netWorth_usd<');
+});
+
+it('goes through the mean where there are several values and it is told not to smooth', async () => {
+  const rows = [1, 2, 3, 4, 5].flatMap((x) => [
+    { x, y: x - 1 },
+    { x, y: x + 1 },
+  ]);
+  const { svg } = await renderChart(rows, { x: 'x', y: 'y', smooth: false });
+  expect(linesOf(svg).map(pointsOf)).toEqual([5]);
+});
+
+it('keeps the ends of long names, which tell them apart', async () => {
+  const rows = Array.from({ length: 14 }, (_, index) =>
+    [1, 2, 3].map((x) => ({ x, y: x * index, s: longName(index) })),
+  );
+  const { svg } = await renderChart(rows.flat(), { x: 'x', y: 'y', series: 's' });
+  for (const index of [0, 9, 13]) expect(svg).toMatch(new RegExp(`>a very long [^<]*… ?[^<]*number ${index}<`));
+  expect(svg).toContain('width="1100" height="600"');
+});
+
+const longName = (index: number): string => `a very long series name that nobody would want, number ${index}`;
+
+it('draws points of several series apart, but none beyond the least and the greatest value', async () => {
+  const rows = [0, 1, 2, 3].flatMap((x) => ['a', 'b', 'c'].map((s) => ({ x, y: x === 0 ? 0 : x === 1 ? 5 : 10, s })));
+  const { svg } = await renderChart(rows, { x: 'x', y: 'y', series: 's' });
+  const line = heightsOf(linesOf(svg)[0] ?? '');
+  const points = [...svg.matchAll(/transform="translate\([\d.]+,([\d.]+)\)" d="M[\d.]+,0A/g)].map((match) =>
+    Number(match[1]),
+  );
+  expect(points).toHaveLength(12);
+  expect(new Set(points.map((height) => height.toFixed(2))).size).toBe(9);
+  expect(Math.max(...points)).toBeLessThanOrEqual(Math.max(...line) + 0.01);
+  expect(Math.min(...points)).toBeGreaterThanOrEqual(Math.min(...line) - 0.01);
 });
 
 it.each([
@@ -120,6 +166,10 @@ function linesOf(svg: string): string[] {
   return [
     ...svg.matchAll(/<path aria-label[^>]*role-description="line mark"[^>]*>|<path[^>]*stroke-width="3"[^>]*>/g),
   ].map(([path]) => / d="([^"]*)"/.exec(path)?.[1] ?? '');
+}
+
+function heightsOf(line: string): number[] {
+  return [...line.matchAll(/[ML][\d.]+,([\d.]+)/g)].map((match) => Number(match[1]));
 }
 
 function pointsOf(line: string): number {
