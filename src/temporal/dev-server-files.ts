@@ -70,8 +70,29 @@ export function readRecord(files: DevServerFiles): DevServerRecord | undefined {
 
 /** Marks a server as ending. Only a process that is the sole stopper or user may write here. */
 export function markEnding(files: DevServerFiles, record: DevServerRecord): void {
-  writeAtomically(files.record, { ...record, ending: true });
+  unlessFull(() => writeAtomically(files.record, { ...record, ending: true }));
 }
+
+/**
+ * Announces that this process considers to stop the server. Where the disk is full it goes unannounced: a server must
+ * be stoppable all the same.
+ */
+export function announceStop(files: DevServerFiles): () => void {
+  return unlessFull(() => register(files.stoppers)) ?? (() => undefined);
+}
+
+/** Undefined where nothing can be written. @throws whatever else goes wrong */
+function unlessFull<T>(write: () => T): T | undefined {
+  try {
+    return write();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && FULL.has(String(error.code))) return undefined;
+    throw error;
+  }
+}
+
+/** No space, no quota left, or mounted to be read only, of which Node's recursive mkdir says ENOENT. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT']);
 
 /** Registers this process in a folder of users or stoppers; the answer takes it out again. */
 export function register(folder: string): () => void {
@@ -91,7 +112,7 @@ export function livingProcesses(folder: string): readonly ProcessIdentity[] {
       const file = join(folder, name);
       const identity = readJson(file);
       if (isIdentity(identity) && isAlive(identity)) return [identity];
-      rmSync(file, { force: true });
+      unlessFull(() => rmSync(file, { force: true }));
       return [];
     });
 }
@@ -121,8 +142,14 @@ function realPath(file: string): string {
 
 function writeAtomically(file: string, value: unknown): void {
   const temporary = `${file}.${randomUUID()}.tmp`;
-  writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
-  renameSync(temporary, file);
+  try {
+    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
+    renameSync(temporary, file);
+  } catch (error) {
+    // On a full disk an empty file may have been made.
+    unlessFull(() => rmSync(temporary, { force: true }));
+    throw error;
+  }
 }
 
 function readJson(file: string): unknown {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LOOPBACK } from './dev-server-arguments.ts';
 import {
+  announceStop,
   type DevServerFiles,
   type DevServerRecord,
   devServerFiles,
@@ -245,7 +246,7 @@ async function stopUnlessUsed(
   files: DevServerFiles,
   { force, wait }: { readonly force: boolean; readonly wait: boolean },
 ): Promise<{ stopped: boolean; users: readonly number[] }> {
-  const withdraw = register(files.stoppers);
+  const withdraw = announceStop(files);
   try {
     const users = livingProcesses(files.users).map(({ pid }) => pid);
     const record = readRecord(files);

@@ -1,0 +1,60 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
+import { createDesk, type Desk } from '../e2e/command.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+let desk: Desk;
+
+beforeAll(async () => {
+  desk = await createDesk('local');
+  const repository = join(desk.folder, 'repository');
+  mkdirSync(repository);
+  writeFileSync(join(repository, 'file.py'), 'x = 1\n');
+  const git = (...args: string[]): void => void execFileSync('git', ['-C', repository, ...args]);
+  git('init', '-q', '-b', 'main');
+  git('add', '-A');
+  git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
+  writeFileSync(join(desk.folder, 'config.yaml'), 'model: {name: openai/nobody, base_url: "http://127.0.0.1:9/v1"}\n');
+});
+
+afterAll(() => desk.close());
+
+/** Runs something that sees the machine with another disk mounted somewhere. */
+function withDisk(mount: readonly string[], command: readonly string[]): { code: number | null; stderr: string } {
+  const args = ['--dev-bind', '/', '/', ...mount, '--', ...command];
+  const { status, stderr } = spawnSync('bwrap', args, { cwd: desk.folder, env: desk.env, encoding: 'utf8' });
+  return { code: status, stderr };
+}
+
+it('a command that cannot write says which folder is full, without a stack', () => {
+  const { state } = desk;
+  mkdirSync(state, { recursive: true });
+  const fill = 'head -c 9999 /dev/zero >"$DURABLE_RLM_STATE/filler" 2>&-; exec "$@"';
+  const { code, stderr } = withDisk(
+    ['--size', '4096', '--tmpfs', state],
+    ['sh', '-c', fill, 'sh', process.execPath, MAIN, 'resume', 'some'],
+  );
+  expect(stderr).toContain(`The disk of ${state}`);
+  expect(stderr).toMatch(/ is full\. Make room there/);
+  expect(stderr).not.toMatch(/should not have happened|\n\s+at /);
+  expect(code).toBe(1);
+});
+
+it('rlm down stops a server whose folder can no longer be written', async () => {
+  const waiting = desk.start(['run', 'repository', '-p', 'Look around', '--no-worker', '--id', 'waiting']);
+  const server = (): unknown => devServerStatus(defaultDatabaseFile(desk.state)).server;
+  await vi.waitUntil(() => waiting.stderr().includes('waiting: '), { timeout: 20_000, interval: 50 });
+  expect(server()).toBeDefined();
+  const { code, stderr } = withDisk(['--ro-bind', desk.state, desk.state], [process.execPath, MAIN, 'down', '--force']);
+  waiting.kill();
+  await waiting.finished;
+  expect(stderr).toContain('The Temporal server was stopped');
+  expect(code).toBe(0);
+});
