@@ -67,6 +67,25 @@ export function createProgram(context: CommandContext): Command {
   return program;
 }
 
+/** A mistyped option is mostly the required one that would be found missing: commander would tell of that first. */
+function preferUnknownOption(program: Command, [name, ...args]: readonly string[]): void {
+  const command = program.commands.find((each) => each.name() === name);
+  if (command === undefined || !hasUnknownOption(command, args)) return;
+  for (const option of command.options) option.makeOptionMandatory(false);
+}
+
+/** Told by a command that knows the same options and does nothing. */
+function hasUnknownOption({ options }: Command, args: readonly string[]): boolean {
+  const scratch = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
+  for (const { flags } of options) scratch.option(flags);
+  try {
+    return scratch.parseOptions([...args]).unknown.length > 0;
+  } catch {
+    // An option without its value: the command itself says so.
+    return false;
+  }
+}
+
 /** @returns the exit code */
 export async function runProgram(argv: readonly string[], io: Io = processIo()): Promise<number> {
   let exitCode = EXIT_DONE;
@@ -78,7 +97,10 @@ export async function runProgram(argv: readonly string[], io: Io = processIo()):
   });
   try {
     if (argv.length === 0) program.outputHelp();
-    else await program.parseAsync([...argv], { from: 'user' });
+    else {
+      preferUnknownOption(program, argv);
+      await program.parseAsync([...argv], { from: 'user' });
+    }
   } catch (error) {
     // Commander has printed its own messages; help and version are no errors.
     if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;

@@ -91,6 +91,11 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
     ['output is a folder', [...RUN, '-o', 'repository'], /repository cannot be written \(it is a folder\)/],
     ['wrong id', [...RUN, '--id', 'a/b'], /"a\/b" cannot be a run id/],
     ['unknown option', [...RUN, '--brnach', 'main'], /unknown option '--brnach'[^]*--branch/],
+    [
+      'unknown instead of required option',
+      ['analyze', '--signture', 'a -> b'],
+      /unknown option '--signture'[^]*--signature/,
+    ],
     ['unknown command', ['rnu'], /unknown command 'rnu'[^]*run/],
     ['no such run', ['status', 'nobody'], /no run "nobody": rlm list/],
     ['no such run to watch', ['watch', 'nobody'], /no run "nobody"/],
