@@ -49,9 +49,9 @@ export function vegaSpecification(named: readonly Series[], spec: PlotSpec): Top
   const domain = { x: domainOf(points.map(({ x }) => x)), y: domainOf(points.map(({ y }) => y)) };
   const whole = { x: areWhole(points.map(({ x }) => x)), y: areWhole(points.map(({ y }) => y)) };
   const levels = new Set(points.map(({ y }) => y)).size;
-  const areApart = whole.y && levels <= FEW_LEVELS && all.length <= COLOURS.length;
-  const shown = areApart ? movedApart(all, APART * (domain.y[1] - domain.y[0])) : all;
   const smooth = spec.smooth ?? needSmoothing(all);
+  const areApart = smooth && whole.y && levels <= FEW_LEVELS && all.length <= COLOURS.length;
+  const shown = areApart ? movedApart(all, APART * (domain.y[1] - domain.y[0])) : all;
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     width: WIDTH,

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -91,6 +91,8 @@ export async function analyzeOnce(
 
 /** As `readSignature` takes it, with the descriptions of fields beside it. */
 async function signatureForm(cwd: string, { signature, describe = [] }: AnalyzeOptions): Promise<unknown> {
+  if (!signature.includes('->') && (await isFile(cwd, signature)))
+    throw new CommandError(`There is no "->" in the signature ${signature}: to read the file, write -s @${signature}.`);
   const form = signature.startsWith('@') ? await signatureFile(cwd, signature.slice(1)) : signature;
   if (describe.length === 0) return form;
   const descriptions = Object.fromEntries(describe.map(describedField));
@@ -100,8 +102,18 @@ async function signatureForm(cwd: string, { signature, describe = [] }: AnalyzeO
   return { ...form, descriptions: { ...(typeof before === 'object' ? before : {}), ...descriptions } };
 }
 
+async function isFile(cwd: string, file: string): Promise<boolean> {
+  return stat(resolve(cwd, file)).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
 async function signatureFile(cwd: string, file: string): Promise<unknown> {
-  const content = await readFile(resolve(cwd, file), 'utf8').catch((error: unknown) => {
+  const path = resolve(cwd, file);
+  const content = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      throw new CommandError(`There is no file ${file} for the signature (it was looked for at ${path}).`);
     throw new CommandError(`The signature cannot be read from ${file}: ${messageOf(error)}`);
   });
   try {

@@ -7,6 +7,8 @@ export interface Check {
   end(): void;
   /** After the end. */
   summary(): InputSummary;
+  /** What looks wrong, after the end. */
+  warnings?(): readonly string[];
 }
 
 /** Passes bytes on, each piece after it was checked. */

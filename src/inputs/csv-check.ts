@@ -1,5 +1,5 @@
 import { nearestName } from '../domain/nearest-name.ts';
-import { ANY, type Field, type FieldType } from '../domain/signature/field-type.ts';
+import { ANY, NONE, type Field, type FieldType, unionOf } from '../domain/signature/field-type.ts';
 import { renderType } from '../domain/signature/render.ts';
 import { ExactNumber } from '../domain/summarize-value.ts';
 import { accepts } from './check-part.ts';
@@ -8,7 +8,7 @@ import { CsvRows } from './csv-rows.ts';
 import { invalid } from './invalid.ts';
 import { itemTypeOf } from './json-source.ts';
 import { ListCheck } from './list-check.ts';
-import { Utf8Reader } from './utf8-reader.ts';
+import { oddBytes, Utf8Reader } from './utf8-reader.ts';
 
 /** A CSV text: a list of dicts by the names in its first row. */
 export function checkCsv(field: Field, label: string): Check {
@@ -21,6 +21,7 @@ export function checkCsv(field: Field, label: string): Check {
     else if (values.length > names.length)
       throw invalid(`${label}, line ${line}: it has ${values.length} values for ${names.length} columns`);
     else if (values.length > 0) {
+      checkBlanks(names, values, item, `${label}, line ${line}`);
       const record = recordOf(names, values, item);
       list.value(record, line, item, withSignedZeros(record));
     }
@@ -39,6 +40,7 @@ export function checkCsv(field: Field, label: string): Check {
       list.end();
     },
     summary: () => list.summary(),
+    warnings: () => oddBytes(field.name, reader.isUtf8 ? [] : [label]),
   };
 }
 
@@ -72,6 +74,16 @@ function checkHeader(names: readonly string[], type: FieldType, label: string): 
   const advice =
     nearest === undefined ? `add ${unknown}, or ..., to the object in the signature` : `did you mean ${nearest}?`;
   throw invalid(`${label} has a column ${unknown} that ${renderType(type)} does not have; ${advice}`);
+}
+
+function checkBlanks(names: readonly string[], values: readonly string[], record: FieldType, place: string): void {
+  for (const [index, text] of values.entries()) {
+    if (text.trim() !== '') continue;
+    const name = names[index] ?? '';
+    const type = typeOf(name, record);
+    if (accepts(type, cellValue(text, type))) continue;
+    throw invalid(`${place}, column ${name}: the cell is empty; make it ${renderType(unionOf([type, NONE]))}`);
+  }
 }
 
 function recordOf(names: readonly string[], values: readonly string[], type: FieldType): Record<string, unknown> {

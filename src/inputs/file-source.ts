@@ -13,7 +13,7 @@ import { givenSource } from './given-value.ts';
 import { itemTypeOf } from './json-source.ts';
 import type { Source } from './source.ts';
 import { TextTally } from './text-tally.ts';
-import { Utf8Reader } from './utf8-reader.ts';
+import { oddBytes, Utf8Reader } from './utf8-reader.ts';
 
 const CHUNK = 256 * 1024;
 /** Of a file that holds a number or the like. */
@@ -55,7 +55,12 @@ export async function streamSource(stream: Bytes, field: Field): Promise<Source>
 }
 
 function checkedSource(format: 'json' | 'jsonl' | 'csv', bytes: Bytes, check: Check): Source {
-  return { format, bytes: checked(bytes, check), summary: () => check.summary() };
+  return {
+    format,
+    bytes: checked(bytes, check),
+    summary: () => check.summary(),
+    warnings: () => check.warnings?.() ?? [],
+  };
 }
 
 function textSource(bytes: Bytes, { name, type }: Field, label: string): Source {
@@ -74,7 +79,10 @@ function textSource(bytes: Bytes, { name, type }: Field, label: string): Source 
     format: 'text',
     bytes: measured(),
     summary: () => summarizeValue(tally.glimpse(), type),
-    warnings: () => (isBinary ? [`${name}: ${label} looks binary; it is given as the text of its bytes`] : []),
+    warnings() {
+      if (isBinary) return [`${name}: ${label} looks binary; it is given as the text of its bytes`];
+      return oddBytes(name, reader.isUtf8 ? [] : [label]);
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import { ListTally } from './list-tally.ts';
 import { readFiles, type BegunFile } from './read-files.ts';
 import { encoded, type Source } from './source.ts';
 import { TextTally } from './text-tally.ts';
-import { Utf8Reader } from './utf8-reader.ts';
+import { oddBytes, Utf8Reader } from './utf8-reader.ts';
 
 /** How the texts of files become one value. */
 type Shape = 'texts' | 'objects' | 'dict';
@@ -23,14 +23,18 @@ type Shape = 'texts' | 'objects' | 'dict';
  */
 export function folderSource(found: Found, field: Field, label: string): Source {
   const shape = shapeOf(field, label);
-  if (found.names.length === 0) throw invalid(`there are no files in ${label}${leftOut(found, 0)}`);
+  const nothing = (what: string, binary: number): Error =>
+    invalid(
+      `${field.name}: there are no ${what} in ${label}${leftOut(found, binary)} (it was looked for in ${found.folder})`,
+    );
+  if (found.names.length === 0) throw nothing('files', 0);
   const files = new FilesWriter(shape);
   async function* pieces(): AsyncGenerator<string> {
     for await (const begun of readFiles(found)) {
       if (begun.start.includes(0)) files.binary += 1;
       else yield* files.write(begun);
     }
-    if (files.written === 0) throw invalid(`there are no texts in ${label}${leftOut(found, files.binary)}`);
+    if (files.written === 0) throw nothing('texts', files.binary);
     yield files.end();
   }
   return {
@@ -39,7 +43,10 @@ export function folderSource(found: Found, field: Field, label: string): Source 
     summary: () => summarizeValue(files.glimpse(), field.type),
     warnings() {
       const left = leftOut(found, files.binary);
-      return left === '' ? [] : [`${field.name}: of ${label}${left}`];
+      return [
+        ...(left === '' ? [] : [`${field.name}: of ${label}${left}`]),
+        ...oddBytes(field.name, files.odd, files.oddCount),
+      ];
     },
   };
 }
@@ -69,6 +76,9 @@ function leftOut({ hidden, odd }: Found, binary: number): string {
 
 class FilesWriter {
   binary = 0;
+  /** The first that are not UTF-8, and how many there are. */
+  readonly odd: string[] = [];
+  oddCount = 0;
   readonly #shape: Shape;
   readonly #list = new ListTally();
   readonly #dict = new DictTally();
@@ -87,12 +97,17 @@ class FilesWriter {
     const tally = shows ? new TextTally() : undefined;
     if (this.#shape === 'dict') yield `${this.written === 0 ? '{' : ',\n'}${key}:"`;
     else yield this.#shape === 'texts' ? '"' : `{"path":${key},"text":"`;
-    yield* this.#body(start, rest, tally);
+    yield* this.#body(name, start, rest, tally);
     yield { texts: '"\n', objects: '"}\n', dict: '"' }[this.#shape];
     this.#take(name, tally?.glimpse());
   }
 
-  async *#body(start: Buffer, rest: AsyncIterable<Buffer>, tally: TextTally | undefined): AsyncGenerator<string> {
+  async *#body(
+    name: string,
+    start: Buffer,
+    rest: AsyncIterable<Buffer>,
+    tally: TextTally | undefined,
+  ): AsyncGenerator<string> {
     const reader = new Utf8Reader();
     const inString = (text: string): string => {
       tally?.take(text);
@@ -101,6 +116,9 @@ class FilesWriter {
     yield inString(reader.read(start));
     for await (const chunk of rest) yield inString(reader.read(chunk));
     yield inString(reader.end());
+    if (reader.isUtf8) return;
+    this.oddCount += 1;
+    if (this.odd.length < 10) this.odd.push(name);
   }
 
   #take(name: string, text: TextGlimpse | undefined): void {

@@ -21,6 +21,10 @@ export function givenSource(field: Field, text: string, label?: string): Source 
   const json = CONSTANTS[text.trim()] ?? text.trim();
   const parsed = parseJson(json);
   const place = label === undefined ? name : `${name}: ${label}`;
+  if (type.kind === 'literal' && ('fault' in parsed || !('value' in checkPart(name, type, parsed.value)))) {
+    const values = type.values.map((value) => renderType({ kind: 'literal', values: [value] }).slice(8, -1));
+    throw invalid(`${place}: ${shown(text)} is not one of ${values.join(', ')}; ${example(field)}`);
+  }
   if ('fault' in parsed) {
     if (takesText(type)) return textSource(type, text);
     throw invalid(
@@ -59,7 +63,9 @@ function shown(text: string): string {
 }
 
 function example({ name, type }: Field): string {
-  return `for example: '${name}=${JSON.stringify(exampleOf(type))}'`;
+  const value = exampleOf(type);
+  const isPlain = typeof value === 'string' && isTextOf(type, value);
+  return `for example: '${name}=${isPlain ? value : JSON.stringify(value)}'`;
 }
 
 function exampleOf(type: FieldType): unknown {

@@ -8,6 +8,12 @@ export class Utf8Reader {
   /** The beginning of a character whose rest has not arrived. */
   #open: Uint8Array = new Uint8Array();
   #isFirst = true;
+  #isUtf8 = true;
+
+  /** Of what was read. */
+  get isUtf8(): boolean {
+    return this.#isUtf8;
+  }
 
   read(chunk: Uint8Array): string {
     const bytes = this.#open.length === 0 ? asBuffer(chunk) : Buffer.concat([this.#open, chunk]);
@@ -21,7 +27,9 @@ export class Utf8Reader {
   }
 
   #text(bytes: Buffer): string {
-    const text = isUtf8(bytes) ? bytes.toString('utf8') : decodeEscaped(bytes);
+    const isWhole = isUtf8(bytes);
+    this.#isUtf8 &&= isWhole;
+    const text = isWhole ? bytes.toString('utf8') : decodeEscaped(bytes);
     if (text === '' || !this.#isFirst) return text;
     this.#isFirst = false;
     return text.startsWith('\uFEFF') ? text.slice(1) : text;
@@ -80,4 +88,19 @@ function characterAt(bytes: Uint8Array, index: number): number {
     if (((bytes[index + offset] ?? 0) & 0xc0) !== 0x80) return 0;
   }
   return size;
+}
+
+/** Names of files that are listed. */
+const SHOWN_NAMES = 3;
+
+/** A warning of files that are not UTF-8, named by the first of them; none where there are none. */
+export function oddBytes(input: string, names: readonly string[], count = names.length): readonly string[] {
+  if (count === 0) return [];
+  const shown = names.slice(0, SHOWN_NAMES).join(', ');
+  const more = count > SHOWN_NAMES ? ` and ${count - SHOWN_NAMES} more` : '';
+  const [files, it, its] = count === 1 ? ['1 file', 'it', 'its'] : [`${count} files`, 'them', 'their'];
+  return [
+    `${files} of ${input} ${count === 1 ? 'is' : 'are'} not UTF-8: ${shown}${more}; ` +
+      `convert ${it} with iconv -f latin1 -t utf8, or ${its} odd bytes are shown as they are`,
+  ];
 }

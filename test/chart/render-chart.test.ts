@@ -75,7 +75,7 @@ const longName = (index: number): string => `a very long series name that nobody
 
 it('draws points of several series apart, but none beyond the least and the greatest value', async () => {
   const rows = [0, 1, 2, 3].flatMap((x) => ['a', 'b', 'c'].map((s) => ({ x, y: x === 0 ? 0 : x === 1 ? 5 : 10, s })));
-  const { svg } = await renderChart(rows, { x: 'x', y: 'y', series: 's' });
+  const { svg } = await renderChart(rows, { x: 'x', y: 'y', series: 's', smooth: true });
   const line = heightsOf(linesOf(svg)[0] ?? '');
   const points = [...svg.matchAll(/transform="translate\([\d.]+,([\d.]+)\)" d="M[\d.]+,0A/g)].map((match) =>
     Number(match[1]),

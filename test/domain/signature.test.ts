@@ -38,6 +38,7 @@ describe('an error of a signature', () => {
     ['question', 9, 'there is no `->`', 'Write the inputs, `->`, and the outputs.'],
     ['a -> b -> c', 8, 'there is a second `->`', 'one `->`'],
     ['a: list[str -> b', 8, 'this [ is never closed', 'Add the ] that belongs to it.'],
+    ['a -> b: {x int}', 12, 'a `:` is missing after x', 'Write x: int, or a comma between two keys.'],
     ['a: list[str}, b -> c', 12, '`}` where , or ] is wanted', 'Close what was opened'],
     ['a: -> b', 4, '`->` where a type is wanted', 'The types are'],
     ['a b -> c', 3, '`b` does not belong here', 'Separate fields with commas.'],

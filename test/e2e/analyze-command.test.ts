@@ -27,6 +27,7 @@ beforeAll(async () => {
     },
   });
   writeFileSync(join(desk.folder, 'config.yaml'), `model: {name: scripted, base_url: "${model.url}"}\n`);
+  writeFileSync(join(desk.folder, 'signature.yaml'), 'signature: a -> b\n');
   const documents = join(desk.folder, 'documents');
   mkdirSync(documents);
   for (const name of ['a10.txt', 'a2.txt', 'b.md']) writeFileSync(join(documents, name), `the text of ${name}`);
@@ -132,7 +133,9 @@ export const shout = tool({
     [['-s', 'a -> b', '-i', 'a=1', '--tools', 'none.ts'], 'there is no such file'],
     [['-s', 'a -> b', '-i', 'a=1', '--describe', 'c=x'], 'there is no field c'],
     [['-s', 'a -> b', '-i', 'a=-', '--instructions', '-'], 'Standard input can be read once'],
-    [['-s', '@none.yaml', '-i', 'a=1'], 'none.yaml'],
+    [['-s', 'a -> b', '-i', 'a=1', '--plot', 'x=a,y=b'], '--plot fits no output of the signature'],
+    [['-s', '@none.yaml', '-i', 'a=1'], 'There is no file none.yaml for the signature'],
+    [['-s', 'signature.yaml', '-i', 'a=1'], 'to read the file, write -s @signature.yaml'],
   ])('refuses %j before anything is spent', async (options, message) => {
     const asked = model.count();
     const { code, stderr } = await desk.run(['analyze', ...options]);

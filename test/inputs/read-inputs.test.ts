@@ -102,7 +102,10 @@ describe('a value that was typed', () => {
       "Input.Invalid: count: expected int, got str '3'\nfor example: 'count=3'",
     );
     expect(await refusal('rows: dict[int, {name: str}]', ['rows={'])).toContain(`'rows={"3":{"name":"text"}}'`);
-    expect(await refusal("mode: Literal['fast', 'slow']", ['mode=quick'])).toContain(`'mode="fast"'`);
+    expect(await refusal("mode: Literal['fast', 'slow']", ['mode=quick'])).toBe(
+      `Input.Invalid: mode: "quick" is not one of 'fast', 'slow'; for example: 'mode=fast'`,
+    );
+    expect(await refusal('level: Literal[1, 2]', ['level=3'])).toContain(`"3" is not one of 1, 2`);
   });
 
   it('needs a name of the signature, once', async () => {
@@ -203,6 +206,12 @@ describe('a file', () => {
     ['list', 'a.jsonl', '1\n{\n', 'a.jsonl, line 2 is not JSON: '],
     ['dict', 'a.jsonl', '{}', 'value: expected dict, and a.jsonl holds a list'],
     ['list[{n: int}]', 'a.csv', 'n\n1\nx\n', "a.csv, line 3: value[1].n: expected int, got str 'x'"],
+    [
+      'list[{n: float, s: str}]',
+      'a.csv',
+      'n,s\n1,\n,x\n',
+      'a.csv, line 3, column n: the cell is empty; make it float | None',
+    ],
     ['list[{n: int}]', 'a.csv', 'm\n1\n', 'a.csv has no column n; its columns are m'],
     [
       'list[{name: str}]',
@@ -238,6 +247,30 @@ describe('a file', () => {
     expect(await refusal('text', ['text=@'])).toContain('name a file, a folder or a pattern after the @');
     symlinkSync('loop', join(cwd, 'loop'));
     expect(await refusal('text', ['text=@loop'])).toContain('cannot read loop: its links lead in a circle');
+  });
+
+  it('that is not UTF-8 is told, of a folder how many', async () => {
+    const odd = Buffer.from([0x63, 0x61, 0x66, 0xe9]);
+    write({ 'caf.txt': odd, 'a.csv': odd, 'fine.txt': 'café' });
+    write({ 'docs/1': odd, 'docs/2': 'café', 'docs/3': odd, 'docs/4': odd, 'docs/5': odd });
+    const advice = 'convert it with iconv -f latin1 -t utf8, or its odd bytes are shown as they are';
+    expect((await read('text', ['text=@caf.txt'])).warnings).toEqual([
+      `1 file of text is not UTF-8: caf.txt; ${advice}`,
+    ]);
+    expect((await read('rows: list[dict]', ['rows=@a.csv'])).warnings).toEqual([
+      `1 file of rows is not UTF-8: a.csv; ${advice}`,
+    ]);
+    expect((await read('documents: list[str]', ['documents=@docs'])).warnings).toEqual([
+      '4 files of documents are not UTF-8: 1, 3, 4 and 1 more; ' +
+        'convert them with iconv -f latin1 -t utf8, or their odd bytes are shown as they are',
+    ]);
+    expect((await read('text', ['text=@fine.txt'])).warnings).toEqual([]);
+  });
+
+  it('of a pattern that matches nothing: input and folder are named', async () => {
+    expect(await refusal('notes: list[str]', ['notes=@*.md'])).toBe(
+      `Input.Invalid: notes: there are no files in *.md (it was looked for in ${cwd})`,
+    );
   });
 
   it('that looks binary is told', async () => {

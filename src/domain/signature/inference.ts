@@ -4,6 +4,9 @@
  *     type Outputs = SignatureOutputs<'docs: list[str], q -> answer: str, scores: list[float]'>;
  *     // { answer: string; scores: number[] }
  *
+ * Only run time checks the text: one that is wrong (`a: lst[str] -> b`) compiles, and `analyze` refuses it before anything
+ * is spent.
+ *
  * As at run time: a field without a type is a str, objects may be written `{chapter: int, event?: str}`. Where the text
  * is not known at compile time or is wrong (`parseSignature` says how) the fields are `Record<string, unknown>`; a type
  * nobody knows is `unknown`. The compiler gives up on texts of more than some 900 characters (TS2589): declare such a one

@@ -276,6 +276,13 @@ export class TypeParser {
     }
     const required = this.peek().type !== '?';
     if (!required) this.take();
+    const next = this.peek();
+    if (next.type === 'name')
+      throw this.complain(
+        next,
+        `a \`:\` is missing after ${name}`,
+        `Write ${token.text}: ${next.text}, or a comma between two keys.`,
+      );
     return { name, type: this.#afterColon(STR), required };
   }
 
