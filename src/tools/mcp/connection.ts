@@ -6,6 +6,7 @@ import { ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js';
 import type { McpServerConfig } from '../../domain/config.ts';
 import { TypedError } from '../../domain/failures.ts';
 import { messageOf } from '../call-tool.ts';
+import { lastWords } from './last-words.ts';
 import { ProcessTransport } from './process-transport.ts';
 
 export interface McpServerOptions {
@@ -130,7 +131,7 @@ function isBroken(error: unknown): boolean {
 
 function wrote(transport: Transport): string {
   const text = transport instanceof ProcessTransport ? transport.stderr : '';
-  return text === '' ? '' : `. Its standard error ends with: ${text.slice(-1000).replaceAll(/\s*\n\s*/g, ' | ')}`;
+  return text === '' ? '' : `. Its standard error ends with: ${lastWords(text)}`;
 }
 
 async function end({ client, transport }: Live): Promise<void> {
