@@ -34,6 +34,8 @@ export interface BudgetOptions extends TemporalOptions {
 
 /** Milliseconds in which a worker that is there answers for a run. */
 const WORKER_ANSWERS = 4000;
+/** The same for one that has just begun, and replays it. */
+const AWAKES = 10_000;
 
 /** `rlm watch`. */
 export function watch(io: Io, run: string, options: AttachOptions): Promise<number> {
@@ -85,7 +87,8 @@ export function budget(io: Io, run: string, options: BudgetOptions): Promise<num
         EXIT_USAGE,
       );
     }
-    const { runs } = await mustFind(session, run);
+    // Also of a run that sleeps: with what it has it would only pause again.
+    const { runs } = await openFor(session, run, (line) => say(io, line));
     if (!(await runs.setBudget(run, limits))) throw hasEnded(run);
     const said = Object.entries(limits).map(([name, value]) => `rlm.${name} ${value}`);
     const spent = stored === undefined ? 0 : await spentBy(session, stored);
@@ -111,9 +114,10 @@ export function resume(io: Io, run: string, options: AttachOptions): Promise<num
     if (stored?.outcome !== undefined) return presentStored(io, session, run, options);
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
     const { runs, known, temporal } = await openFor(session, run, (line) => say(io, line));
-    if (!(await runs.resume(run))) throw hasEnded(run);
+    if (known.status !== 'running') throw hasEnded(run);
     const attendance = { io, session, runs, options, started: known, again: `rlm resume ${run}` };
     if ((await runs.state(run, WORKER_ANSWERS)) !== undefined) {
+      if (!(await runs.resume(run))) throw hasEnded(run);
       // What it comes to is there only at its end.
       if (options.output !== undefined || options.json === true)
         return attendRun({ ...attendance, worker: undefined, interruptible: 'leave' });
@@ -121,6 +125,9 @@ export function resume(io: Io, run: string, options: AttachOptions): Promise<num
       return EXIT_DONE;
     }
     const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
+    // What it was told while it slept, such as a larger budget, takes effect before it goes on.
+    await runs.state(run, AWAKES);
+    await runs.resume(run);
     return attendRun({ ...attendance, worker });
   });
 }
