@@ -2,7 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import {
+  forTask,
+  startScriptedModel,
+  withCode,
+  type ScriptedModel,
+  type ScriptedReply,
+} from '../../src/testing/index.ts';
 import { createDesk, type Desk, type RunningCommand } from '../e2e/command.ts';
 
 // Each of these is several processes one after another, on a machine that may be busy.
@@ -22,6 +28,11 @@ beforeAll(async () => {
           return withCode('FINAL("nothing to see")');
         },
       ]),
+      forTask('Spend it', [
+        costing(withCode('x = 1'), 0.6),
+        costing(withCode('x += 1'), 0.6),
+        costing(withCode('FINAL(x)'), 0.6),
+      ]),
       forTask('You are an analyst', [withCode('SUBMIT(b=2)')]),
     ],
   });
@@ -32,10 +43,9 @@ beforeAll(async () => {
   git('init', '-q', '-b', 'main');
   git('add', '-A');
   git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
-  writeFileSync(
-    join(desk.folder, 'config.yaml'),
-    `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {memory_mb: 512}\n`,
-  );
+  const config = `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {memory_mb: 512}\n`;
+  writeFileSync(join(desk.folder, 'config.yaml'), config);
+  writeFileSync(join(desk.folder, 'budget.yaml'), `${config}rlm: {max_cost: 1}\n`);
 });
 
 afterAll(async () => {
@@ -46,6 +56,8 @@ afterAll(async () => {
 });
 
 const RUN = ['run', 'repository', '-p', 'Look around'];
+
+const costing = (text: string, usd: number): ScriptedReply => ({ text, usage: { cost: usd } });
 
 /** Resolves when the command's standard error has the text. */
 async function says(command: RunningCommand, text: RegExp): Promise<void> {
@@ -93,6 +105,22 @@ describe('a run that no worker has begun', () => {
     const budget = await desk.run(['budget', 'waiting', '--max-cost', '3']);
     expect(budget.stderr).toContain('Run waiting has ended already');
     expect(budget.code).toBe(1);
+  });
+});
+
+describe('a run whose money is used up', () => {
+  const raise = 'rlm budget spent --max-cost <more> && rlm resume spent';
+
+  it('says how it goes on, and goes on so although it sleeps', async () => {
+    const paused = await desk.run(['run', 'repository', '-p', 'Spend it', '--id', 'spent', '-c', 'budget.yaml']);
+    expect(paused.stderr).toContain(`Go on with ${raise}.`);
+    expect(paused.stderr).not.toContain('<run>');
+    expect(paused.code).toBe(1);
+    expect((await desk.run(['budget', 'spent', '--max-cost', '3'])).stderr).toContain('go on with rlm resume spent');
+    const { code, stdout, stderr } = await desk.run(['resume', 'spent', '--json']);
+    expect(stderr).toContain('spent: completed');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout.toString())).toMatchObject({ status: 'completed', answer: 2 });
   });
 });
 
