@@ -66,7 +66,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   setHandler(defineSignal<[BlockedMessage]>(blockedSignal), ({ agent: id, reason }) =>
     gate.close({ reason: `agent ${id}: ${reason}` }),
   );
-  setHandler(defineSignal<[BudgetMessage]>(setBudgetMessage), async ({ max_sandboxes, max_llm_calls, max_cost }) => {
+  const setBudget = async ({ max_sandboxes, max_llm_calls, max_cost }: BudgetMessage): Promise<void> => {
     await condition(() => root !== undefined); // The ledger is there then.
     const changes: Partial<LedgerLimits> = {
       ...(max_sandboxes === undefined ? {} : { sandboxes: max_sandboxes }),
@@ -75,6 +75,12 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     };
     const ledgerHandle = getExternalWorkflowHandle(ledgerWorkflowId(run));
     await ledgerHandle.signal(setLimits, changes).catch(() => undefined); // It has just ended.
+  };
+  // One after another: signals that are under way together may overtake each other.
+  let budgetsSet = Promise.resolve();
+  setHandler(defineSignal<[BudgetMessage]>(setBudgetMessage), (message) => {
+    budgetsSet = budgetsSet.then(() => setBudget(message));
+    return budgetsSet;
   });
   const deadline = createDeadline(() => gate.closed);
   setHandler(defineQuery<RunState>(statusQuery), () => ({
