@@ -17,7 +17,10 @@ export function analyzeCommand({ io, perform }: CommandContext): Command {
     .option('--instructions <text>', 'what the signature does not say; - reads it from standard input')
     .option('--describe <field=text>', 'what a field holds; repeatable', repeated)
     .option('-o, --output <file>', 'write the fields to a file instead')
-    .option('--plot <x=,y=,series=>', 'draw the field that is a list of dicts, as SVG and PNG beside the results')
+    .option(
+      '--plot <x=,y=,series=>',
+      'draw the field that is a list of dicts, as SVG and PNG beside the results, or named after -o',
+    )
     .option('--id <run>', 'name the run; one that exists, with the same arguments, is attached to and goes on')
     .option('--detach', 'start the run, with a worker in the background, and return')
     .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
