@@ -144,5 +144,11 @@ function sandboxTag(folder: string): string {
 }
 
 function readRecord(path: string): SandboxRecord | undefined {
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as SandboxRecord) : undefined;
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as SandboxRecord;
+  } catch (error) {
+    // Another test's, removed at this very moment.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
