@@ -151,7 +151,7 @@ const daytonaSchema = z
       .array(text)
       .min(1)
       .optional()
-      .describe('The only domains that sandboxes can reach, such as `pypi.org`.'),
+      .describe('The only domains that sandboxes can reach, such as `example.com`.'),
     ttl: z
       .number()
       .min(60)
