@@ -17,7 +17,7 @@ import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import { pendingCall } from './pending-call.ts';
 import { recordBlock } from './record-block.ts';
-import { openAgentReference, updateAgentReference } from './trajectory.ts';
+import { openAgentReference, recordedTask, updateAgentReference } from './trajectory.ts';
 import { nextStep, type TurnContext } from './turn-context.ts';
 
 /** How long calls are gathered while the code still computes, in milliseconds. */
@@ -155,11 +155,8 @@ async function send(turn: TurnContext, head: string, step: BlockStep): Promise<v
 async function restoreInputs({ deps, input, kernel, specification, signal }: TurnContext, head: string): Promise<void> {
   if (specification.type !== 'analyze' || (await kernel.info()).missing === undefined) return;
   const [first] = await deps.chains.walk(head);
-  const task =
-    first?.kind === 'task'
-      ? { text: first.task, ...(first.variables === undefined ? {} : { variables: first.variables }) }
-      : undefined;
-  if (task !== undefined) await sendInputsAgain(deps, kernel, { scope: input.scope, run: specification, task, signal });
+  if (first?.kind !== 'task') return;
+  await sendInputsAgain(deps, kernel, { scope: input.scope, run: specification, task: recordedTask(first), signal });
 }
 
 /** Whether code of this sandbox ended its interpreter, which has been dealt with where it happened. */

@@ -63,12 +63,17 @@ export interface AgentTask {
   readonly variables?: readonly StoredInput[];
 }
 
+/** As it stands at the beginning of a chain. */
+export function recordedTask({ task: text, variables }: TaskRecord): AgentTask {
+  return { text, ...(variables === undefined ? {} : { variables }) };
+}
+
 /** An agent's task, wherever it is kept. */
 export async function agentTask({ chains }: Stores, task: string | TaskReference): Promise<AgentTask> {
   if (typeof task === 'string' || task.index === undefined) {
     const record = await chains.record(typeof task === 'string' ? task : task.ref);
     if (record.kind !== 'task') throw new Error(`expected a task record, found ${record.kind}`);
-    return { text: record.task, ...(record.variables === undefined ? {} : { variables: record.variables }) };
+    return recordedTask(record);
   }
   const { list, variables } = (await chains.getJson(task.ref)) as CallRequest;
   const text = list[task.index];
