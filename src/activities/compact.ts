@@ -8,7 +8,7 @@ import { askModel, isTooLong } from './ask-model.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { keepPaid } from './keep-paid.ts';
-import { readAgentReference, updateAgentReference, type AgentScope } from './trajectory.ts';
+import { updateAgentReference } from './trajectory.ts';
 
 /** What a turn is asked from: the head it was to be asked from, and summaries made since. */
 export interface Base {
@@ -31,9 +31,12 @@ export interface Asked {
   readonly messages: readonly Message[];
 }
 
-/** An earlier attempt may have made a summary already. */
-export async function reachedBase(deps: ActivityDependencies, scope: AgentScope, head: string): Promise<Base> {
-  const newest = (await readAgentReference(deps, scope))?.head ?? head;
+/**
+ * An earlier attempt may have made a summary already.
+ *
+ * @param newest - head that the agent's reference has.
+ */
+export async function reachedBase(deps: ActivityDependencies, head: string, newest = head): Promise<Base> {
   const usage = newest === head ? undefined : await summariesBetween(deps, head, newest);
   const reached = usage === undefined ? head : newest;
   return { head: reached, records: await deps.chains.walk(reached), usage: usage ?? NO_USAGE };

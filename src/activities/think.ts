@@ -27,14 +27,17 @@ export async function takeReply(
   const recorded = await recordedReply(deps, input, head, reference);
   if (recorded !== undefined) return recorded;
   const run = await deps.chains.specification(input.scope.spec);
+  const reached = await reachedBase(deps, head, reference?.head);
   // Before anything is paid: a store that is away shows itself here.
-  await showThinking(deps, input, head, reference);
-  // Said by an earlier attempt that was stopped in the middle of recording it, and goes on only now.
-  const late = isAnotherAttempt() ? await lateReply(deps, input, head) : undefined;
-  if (late !== undefined) return late;
+  await showThinking(deps, input, reached.head, reference);
+  if (activityInfo().attempt > 1) {
+    // Said by an earlier attempt that was stopped in the middle of recording it, and goes on only now.
+    const late = await recordedReply(deps, input, head, await readAgentReference(deps, input.scope));
+    if (late !== undefined) return late;
+  }
   const started = performance.now();
   const stage = { deps, input, run, signal };
-  const { reply, base, messages } = await askWithRoom(stage, await reachedBase(deps, input.scope, head));
+  const { reply, base, messages } = await askWithRoom(stage, reached);
   deps.checkpoint('model.replied');
   const record: ReplyRecord = {
     v: 1,
@@ -72,18 +75,6 @@ async function showThinking(
   const { iteration } = input;
   const isShown = reference?.head === head && reference.state === 'thinking' && reference.iteration === iteration;
   if (!isShown) await updateAgentReference(deps, input.scope, { head, state: 'thinking', iteration });
-}
-
-function isAnotherAttempt(): boolean {
-  return activityInfo().attempt > 1;
-}
-
-async function lateReply(
-  deps: ActivityDependencies,
-  input: Scoped<ThinkInput>,
-  head: string,
-): Promise<ThinkResult | undefined> {
-  return recordedReply(deps, input, head, await readAgentReference(deps, input.scope));
 }
 
 /** The journal: the agent's reference already names a reply to this very head, or what its code did since. */

@@ -137,6 +137,11 @@ export interface CallRequest {
   readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
+/** Whether a function of the code asks models or sub-agents; any other is a tool. */
+export function isQuery(name: string): boolean {
+  return /^(?:llm|rlm)_query(?:_batched)?$/.test(name);
+}
+
 /** An answer as it travels: by reference, never by content; an error is its own text. */
 export type Answer =
   /** With `error`: what is known of an answer that did not come to its end. */

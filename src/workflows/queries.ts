@@ -1,7 +1,7 @@
 import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
 import type { PendingCall, WorkflowLimits } from '../domain/contract.ts';
 import { PROMPTS_PER_ACTIVITY } from '../domain/wire.ts';
-import { answerUsage, type Answer, type RecordedAnswer } from '../domain/records.ts';
+import { answerUsage, isQuery, type Answer, type RecordedAnswer } from '../domain/records.ts';
 import { modelActivities, runActivities } from './activities.ts';
 import { failureMessage } from './failure-type.ts';
 import type { LeaseHolder } from './lease-holder.ts';
@@ -10,7 +10,6 @@ import type { SubAgents } from './sub-agents.ts';
 import type { Persistence } from './persistence.ts';
 import type { Spending } from './spending.ts';
 
-const QUERY = /^(?:llm|rlm)_query(?:_batched)?$/;
 const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
 export interface CallContext {
@@ -24,8 +23,7 @@ export interface CallContext {
 
 /** Answers one call of the running code. What goes wrong is data for the code; only a cancellation is thrown. */
 export async function answerCall(context: CallContext, call: PendingCall): Promise<RecordedAnswer> {
-  if (!QUERY.test(call.function))
-    return { call: call.call, request: call.request, answer: await callTool(context, call) };
+  if (!isQuery(call.function)) return { call: call.call, request: call.request, answer: await callTool(context, call) };
   const answers = await answersFor(context, call);
   const [first] = answers;
   const answer: Answer = call.batch !== undefined || first === undefined ? { items: answers } : first;
