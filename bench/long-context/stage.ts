@@ -63,7 +63,7 @@ export async function openStage(folder: string, modelUrl: string): Promise<Stage
     const rootTokens = async (run: string, execution: string): Promise<number> => {
       const reader = createRunReader(blobs, { run, execution });
       const snapshot = await reader.snapshot();
-      const root = snapshot === undefined ? undefined : exportTree(await reader.trajectories(snapshot), '0');
+      const root = snapshot === undefined ? undefined : exportTree(await reader.trajectories(snapshot), '0', 10_000);
       return Math.max(0, ...(root?.iterations.map(({ usage }) => usage.input_tokens) ?? []));
     };
     const historyOf = async (id: string): Promise<number> => {

@@ -8,7 +8,7 @@ import { analysisSignature, analysisTitle } from '../domain/signature/analysis-s
 import type { Signature } from '../domain/signature/field-type.ts';
 import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
 import { beginRun } from './prepare.ts';
 
 /** Validates the input of an analysis, stores values that came with it, and stores its specification and root task. */
@@ -20,7 +20,7 @@ export async function prepareAnalysis(
   if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
   const signature = signatureOf(input);
   const config = deps.parseConfig(input.config ?? {}, ANALYSIS_DEFAULTS);
-  const inputs = await whileBeating(async () => storedInputs(deps, signature, input));
+  const inputs = await withHeartbeat(async () => storedInputs(deps, signature, input));
   const tools = await toolsOf(deps, input);
   checkToolNames(tools, signature);
   const prompt = analysisTitle(signature);

@@ -5,7 +5,7 @@ import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import { runReferenceName, type AgentReference, type RunOutcome, type RunReference } from '../domain/records.ts';
 import { beginning } from '../domain/truncate.ts';
 import { addUsage } from '../domain/usage.ts';
-import { closeResult, INLINE_ANSWER } from './close-agent.ts';
+import { finishResult, INLINE_ANSWER } from './finish-agent.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { readAgentReference } from './trajectory.ts';
 
@@ -52,10 +52,10 @@ async function rootsWork(
   const records = await deps.chains.walk(root.head);
   const end = records.at(-1);
   if (end?.kind === 'end') {
-    const { answer, full_answer_ref, patch_ref, notes } = await closeResult(deps, end, true);
+    const { answer, answer_ref, patch_ref, notes } = await finishResult(deps, end, true);
     return {
       answer: answer ?? null,
-      answer_ref: full_answer_ref ?? null,
+      answer_ref: answer_ref ?? null,
       patch_ref: patch_ref ?? null,
       notes: notes ?? [],
     };

@@ -69,9 +69,9 @@ export function recordedTask({ task: text, variables }: TaskRecord): AgentTask {
 }
 
 /** An agent's task, wherever it is kept. */
-export async function agentTask({ chains }: Stores, task: string | TaskReference): Promise<AgentTask> {
-  if (typeof task === 'string' || task.index === undefined) {
-    const record = await chains.record(typeof task === 'string' ? task : task.ref);
+export async function agentTask({ chains }: Stores, task: TaskReference): Promise<AgentTask> {
+  if (task.index === undefined) {
+    const record = await chains.record(task.ref);
     if (record.kind !== 'task') throw new Error(`expected a task record, found ${record.kind}`);
     return recordedTask(record);
   }
@@ -82,11 +82,10 @@ export async function agentTask({ chains }: Stores, task: string | TaskReference
   return { text, ...(handed.length === 0 ? {} : { variables: handed }) };
 }
 
-/** The head of an agent's chain; a chain not begun yet is begun. The same input always gives the same head. */
-export async function chainHead(stores: Stores, scope: AgentScope, head: string | TaskReference): Promise<string> {
-  if (typeof head === 'string') return head;
-  if (head.index === undefined) return head.ref;
-  return stores.chains.append(taskRecord(scope, await agentTask(stores, head)));
+/** Begins an agent's trajectory. The same task always gives the same head. */
+export async function beginTrajectory(stores: Stores, scope: AgentScope, task: TaskReference): Promise<string> {
+  if (task.index === undefined) return task.ref;
+  return stores.chains.append(taskRecord(scope, await agentTask(stores, task)));
 }
 
 export function taskRecord(scope: AgentScope, { text, variables }: AgentTask): TaskRecord {

@@ -118,7 +118,7 @@ const rlmSchema = z.strictObject({
     ),
   prompts_per_activity: count
     .max(1000)
-    .default(rlm.prompts_per_activity ?? 10)
+    .default(rlm.prompts_per_activity)
     .describe(
       'Prompts of an `llm_query_batched` that share an activity: more are quicker; with 1, the rate limit of a worker (`--max-models-per-second`) counts every prompt.',
     ),
@@ -230,7 +230,7 @@ const sandboxSchema = z.strictObject({
     .number()
     .int()
     .min(0)
-    .default(sandbox.max_rebuilds ?? 0)
+    .default(sandbox.max_rebuilds)
     .describe(
       "How often an agent's sandbox that is lost is made again, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
     ),

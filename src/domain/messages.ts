@@ -76,7 +76,7 @@ export interface RunState {
 }
 
 /** Answer of the query `status` on an agent. */
-export interface AgentState {
+export interface AgentStatusReply {
   readonly agent: string;
   readonly state: 'starting' | 'thinking' | 'running' | 'waiting' | 'paused' | 'closing' | 'done';
   readonly iteration: number;

@@ -14,6 +14,7 @@ export type ChainRecord =
   | TaskRecord
   | ReplyRecord
   | SummaryRecord
+  | CallsRecord
   | AnswersRecord
   | BlockRecord
   | RebuildRecord
@@ -83,8 +84,8 @@ export interface ReplyRecord extends RecordBase {
   readonly kind: 'reply';
   /** Counted from 1. */
   readonly iteration: number;
-  /** turn: one of the loop. extract: the closing question for the best answer. */
-  readonly purpose: 'turn' | 'extract';
+  /** turn: one of the loop. final_answer: the closing question. */
+  readonly purpose: 'turn' | 'final_answer';
   readonly text: string;
   readonly finish_reason: string;
   readonly model: string;
@@ -109,18 +110,40 @@ export interface SummaryRecord extends RecordBase {
   readonly execution_time: number;
 }
 
-/** Answers handed to the code of a running block. */
+/** A running block yielded: the calls its code has made since it last did, and how far its events were read. */
+export interface CallsRecord extends RecordBase {
+  readonly kind: 'calls';
+  readonly block: number;
+  readonly calls: readonly PendingCall[];
+  /** Cursor of the last event read from the kernel. */
+  readonly cursor: number;
+  /**
+   * Names that calls have in the kernel, by the name they have here, where the two differ: the block runs again in
+   * another sandbox, where threads may have made their calls in another order.
+   */
+  readonly kernel_names?: Readonly<Record<string, string>>;
+}
+
+/** A call of the code that waits for its answer. */
+export interface PendingCall {
+  /** Unique over the agent: `<block>.<n>`. */
+  readonly call: string;
+  readonly function: string;
+  /** Blob with the call: a CallRequest. */
+  readonly request: string;
+  /** Prompts or tasks of a call with a list, whose answer is a list as well; absent for a single one. */
+  readonly batch?: number;
+}
+
+/** Answers to calls of a running block. */
 export interface AnswersRecord extends RecordBase {
   readonly kind: 'answers';
   readonly block: number;
-  readonly answers: readonly RecordedAnswer[];
+  readonly answers: readonly CallAnswer[];
 }
 
-export interface RecordedAnswer {
-  /** Id of the call in the kernel. */
+export interface CallAnswer {
   readonly call: string;
-  /** Blob with the call: a CallRequest. */
-  readonly request: string;
   readonly answer: Answer;
 }
 
@@ -145,19 +168,18 @@ export function isQuery(name: string): boolean {
 /** An answer as it travels: by reference, never by content; an error is its own text. */
 export type Answer =
   /** With `error`: what is known of an answer that did not come to its end. */
-  | { readonly ref: string; readonly child?: string; readonly usage?: CompactUsage; readonly error?: string }
+  | { readonly ref: string; readonly child?: string; readonly usage?: CallUsage; readonly error?: string }
   | { readonly error: string }
   | { readonly items: readonly Answer[] };
 
-/** Of one model call: input tokens, output tokens, USD. Short, because it travels through history. */
-export type CompactUsage = readonly [input_tokens: number, output_tokens: number, cost: number];
+/** What one model call used. */
+export type CallUsage = Omit<Usage, 'llm_calls'>;
 
 /** Of the `llm_query` calls in an answer; sub-agents keep their own books. */
 export function answerUsage(answer: Answer): Usage {
   if ('items' in answer) return addUsage(...answer.items.map(answerUsage));
   if (!('usage' in answer) || answer.usage === undefined) return NO_USAGE;
-  const [input_tokens, output_tokens, cost] = answer.usage;
-  return { input_tokens, output_tokens, cost, llm_calls: 1 };
+  return { ...answer.usage, llm_calls: 1 };
 }
 
 export interface BlockRecord extends RecordBase {
@@ -171,8 +193,8 @@ export interface BlockRecord extends RecordBase {
   readonly result: BlockResult;
   /** Agents its calls started. */
   readonly spawned: readonly string[];
-  /** Its answered calls: id and blob of the request. */
-  readonly calls: readonly Pick<RecordedAnswer, 'call' | 'request'>[];
+  /** Its answered calls, in the order of their answers. */
+  readonly calls: readonly Pick<PendingCall, 'call' | 'request'>[];
   /** Blobs with the whole captured text, where the result holds only its head and tail. */
   readonly full?: { readonly stdout?: string; readonly stderr?: string };
 }
@@ -188,7 +210,7 @@ export interface RebuildRecord extends RecordBase {
   /** Numbers of the blocks that ran again. */
   readonly repeated: readonly number[];
   /** Blocks that had been ended from outside and did not run again. */
-  readonly left_out: readonly number[];
+  readonly skipped: readonly number[];
   /** What was not as before, one phrase each. */
   readonly differences: readonly string[];
   /** The one line that the model is told; '' when there is nothing to tell. */
@@ -204,10 +226,8 @@ export interface EndRecord extends RecordBase {
   readonly status: AgentStatus;
   /** How the answer came about. */
   readonly source: AnswerSource;
-  readonly answer: unknown;
-  /** What reached the parent: a string, cut to the limit. */
-  readonly result: string;
-  readonly result_truncated: boolean;
+  /** Blob with the whole answer, as JSON; null without one. It is cut where it is delivered. */
+  readonly answer_ref: string | null;
   readonly error: string | null;
   /** Blob with the patch; null without one. */
   readonly patch: string | null;
@@ -217,8 +237,8 @@ export interface EndRecord extends RecordBase {
   readonly execution_time: number;
 }
 
-/** final: given to FINAL. text: replies without code. extract: asked for at the end. partial: the last that is known. none. */
-export type AnswerSource = 'final' | 'text' | 'extract' | 'partial' | 'none';
+/** final: given to FINAL. text: replies without code. final_answer: asked for at the end. partial: the last that is known. none. */
+export type AnswerSource = 'final' | 'text' | 'final_answer' | 'partial' | 'none';
 
 /** What the reference `runs/<run>@<execution>/<agent>` holds: the head, and what the live tree shows. */
 export interface AgentReference {
@@ -300,7 +320,7 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
 }
 
-const KINDS = new Set(['task', 'reply', 'summary', 'answers', 'block', 'rebuild', 'end']);
+const KINDS = new Set(['task', 'reply', 'summary', 'calls', 'answers', 'block', 'rebuild', 'end']);
 
 /** @throws Error naming what is wrong when the value is not a record that this version knows. */
 export function checkedRecord(value: unknown): ChainRecord {

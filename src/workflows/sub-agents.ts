@@ -6,12 +6,11 @@ import {
   startChild,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import type { AgentInput, AgentResult } from '../domain/contract.ts';
+import type { AgentInput, AgentResult, Totals } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
 import { firstLease, spend, type Lease } from '../domain/ledger.ts';
 import type { Answer } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
-import { packLease, unpackLease, unpackLimits, unpackTotals, type Refused, type Totals } from '../domain/wire.ts';
 import type { agent } from './agent.ts';
 import { failureMessage } from './failure-type.ts';
 import type { LeaseRecall } from '../domain/messages.ts';
@@ -47,16 +46,22 @@ export function createSubAgents(input: {
   readonly parent: AgentInput;
   readonly leases: LeaseHolder;
   readonly isPaused: () => boolean;
-  /** Those of the executions before this one. */
-  readonly before?: { readonly started: number; readonly totals: Totals } | undefined;
 }): SubAgents {
   const { depth, parent, leases } = input;
-  const limits = unpackLimits(parent.limits);
+  const { limits } = parent;
+  const before = parent.state;
   const slots = createSlots(limits.max_parallel);
   const working = new Set<ChildWorkflowHandle<typeof agent>>();
-  let started = input.before?.started ?? 0;
+  let started = before?.started ?? 0;
   let busy = 0;
-  let totals: Totals = input.before?.totals ?? { usage: NO_USAGE, agents: 0, depth, iterations: 0, sandboxes: 0 };
+  let totals: Totals = before?.totals ?? {
+    usage: NO_USAGE,
+    agents: 0,
+    depth,
+    iterations: 0,
+    sandboxes: 0,
+    refused: { prompts: 0, tasks: 0 },
+  };
 
   async function runOne(request: string, index: number, id: string, siblings: number): Promise<Answer> {
     await slots.acquire();
@@ -80,7 +85,7 @@ export function createSubAgents(input: {
       try {
         return settle(
           id,
-          await (limits.rebuild === true ? cancelledByName(workflowId, handle.result()) : handle.result()),
+          await cancelledByName(workflowId, handle.result()),
         );
       } finally {
         working.delete(handle);
@@ -95,18 +100,20 @@ export function createSubAgents(input: {
   }
 
   function childInput(request: string, index: number, start: { lease: Lease; paused: boolean }): AgentInput {
-    const { execution, limits: wireLimits } = parent;
+    const { execution, queues } = parent;
     return {
       execution,
       task: { ref: request, index },
-      lease: packLease(start.lease),
-      limits: wireLimits,
+      lease: start.lease,
+      limits,
+      queues,
       ...(start.paused ? { paused: true } : {}),
     };
   }
 
-  function refuse(refused: Refused): void {
-    if (refused.prompts + refused.tasks > 0) totals = { ...totals, refused: addRefused(totals.refused, refused) };
+  function refuse({ prompts, tasks }: Totals['refused']): void {
+    const { refused } = totals;
+    totals = { ...totals, refused: { prompts: refused.prompts + prompts, tasks: refused.tasks + tasks } };
   }
 
   function tell(handle: ChildWorkflowHandle<typeof agent>, paused: boolean): void {
@@ -114,8 +121,8 @@ export function createSubAgents(input: {
   }
 
   function settle(id: string, result: AgentResult): Answer {
-    leases.receive(unpackLease(result.lease));
-    totals = addTotals(totals, unpackTotals(result.totals));
+    leases.receive(result.lease);
+    totals = addTotals(totals, result.totals);
     const { answer_ref: ref, status } = result;
     if (status === 'completed' && ref !== undefined) return { ref, child: id };
     const error = `sub-agent ${id} did not finish (${result.error ?? (ref === undefined ? 'it gave no answer' : status)})`;
@@ -170,19 +177,14 @@ export function createSubAgents(input: {
   };
 }
 
-function addRefused(a: Refused | undefined, b: Refused | undefined): Refused {
-  return { prompts: (a?.prompts ?? 0) + (b?.prompts ?? 0), tasks: (a?.tasks ?? 0) + (b?.tasks ?? 0) };
-}
-
 export function addTotals(a: Totals, b: Totals): Totals {
-  const refused = a.refused === undefined && b.refused === undefined ? undefined : addRefused(a.refused, b.refused);
   return {
     usage: addUsage(a.usage, b.usage),
     agents: a.agents + b.agents,
     depth: Math.max(a.depth, b.depth),
     iterations: a.iterations + b.iterations,
     sandboxes: a.sandboxes + b.sandboxes,
-    ...(refused === undefined ? {} : { refused }),
+    refused: { prompts: a.refused.prompts + b.refused.prompts, tasks: a.refused.tasks + b.refused.tasks },
   };
 }
 

@@ -13,7 +13,7 @@ import {
   workflowInfo,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import type { AgentInput, AgentResult, PreparedRun } from '../domain/contract.ts';
+import type { AgentInput, AgentResult, PreparedRun, Totals } from '../domain/contract.ts';
 import { agentWorkflowId, ledgerWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import { openLedger, reserve, type Lease, type LedgerLimits } from '../domain/ledger.ts';
 import {
@@ -26,7 +26,6 @@ import {
 } from '../domain/messages.ts';
 import type { RunOutcome, RunStatus } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
-import { packLease, packLimits, unpackTotals, type Refused } from '../domain/wire.ts';
 import type { agent } from './agent.ts';
 import { runActivities } from './activities.ts';
 import { createDeadline } from './deadline.ts';
@@ -45,7 +44,7 @@ export interface RunKind {
   /** Why there is nothing, when it was cancelled so early. */
   readonly cancelled: string;
   /** Its root agent gives the fields of a signature. */
-  readonly typed?: true;
+  readonly typed?: boolean;
 }
 
 /** A run from its preparation to its outcome: ledger, root agent, deadline, and what a person changes meanwhile. */
@@ -101,7 +100,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     state.status = 'cancelled';
     return outcomeOf({ run, startedAt, result, stopped: 'cancelled' });
   }
-  deadline.set(prepared.global_timeout * 1000);
+  deadline.set(prepared.limits.global_timeout * 1000);
   setCurrentDetails(prepared.summary);
   if (state.status === 'starting') state.status = 'running';
 
@@ -128,7 +127,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
 interface Supervision {
   readonly execution: string;
   readonly prepared: PreparedRun;
-  readonly typed: true | undefined;
+  readonly typed: boolean | undefined;
   readonly deadline: ReturnType<typeof createDeadline>;
   readonly paused: () => boolean;
   readonly onRoot: (root: ChildWorkflowHandle<typeof agent>) => void;
@@ -185,8 +184,9 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
   const input: AgentInput = {
     execution,
     task: { ref: prepared.task },
-    lease: packLease(opened.grant),
-    limits: packLimits(limits),
+    lease: opened.grant,
+    limits,
+    queues: prepared.queues,
     ...(paused() ? { paused: true } : {}),
     ...(typed === undefined ? {} : { typed }),
   };
@@ -215,7 +215,7 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
   if (paused() !== (input.paused ?? false)) {
     root.signal(paused() ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
   }
-  return limits.rebuild === true ? cancelledByName(rootId, root.result()) : root.result();
+  return cancelledByName(rootId, root.result());
 }
 
 function outcomeOf(input: {
@@ -242,12 +242,12 @@ function outcomeOf(input: {
       usage: NO_USAGE,
     };
   }
-  const totals = unpackTotals(result.totals);
+  const { totals } = result;
   return {
     ...base,
     status: runStatus(result, stopped),
     answer: result.answer ?? null,
-    answer_ref: result.full_answer_ref ?? null,
+    answer_ref: result.answer_ref ?? null,
     patch_ref: result.patch_ref ?? null,
     error: result.error ?? null,
     notes: [...(result.notes ?? []), ...refusals(totals.refused)],
@@ -260,9 +260,7 @@ function outcomeOf(input: {
 }
 
 /** An answer may be less than it could have been. */
-function refusals(refused: Refused | undefined): string[] {
-  if (refused === undefined) return [];
-  const { prompts, tasks } = refused;
+function refusals({ prompts, tasks }: Totals['refused']): string[] {
   const of = (count: number, what: string, limit: string): string[] =>
     count === 0 ? [] : [`${count} ${what} got an error instead of an answer: the budget was used up (${limit}).`];
   return [

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ChainRecord } from '../../src/domain/records.ts';
 import {
+  killSwitchEnvironment,
   startScriptedModel,
   withCode,
   type Conversation,
@@ -48,7 +49,7 @@ it('a summary that was recorded when the process was killed is not paid again', 
     writeFileSync(plan, JSON.stringify([{ point: 'summary.recorded', after: 1 }] satisfies PlannedKill[]));
     const repository = makeRepository(join(desk.folder, 'repository'), { 'a.txt': '' });
     const command = ['run', repository, '-p', 'count', '--id', 'killed', '--json'];
-    expect((await desk.run(command, { DURABLE_RLM_TEST_KILL: plan })).code).toBeNull();
+    expect((await desk.run(command, killSwitchEnvironment(plan))).code).toBeNull();
     const { stdout } = await desk.run(command);
     expect(JSON.parse(stdout.toString())).toMatchObject({
       status: 'completed',

@@ -6,9 +6,10 @@ import {
   recallLeaseSignal,
   resumeMessage,
   statusQuery,
-  type AgentState,
+  type AgentStatusReply,
   type RunState,
 } from '../../src/domain/messages.ts';
+import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import type { AgentInput } from '../../src/domain/contract.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
@@ -201,7 +202,7 @@ describe.concurrent('a paused run', () => {
     const members = ['hold/0.1', 'hold/0.2', 'hold/0.3'].map((id) => world.client.workflow.getHandle(id));
     await vi.waitFor(
       async () => {
-        const states = await Promise.all(members.map((member) => member.query<AgentState>(statusQuery)));
+        const states = await Promise.all(members.map((member) => member.query<AgentStatusReply>(statusQuery)));
         expect(states.map(({ state }) => state)).toEqual(['paused', 'paused', 'paused']);
       },
       { timeout: PATIENCE },
@@ -292,8 +293,9 @@ describe('an agent', () => {
   const input: AgentInput = {
     execution: 'none',
     task: { ref: '0'.repeat(64) },
-    lease: [1, 0, 0],
-    limits: [1, 1, 1, 1, 10, 'pause'],
+    lease: { sandboxes: 1, llm_calls: 0, usd: 0 },
+    limits: DEFAULT_CONFIG.rlm,
+    queues: 'shared',
   };
   const tell = (run: string, signal: string, message: object): Promise<WorkflowHandle> =>
     world.client.workflow.signalWithStart('agent', {

@@ -49,7 +49,7 @@ export function renderConversation(
     const asked = isLast ? `${observation(turn, run)}\n\n${question(purpose, task, run)}` : nextTurn(turn, run);
     messages.push({ role: 'user', content: asked });
   }
-  if (turns.length === 0 && purpose === 'extract') messages.push({ role: 'user', content: closingQuestion(task, run) });
+  if (turns.length === 0 && purpose === 'final_answer') messages.push({ role: 'user', content: closingQuestion(task, run) });
   return messages;
 }
 
@@ -115,7 +115,7 @@ function after(records: readonly ChainRecord[], { through }: SummaryRecord): rea
   return first === -1 ? [] : records.slice(first);
 }
 
-function question(purpose: 'extract' | 'summary', task: TaskRecord, run: RunSpecification): string {
+function question(purpose: 'final_answer' | 'summary', task: TaskRecord, run: RunSpecification): string {
   return purpose === 'summary' ? SUMMARY_QUESTION : closingQuestion(task, run);
 }
 
@@ -148,7 +148,7 @@ function observation(turn: Turn, run: RunSpecification): string {
 
 function cameOf({ reply, blocks, depth }: Turn, run: RunSpecification): string {
   if (reply.finish_reason === 'length') return ASK_FOR_SHORTER;
-  if (reply.purpose === 'extract' && run.type === 'analyze') return unfitAnswer(run.signature, reply.text);
+  if (reply.purpose === 'final_answer' && run.type === 'analyze') return unfitAnswer(run.signature, reply.text);
   const written = codeBlocks(reply.text).length;
   if (written === 0) return run.type === 'analyze' && depth === 0 ? ASK_FOR_SUBMIT : ASK_FOR_CODE;
   const parts = blocks.map((block) => blockOutput(block, written, run.config.rlm.output_limit));

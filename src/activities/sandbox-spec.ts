@@ -1,13 +1,13 @@
 import type { SandboxConfig } from '../domain/config.ts';
 import type { RunSpecification } from '../domain/records.ts';
-import type { SandboxBasis, SandboxSetup } from '../sandbox/provider.ts';
+import type { SandboxSpec, SandboxSetup } from '../sandbox/provider.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { EMPTY_REPOSITORY } from './empty-repository.ts';
 
-type Reach = Pick<ActivityDependencies, 'blobs' | 'environment'>;
+type Deps = Pick<ActivityDependencies, 'blobs' | 'environment'>;
 
 /** What all sandboxes of a run have in common. */
-export function sandboxBasis(deps: Reach, run: Pick<RunSpecification, 'config' | 'repository'>): SandboxBasis {
+export function sandboxSpec(deps: Deps, run: Pick<RunSpecification, 'config' | 'repository'>): SandboxSpec {
   const { sandbox } = run.config;
   const setup = sandboxSetup(sandbox, deps.environment);
   return {
@@ -42,9 +42,9 @@ function sandboxSetup(config: SandboxConfig, environment: NodeJS.ProcessEnv): Sa
 
 /** An analysis has none: its agents work in an empty folder, but for what a setup has made there. */
 function repositoryOf(
-  deps: Reach,
+  deps: Deps,
   { config, repository }: Pick<RunSpecification, 'config' | 'repository'>,
-): Pick<SandboxBasis, 'repository'> {
+): Pick<SandboxSpec, 'repository'> {
   if (repository === undefined)
     return (config.sandbox.setup ?? []).length === 0 ? {} : { repository: EMPTY_REPOSITORY };
   const { bundle, url, commit } = repository;

@@ -4,7 +4,7 @@ import { failureMessage, failureType } from './failure-type.ts';
 import type { PauseGate } from './pause-gate.ts';
 
 /** Does work again after a person has mended what stood in its way. */
-export interface Persistence {
+export interface PauseOnError {
   /**
    * Runs `work`; a refusal for good pauses the run, and the work is begun again when it is resumed. With
    * `on_error: fail` the refusal is thrown.
@@ -13,7 +13,7 @@ export interface Persistence {
 }
 
 /** What a person can mend while the run waits: a key, a quota, a provider, a disk. */
-const MENDABLE = new Set([
+const RECOVERABLE = new Set([
   'Model.Refused',
   'Model.KeyMissing',
   'Model.Unavailable',
@@ -21,26 +21,20 @@ const MENDABLE = new Set([
   'Budget.Exhausted',
 ]);
 
-export function createPersistence(input: {
+export function createPauseOnError(input: {
   readonly run: string;
   readonly agent: string;
   readonly onError: 'pause' | 'fail';
   readonly gate: PauseGate;
-  /** Whether money that is used up pauses the run too; it ends agents of runs of old. */
-  readonly pausesForCost: boolean;
-}): Persistence {
-  const isMendable = (error: unknown): boolean => {
-    const type = failureType(error) ?? '';
-    return MENDABLE.has(type) && (input.pausesForCost || type !== 'Budget.Exhausted');
-  };
+}): PauseOnError {
   return {
     async run(work) {
       for (;;) {
-        await input.gate.passage();
+        await input.gate.wait();
         try {
           return await work();
         } catch (error) {
-          if (isCancellation(error) || input.onError === 'fail' || !isMendable(error)) throw error;
+          if (isCancellation(error) || input.onError === 'fail' || !RECOVERABLE.has(failureType(error) ?? '')) throw error;
           const message: BlockedMessage = { agent: input.agent, reason: failureMessage(error) };
           input.gate.close();
           await getExternalWorkflowHandle(input.run).signal(blockedSignal, message);
