@@ -3,7 +3,13 @@ import type { TaskReference } from '../domain/contract.ts';
 import { answerUsage, type AgentReference, type ChainRecord } from '../domain/records.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { beginTrajectory, readAgentReference, updateAgentReference, type AgentScope } from './trajectory.ts';
+import {
+  beginTrajectory,
+  openAgentReference,
+  readAgentReference,
+  updateAgentReference,
+  type AgentScope,
+} from './trajectory.ts';
 
 type Shown = Partial<Pick<AgentReference, 'state' | 'iteration' | 'sandbox' | 'status' | 'ended_at'>>;
 
@@ -30,8 +36,8 @@ export interface Trajectory {
  * Reads an agent's trajectory to its newest record, whatever head the workflow knows; one not begun yet is begun.
  *
  * @param task - where the agent finds its task
- * @param options.reopen - whether an end that is not `completed` is left out: the agent of an earlier execution was
- *   cancelled or failed, and this one continues where its work ended
+ * @param options.reopen - whether an end that is not `completed` is taken back where an earlier execution recorded it: its
+ *   agent was cancelled or failed, and this one continues where its work ended
  */
 export async function openTrajectory(
   deps: Pick<ActivityDependencies, 'blobs' | 'chains'>,
@@ -39,14 +45,9 @@ export async function openTrajectory(
   task: TaskReference,
   { reopen = true }: { readonly reopen?: boolean } = {},
 ): Promise<Trajectory> {
-  let reference = await readAgentReference(deps, scope);
+  let reference = await (reopen ? openAgentReference(deps, scope) : readAgentReference(deps, scope));
   let head = reference?.head ?? (await beginTrajectory(deps, scope, task));
   const records = await deps.chains.walk(head);
-  const last = records.at(-1);
-  if (reopen && last?.kind === 'end' && last.status !== 'completed' && last.parent !== null) {
-    records.pop();
-    head = last.parent;
-  }
   let state: AgentState | undefined;
 
   return {

@@ -53,8 +53,7 @@ async function recordedEnd(
   const run = await deps.chains.specification(input.scope.spec);
   const isRoot = agentDepth(input.scope.agent) === 0;
   const candidate = candidateAnswer(records, input.source);
-  const { source, answer, note } =
-    isRoot && run.type === 'analyze' ? typedAnswer(run.signature, candidate) : candidate;
+  const { source, answer, note } = isRoot && run.type === 'analyze' ? typedAnswer(run.signature, candidate) : candidate;
   const { patch, notes } =
     isRoot && run.type === 'investigate' ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
   await trajectory.append<'end'>(
@@ -88,7 +87,11 @@ function typedAnswer(signature: Signature, { source, answer }: CandidateAnswer):
   const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
   const checked = source === 'partial' ? undefined : fieldsInReply(signature, text);
   if (checked?.ok === true) return { source, answer: checked.values, note: NOT_SUBMITTED };
-  return { source: 'none', answer: undefined, note: `There is no result. What was known: ${beginning(text, MAX_QUOTED)}` };
+  return {
+    source: 'none',
+    answer: undefined,
+    note: `There is no result. What was known: ${beginning(text, MAX_QUOTED)}`,
+  };
 }
 
 function candidateAnswer(records: readonly ChainRecord[], wanted: AnswerSource): CandidateAnswer {
@@ -142,7 +145,8 @@ async function canBeRebuilt(
 
 /** Undefined where another attempt may take it. */
 function patchError(error: unknown, isCancelled: boolean): string | undefined {
-  if (isCancelled) return `it took longer than the ${CANCELLED_PATCH_TIMEOUT_MS / 1000} s that an ended run leaves for it`;
+  if (isCancelled)
+    return `it took longer than the ${CANCELLED_PATCH_TIMEOUT_MS / 1000} s that an ended run leaves for it`;
   if (error instanceof TypedError) return error.type === 'Sandbox.Lost' ? error.message : undefined;
   // The rest of the agent's work must not wait for ever for a kernel that does not do its part.
   return activityInfo().attempt < MAX_PATCH_ATTEMPTS ? undefined : String(error);

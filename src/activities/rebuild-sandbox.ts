@@ -194,7 +194,8 @@ async function replayBlock(
       if (event.type === 'done') return { result: event.result, unrecordedCalls };
       const answer = answers.take((await pendingCall(deps, event)).request);
       if (answer === undefined) unrecordedCalls += 1;
-      const value = answer === undefined ? refusal(event) : await answerValue(deps.chains, answer, rlm.result_truncation_limit);
+      const value =
+        answer === undefined ? refusal(event) : await answerValue(deps.chains, answer, rlm.result_truncation_limit);
       await kernel.answer({ generation, block, answers: [{ call: event.call, value }] });
     }
   }

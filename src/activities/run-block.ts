@@ -39,7 +39,11 @@ interface BlockCursor {
 export async function runBlock(turn: Turn, pending: PendingBlock): Promise<BlockOutcome> {
   const { kernel, signal } = turn;
   const at = await begin(turn, pending);
-  await deliver(turn, at, [...at.calls.keys()].filter((name) => isGiven(turn, at, name)));
+  await deliver(
+    turn,
+    at,
+    [...at.calls.keys()].filter((name) => isGiven(turn, at, name)),
+  );
   const open = pending.calls.some(({ call }) => !pending.answers.has(call));
   let gatherUntil = open ? performance.now() + CALL_BATCH_WINDOW_MS : undefined;
   for (;;) {

@@ -135,7 +135,7 @@ export async function updateAgentReference(
   used: Usage = NO_USAGE,
 ): Promise<AgentReference> {
   const before = (await readAgentReference(stores, scope)) ?? (await newAgentReference(stores, scope, fields.head));
-  if (before.state === 'done') return before; // An attempt that outlived its agent has nothing to say any more.
+  if (before.state === 'done') throw new Error('Stale attempt: its agent has ended.');
   const writer = currentWriter();
   refuseIfOvertaken(before.writer, writer);
   const { run, execution, agent } = scope;

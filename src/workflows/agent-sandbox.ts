@@ -12,6 +12,8 @@ export interface AgentSandbox {
   readonly created: number;
   /** Creates it, unless that is done or under way. Never rejects: `use` throws what it met. */
   ensure(): Promise<void>;
+  /** Resolves when it is not being created, or rebuilt, any more; at once where nothing has begun to create it. */
+  settled(): Promise<void>;
   /**
    * Does work in it. When it is lost, it is rebuilt and the work is done again.
    *
@@ -76,6 +78,9 @@ export function createAgentSandbox(input: AgentInput, leases: LeaseHolder): Agen
         () => undefined,
         () => undefined,
       ),
+    settled: async () => {
+      await creating?.catch(() => undefined);
+    },
     async use(work, suspect) {
       for (;;) {
         const name = await create();

@@ -241,7 +241,7 @@ async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
   const { id, state, sandbox, subAgents, leases } = self;
   state.phase = 'closing';
   // One that is being created is waited for; its failure has been met already, or the agent is cancelled.
-  await sandbox.ensure();
+  await sandbox.settled();
   const [finished] = await Promise.all([
     finishAgent(self, ending),
     // They are cancelled by now, or have ended: none is left behind, and what they used counts.
@@ -312,7 +312,14 @@ function createAgent(input: AgentInput): Agent {
     onRecall: (message: LeaseRecall): Recalled => known?.recall(message) ?? nobody,
   });
   const gate = createPauseGate(input.paused === true, (closed) => known?.setPaused(closed));
-  const subAgents = createSubAgents({ run, agent: id, depth: agentDepth(id), parent: input, leases, isPaused: () => gate.closed });
+  const subAgents = createSubAgents({
+    run,
+    agent: id,
+    depth: agentDepth(id),
+    parent: input,
+    leases,
+    isPaused: () => gate.closed,
+  });
   known = subAgents;
   setHandler(defineQuery<AgentStatusReply>(statusQuery), () => ({
     agent: id,

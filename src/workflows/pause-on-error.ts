@@ -34,7 +34,8 @@ export function createPauseOnError(input: {
         try {
           return await work();
         } catch (error) {
-          if (isCancellation(error) || input.onError === 'fail' || !RECOVERABLE.has(failureType(error) ?? '')) throw error;
+          if (isCancellation(error) || input.onError === 'fail' || !RECOVERABLE.has(failureType(error) ?? ''))
+            throw error;
           const message: BlockedMessage = { agent: input.agent, reason: failureMessage(error) };
           input.gate.close();
           await getExternalWorkflowHandle(input.run).signal(blockedSignal, message);

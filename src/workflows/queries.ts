@@ -18,7 +18,10 @@ export async function answerCall(context: CallContext, call: PendingCall): Promi
   return { call: call.call, answer };
 }
 
-async function callTool({ input: { execution } }: CallContext, { call, request, function: name }: PendingCall): Promise<Answer> {
+async function callTool(
+  { input: { execution } }: CallContext,
+  { call, request, function: name }: PendingCall,
+): Promise<Answer> {
   try {
     const { answer } = await runActivities({ summary: name, ...CANCELLED_AT_ONCE }).callTool({
       execution,
@@ -74,7 +77,8 @@ async function askRange(context: CallContext, call: PendingCall, from: number, t
   const { prompts_per_activity: size } = context.input.limits;
   const ranges: { readonly from: number; readonly to: number }[] = [];
   for (let first = from; first < to; first += size) ranges.push({ from: first, to: Math.min(to, first + size) });
-  if (ranges.length <= MAX_OPEN_ACTIVITIES) return (await Promise.all(ranges.map((range) => askPart(context, call, range)))).flat();
+  if (ranges.length <= MAX_OPEN_ACTIVITIES)
+    return (await Promise.all(ranges.map((range) => askPart(context, call, range)))).flat();
   const slots = createSlots(MAX_OPEN_ACTIVITIES);
   const parts = ranges.map(async (range) => {
     await slots.acquire();
@@ -96,7 +100,12 @@ async function askPart(
   const what = call.batch === undefined ? call.function : `${call.function} ${from + 1}-${to} of ${call.batch}`;
   try {
     const { answers } = await pauseOnError.run(() =>
-      modelActivities(what, input.queues).answerPrompts({ execution: input.execution, call: call.call, request: call.request, ...part }),
+      modelActivities(what, input.queues).answerPrompts({
+        execution: input.execution,
+        call: call.call,
+        request: call.request,
+        ...part,
+      }),
     );
     return answers;
   } catch (error) {

@@ -83,10 +83,7 @@ export function createSubAgents(input: {
       // What was said while it was being started has not reached it.
       if (input.isPaused() !== paused) tell(handle, !paused);
       try {
-        return settle(
-          id,
-          await cancelledByName(workflowId, handle.result()),
-        );
+        return settle(id, await cancelledByName(workflowId, handle.result()));
       } finally {
         working.delete(handle);
       }

@@ -8,7 +8,12 @@ import { listBackgrounds } from '../../src/cli/background.ts';
 import type { ProcessIdentity } from '../../src/sandbox/host/processes.ts';
 import type { SandboxRecord } from '../../src/sandbox/local/records.ts';
 import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
-import { killSwitchEnvironment, startScriptedModel, type PlannedKill, type ScriptedModel } from '../../src/testing/index.ts';
+import {
+  killSwitchEnvironment,
+  startScriptedModel,
+  type PlannedKill,
+  type ScriptedModel,
+} from '../../src/testing/index.ts';
 import { createDesk, type Desk, type Finished, type RunningCommand } from '../e2e/command.ts';
 import { PROMPT } from '../e2e/forty-one-agents.ts';
 import { startModelProxy, type ModelProxy } from './model-proxy.ts';

@@ -6,7 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { Checkpoint } from '../../src/activities/dependencies.ts';
 import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
-import { killSwitchEnvironment, startScriptedModel, type PlannedKill, type ScriptedModel } from '../../src/testing/index.ts';
+import {
+  killSwitchEnvironment,
+  startScriptedModel,
+  type PlannedKill,
+  type ScriptedModel,
+} from '../../src/testing/index.ts';
 import { callsPaidAgain } from './books.ts';
 import { createDesk, type Desk, type Finished } from './command.ts';
 import { AGENTS, fortyOneAgents, problemsOf, PROMPT } from './forty-one-agents.ts';

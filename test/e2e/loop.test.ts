@@ -291,8 +291,7 @@ describe('history', () => {
         done('end'),
       ]),
     });
-    // With a budget of money every turn is an activity of its own; without one, quick turns share one.
-    await world.run({ id: 'size', prompt: 'size', model: plain, config: { rlm: { max_cost: 100 } } });
+    await world.run({ id: 'size', prompt: 'size', model: plain });
     const sizes = await turnSizes('size/0');
     expect(sizes.length).toBe(turns - 1);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(5 * 1024);
@@ -329,7 +328,7 @@ async function turnSizes(workflowId: string): Promise<number[]> {
   for (const event of history.events ?? []) {
     const size = temporal.api.history.v1.HistoryEvent.encode(event).finish().length;
     const activity = event.activityTaskScheduledEventAttributes?.activityType?.name;
-    if (activity === 'begin' || activity === 'turn') sizes.push(0);
+    if (activity === 'callModel') sizes.push(0);
     if (sizes.length > 0) sizes[sizes.length - 1] = (sizes.at(-1) ?? 0) + size;
   }
   return sizes.slice(0, -1);

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunDocument } from '../../src/results/run-document.ts';
-import { killSwitchEnvironment, startScriptedModel, withCode, type PlannedKill, type ScriptedModel } from '../../src/testing/index.ts';
+import {
+  killSwitchEnvironment,
+  startScriptedModel,
+  withCode,
+  type PlannedKill,
+  type ScriptedModel,
+} from '../../src/testing/index.ts';
 import { createDesk, type Desk, type Finished } from './command.ts';
 
 vi.setConfig({ testTimeout: 120_000 });

@@ -49,7 +49,8 @@ export function renderConversation(
     const asked = isLast ? `${observation(turn, run)}\n\n${question(purpose, task, run)}` : nextTurn(turn, run);
     messages.push({ role: 'user', content: asked });
   }
-  if (turns.length === 0 && purpose === 'final_answer') messages.push({ role: 'user', content: closingQuestion(task, run) });
+  if (turns.length === 0 && purpose === 'final_answer')
+    messages.push({ role: 'user', content: closingQuestion(task, run) });
   return messages;
 }
 
