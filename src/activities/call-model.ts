@@ -1,3 +1,4 @@
+import { repliesWithoutCode } from '../domain/agent-state.ts';
 import type { CallModelInput, CallModelResult } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
 import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
@@ -90,5 +91,6 @@ function result(
   if (reply.finish_reason === 'length') return { kind: 'truncated', head, usage };
   const blocks = codeBlocks(reply.text).length;
   if (blocks > 0) return { kind: 'code', head, blocks, usage };
-  return { kind: 'text', head, empty: reply.text.trim() === '', usage };
+  const in_a_row = repliesWithoutCode(trajectory.records.slice(0, trajectory.records.indexOf(reply) + 1));
+  return { kind: 'text', head, in_a_row, empty: reply.text.trim() === '', usage };
 }

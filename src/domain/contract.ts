@@ -120,7 +120,6 @@ export interface AgentProgress {
   readonly head?: string;
   /** Iterations begun. */
   readonly iteration: number;
-  readonly repliesWithoutCode: number;
   readonly usage: Usage;
   readonly sandbox?: SandboxName;
   /** Sandboxes created for it: the first, and one for each that was lost. */
@@ -175,8 +174,14 @@ export interface CallModelInput extends AgentActivity {
 export type CallModelResult =
   /** A reply with code to run. */
   | { readonly kind: 'code'; readonly head: string; readonly blocks: number; readonly usage: Usage }
-  /** A reply without code; `empty` when there was nothing in it. */
-  | { readonly kind: 'text'; readonly head: string; readonly empty: boolean; readonly usage: Usage }
+  /** A reply without code, `in_a_row` with those before it; `empty` when there was nothing in it. */
+  | {
+      readonly kind: 'text';
+      readonly head: string;
+      readonly in_a_row: number;
+      readonly empty: boolean;
+      readonly usage: Usage;
+    }
   /** A reply that was cut off at the length limit: nothing of it is run. */
   | { readonly kind: 'truncated'; readonly head: string; readonly usage: Usage }
   /** The final answer that was asked for. */

@@ -59,7 +59,6 @@ export interface AgentLoopState {
   phase: AgentStatusReply['state'];
   head: string | undefined;
   iteration: number;
-  repliesWithoutCode: number;
   usage: Usage;
 }
 
@@ -82,21 +81,22 @@ async function loop(self: Agent): Promise<AnswerSource> {
   const { input, state, sandbox } = self;
   const { max_iterations } = input.limits;
   if (input.state?.undelivered !== undefined && (await runReply(self, input.state.undelivered))) return 'final';
-  while (state.iteration < max_iterations && state.repliesWithoutCode < MAX_REPLIES_WITHOUT_CODE) {
+  while (state.iteration < max_iterations) {
     if (isContinueAsNewSuggested(self)) await continueAgentAsNew(self);
     state.iteration += 1;
     const [reply] = await Promise.all([callModel(self, 'turn'), sandbox.ensure()]);
+    if (reply.kind === 'code' && (await runReply(self))) return 'final';
     if (reply.kind === 'context_length') break;
-    if (reply.kind === 'code') {
-      state.repliesWithoutCode = 0;
-      if (await runReply(self)) return 'final';
-    } else if (reply.kind === 'text') {
-      state.repliesWithoutCode += 1;
-      const isAnswer = state.repliesWithoutCode === MAX_REPLIES_WITHOUT_CODE && !reply.empty && input.typed !== true;
-      if (isAnswer) return 'text';
+    if (reply.kind === 'text' && reply.in_a_row >= MAX_REPLIES_WITHOUT_CODE) {
+      if (!reply.empty && input.typed !== true) return 'text';
+      await askFinalAnswer(self, `The model wrote no code ${MAX_REPLIES_WITHOUT_CODE} times in a row`);
+      return 'final_answer';
     }
   }
-  await askFinalAnswer(self);
+  await askFinalAnswer(
+    self,
+    `There was no result within ${state.iteration} iterations (rlm.max_iterations: ${max_iterations})`,
+  );
   return 'final_answer';
 }
 
@@ -204,7 +204,8 @@ async function rebuildVariables({ sandbox }: Agent): Promise<void> {
   }
 }
 
-async function askFinalAnswer(self: Agent): Promise<void> {
+/** @param why - for a person: why there is no result without it */
+async function askFinalAnswer(self: Agent, why: string): Promise<void> {
   for (let attempt = 1; attempt <= MAX_FINAL_ANSWERS; attempt += 1) {
     // oxlint-disable-next-line no-await-in-loop -- the next question depends on this answer
     const reply = await callModel(self, 'final_answer');
@@ -216,11 +217,6 @@ async function askFinalAnswer(self: Agent): Promise<void> {
       );
     }
   }
-  const { iteration, repliesWithoutCode } = self.state;
-  const why =
-    repliesWithoutCode === MAX_REPLIES_WITHOUT_CODE
-      ? `The model wrote no code ${MAX_REPLIES_WITHOUT_CODE} times in a row`
-      : `There was no result within ${iteration} iterations (rlm.max_iterations: ${self.input.limits.max_iterations})`;
   throw ApplicationFailure.nonRetryable(`${why}, and ${MAX_FINAL_ANSWERS} final answers did not fit the signature.`);
 }
 
@@ -298,7 +294,6 @@ function createAgent(input: AgentInput): Agent {
     phase: 'starting',
     head: before?.head,
     iteration: before?.iteration ?? 0,
-    repliesWithoutCode: before?.repliesWithoutCode ?? 0,
     usage: before?.usage ?? NO_USAGE,
   };
   // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.

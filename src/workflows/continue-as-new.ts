@@ -16,7 +16,7 @@ export async function continueAgentAsNew(self: Agent, undelivered?: readonly Cal
   const { input, state, leases, gate, sandbox, subAgents } = self;
   await leases.idle();
   await condition(allHandlersFinished);
-  const { head, iteration, repliesWithoutCode, usage } = state;
+  const { head, iteration, usage } = state;
   return continueAsNew<typeof agent>({
     ...input,
     lease: leases.balance,
@@ -24,7 +24,6 @@ export async function continueAgentAsNew(self: Agent, undelivered?: readonly Cal
     state: {
       ...(head === undefined ? {} : { head }),
       iteration,
-      repliesWithoutCode,
       usage,
       ...(sandbox.current === undefined ? {} : { sandbox: sandbox.current }),
       sandboxes: sandbox.created,

@@ -144,7 +144,7 @@ describe.concurrent('an analysis', () => {
       config: { rlm: { max_iterations: 1 } },
     });
     expect(outcome).toMatchObject({ status: 'failed', answer: null });
-    expect(outcome.error).toContain('closing answers did not fit the signature');
+    expect(outcome.error).toContain('final answers did not fit the signature');
     expect(outcome.notes.join()).toContain('seen');
   });
 

@@ -27,7 +27,7 @@ afterEach(() => store.remove());
 async function wholeRun(run: string): Promise<{ reference: RunReference; blobs: string[]; head: string }> {
   const { blobs, chains } = store;
   const reference = await beginRun(store, { run });
-  const { head: answeredReference } = await writeAgent(store, reference, {
+  const { head: answered } = await writeAgent(store, reference, {
     agent: '0.1',
     turns: [{ code: '1' }],
     answer: 'one',
