@@ -1,5 +1,6 @@
 import { fold, recordsAfter, type AgentState } from '../domain/agent-state.ts';
 import type { TaskReference } from '../domain/contract.ts';
+import { TypedError } from '../domain/failures.ts';
 import { answerUsage, type AgentReference, type ChainRecord } from '../domain/records.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -38,16 +39,17 @@ export interface Trajectory {
  * @param task - where the agent finds its task
  * @param options.reopen - whether an end that is not `completed` is taken back where an earlier execution recorded it: its
  *   agent was cancelled or failed, and this one continues where its work ended
+ * @param options.tolerant - whether a blob that is missing or damaged is no error: only the records after it are read
  */
 export async function openTrajectory(
   deps: Pick<ActivityDependencies, 'blobs' | 'chains'>,
   scope: AgentScope,
   task: TaskReference,
-  { reopen = true }: { readonly reopen?: boolean } = {},
+  { reopen = true, tolerant = false }: { readonly reopen?: boolean; readonly tolerant?: boolean } = {},
 ): Promise<Trajectory> {
   let reference = await (reopen ? openAgentReference(deps, scope) : readAgentReference(deps, scope));
   let head = reference?.head ?? (await beginTrajectory(deps, scope, task));
-  const records = await deps.chains.walk(head);
+  const records = await (tolerant ? readableRecords(deps, head) : deps.chains.walk(head));
   let state: AgentState | undefined;
 
   return {
@@ -84,6 +86,20 @@ export async function openTrajectory(
       reference = await updateAgentReference(deps, scope, { head, ...shown });
     },
   };
+}
+
+async function readableRecords({ chains }: Pick<ActivityDependencies, 'chains'>, head: string): Promise<ChainRecord[]> {
+  const records: ChainRecord[] = [];
+  try {
+    for (let hash: string | null = head; hash !== null;) {
+      const record: ChainRecord = await chains.record(hash);
+      records.unshift(record);
+      hash = record.parent;
+    }
+  } catch (error) {
+    if (!(error instanceof TypedError) || !['Storage.Missing', 'Storage.Damaged'].includes(error.type)) throw error;
+  }
+  return records;
 }
 
 /** What model calls used that a record tells of. */

@@ -46,7 +46,10 @@ async function recordedEnd(
   input: Scoped<FinishAgentInput>,
   signal: AbortSignal,
 ): Promise<EndRecord> {
-  const trajectory = await openTrajectory(deps, input.scope, input.task, { reopen: input.status === 'completed' });
+  const trajectory = await openTrajectory(deps, input.scope, input.task, {
+    reopen: input.status === 'completed',
+    tolerant: true,
+  });
   const { end } = trajectory.state;
   if (end !== undefined) return end;
   const { records, state, reference } = trajectory;
