@@ -5,6 +5,10 @@ export function agentWorkflowId(run: string, agent: string): string {
   return `${run}/${agent}`;
 }
 
+export function budgetWorkflowId(run: string): string {
+  return `${run}/budget`;
+}
+
 export function ledgerWorkflowId(run: string): string {
   return `${run}/ledger`;
 }

@@ -10,6 +10,10 @@ export const statusQuery = 'status';
 export const spentQuery = 'spent';
 /** From an agent to its run: it cannot go on without a person. */
 export const blockedSignal = 'blocked';
+/** Between agents and the budget. */
+export const reserveSignal = 'reserve';
+export const grantedSignal = 'granted';
+export const settleSignal = 'settle';
 /** Between agents and the ledger. */
 export const requestLeaseSignal = 'requestLease';
 export const grantLeaseSignal = 'grantLease';
