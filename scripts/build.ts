@@ -37,7 +37,7 @@ const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', '
 const PRELOADED = [
   join(SOURCE, 'workflows', 'short-stacks.ts'),
   '@temporalio/common',
-  ...['ids', 'ledger', 'messages', 'records', 'sandbox', 'usage', 'wire'].map((name) =>
+  ...['ids', 'budget', 'messages', 'records', 'sandbox', 'usage', 'wire'].map((name) =>
     join(SOURCE, 'domain', `${name}.ts`),
   ),
 ];

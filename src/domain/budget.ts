@@ -154,6 +154,18 @@ export function left({ limits, used }: Budget): Partial<Spent> {
   };
 }
 
+export function sandboxesUsedUp({ max_sandboxes }: BudgetLimits): string {
+  return `the sandbox budget is used up (rlm.max_sandboxes: ${max_sandboxes} for the whole run)`;
+}
+
+export function promptsUsedUp({ max_llm_calls }: BudgetLimits): string {
+  return `the budget of llm_query calls is used up (rlm.max_llm_calls: ${max_llm_calls} for the whole run)`;
+}
+
+export function costUsedUp({ max_cost }: BudgetLimits): string {
+  return `the budget of $${max_cost} for model calls is used up (rlm.max_cost)`;
+}
+
 /** Senders that are remembered when the budget continues as new: far more than may repeat a message then. */
 const MAX_SENDERS = 2000;
 

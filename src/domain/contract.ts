@@ -1,7 +1,7 @@
 import type { AgentStatus, Answer, AnswerSource, RunOutcome } from './records.ts';
 import type { SandboxName } from './sandbox.ts';
 import type { Usage } from './usage.ts';
-import type { WireAnswer, WireCall, WireLease, WireLimits, WireTotals } from './wire.ts';
+import type { WireAnswer, WireCall, WireLimits, WireTotals } from './wire.ts';
 
 /** What workflows and activities say to each other. Hashes and small metadata only: history stays small. */
 export interface Activities {
@@ -117,12 +117,11 @@ export interface TaskReference {
 export interface AgentInput {
   readonly execution: string;
   readonly task: TaskReference;
-  readonly lease: WireLease;
   readonly limits: WireLimits;
   readonly paused?: boolean;
   /** Its result has the fields of a signature. */
   readonly typed?: true;
-  /** Set by the agent itself when it continues as new; `lease` is then its balance. */
+  /** Set by the agent itself when it continues as new. */
   readonly resumed?: AgentResumption;
 }
 
@@ -142,8 +141,6 @@ export interface AgentResumption {
   /** Sub-agents started so far, and what they did. */
   readonly started: number;
   readonly totals: WireTotals;
-  /** The ledger has asked for what is not needed. */
-  readonly recalled?: true;
   /** In the middle of a block: where its code stands, and answers that have not been handed to it. */
   readonly block_under_way?: { readonly step: BlockStep; readonly answers: readonly WireAnswer[] };
 }
@@ -159,8 +156,6 @@ export interface AgentResult {
   readonly patch_ref?: string;
   readonly notes?: readonly string[];
   readonly error?: string;
-  /** Unused; goes back to whoever leased it. */
-  readonly lease: WireLease;
   /** Of this agent and all below it. */
   readonly totals: WireTotals;
 }

@@ -9,10 +9,6 @@ export function budgetWorkflowId(run: string): string {
   return `${run}/budget`;
 }
 
-export function ledgerWorkflowId(run: string): string {
-  return `${run}/ledger`;
-}
-
 /** Run and agent of an agent's workflow id. */
 export function splitAgentWorkflowId(workflowId: string): { run: string; agent: string } {
   const slash = workflowId.lastIndexOf('/');

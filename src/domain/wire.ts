@@ -1,6 +1,5 @@
 import type { PendingCall, WorkflowLimits } from './contract.ts';
 import type { Answer, RecordedAnswer } from './records.ts';
-import type { Lease } from './ledger.ts';
 import type { Usage } from './usage.ts';
 
 /**
@@ -10,8 +9,6 @@ import type { Usage } from './usage.ts';
 export type WireCall = readonly [call: string, name: string, request: string, batch?: number];
 
 export type WireAnswer = readonly [call: string, request: string, answer: Answer];
-
-export type WireLease = readonly [sandboxes: number, llm_calls: number, usd: number];
 
 export type WireLimits = readonly [
   max_sandboxes: number,
@@ -74,14 +71,6 @@ export function packAnswer({ call, request, answer }: RecordedAnswer): WireAnswe
 
 export function unpackAnswer([call, request, answer]: WireAnswer): RecordedAnswer {
   return { call, request, answer };
-}
-
-export function packLease({ sandboxes, llm_calls, usd }: Lease): WireLease {
-  return [sandboxes, llm_calls, usd];
-}
-
-export function unpackLease([sandboxes, llm_calls, usd]: WireLease): Lease {
-  return { sandboxes, llm_calls, usd };
 }
 
 export function packLimits(limits: WorkflowLimits): WireLimits {

@@ -1,11 +1,10 @@
 import type { AgentInput, Refusal, TaskReference, WorkflowLimits } from '../domain/contract.ts';
 import type { AgentState } from '../domain/messages.ts';
 import type { Usage } from '../domain/usage.ts';
-import type { LeaseHolder } from './lease-holder.ts';
+import type { AgentBudget } from './agent-budget.ts';
 import type { LossLimit, OwnSandbox } from './own-sandbox.ts';
 import type { PauseGate } from './pause-gate.ts';
 import type { Persistence } from './persistence.ts';
-import type { Spending } from './spending.ts';
 import type { SubAgents } from './sub-agents.ts';
 
 /** What an agent's loop works with. */
@@ -14,10 +13,9 @@ export interface AgentRun {
   readonly limits: WorkflowLimits;
   readonly id: string;
   readonly taskQueue: string;
-  readonly leases: LeaseHolder;
+  readonly budget: AgentBudget;
   readonly subAgents: SubAgents;
   readonly persistence: Persistence;
-  readonly spending: Spending;
   readonly sandbox: OwnSandbox;
   readonly losses: LossLimit;
   readonly gate: PauseGate;

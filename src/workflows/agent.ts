@@ -9,24 +9,23 @@ import {
 } from '@temporalio/workflow';
 import type { ActResult, AgentInput, AgentResult, CloseAgentInput, CloseAgentResult } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
-import { statusQuery, type AgentState, type LeaseRecall } from '../domain/messages.ts';
+import { statusQuery, type AgentState } from '../domain/messages.ts';
 import { answerUsage, type AgentStatus, type AnswerSource, type RecordedAnswer } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
-import { packLease, packTotals, unpackAnswer, unpackLease, unpackLimits, unpackTotals } from '../domain/wire.ts';
+import { packTotals, unpackAnswer, unpackLimits, unpackTotals } from '../domain/wire.ts';
 import { inSandbox } from './activities.ts';
+import { connectToBudget } from './agent-budget.ts';
 import type { AgentRun, Progress } from './agent-run.ts';
 import { runBlocks } from './blocks.ts';
 import { createLossLimit, ownSandbox } from './own-sandbox.ts';
 import { isLong, moveOn } from './move-on.ts';
 import { askForBestAnswer, takeTurn } from './take-turn.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import { createLeaseHolder, type Recalled } from './lease-holder.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { createPersistence } from './persistence.ts';
-import { createSpending } from './spending.ts';
 import { answerCall } from './queries.ts';
-import { addTotals, createSubAgents, withoutOwnSandbox, type SubAgents } from './sub-agents.ts';
+import { addTotals, createSubAgents, type SubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
 const REPLIES_WITHOUT_CODE = 3;
@@ -70,25 +69,16 @@ function begin(input: AgentInput): AgentRun {
     refusal: undefined,
   };
   const limits = unpackLimits(input.limits);
-  const lease = resumed === undefined ? withoutOwnSandbox(unpackLease(input.lease)) : unpackLease(input.lease);
+  const budget = connectToBudget(run, limits.max_cost !== undefined);
   // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.
   let known: SubAgents | undefined;
-  const nobody = { children: 0, forward: () => undefined };
-  const onRecall = (message: LeaseRecall): Recalled => known?.recall(message) ?? nobody;
-  const leases = createLeaseHolder({
-    run,
-    workflowId,
-    lease,
-    recalled: resumed?.recalled ?? false,
-    onRecall,
-  });
   const gate = createPauseGate(input.paused === true, (closed) => known?.setPaused(closed));
   const subAgents = createSubAgents({
     run,
     agent: id,
     depth: agentDepth(id),
     parent: input,
-    leases,
+    budget,
     isPaused: () => gate.closed,
     before: resumed === undefined ? undefined : { started: resumed.started, totals: unpackTotals(resumed.totals) },
   });
@@ -107,12 +97,11 @@ function begin(input: AgentInput): AgentRun {
     head: typeof progress.head === 'string' ? progress.head : null,
     children: subAgents.working,
   }));
-  const spending = createSpending(leases, limits.max_cost);
-  const sandbox = ownSandbox(input, limits, leases);
+  const sandbox = ownSandbox(input, limits, budget);
   // Made while the model thinks.
   if (limits.whole_turns !== true) sandbox.made().catch(() => undefined); // Its failure is met where it is awaited.
   const losses = createLossLimit();
-  return { input, limits, id, taskQueue, leases, subAgents, persistence, spending, sandbox, losses, gate, progress };
+  return { input, limits, id, taskQueue, budget, subAgents, persistence, sandbox, losses, gate, progress };
 }
 
 /** The loop. Returns where the answer comes from. */
@@ -176,7 +165,7 @@ async function runCode(
   acted: ActResult | undefined,
   answered?: readonly RecordedAnswer[],
 ): Promise<CloseAgentResult | undefined> {
-  const { progress, leases, subAgents, persistence, spending, input } = run;
+  const { progress, budget, subAgents, persistence, input } = run;
   await run.sandbox.made();
   progress.state = 'running';
   const result = await runBlocks({
@@ -195,7 +184,7 @@ async function runCode(
     isLong: () => isLong(run),
     moveOn: (at) => moveOn(run, at),
     answer: async (call) => {
-      const context = { execution: input.execution, limits: run.limits, leases, subAgents, persistence, spending };
+      const context = { execution: input.execution, limits: run.limits, budget, subAgents, persistence };
       const recorded = await answerCall(context, call);
       // Paid, whether the code lives to hear it or not.
       progress.usage = addUsage(progress.usage, answerUsage(recorded.answer));
@@ -230,7 +219,7 @@ function endingOf(error: unknown): Ending {
 
 /** Takes the patch (root only), records the end, removes the sandbox. */
 async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
-  const { progress, id, subAgents, leases } = run;
+  const { progress, id, subAgents, budget } = run;
   progress.state = 'closing';
   // One that is being made is waited for; its failure has been met already, or the agent is cancelled.
   const handle = await run.sandbox.settled();
@@ -239,6 +228,8 @@ async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
     // They are cancelled by now, or have ended: none is left behind, and what they used counts.
     subAgents.ended(WAIT_FOR_SUB_AGENTS),
   ]);
+  if (handle === undefined) budget.settle({ unused: { sandboxes: 1 } });
+  await budget.idle();
   progress.state = 'done';
   const own = {
     usage: progress.usage,
@@ -247,13 +238,10 @@ async function end(run: AgentRun, ending: Ending): Promise<AgentResult> {
     iterations: progress.iteration,
     sandboxes: run.sandbox.count,
   };
-  const { balance } = leases;
   return {
     status: ending.status,
     ...closed,
     ...(ending.error === undefined ? {} : { error: ending.error }),
-    // A sandbox that could not be made is not counted.
-    lease: packLease(handle === undefined ? { ...balance, sandboxes: balance.sandboxes + 1 } : balance),
     totals: packTotals(addTotals(own, subAgents.totals)),
   };
 }

@@ -1,6 +1,5 @@
 import {
   allHandlersFinished,
-  CancellationScope,
   condition,
   continueAsNew,
   defineQuery,
@@ -9,7 +8,6 @@ import {
   isCancellation,
   setHandler,
   setWorkflowOptions,
-  uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
@@ -21,9 +19,7 @@ import {
   type BudgetSettlement,
   type Spent,
 } from '../domain/budget.ts';
-import { budgetWorkflowId } from '../domain/ids.ts';
 import { grantedSignal, reserveSignal, setBudgetMessage, settleSignal, spentQuery } from '../domain/messages.ts';
-import { createBudgetClient, type BudgetClient } from './budget-client.ts';
 import { createBudgetService, type BudgetState } from './budget-service.ts';
 
 export const reserveMessage = defineSignal<[BudgetRequest]>(reserveSignal);
@@ -46,7 +42,7 @@ interface BudgetReport {
 }
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, budget);
-/** What a run may still spend. Runs until the run cancels it at its end; has no children. */
+/** What a run may still spend. Ends with its run; has no children. */
 export async function budget(input: BudgetInput): Promise<void> {
   const service = createBudgetService(input.state ?? { budget: openBudget(input.limits), messages: [] }, (to, grant) =>
     deliver(to, grantedMessage, [grant]),
@@ -68,28 +64,8 @@ export async function budget(input: BudgetInput): Promise<void> {
   }
 }
 
-/** The client of an agent's workflow; sets the handler of the signal `granted`. */
-export function connectToBudget(run: string): BudgetClient {
-  const { workflowId } = workflowInfo();
-  const budgetId = budgetWorkflowId(run);
-  const client = createBudgetClient(workflowId, {
-    reserve: (request) => deliver(budgetId, reserveMessage, [request]),
-    settle: (settlement) => deliver(budgetId, settleMessage, [settlement]),
-    async until(done, milliseconds) {
-      if (milliseconds !== undefined) return condition(done, milliseconds);
-      await condition(done);
-      return true;
-    },
-    detached: (work) => CancellationScope.nonCancellable(work),
-    // The seed of random numbers is another after a reset.
-    nonce: () => uuid4().slice(0, 8),
-  });
-  setHandler(grantedMessage, (grant) => client.receive(grant));
-  return client;
-}
-
-/** False when the receiver has ended, or does not exist. */
-async function deliver<Args extends unknown[]>(
+/** Sends a signal; false when its receiver has ended, or does not exist. */
+export async function deliver<Args extends unknown[]>(
   workflowId: string,
   signal: ReturnType<typeof defineSignal<Args>>,
   args: Args,

@@ -1,6 +1,6 @@
 import { allHandlersFinished, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { AgentInput, AgentResumption } from '../domain/contract.ts';
-import { packAnswer, packLease, packTotals } from '../domain/wire.ts';
+import { packAnswer, packTotals } from '../domain/wire.ts';
 import type { AgentRun } from './agent-run.ts';
 import type { agent } from './agent.ts';
 import type { BlockUnderWay } from './blocks.ts';
@@ -16,15 +16,14 @@ export function isLong({ limits, progress }: AgentRun): boolean {
  * @param at where the code stands, in the middle of a block
  */
 export async function moveOn(run: AgentRun, at?: BlockUnderWay): Promise<never> {
-  const { input, leases, gate } = run;
-  await leases.idle();
+  const { input, budget, gate } = run;
+  await budget.idle();
   await condition(allHandlersFinished);
   const { execution, task, limits } = input;
   const next: AgentInput = {
     execution,
     task,
     limits,
-    lease: packLease(leases.balance),
     ...(gate.closed ? { paused: true } : {}),
     ...(input.typed === undefined ? {} : { typed: input.typed }),
     resumed: resumption(run, at),
@@ -32,10 +31,7 @@ export async function moveOn(run: AgentRun, at?: BlockUnderWay): Promise<never> 
   return continueAsNew<typeof agent>(next);
 }
 
-function resumption(
-  { progress, sandbox, subAgents, leases }: AgentRun,
-  at: BlockUnderWay | undefined,
-): AgentResumption {
+function resumption({ progress, sandbox, subAgents }: AgentRun, at: BlockUnderWay | undefined): AgentResumption {
   const { head, iteration, block, withoutCode, usage } = progress;
   if (typeof head !== 'string') throw new Error('an agent that has not begun has nothing to go on with');
   return {
@@ -49,7 +45,6 @@ function resumption(
     ...(sandbox.losses === 0 ? {} : { losses: sandbox.losses }),
     started: subAgents.started,
     totals: packTotals(subAgents.totals),
-    ...(leases.recalled ? { recalled: true } : {}),
     ...(at === undefined ? {} : { block_under_way: { step: at.step, answers: at.answered.map(packAnswer) } }),
   };
 }

@@ -1,8 +1,9 @@
 import { ActivityCancellationType, ApplicationFailure } from '@temporalio/workflow';
 import type { AgentInput, RebuildSandboxResult, WorkflowLimits } from '../domain/contract.ts';
+import { sandboxesUsedUp } from '../domain/budget.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { runActivities, sandboxQueue } from './activities.ts';
-import type { LeaseHolder } from './lease-holder.ts';
+import type { AgentBudget } from './agent-budget.ts';
 
 /** An agent's sandbox, made when it is needed and made again when it is lost. */
 export interface OwnSandbox {
@@ -28,7 +29,7 @@ export interface OwnSandbox {
   rebuild(reason: string | undefined): Promise<RebuildSandboxResult>;
 }
 
-export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: LeaseHolder): OwnSandbox {
+export function ownSandbox(input: AgentInput, limits: WorkflowLimits, budget: AgentBudget): OwnSandbox {
   let name = input.resumed?.sandbox;
   let making: Promise<SandboxName> | undefined = name === undefined ? undefined : Promise.resolve(name);
   let generation = input.resumed?.generation ?? 0;
@@ -47,13 +48,14 @@ export function ownSandbox(input: AgentInput, limits: WorkflowLimits, leases: Le
   }
 
   async function payFor(reason: string): Promise<void> {
+    const { sandboxes, limits: current } = await budget.reserve({ sandboxes: 1 });
+    if (sandboxes === 0) {
+      throw ApplicationFailure.nonRetryable(
+        `${reason} It was not made again: ${sandboxesUsedUp(current)}.`,
+        'Sandbox.Lost',
+      );
+    }
     losses += 1;
-    const { sandboxes } = await leases.take({ sandboxes: 1 });
-    if (sandboxes > 0) return;
-    throw ApplicationFailure.nonRetryable(
-      `${reason} It was not made again: the sandbox budget is used up (rlm.max_sandboxes: ${limits.max_sandboxes} for the whole run).`,
-      'Sandbox.Lost',
-    );
   }
 
   return {

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { BudgetLimits } from '../domain/budget.ts';
+import { costUsedUp, type BudgetLimits } from '../domain/budget.ts';
 import type { BudgetClient } from './budget-client.ts';
 
 /** Makes model calls that the budget has been asked for. */
@@ -74,10 +74,6 @@ export function createPaidCalls(budget: BudgetClient, limited: boolean): PaidCal
       return { asked, unpaid: granted - asked, limits: grant.limits };
     },
   };
-}
-
-export function costUsedUp({ max_cost }: BudgetLimits): string {
-  return `the budget of $${max_cost} for model calls is used up (rlm.max_cost)`;
 }
 
 function sum(costs: readonly number[]): number {

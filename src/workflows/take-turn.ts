@@ -68,11 +68,11 @@ export async function askForBestAnswer(run: AgentRun): Promise<TurnResult | 'too
 
 /** Takes a reply where there is money for it, and counts it. */
 async function paid(run: AgentRun, take: () => Promise<TurnResult>): Promise<TurnResult | 'too long'> {
-  const { progress, persistence, spending } = run;
+  const { progress, persistence, budget } = run;
   try {
     const turn = await persistence.run(() => {
       progress.state = 'thinking';
-      return spending.pay(async () => {
+      return budget.callModel(async () => {
         const result = await take();
         return { ...result, cost: result.reply.usage.cost };
       });
