@@ -81,7 +81,7 @@ export async function openStage(folder: string, modelUrl: string): Promise<Stage
         const run = await client.analyze<string>({ id, signature, instructions, inputs });
         const { answer, error, usage, iterations } = await run.result();
         const seconds = (performance.now() - began) / 1000;
-        const histories = await Promise.all([id, `${id}/0`, `${id}/ledger`].map(historyOf));
+        const histories = await Promise.all([id, `${id}/0`, `${id}/budget`].map(historyOf));
         return {
           answer,
           error,

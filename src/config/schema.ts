@@ -97,7 +97,13 @@ const rlmSchema = z.strictObject({
     .min(0)
     .default(rlm.max_llm_calls)
     .describe('`llm_query` calls over the whole tree, each prompt of a batch counted.'),
-  max_cost: z.number().positive().optional().describe('USD over the whole tree. Default: no limit.'),
+  max_cost: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'USD over the whole tree; exceeded by at most the calls in flight when it is reached. Default: no limit.',
+    ),
   max_depth: z
     .number()
     .int()

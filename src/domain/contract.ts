@@ -1,5 +1,4 @@
 import type { RlmConfig, TemporalConfig } from './config.ts';
-import type { Lease } from './ledger.ts';
 import type { AgentStatus, Answer, AnswerSource, CallAnswer, PendingCall, RunOutcome } from './records.ts';
 import type { SandboxName } from './sandbox.ts';
 import type { Usage } from './usage.ts';
@@ -104,13 +103,12 @@ export interface PreparedRun {
 export interface AgentInput {
   readonly execution: string;
   readonly task: TaskReference;
-  readonly lease: Lease;
   readonly limits: RlmConfig;
   readonly queues: Queues;
   readonly paused?: boolean;
   /** Its result has the fields of a signature. */
   readonly typed?: boolean;
-  /** Set by the agent itself when it continues as new; `lease` is then its balance. */
+  /** Set by the agent itself when it continues as new. */
   readonly state?: AgentProgress;
 }
 
@@ -127,8 +125,6 @@ export interface AgentProgress {
   /** Sub-agents started so far, and what they did. */
   readonly started: number;
   readonly totals: Totals;
-  /** The ledger has asked for what is not needed. */
-  readonly recalled?: boolean;
   /** Answers that the running block has not been given. Present when the agent continues in the middle of a block. */
   readonly undelivered?: readonly CallAnswer[];
 }
@@ -147,8 +143,6 @@ export interface Totals {
 export interface AgentResult extends FinishAgentResult {
   readonly status: AgentStatus;
   readonly error?: string;
-  /** Unused; goes back to whoever leased it. */
-  readonly lease: Lease;
   /** Of this agent and all below it. */
   readonly totals: Totals;
 }

@@ -1,9 +1,10 @@
 import { ActivityCancellationType, ApplicationFailure } from '@temporalio/workflow';
+import { sandboxesUsedUp } from '../domain/budget.ts';
 import type { AgentInput } from '../domain/contract.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { runActivities, sandboxQueue } from './activities.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import type { LeaseHolder } from './lease-holder.ts';
+import type { AgentBudget } from './agent-budget.ts';
 
 /** An agent's sandbox: created beside the first model call, and rebuilt when it is lost. */
 export interface AgentSandbox {
@@ -31,8 +32,8 @@ export interface AgentSandbox {
   rebuild(reason?: string): Promise<void>;
 }
 
-export function createAgentSandbox(input: AgentInput, leases: LeaseHolder): AgentSandbox {
-  const { execution, task, queues, limits, state } = input;
+export function createAgentSandbox(input: AgentInput, budget: AgentBudget): AgentSandbox {
+  const { execution, task, queues, state } = input;
   let creating: Promise<SandboxName> | undefined =
     state?.sandbox === undefined ? undefined : Promise.resolve(state.sandbox);
   let current = state?.sandbox;
@@ -56,10 +57,10 @@ export function createAgentSandbox(input: AgentInput, leases: LeaseHolder): Agen
   }
 
   async function payForRebuild(reason: string): Promise<void> {
-    const { sandboxes } = await leases.take({ sandboxes: 1 });
+    const { sandboxes, limits } = await budget.reserve({ sandboxes: 1 });
     if (sandboxes === 0) {
       throw ApplicationFailure.nonRetryable(
-        `${reason} It was not rebuilt: the sandbox budget is used up (rlm.max_sandboxes: ${limits.max_sandboxes} for the whole run).`,
+        `${reason} It was not rebuilt: ${sandboxesUsedUp(limits)}.`,
         'Sandbox.Lost',
       );
     }

@@ -16,21 +16,20 @@ import type {
   RunCodeResult,
 } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
-import { statusQuery, type AgentStatusReply, type LeaseRecall } from '../domain/messages.ts';
+import { statusQuery, type AgentStatusReply } from '../domain/messages.ts';
 import { answerUsage, type AgentStatus, type AnswerSource, type CallAnswer } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import { inSandbox, modelActivities } from './activities.ts';
+import { connectToBudget, type AgentBudget } from './agent-budget.ts';
 import { createAgentSandbox, type AgentSandbox } from './agent-sandbox.ts';
 import { createCalls, type Calls } from './calls.ts';
 import { continueAgentAsNew, isContinueAsNewSuggested } from './continue-as-new.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import { createLeaseHolder, type LeaseHolder, type Recalled } from './lease-holder.ts';
 import { createPauseGate, type PauseGate } from './pause-gate.ts';
 import { createPauseOnError, type PauseOnError } from './pause-on-error.ts';
 import { answerCall } from './queries.ts';
-import { createSpending, type Spending } from './spending.ts';
-import { addTotals, createSubAgents, withoutOwnSandbox, type SubAgents } from './sub-agents.ts';
+import { addTotals, createSubAgents, type SubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
 const MAX_REPLIES_WITHOUT_CODE = 3;
@@ -48,8 +47,7 @@ export interface Agent {
   readonly state: AgentLoopState;
   readonly sandbox: AgentSandbox;
   readonly subAgents: SubAgents;
-  readonly leases: LeaseHolder;
-  readonly spending: Spending;
+  readonly budget: AgentBudget;
   readonly gate: PauseGate;
   readonly pauseOnError: PauseOnError;
 }
@@ -101,12 +99,12 @@ async function loop(self: Agent): Promise<AnswerSource> {
 }
 
 async function callModel(self: Agent, purpose: CallModelInput['purpose']): Promise<CallModelResult> {
-  const { input, state, spending, pauseOnError } = self;
+  const { input, state, budget, pauseOnError } = self;
   const { execution, task } = input;
   const summary = purpose === 'turn' ? `iteration ${state.iteration}: call the model` : 'ask for the final answer';
   const reply = await pauseOnError.run(() => {
     state.phase = 'thinking';
-    return spending.pay(async () => {
+    return budget.callModel(async () => {
       const head = state.head === undefined ? {} : { head: state.head };
       const result = await modelActivities(summary, input.queues).callModel({ execution, task, purpose, ...head });
       return { ...result, cost: 'usage' in result ? result.usage.cost : 0 };
@@ -234,7 +232,7 @@ function failedEnding(error: unknown): Ending {
 }
 
 async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
-  const { id, state, sandbox, subAgents, leases } = self;
+  const { id, state, sandbox, subAgents, budget } = self;
   state.phase = 'closing';
   // One that is being created is waited for; its failure has been met already, or the agent is cancelled.
   await sandbox.settled();
@@ -243,6 +241,9 @@ async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
     // They are cancelled by now, or have ended: none is left behind, and what they used counts.
     subAgents.ended(SUB_AGENTS_END_TIMEOUT_MS),
   ]);
+  // A sandbox that could not be created is not counted.
+  if (sandbox.current === undefined) budget.settle({ unused: { sandboxes: 1 } });
+  await budget.idle();
   state.phase = 'done';
   const own = {
     usage: state.usage,
@@ -252,13 +253,10 @@ async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
     sandboxes: sandbox.created,
     refused: { prompts: 0, tasks: 0 },
   };
-  const { balance } = leases;
   return {
     status: ending.status,
     ...finished,
     ...(ending.error === undefined ? {} : { error: ending.error }),
-    // A sandbox that could not be created is not counted.
-    lease: sandbox.current === undefined ? { ...balance, sandboxes: balance.sandboxes + 1 } : balance,
     totals: addTotals(own, subAgents.totals),
   };
 }
@@ -298,21 +296,14 @@ function createAgent(input: AgentInput): Agent {
   };
   // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.
   let known: SubAgents | undefined;
-  const nobody = { children: 0, forward: () => undefined };
-  const leases = createLeaseHolder({
-    run,
-    workflowId,
-    lease: before === undefined ? withoutOwnSandbox(input.lease) : input.lease,
-    recalled: before?.recalled ?? false,
-    onRecall: (message: LeaseRecall): Recalled => known?.recall(message) ?? nobody,
-  });
+  const budget = connectToBudget(run, limits.max_cost !== undefined);
   const gate = createPauseGate(input.paused === true, (closed) => known?.setPaused(closed));
   const subAgents = createSubAgents({
     run,
     agent: id,
     depth: agentDepth(id),
     parent: input,
-    leases,
+    budget,
     isPaused: () => gate.closed,
   });
   known = subAgents;
@@ -327,11 +318,10 @@ function createAgent(input: AgentInput): Agent {
     id,
     input,
     state,
-    leases,
+    budget,
     subAgents,
     gate,
     pauseOnError: createPauseOnError({ run, agent: id, onError: limits.on_error, gate }),
-    spending: createSpending(leases, limits.max_cost),
-    sandbox: createAgentSandbox(input, leases),
+    sandbox: createAgentSandbox(input, budget),
   };
 }

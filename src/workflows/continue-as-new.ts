@@ -13,13 +13,12 @@ export function isContinueAsNewSuggested({ state }: Pick<Agent, 'state'>): boole
  * @param undelivered - in the middle of a block: answers that it has not been given
  */
 export async function continueAgentAsNew(self: Agent, undelivered?: readonly CallAnswer[]): Promise<never> {
-  const { input, state, leases, gate, sandbox, subAgents } = self;
-  await leases.idle();
+  const { input, state, budget, gate, sandbox, subAgents } = self;
+  await budget.idle();
   await condition(allHandlersFinished);
   const { head, iteration, usage } = state;
   return continueAsNew<typeof agent>({
     ...input,
-    lease: leases.balance,
     paused: gate.closed,
     state: {
       ...(head === undefined ? {} : { head }),
@@ -29,7 +28,6 @@ export async function continueAgentAsNew(self: Agent, undelivered?: readonly Cal
       sandboxes: sandbox.created,
       started: subAgents.started,
       totals: subAgents.totals,
-      recalled: leases.recalled,
       ...(undelivered === undefined ? {} : { undelivered }),
     },
   });

@@ -1,15 +1,16 @@
 import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
+import { costUsedUp, promptsUsedUp } from '../domain/budget.ts';
 import { answerUsage, isQuery, type Answer, type CallAnswer, type PendingCall } from '../domain/records.ts';
-import type { Agent } from './agent.ts';
 import { modelActivities, runActivities } from './activities.ts';
-import { failureMessage } from './failure-type.ts';
+import type { Agent } from './agent.ts';
+import { failureMessage, failureType } from './failure-type.ts';
 import { createSlots } from './slots.ts';
 
 const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
-type CallContext = Pick<Agent, 'input' | 'leases' | 'subAgents' | 'pauseOnError' | 'spending'>;
+type CallContext = Pick<Agent, 'input' | 'budget' | 'subAgents' | 'pauseOnError'>;
 
-/** Answers one call of the running code. What goes wrong is data for the code; only a cancellation is thrown. */
+/** Answers one call of the running code. What goes wrong is data for the code; a cancellation and `Run.BudgetLost` are thrown. */
 export async function answerCall(context: CallContext, call: PendingCall): Promise<CallAnswer> {
   if (!isQuery(call.function)) return { call: call.call, answer: await callTool(context, call) };
   const answers = await answersFor(context, call);
@@ -42,31 +43,21 @@ async function answersFor(context: CallContext, call: PendingCall): Promise<read
     if (call.function.startsWith('llm_query')) return await askModels(context, call, count);
     return await context.subAgents.run(call.request, count);
   } catch (error) {
-    if (isCancellation(error)) throw error;
+    if (isCancellation(error) || failureType(error) === 'Run.BudgetLost') throw error;
     return errors(count, failureMessage(error));
   }
 }
 
 async function askModels(context: CallContext, call: PendingCall, count: number): Promise<readonly Answer[]> {
-  const { input, leases, spending } = context;
-  const { limits } = input;
-  const { llm_calls: granted } = await leases.take({ llm_calls: count });
   const answers: Answer[] = [];
-  const paid = await spending.payEach(granted, async (from, to) => {
+  const { asked, unpaid, limits } = await context.budget.askPrompts(count, async (from, to) => {
     const some = await askRange(context, call, from, to);
     answers.push(...some);
     return some.map((answer) => answerUsage(answer).cost);
   });
-  leases.settle({ llm_calls: paid - granted });
-  context.subAgents.refusePrompts(count - granted);
-  return [
-    ...answers,
-    ...errors(granted - paid, spending.exhausted),
-    ...errors(
-      count - granted,
-      `the budget of llm_query calls is used up (rlm.max_llm_calls: ${limits.max_llm_calls} for the whole run)`,
-    ),
-  ];
+  const refused = count - asked - unpaid;
+  context.subAgents.refusePrompts(refused);
+  return [...answers, ...errors(unpaid, costUsedUp(limits)), ...errors(refused, promptsUsedUp(limits))];
 }
 
 /** Activities that one call has open at most: Temporal takes 2,000 of a workflow. */

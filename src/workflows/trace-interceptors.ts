@@ -28,7 +28,7 @@ interface TraceSinks extends Sinks {
  */
 export function interceptors(): WorkflowInterceptors {
   const { workflowId, workflowType, runId, firstExecutionRunId } = workflowInfo();
-  if (workflowType === 'ledger') return {};
+  if (workflowType === 'budget') return {};
   const own = workflowType === 'agent' ? splitAgentWorkflowId(workflowId) : { run: workflowId, agent: undefined };
   const { trace } = proxySinks<TraceSinks>();
   let execution = firstExecutionRunId;

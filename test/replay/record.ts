@@ -274,7 +274,7 @@ const LONG_SCENARIOS: Scenarios = {
     await world.run({ id: 'calls', prompt: 'call on call', model });
   },
   async grants(world) {
-    // Many ask the ledger, whose history becomes long as well.
+    // Many ask the budget, whose history becomes long as well.
     const model = await world.startModel({
       scripts: [
         forTask('grant on grant', [withCode('x = rlm_query_batched([f"asker {i}" for i in range(7)])'), done('x')]),
@@ -313,7 +313,7 @@ async function play(scenarios: Scenarios, dynamicConfig: Readonly<Record<string,
 /** Every execution of every workflow of a run: `<run>-<agent>.json`, those that were continued as new `...~1.json` and so on. */
 async function save(world: World, run: string): Promise<void> {
   const agents = (await world.agents(run)).map(({ agent }) => `${run}/${agent}`);
-  for (const workflowId of [run, `${run}/ledger`, ...agents]) {
+  for (const workflowId of [run, `${run}/budget`, ...agents]) {
     const handle = world.client.workflow.getHandle(workflowId);
     let execution = (await handle.describe()).raw.workflowExecutionInfo?.firstRunId ?? undefined;
     for (let number = 0; execution !== undefined && execution !== ''; number += 1) {

@@ -12,7 +12,7 @@ const SOURCES = fileURLToPath(new URL('../../src/workflows/', import.meta.url));
 
 describe('recorded histories', () => {
   it('are there for every kind of workflow', () => {
-    expect(histories.some((name) => name.includes('-ledger'))).toBe(true);
+    expect(histories.some((name) => name.includes('-budget'))).toBe(true);
     expect(histories.some((name) => name.endsWith('-0.json'))).toBe(true);
     expect(histories.some((name) => basename(name) === 'tree.json')).toBe(true);
   });

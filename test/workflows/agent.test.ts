@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import {
   bundleWorkflowCode,
+  DefaultLogger,
   Worker,
   type NativeConnection,
   type WorkflowBundleWithSourceMap,
