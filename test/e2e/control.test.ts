@@ -1,7 +1,13 @@
 import { createServer, type Server } from 'node:net';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { pauseMessage, resumeMessage, statusQuery, type AgentStatusReply, type RunState } from '../../src/domain/messages.ts';
+import {
+  pauseMessage,
+  resumeMessage,
+  statusQuery,
+  type AgentStatusReply,
+  type RunState,
+} from '../../src/domain/messages.ts';
 import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import type { AgentInput } from '../../src/domain/contract.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
