@@ -1,4 +1,4 @@
-import type { Activities } from '../domain/contract.ts';
+import type { Activities, TaskReference } from '../domain/contract.ts';
 import { act } from './act.ts';
 import { answerPrompts } from './answer-prompts.ts';
 import { callTool } from './call-tool.ts';
@@ -15,6 +15,9 @@ import { rebuildSandbox } from './rebuild-sandbox.ts';
 import { think } from './think.ts';
 import { currentScope, takeOver } from './trajectory.ts';
 
+/** Where the chain stands that an activity extends. */
+type ChainPosition = { readonly head: string | TaskReference } | { readonly task: TaskReference };
+
 /** All side effects of the workflows, with what they need handed in once. */
 export function createActivities(deps: ActivityDependencies): Activities {
   /** An activity of an agent, told which agent it is for. */
@@ -25,11 +28,11 @@ export function createActivities(deps: ActivityDependencies): Activities {
     async (input: Input): Promise<Result> =>
       activity(deps, { ...input, scope: await currentScope(deps, input.execution) });
   /** The same for one that extends its chain: they follow one another, and an attempt ends the say of those before. */
-  const extending = <Input extends { readonly execution: string }, Result>(
+  const extending = <Input extends { readonly execution: string } & ChainPosition, Result>(
     activity: (deps: ActivityDependencies, input: Scoped<Input>) => Promise<Result>,
   ): ((input: Input) => Promise<Result>) =>
     ofAgent<Input, Result>(async (own, input) => {
-      await takeOver(own, input.scope);
+      await takeOver(own, input.scope, 'head' in input ? input.head : input.task);
       return activity(own, input);
     });
   const activities: Activities = {
