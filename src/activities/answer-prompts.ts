@@ -75,9 +75,10 @@ async function answerOnce(
     ref: await persistWithRetry(() => deps.chains.putJson(reply.text), signal),
     usage: { input_tokens, output_tokens, cost },
   };
-  await persistWithRetry(() => deps.blobs.setReference(name, entry), signal);
+  const outcome = await persistWithRetry(() => deps.blobs.swapReference(name, entry, null), signal);
   deps.checkpoint('prompt.recorded');
-  return entry;
+  // Another attempt was faster: one prompt has one answer.
+  return outcome.kind === 'swapped' ? entry : ((outcome.current?.value as JournalEntry | undefined) ?? entry);
 }
 
 /** Data for the code, or rethrown: then Temporal retries, or the run pauses. */

@@ -27,9 +27,10 @@ export async function callTool(deps: ActivityDependencies, input: Scoped<CallToo
   return withHeartbeat(async (signal) => {
     const result = await once(deps, description, given, signal);
     deps.checkpoint('tool.returned');
-    await persistWithRetry(() => deps.blobs.setReference(journal, result), signal);
+    const outcome = await persistWithRetry(() => deps.blobs.swapReference(journal, result, null), signal);
     deps.checkpoint('tool.recorded');
-    return result;
+    // Another attempt was faster: one call has one result.
+    return outcome.kind === 'swapped' ? result : ((outcome.current?.value as CallToolResult | undefined) ?? result);
   });
 }
 

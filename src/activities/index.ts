@@ -1,4 +1,4 @@
-import type { Activities } from '../domain/contract.ts';
+import type { Activities, AgentActivity } from '../domain/contract.ts';
 import { answerPrompts } from './answer-prompts.ts';
 import { callModel } from './call-model.ts';
 import { callTool } from './call-tool.ts';
@@ -12,7 +12,7 @@ import { prepareInvestigation } from './prepare.ts';
 import { rebuildSandbox } from './rebuild-sandbox.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { runCode } from './run-code.ts';
-import { currentScope, takeOver } from './trajectory.ts';
+import { currentScope, fence } from './trajectory.ts';
 
 /** All side effects of the workflows, with what they need handed in once. */
 export function createActivities(deps: ActivityDependencies): Activities {
@@ -24,11 +24,11 @@ export function createActivities(deps: ActivityDependencies): Activities {
     async (input: Input): Promise<Result> =>
       activity(deps, { ...input, scope: await currentScope(deps, input.execution) });
   /** The same for one that extends its trajectory: an attempt fences off those before it. */
-  const exclusive = <Input extends { readonly execution: string }, Result>(
+  const exclusive = <Input extends AgentActivity, Result>(
     activity: (deps: ActivityDependencies, input: Scoped<Input>) => Promise<Result>,
   ): ((input: Input) => Promise<Result>) =>
     agentActivity<Input, Result>(async (own, input) => {
-      await takeOver(own, input.scope);
+      await fence(own, input.scope, input.task);
       return activity(own, input);
     });
   const activities: Activities = {

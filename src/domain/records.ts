@@ -257,12 +257,20 @@ export interface AgentReference {
   readonly started_at: number;
   readonly updated_at: number;
   readonly ended_at?: number;
-  /** Which attempt wrote it: those before it are refused. */
+  /** The attempt that wrote it or has claimed it: those before it are refused. */
   readonly writer?: Writer;
 }
 
-/** An attempt of an activity. Activities are numbered in the order they are scheduled, in each execution anew. */
-export type Writer = readonly [execution: string, activity: number, attempt: number];
+/** An attempt of an activity. */
+export interface Writer {
+  /** Run id of the workflow's execution. */
+  readonly execution: string;
+  /** Number of the activity; each execution counts from 1 in the order in which they are scheduled. */
+  readonly activity: number;
+  readonly attempt: number;
+  /** Milliseconds since the epoch at which the server scheduled this attempt. */
+  readonly scheduled_at: number;
+}
 
 /** What the reference `runs/<run>@<execution>/run` holds. */
 export interface RunReference {
@@ -299,11 +307,6 @@ export interface RunOutcome {
 
 export function agentReferenceName(run: string, execution: string, agent: string): string {
   return `runs/${run}@${execution}/${agent}`;
-}
-
-/** Holds the `Writer` that took an agent's chain over from an attempt before it; absent where that never happened. */
-export function takeoverName(run: string, execution: string, agent: string): string {
-  return `takeovers/${run}@${execution}/${agent}`;
 }
 
 export function runReferenceName(run: string, execution: string): string {
