@@ -217,8 +217,8 @@ function answer(budget: Budget, { id, from }: WaitingRequest, granted: Amounts):
 
 /**
  * How many of `wanted` model calls USD is left for at the mean price so far, those in flight counted, and one while
- * anything is left. Undefined while that depends on calls in flight: before there is a price, one call goes first; when
- * nothing is left for sure only if those in flight cost as much as the mean.
+ * anything is left. Undefined while that depends on calls in flight: on the first one for its price, or on all of them
+ * where they may use up what is left.
  */
 function affordableCalls(budget: Budget, wanted: number): number | undefined {
   const { max_cost } = budget.limits;
@@ -272,7 +272,8 @@ function pay(budget: Budget, { model_calls, usd }: { readonly model_calls: numbe
   const { used, modelCalls } = budget;
   return {
     ...budget,
-    used: { ...used, usd: used.usd + usd },
+    // Costs are sums of decimal fractions of a cent: keep them readable.
+    used: { ...used, usd: Math.round((used.usd + usd) * 1e9) / 1e9 },
     modelCalls: { paid: modelCalls.paid + model_calls, inFlight: modelCalls.inFlight - model_calls },
   };
 }

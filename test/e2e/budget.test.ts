@@ -92,6 +92,21 @@ describe.each(SHAPES)('a run with %s', (name, shape) => {
   );
 });
 
+describe('an agent', () => {
+  it('starts at most 16 sub-agents at a time', async () => {
+    const prompt = `grow|${JSON.stringify(times(20, LEAF))}`;
+    expect(await world.run({ id: 'window', prompt, model })).toMatchObject({ agents: 21 });
+    const { events } = await world.client.workflow.getHandle('window/0').fetchHistory();
+    let [starting, most] = [0, 0];
+    for (const event of events ?? []) {
+      if (event.startChildWorkflowExecutionInitiatedEventAttributes != null) starting += 1;
+      if (event.childWorkflowExecutionStartedEventAttributes != null) starting -= 1;
+      most = Math.max(most, starting);
+    }
+    expect([starting, most]).toEqual([0, 16]);
+  });
+});
+
 describe('the budget of a run', () => {
   it('continues as new when its history becomes long, and counts on', async () => {
     const config = { rlm: { max_llm_calls: 20 } };

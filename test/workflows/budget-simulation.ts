@@ -110,7 +110,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   async function sendToBudget(agent: Agent, message: MessageToBudget): Promise<boolean> {
     const deliver = (): void => {
       messages += 1;
-      service.receive(JSON.parse(JSON.stringify(message)) as MessageToBudget);
+      service.receive(message);
       check();
     };
     if (agent.state === 'killed') return new Promise(() => undefined);
@@ -164,9 +164,9 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   async function workAndEnd(agent: Agent, depth: number): Promise<void> {
     const children: Promise<void>[] = [];
     try {
-      for (let round = random.between(1, depth === 0 ? 4 : 2); round > 0; round -= 1) {
+      for (let round = random.between(1, depth === 0 ? 3 : 2); round > 0; round -= 1) {
         // Several threads of the code call at the same time.
-        const calls = Array.from({ length: random.between(1, 3) }, () => act(agent, depth, children));
+        const calls = Array.from({ length: random.between(1, 2) }, () => act(agent, depth, children));
         const outcomes = await Promise.allSettled(calls);
         for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
         if (chance(0.2)) {
@@ -192,7 +192,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   }
 
   async function startChildren(agent: Agent, depth: number, children: Promise<void>[]): Promise<void> {
-    const wanted = random.between(1, 5);
+    const wanted = random.between(1, 4);
     demand.sandboxes += wanted;
     const { sandboxes } = await agent.client.reserve({ sandboxes: wanted });
     refused.sandboxes += wanted - sandboxes;
@@ -298,6 +298,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   root.catch((error: unknown) => problems.push(String(error)));
 
   for (let step = 0; ; step += 1) {
+    // All that follows from the last event has then happened.
     await new Promise(setImmediate);
     const ready = waiters.filter((each) => each.agent.state !== 'killed' && each.done());
     if (ready.length > 0) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { simulate, type Simulated, type SimulationOptions } from './budget-simulation.ts';
 
-const LIMITS = { max_sandboxes: 14, max_llm_calls: 60 };
+const LIMITS = { max_sandboxes: 6, max_llm_calls: 25 };
 /** Orders of each kind; together 10,000. */
 const SEEDS = 2500;
 /** Simulations at a time: each waits for the event loop at every step. */
@@ -32,7 +32,7 @@ function expectExact(all: readonly Simulated[]): void {
 describe('in 10,000 orders of messages, delayed and repeated, with a budget that continues as new', () => {
   it(
     'agents that end by themselves use min(limit, demand), and exactly the rest is refused',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const all = await simulateAll({ limits: LIMITS });
       expectExact(all);
@@ -50,14 +50,14 @@ describe('in 10,000 orders of messages, delayed and repeated, with a budget that
 
   it(
     'what is given back, or asked for by agents that are cancelled, is counted exactly',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
-      expectExact(await simulateAll({ limits: { ...LIMITS, max_cost: 3 }, unused: 0.3, cancels: 0.02 }));
+      expectExact(await simulateAll({ limits: { ...LIMITS, max_cost: 2 }, unused: 0.3, cancels: 0.02 }));
     },
   );
 
-  it('what terminated agents got stays counted, and nobody waits for them', { timeout: 60_000 }, async () => {
-    const all = await simulateAll({ limits: { ...LIMITS, max_cost: 3 }, cancels: 0.01, kills: 0.01 });
+  it('what terminated agents got stays counted, and nobody waits for them', { timeout: 120_000 }, async () => {
+    const all = await simulateAll({ limits: { ...LIMITS, max_cost: 2 }, cancels: 0.01, kills: 0.01 });
     for (const { used, limits } of all) {
       expect(used.sandboxes).toBeLessThanOrEqual(limits.max_sandboxes);
       expect(used.llm_calls).toBeLessThanOrEqual(limits.max_llm_calls);
@@ -66,10 +66,10 @@ describe('in 10,000 orders of messages, delayed and repeated, with a budget that
 
   it(
     'USD is used up before a call is refused, and exceeded by at most a call of each agent',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
-      const max_cost = 2;
-      const all = await simulateAll({ limits: { max_sandboxes: 14, max_llm_calls: 200, max_cost } });
+      const max_cost = 1.5;
+      const all = await simulateAll({ limits: { max_sandboxes: 8, max_llm_calls: 200, max_cost } });
       expectExact(all);
       for (const { used, agents } of all) expect(used.usd).toBeLessThanOrEqual(max_cost + agents * 0.1 + 1e-9);
       expect(new Set(all.map(({ refused }) => refused.unpaid > 0))).toEqual(new Set([true, false]));
