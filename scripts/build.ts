@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withFileLock } from '../src/temporal/file-lock.ts';
+import { withLock } from '../src/files/lock.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SOURCE = join(ROOT, 'src');
@@ -27,7 +27,7 @@ const BUNDLE = join(OUTPUT, 'workflow-bundle.js');
 /** The same with the interceptors that trace runs: loaded only where somebody wants traces. */
 const TRACED_BUNDLE = join(OUTPUT, 'workflow-bundle-traced.js');
 const STAMPS = join(OUTPUT, '.stamps.json');
-const LOCK = join(OUTPUT, '.lock');
+const LOCKS = join(OUTPUT, '.locks');
 /** What besides the sources decides the outcome: options, compiler and SDK versions, and how it is built. */
 const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build.ts'].map((name) =>
   join(ROOT, name),
@@ -59,7 +59,7 @@ const steps: readonly Step[] = [
 const named = process.argv.slice(2);
 const wanted = steps.filter(({ name }) => named.length === 0 || named.includes(name));
 if (wanted.some((step) => !isUpToDate(step))) {
-  await withFileLock(LOCK, sayWaiting, async () => {
+  const work = async (): Promise<void> => {
     for (const step of wanted) {
       if (isUpToDate(step)) continue;
       const stamp = stampOf(step);
@@ -67,7 +67,8 @@ if (wanted.some((step) => !isUpToDate(step))) {
       await step.run();
       writeFileSync(STAMPS, JSON.stringify({ ...readStamps(), [step.name]: stamp }));
     }
-  });
+  };
+  await withLock(join(LOCKS, 'build'), work, { onWait: sayWaiting });
 }
 
 function sayWaiting(): void {
@@ -93,7 +94,8 @@ function compile(from: readonly string[]): void {
   const expected = new Set(outputsOf(from));
   const isLeftOver = (file: string): boolean => !expected.has(file.replace(/\.d\.ts$/, '.js'));
   for (const file of filesIn(OUTPUT)) {
-    if (![BUNDLE, TRACED_BUNDLE, STAMPS, LOCK].includes(file) && isLeftOver(file)) rmSync(file);
+    if (file.startsWith(LOCKS) || [BUNDLE, TRACED_BUNDLE, STAMPS].includes(file)) continue;
+    if (isLeftOver(file)) rmSync(file);
   }
   const command = join(OUTPUT, 'cli', 'main.js');
   if (existsSync(command)) chmodSync(command, 0o755);

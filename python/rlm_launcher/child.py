@@ -130,10 +130,11 @@ def _run_isolated(spec, listener, status_fd):
     _forbid_user_namespaces()
     arguments = _bubblewrap_arguments(spec, stage, read_only, writable, status_fd)
     filter_fd = _filter_pipe(spec["network"])
-    arguments += ["--seccomp", str(filter_fd), "--"]
+    environment_fd = _environment_file(spec["environment"])
+    arguments += ["--args", str(environment_fd), "--seccomp", str(filter_fd), "--"]
     arguments += _command(spec["argv"], listener)
     os.chdir("/")
-    _keep_only([descriptor for descriptor in (listener, status_fd, filter_fd) if descriptor is not None])
+    _keep_only([descriptor for descriptor in (listener, status_fd, filter_fd, environment_fd) if descriptor is not None])
     limits.apply(spec["memory_mb"], spec["disk_mb"], spec["processes"])
     os.execve(spec["bwrap"], ["bwrap", *arguments], {})
 
@@ -264,6 +265,18 @@ def _filter_pipe(network):
     return read_end
 
 
+def _environment_file(environment):
+    """Arguments for bubblewrap that no other user may read, as they may those of its command line: setup_env holds keys."""
+    arguments = ["--clearenv"]
+    for name, value in environment.items():
+        arguments += ["--setenv", name, value]
+    descriptor = os.memfd_create("environment")
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(b"".join(os.fsencode(argument) + b"\0" for argument in arguments))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
 def _bubblewrap_arguments(spec, stage, read_only, writable, status_fd):
     data = f"{stage}/data"
     arguments = ["--unshare-user", "--uid", str(_INSIDE_UID), "--gid", str(_INSIDE_UID)]
@@ -274,9 +287,6 @@ def _bubblewrap_arguments(spec, stage, read_only, writable, status_fd):
         # A job is nobody's any more when its launcher is gone.
         arguments += ["--die-with-parent"]
     arguments += ["--hostname", "sandbox", "--as-pid-1", "--cap-drop", "ALL", "--json-status-fd", str(status_fd)]
-    arguments += ["--clearenv"]
-    for name, value in spec["environment"].items():
-        arguments += ["--setenv", name, value]
     for target, inside in spec["symlinks"]:
         arguments += ["--symlink", target, inside]
     for name in _ETC:

@@ -3,18 +3,17 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
-  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { withFileLock } from '../temporal/file-lock.ts';
+import { lockOf, withLock } from '../files/lock.ts';
+import { makePrivateFolder } from '../files/private-folder.ts';
+import { writeAtomicallySync } from '../files/write-atomically.ts';
 import { isAlive, ownIdentity, signal, type ProcessIdentity } from '../temporal/process-identity.ts';
 import type { TemporalOptions } from './options.ts';
 import { CommandError } from './report-error.ts';
@@ -43,17 +42,13 @@ export async function ensureBackground(
   log: (line: string) => void,
 ): Promise<Background> {
   const files = backgroundFiles(session, options);
-  return withFileLock(
-    `${files.record}.lock`,
-    () => undefined,
-    async () => {
-      const running = readBackground(files.record);
-      if (running !== undefined && isAlive(running.process)) return running;
-      log('Starting a worker in the background.');
-      const child = spawnUp(session, options, files.log);
-      return untilReady(child, files);
-    },
-  );
+  return withLock(lockOf(files.record), async () => {
+    const running = readBackground(files.record);
+    if (running !== undefined && isAlive(running.process)) return running;
+    log('Starting a worker in the background.');
+    const child = spawnUp(session, options, files.log);
+    return untilReady(child, files);
+  });
 }
 
 /** The background worker of this session's server, where there is one. */
@@ -67,8 +62,7 @@ export function announceBackground(session: Session, options: TemporalOptions): 
   const files = backgroundFiles(session, options);
   const write = (ready: boolean): void => {
     const background: Background = { process: ownIdentity(), ready, log: files.log, serves: files.serves };
-    writeFileSync(`${files.record}.tmp`, JSON.stringify(background), { mode: 0o600 });
-    renameSync(`${files.record}.tmp`, files.record);
+    writeAtomicallySync(files.record, JSON.stringify(background), { synced: false });
   };
   write(false);
   return {
@@ -105,7 +99,7 @@ export async function stopBackground({ process: identity }: Background): Promise
 
 function backgroundFolder(stateDirectory: string): string {
   const folder = join(stateDirectory, 'background');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makePrivateFolder(folder);
   return folder;
 }
 

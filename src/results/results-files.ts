@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import type { RepositoryReference } from '../domain/records.ts';
+import { writeAtomically } from '../files/write-atomically.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { exportTree, type ExportedAgent } from './export-agent.ts';
 import { patchFields, readAnswer, readPatch, type PatchFields } from './run-document.ts';
@@ -55,7 +55,7 @@ export function createResultsWriter(input: {
       if (version === written) return;
       const detail = await resultsDetail(blobs, reader, snapshot);
       await mkdir(folder, { recursive: true });
-      await replaceFile(folder, name, `${JSON.stringify(detail, null, 2)}\n`);
+      await writeAtomically(file, `${JSON.stringify(detail, null, 2)}\n`);
       await updateIndex(folder);
       written = version;
     },
@@ -106,7 +106,8 @@ async function updateIndex(folder: string): Promise<void> {
     const kept = listed.filter((name) => files.includes(name));
     const added = files.filter((name) => !kept.includes(name));
     if (added.length === 0 && kept.length === listed.length) return;
-    await replaceFile(folder, INDEX, `${JSON.stringify([...(await newestFirst(folder, added)), ...kept], null, 2)}\n`);
+    const names = [...(await newestFirst(folder, added)), ...kept];
+    await writeAtomically(join(folder, INDEX), `${JSON.stringify(names, null, 2)}\n`);
   }
 }
 
@@ -125,16 +126,4 @@ async function newestFirst(folder: string, names: readonly string[]): Promise<st
     names.map(async (name) => ({ name, time: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0 })),
   );
   return dated.toSorted((a, b) => b.time - a.time).map(({ name }) => name);
-}
-
-/** A reader sees the old or the new file, never a half of it. */
-async function replaceFile(folder: string, name: string, content: string): Promise<void> {
-  const temporary = join(folder, `.${randomUUID()}.tmp`);
-  try {
-    await writeFile(temporary, content);
-    await rename(temporary, join(folder, name));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }

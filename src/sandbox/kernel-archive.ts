@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { TypedError } from '../domain/failures.ts';
+import { makePrivateFolder } from '../files/private-folder.ts';
 
 export { findPython } from './kernel-python.ts';
 
@@ -23,7 +23,7 @@ const ISOLATED = '-I';
  * @throws TypedError `Sandbox.Unavailable`.
  */
 export async function buildKernelArchive(options: { python: string; cacheDirectory: string }): Promise<string> {
-  await mkdir(options.cacheDirectory, { recursive: true });
+  makePrivateFolder(options.cacheDirectory);
   try {
     const { stdout } = await run(
       options.python,

@@ -9,14 +9,14 @@ export async function retryWithFolder(folder: string, act: () => Promise<void>):
     await act();
   } catch (error) {
     if (!isMissing(error)) throw error;
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, PRIVATE);
     await act();
   }
 }
 
 /** A new file, on disk when this resolves. */
 export async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file, 'wx');
+  const handle = await open(file, 'wx', 0o600);
   try {
     await handle.writeFile(bytes);
     await handle.datasync();
@@ -24,6 +24,9 @@ export async function writeSynced(file: string, bytes: Uint8Array): Promise<void
     await handle.close();
   }
 }
+
+/** Of folders: prompts, replies and repositories are not for other users. */
+export const PRIVATE = { recursive: true, mode: 0o700 } as const;
 
 /** Of a file that a deletion has taken out of the way; the digits of its hash follow. */
 const DELETED = 'deleted-';
@@ -56,7 +59,7 @@ export async function deleteFile(input: {
   if (written === undefined) return true;
   if (written >= before) return false;
   const aside = join(temporary, `${DELETED}${basename(dirname(file))}${basename(file)}`);
-  await mkdir(temporary, { recursive: true });
+  await mkdir(temporary, PRIVATE);
   await rename(file, aside).catch(unlessMissing);
   const renewed = ((await writtenAt(aside)) ?? 0) >= before;
   if (renewed) await putBack(aside, file);
@@ -97,7 +100,7 @@ async function restore(objects: string, temporary: string): Promise<void> {
 
 /** A link and no renaming: what was written meanwhile stays. */
 async function putBack(aside: string, file: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  await mkdir(dirname(file), PRIVATE);
   await link(aside, file).catch((error: unknown) => {
     if (!isMissing(error) && !(isSystemError(error) && error.code === 'EEXIST')) throw error;
   });

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
 import { removeAbandoned, temporaryName } from './abandoned-files.ts';
-import {
+import { PRIVATE,
   deleteFile,
   isMissing,
   isSystemError,
@@ -59,14 +59,14 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
 
     putStream: (stream) =>
       guard(async () => {
-        await mkdir(temporary, { recursive: true });
+        await mkdir(temporary, PRIVATE);
         const file = join(temporary, temporaryName());
         try {
           const measured = measure();
-          await pipeline(stream, measured.stream, createWriteStream(file, { flush: true }));
+          await pipeline(stream, measured.stream, createWriteStream(file, { flush: true, mode: 0o600 }));
           const hash = measured.hash();
           const target = objectPath(hash);
-          await mkdir(dirname(target), { recursive: true });
+          await mkdir(dirname(target), PRIVATE);
           await rename(file, target);
           await syncFolder(dirname(target));
           return { hash, size: measured.size() };
@@ -120,7 +120,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
 
     check: () =>
       guard(async () => {
-        await mkdir(temporary, { recursive: true });
+        await mkdir(temporary, PRIVATE);
         const file = join(temporary, temporaryName());
         const linked = join(temporary, temporaryName());
         try {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TypedError } from '../domain/failures.ts';
 import { temporaryName } from './abandoned-files.ts';
-import { isMissing, isSystemError, retryWithFolder, unlessMissing, writeSynced } from './blob-files.ts';
+import { PRIVATE, isMissing, isSystemError, retryWithFolder, unlessMissing, writeSynced } from './blob-files.ts';
 import { escapeSegment } from './blob-names.ts';
 import type { StoredReference, SwapOutcome } from './blob-store.ts';
 import { createEntry, parseEntry, parseVersion, storedReference, type ReferenceEntry } from './reference-entry.ts';
@@ -67,7 +67,7 @@ export function createReferenceFiles({
       let versions: readonly number[];
       try {
         await retryWithFolder(temporary, () => writeSynced(file, Buffer.from(JSON.stringify(entry))));
-        if (expected === null) await mkdir(folder, { recursive: true });
+        if (expected === null) await mkdir(folder, PRIVATE);
         if (!(await linkExclusively(file, target))) return { kind: 'conflict', current: await read(name) };
         versions = await versionsIn(folder);
         if (!(await isSuccessor(folder, { number, entry, versions }))) {

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import {
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { makePrivateFolder } from '../files/private-folder.ts';
+import { writeAtomicallySync } from '../files/write-atomically.ts';
 import { TemporalSetupError } from './errors.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
@@ -70,7 +70,7 @@ export function readRecord(files: DevServerFiles): DevServerRecord | undefined {
 
 /** Marks a server as ending. Only a process that is the sole stopper or user may write here. */
 export function markEnding(files: DevServerFiles, record: DevServerRecord): void {
-  unlessFull(() => writeAtomically(files.record, { ...record, ending: true }));
+  unlessFull(() => writeAtomicallySync(files.record, JSON.stringify({ ...record, ending: true }), UNSYNCED));
 }
 
 /**
@@ -97,9 +97,9 @@ const FULL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT']);
 /** Registers this process in a folder of users or stoppers; the answer takes it out again. */
 export function register(folder: string): () => void {
   const identity = ownIdentity();
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makePrivateFolder(folder);
   const file = join(folder, `${identity.pid}-${randomUUID()}.json`);
-  writeAtomically(file, identity);
+  writeAtomicallySync(file, JSON.stringify(identity), UNSYNCED);
   return () => rmSync(file, { force: true });
 }
 
@@ -140,17 +140,8 @@ function realPath(file: string): string {
   return join(realPath(dirname(file)), basename(file));
 }
 
-function writeAtomically(file: string, value: unknown): void {
-  const temporary = `${file}.${randomUUID()}.tmp`;
-  try {
-    writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
-    renameSync(temporary, file);
-  } catch (error) {
-    // On a full disk an empty file may have been made.
-    unlessFull(() => rmSync(temporary, { force: true }));
-    throw error;
-  }
-}
+/** Records of processes: after a restart of the machine they mean nothing. */
+const UNSYNCED = { synced: false } as const;
 
 function readJson(file: string): unknown {
   try {

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { withLock } from '../files/lock.ts';
 import { TemporalSetupError } from './errors.ts';
 import { isExecutable } from './find-python.ts';
-import { withFileLock } from './file-lock.ts';
 import { CLI_VERSION, downloadCli, type InstallOptions, installWithGo } from './install-cli.ts';
 
 /** The oldest server whose features and flags are relied on. */
@@ -38,7 +38,7 @@ export async function findTemporalCli(options: FindCliOptions): Promise<string> 
   const log = options.log ?? (() => undefined);
   const lock = join(options.cacheDirectory, 'bin', '.temporal.lock');
   const onWait = (): void => log('Another process is installing the Temporal CLI; waiting for it.');
-  return withFileLock(lock, onWait, async () => (await cached(options))?.path ?? (await install(options, log)));
+  return withLock(lock, async () => (await cached(options))?.path ?? (await install(options, log)), { onWait });
 }
 
 /** The CLI that is already here, if any; installs nothing. */

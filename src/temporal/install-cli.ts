@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { makePrivateFolder } from '../files/private-folder.ts';
 
 /** The newest that Go installs by module path; a download gets the same one. */
 export const CLI_VERSION = '1.5.1';
@@ -39,6 +40,7 @@ export const downloadCli: InstallWay = async (target, env, log, options) => {
       const response = await fetch(url, { signal: patience.signal });
       if (!response.ok || response.body === null) throw new Error(`it answered ${response.status}`);
       const unpack = spawn('tar', ['-xzf', '-', '-C', folder, 'temporal'], {
+        cwd: folder,
         env,
         stdio: ['pipe', 'ignore', 'ignore'],
       });
@@ -61,6 +63,8 @@ export const installWithGo: InstallWay = async (target, env, log) => {
   log(`Building the Temporal CLI ${CLI_VERSION} with Go (about two minutes, once) ...`);
   await inTemporaryFolder(target, async (folder) => {
     const go = spawn('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`], {
+      // Not the current folder: it may hold a go.mod or a go.work that says what to build and with which Go.
+      cwd: folder,
       env: { ...env, GOBIN: folder },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -81,7 +85,7 @@ export const installWithGo: InstallWay = async (target, env, log) => {
 
 async function inTemporaryFolder(target: string, make: (folder: string) => Promise<string>): Promise<void> {
   const folder = join(dirname(target), `.install-${randomUUID()}`);
-  mkdirSync(folder, { recursive: true });
+  makePrivateFolder(folder);
   try {
     renameSync(await make(folder), target);
   } finally {

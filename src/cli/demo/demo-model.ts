@@ -1,7 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { makePrivateFolder } from '../../files/private-folder.ts';
+import { writeAtomically } from '../../files/write-atomically.ts';
 import { identityOf, isAlive, signal, type ProcessIdentity } from '../../temporal/process-identity.ts';
 import { spawnScriptedModel } from '../../testing/index.ts';
 import { CommandError } from '../report-error.ts';
@@ -47,9 +49,8 @@ export async function startDemoModel(
   if (known?.process !== undefined && isAlive(known.process)) return modelOf(known.url, known.process);
   const { url, pid } = await spawnModel(run, played, latencyMs, known?.url);
   const record: ModelRecord = { url, process: identityOf(pid) };
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeFileSync(`${file}.${process.pid}.tmp`, JSON.stringify(record), { mode: 0o600 });
-  renameSync(`${file}.${process.pid}.tmp`, file);
+  makePrivateFolder(folder);
+  await writeAtomically(file, JSON.stringify(record));
   return modelOf(url, record.process);
 }
 

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { makePrivateFolder } from '../../files/private-folder.ts';
 import { findPython } from '../../sandbox/kernel-python.ts';
-import { runGit } from '../../sandbox/repository/git.ts';
+import { runGit, type GitOptions } from '../../sandbox/repository/git.ts';
 import { CommandError } from '../report-error.ts';
 
 /** Raised when the selection below changes: repositories made before are then made anew. */
@@ -64,7 +65,7 @@ export async function demoRepository(cacheDirectory: string, onMaking: () => voi
   const path = join(cacheDirectory, 'demo', `v${SELECTION}`, `python-${version}-library`);
   if (await isFolder(path)) return { path, version };
   onMaking();
-  await mkdir(dirname(path), { recursive: true });
+  makePrivateFolder(dirname(path));
   const staging = await mkdtemp(`${path}.making-`);
   try {
     const copied = await copySources(library, join(staging, FOLDER));
@@ -111,20 +112,12 @@ async function copySource(from: string, to: string): Promise<void> {
 }
 
 async function commitAll(folder: string, message: string): Promise<void> {
-  // Nothing of the user's configuration has a say: a signed commit or another line ending would be another commit.
-  const environment = {
-    ...IDENTITY,
-    GIT_CONFIG_GLOBAL: '/dev/null',
-    GIT_CONFIG_SYSTEM: '/dev/null',
-    GIT_CONFIG_NOSYSTEM: '1',
-    HOME: folder,
-    XDG_CONFIG_HOME: folder,
+  const options: GitOptions = {
+    gitDirectory: join(folder, '.git'),
+    workTree: folder,
+    environment: IDENTITY,
+    config: [['init.defaultBranch', 'main']],
   };
-  const config = [
-    ['init.defaultBranch', 'main'],
-    ['core.autocrlf', 'false'],
-    ['commit.gpgSign', 'false'],
-  ] as const;
   const commands = [
     ['init', '-q', '--template='],
     ['add', '--all', '--force'],
@@ -132,7 +125,7 @@ async function commitAll(folder: string, message: string): Promise<void> {
   ];
   for (const command of commands) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
-    const { code, stderr } = await runGit(command, { cwd: folder, environment, config });
+    const { code, stderr } = await runGit(command, options);
     if (code !== 0) throw new CommandError(`git ${command[0]} failed in ${folder}: ${stderr.trim()}`);
   }
 }

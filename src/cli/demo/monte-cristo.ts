@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { newRunId } from '../../client/run-arguments.ts';
 import { cacheDirectory, stateDirectory } from '../../config/directories.ts';
 import { loadDotEnv } from '../../config/dot-env.ts';
+import { makePrivateFolder } from '../../files/private-folder.ts';
+import { writeAtomically } from '../../files/write-atomically.ts';
 import { analyzeOnce } from '../analyze-once.ts';
 import { EXIT_CANCELLED, EXIT_DONE } from '../exit-codes.ts';
 import { say, type Io } from '../io.ts';
@@ -90,9 +92,8 @@ async function chaptersFile(
   // Named by what is in it: another book is another input, and the same one is found again.
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const file = join(folder, `chapters-${digest}.json`);
-  await mkdir(folder, { recursive: true });
-  await writeFile(`${file}.${process.pid}.tmp`, JSON.stringify(chapters));
-  await rename(`${file}.${process.pid}.tmp`, file);
+  makePrivateFolder(folder);
+  await writeAtomically(file, JSON.stringify(chapters));
   tell(`The book: ${chapters.length} chapters, ${chapters.join('').length} characters, in ${atHome(file)}`);
   return file;
 }

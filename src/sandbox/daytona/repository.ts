@@ -1,9 +1,9 @@
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../../domain/failures.ts';
-import { withHostLock } from '../host/host-lock.ts';
+import { lockOf, withLock } from '../../files/lock.ts';
 import { markUsed } from '../host/last-use.ts';
 import { removeAbandoned, scratchName } from '../host/scratch.ts';
 import type { SandboxRequest } from '../provider.ts';
@@ -43,9 +43,8 @@ export async function bundleFile(
   const file = join(directory, `${RepositoryCache.key(source)}-${commit}.bundle`);
   await markUsed(file);
   if (existsSync(file)) return file;
-  return withHostLock(`bundle ${file}`, signal, async () => {
+  const make = async (): Promise<string> => {
     if (existsSync(file)) return file;
-    await mkdir(directory, { recursive: true, mode: 0o700 });
     await removeAbandoned(directory);
     const scratch = join(directory, scratchName('bundle'));
     try {
@@ -59,5 +58,6 @@ export async function bundleFile(
       await rm(scratch, { force: true });
     }
     return file;
-  });
+  };
+  return withLock(lockOf(file), make, { signal });
 }

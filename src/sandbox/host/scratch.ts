@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { makePrivateFolder } from '../../files/private-folder.ts';
 import { identify, isAlive } from './processes.ts';
 
 const run = promisify(execFile);
@@ -19,7 +20,7 @@ export function scratchName(kind: string): string {
 /** Makes a scratch folder and returns its path. */
 export async function makeScratchFolder(directory: string, kind: string): Promise<string> {
   const path = join(directory, scratchName(kind));
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  makePrivateFolder(path);
   return path;
 }
 

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { chown, mkdir, rename, rm } from 'node:fs/promises';
+import { chown, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TypedError } from '../../domain/failures.ts';
+import { lockOf, withLock } from '../../files/lock.ts';
+import { makePrivateFolder } from '../../files/private-folder.ts';
 import type { RepositorySource } from '../provider.ts';
 import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
-import { withHostLock } from '../host/host-lock.ts';
 import { markUsed } from '../host/last-use.ts';
 import { RepositoryCache } from '../repository/repository-cache.ts';
 import { launchSpec, sandboxOwner, uidToBecome, WORKSPACE, type Interpreter } from './launch-spec.ts';
@@ -59,9 +60,10 @@ export class BaseCheckouts {
     const checkout = this.at(repository, how);
     const folder = dirname(checkout.tree);
     if (!existsSync(folder)) {
-      await withHostLock(`checkout ${folder}`, signal, async () => {
+      const make = async (): Promise<void> => {
         if (!existsSync(folder)) await this.make(folder, repository, how, signal);
-      });
+      };
+      await withLock(lockOf(folder), make, { signal });
     }
     await markUsed(folder, dirname(checkout.objects));
     return checkout;
@@ -89,8 +91,8 @@ export class BaseCheckouts {
     signal: AbortSignal | undefined,
   ): Promise<string> {
     const cached = await this.#cache.fetch(source, commit, signal);
-    await mkdir(dirname(folder), { recursive: true });
-    await mkdir(this.#directory, { recursive: true });
+    makePrivateFolder(dirname(folder));
+    makePrivateFolder(this.#directory);
     await removeAbandoned(this.#directory);
     const fresh = await makeScratchFolder(this.#directory, 'new');
     try {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makePrivateFolder } from '../../files/private-folder.ts';
 import { lastUse } from '../host/last-use.ts';
 import { removeTree, scratchName } from '../host/scratch.ts';
 
@@ -63,7 +64,7 @@ export async function removeCache(
   if (used >= before) return false;
   // Where the next who makes such a thing removes what was abandoned.
   const directory = kind === 'checkout' ? join(cacheDirectory, 'checkouts') : dirname(path);
-  await mkdir(directory, { recursive: true });
+  makePrivateFolder(directory);
   const aside = join(directory, scratchName('gone'));
   await rename(path, aside);
   await removeTree(aside);

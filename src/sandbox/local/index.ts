@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { realpathSync, mkdirSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
+import { lockOf, withLock } from '../../files/lock.ts';
+import { makePrivateFolder } from '../../files/private-folder.ts';
 import { ROOT_AGENT } from '../../domain/ids.ts';
 import type { SandboxHandle } from '../../domain/sandbox.ts';
 import type { Sandbox, SandboxSpec, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
 import { checkSetup, isInRepository } from '../setup.ts';
-import { withHostLock } from '../host/host-lock.ts';
 import { removeAbandoned } from '../host/scratch.ts';
 import { BaseCheckouts, type BaseCheckout } from './base-checkout.ts';
 import { endSandbox } from './ending.ts';
@@ -80,8 +81,7 @@ class Provider implements LocalProvider {
   #isolation: Promise<Isolation> | undefined;
 
   constructor(options: LocalProviderOptions) {
-    for (const folder of [options.stateDirectory, options.cacheDirectory])
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [options.stateDirectory, options.cacheDirectory]) makePrivateFolder(folder);
     const stateDirectory = realpathSync(options.stateDirectory);
     this.host = options.host ?? hostname();
     this.#records = new SandboxRecords(stateDirectory);
@@ -270,7 +270,7 @@ class Provider implements LocalProvider {
   }
 
   #locked<T>(id: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    return withHostLock(`sandbox ${join(this.#records.directory, id)}`, signal, work);
+    return withLock(lockOf(join(this.#records.directory, id)), work, { signal });
   }
 
   async #end(id: string): Promise<void> {

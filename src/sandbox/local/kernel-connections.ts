@@ -1,4 +1,5 @@
-import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
+import { makePrivateFolder } from '../../files/private-folder.ts';
 import { connectKernel } from '../kernel-client.ts';
 import type { Kernel } from '../provider.ts';
 
@@ -38,7 +39,7 @@ export class KernelConnections {
 
   #folder(): number {
     if (this.#descriptor === undefined) {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      makePrivateFolder(this.#directory);
       this.#descriptor = openSync(this.#directory, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     }
     return this.#descriptor;

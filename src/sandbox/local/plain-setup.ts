@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
-import { withHostLock } from '../host/host-lock.ts';
+import { lockOf, withLock } from '../../files/lock.ts';
 import { makeScratchFolder, removeAbandoned, removeTree } from '../host/scratch.ts';
 import { kernelSource } from '../kernel-archive.ts';
 import type { SandboxSetup } from '../provider.ts';
@@ -110,7 +110,7 @@ export async function trySetup(
   const identity = JSON.stringify([clone.tree, setup?.commands, python, interpreter.path, interpreter.archiveName]);
   const mark = join(directory, `tried-${createHash('sha256').update(identity).digest('hex').slice(0, 40)}`);
   if (existsSync(mark)) return;
-  await withHostLock(`setup ${mark}`, signal, async () => {
+  const work = async (): Promise<void> => {
     if (existsSync(mark)) return;
     await removeAbandoned(directory);
     const folder = await makeScratchFolder(directory, 'tried');
@@ -122,5 +122,6 @@ export async function trySetup(
       await removeTree(folder);
     }
     await writeFile(mark, '');
-  });
+  };
+  await withLock(lockOf(mark), work, { signal });
 }

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PRIVATE_FILE_MODE } from '../../files/private-folder.ts';
+import { writeAtomically } from '../../files/write-atomically.ts';
 import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import type { SandboxLabels } from '../provider.ts';
 import type { ProcessIdentity } from '../host/processes.ts';
@@ -69,16 +71,14 @@ export class SandboxRecords {
   async create(record: SandboxRecord): Promise<string> {
     const folder = this.folder(record.id);
     const fresh = await makeScratchFolder(this.directory, 'new');
-    await writeFile(join(fresh, RECORD), JSON.stringify(record));
+    await writeFile(join(fresh, RECORD), JSON.stringify(record), { mode: PRIVATE_FILE_MODE });
     await rename(fresh, folder);
     return folder;
   }
 
   async replace(record: SandboxRecord): Promise<void> {
-    const folder = this.folder(record.id);
-    const fresh = join(folder, `${RECORD}.new`);
-    await writeFile(fresh, JSON.stringify(record));
-    await rename(fresh, join(folder, RECORD));
+    // When the machine has ended so has the sandbox.
+    await writeAtomically(join(this.folder(record.id), RECORD), JSON.stringify(record), { synced: false });
   }
 
   /** Undefined when there is no such sandbox, or its record cannot be read. */
@@ -110,7 +110,7 @@ export class SandboxRecords {
   }
 
   async markEnded(id: string): Promise<void> {
-    await writeFile(join(this.folder(id), 'ended'), '').catch((error: NodeJS.ErrnoException) => {
+    await writeFile(join(this.folder(id), 'ended'), '', { mode: PRIVATE_FILE_MODE }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });
   }

@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, chown, cp, mkdir, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { lockOf, withLock } from '../../files/lock.ts';
+import { makePrivateFolder } from '../../files/private-folder.ts';
 import { kernelSource } from '../kernel-archive.ts';
 import type { SandboxSetup } from '../provider.ts';
 import { planSetup, type SetupPlan } from '../setup.ts';
 import { makeScratchFolder, removeAbandoned, removeTree } from '../host/scratch.ts';
-import { withHostLock } from '../host/host-lock.ts';
 import { markUsed } from '../host/last-use.ts';
 import { BaseCheckouts, INSIDE_OBJECTS, type BaseCheckout, type CheckoutRequest } from './base-checkout.ts';
 import { kernelFlags, type KernelInterpreter } from './interpreters.ts';
@@ -86,11 +87,12 @@ export class SetupLayers {
     const base = this.#checkouts.at(request, how);
     const folder = join(this.#directory, layerKey(base, request, how.interpreter));
     if (!existsSync(folder)) {
-      await this.#shared.do(folder, signal, (shared) =>
-        withHostLock(`setup ${folder}`, shared, async () => {
+      await this.#shared.do(folder, signal, (shared) => {
+        const make = async (): Promise<void> => {
           if (!existsSync(folder)) await this.#make(folder, { request, plan, ...how }, shared);
-        }),
-      );
+        };
+        return withLock(lockOf(folder), make, { signal: shared });
+      });
     }
     await markUsed(folder, dirname(base.objects));
     return this.#layer(folder, base, plan, how.interpreter);
@@ -113,7 +115,7 @@ export class SetupLayers {
   }
 
   async #make(folder: string, how: Making, signal: AbortSignal): Promise<void> {
-    await mkdir(this.#directory, { recursive: true });
+    makePrivateFolder(this.#directory);
     await removeAbandoned(this.#directory);
     const fresh = await makeScratchFolder(this.#directory, 'new');
     try {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { TypedError } from '../../domain/failures.ts';
 import { runGit, spawnGit } from './git.ts';
-import { openLocalRepository, uncommittedChanges, type LocalRepository } from './local-repository.ts';
+import { uncommittedChanges, withLocalRepository, type LocalRepository } from './local-repository.ts';
 
 export interface RepositoryBundle {
   /** A `git bundle` of the commit and its whole history. An error while it is made ends the stream with that error. */
@@ -28,13 +28,18 @@ export async function bundleRepository(
   request: { readonly path: string; readonly commit: string },
   signal?: AbortSignal,
 ): Promise<RepositoryBundle> {
-  const repository = await openLocalRepository(request.path, signal);
-  const warnings = [...(await uncommittedChanges(repository, signal)), ...shallowWarning(repository)];
-  const where = repository.bare ? repository.gitDirectory : repository.top;
-  const there = await runGit(['cat-file', '-e', `${request.commit}^{commit}`], { cwd: where, signal });
-  if (there.code !== 0)
-    throw new TypedError('Repository.NotFound', `${repository.top} has no commit ${request.commit}.`);
-  return { stream: Readable.from(bundleChunks(repository, request.commit, signal), { objectMode: false }), warnings };
+  const { path, commit } = request;
+  return withLocalRepository(
+    path,
+    async (repository) => {
+      const warnings = [...(await uncommittedChanges(repository, signal)), ...shallowWarning(repository)];
+      const options = { gitDirectory: repository.view, signal };
+      const there = await runGit(['cat-file', '-e', `${commit}^{commit}`], options);
+      if (there.code !== 0) throw new TypedError('Repository.NotFound', `${repository.top} has no commit ${commit}.`);
+      return { stream: Readable.from(bundleChunks(repository, commit, signal), { objectMode: false }), warnings };
+    },
+    signal,
+  );
 }
 
 /** A bundle of one commit of a bare repository of ours, without what came before it. */
@@ -46,22 +51,28 @@ export function bundleCommit(
   }: { readonly gitDirectory: string; readonly objects: string; readonly commit: string },
   signal?: AbortSignal,
 ): Readable {
-  const repository = { top: gitDirectory, bare: true, gitDirectory, objects, shallow: [commit] };
+  const repository = { top: gitDirectory, objects, shallow: [commit] };
   return Readable.from(bundleChunks(repository, commit, signal), { objectMode: false });
 }
 
-function shallowWarning(repository: LocalRepository): string[] {
+/** Whose objects a bundle borrows. */
+type Borrowed = Pick<LocalRepository, 'top' | 'objects' | 'shallow'>;
+
+function shallowWarning(repository: Borrowed): string[] {
   if (repository.shallow.length === 0) return [];
   return [`${repository.top} is a shallow clone: agents see its history only as far as it goes.`];
 }
 
 async function borrowObjects(
   scratch: string,
-  repository: LocalRepository,
+  repository: Borrowed,
   commit: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const made = await runGit(['init', '--quiet', '--bare', '--template=', '--object-format=sha1', scratch], { signal });
+  const made = await runGit(['init', '--quiet', '--bare', '--template=', '--object-format=sha1'], {
+    gitDirectory: scratch,
+    signal,
+  });
   if (made.code !== 0) throw new TypedError('Repository.Unavailable', `git could not make a bundle: ${made.stderr}`);
   await mkdir(join(scratch, 'objects', 'info'), { recursive: true });
   await writeFile(join(scratch, 'objects', 'info', 'alternates'), `${quoteAlternate(repository.objects)}\n`);
@@ -95,7 +106,7 @@ function quoteAlternate(path: string): string {
 
 /** Nothing is made before the stream is read: one that nobody reads leaves nothing. */
 async function* bundleChunks(
-  repository: LocalRepository,
+  repository: Borrowed,
   commit: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator {

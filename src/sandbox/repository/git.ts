@@ -1,20 +1,27 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { TypedError } from '../../domain/failures.ts';
 
+/**
+ * git on the host, which must do what this program asks and nothing that a repository, a folder or a server asks: it
+ * runs in an empty folder of ours, with a repository that is ours or none, and reads no configuration but what is given
+ * here. What counts of the user's own configuration is read by `user-config.ts` and passed on explicitly.
+ */
 export interface GitOptions {
-  readonly cwd?: string;
-  /** The repository, when it is not found from `cwd`. */
+  /** A repository of ours; its configuration is read. Default: none. Never one that others have made. */
   readonly gitDirectory?: string;
-  /** Sent to this URL's host only, as HTTP basic authentication. */
-  readonly token?: { readonly value: string; readonly url: string };
+  readonly workTree?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Ways git may open a connection, `https:ssh` and the like. Default: none, whatever the repository says. */
+  /** Ways git may open a connection, `https:ssh` and the like. Default: none. */
   readonly protocols?: string;
-  /** More configuration, `[name, value]`; stronger than any file. */
+  /** Configuration, `[name, value]`. It travels in the environment: arguments are there for every user to read. */
   readonly config?: readonly (readonly [string, string])[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Default false. For `userConfig`. */
+  readonly readsUserConfig?: boolean;
 }
 
 export interface GitResult {
@@ -23,12 +30,16 @@ export interface GitResult {
   readonly stderr: string;
 }
 
-/** Of the worker's environment git sees only what it takes to reach a server. */
+/** What git, ssh and credential helpers take to reach a server. Nothing that begins with GIT_ but two. */
 const PASSED_ON = [
   'PATH',
   'HOME',
   'USER',
+  'LOGNAME',
   'XDG_CONFIG_HOME',
+  'XDG_CACHE_HOME',
+  'XDG_RUNTIME_DIR',
+  'DBUS_SESSION_BUS_ADDRESS',
   'SSH_AUTH_SOCK',
   'http_proxy',
   'https_proxy',
@@ -40,37 +51,28 @@ const PASSED_ON = [
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
   'GIT_SSL_CAINFO',
-  'GIT_CONFIG_GLOBAL',
-  'GIT_CONFIG_SYSTEM',
+  'GIT_SSL_CAPATH',
 ];
 
-/**
- * What a repository or a configuration could make git run on the host, switched off. The files of the user's own
- * configuration are still read: they may hold the proxy or the certificates without which nothing is reached.
- */
-const DISARMED: readonly (readonly [string, string])[] = [
+const SETTINGS: readonly (readonly [string, string])[] = [
   ['core.hooksPath', '/dev/null'],
+  ['core.attributesFile', '/dev/null'],
   ['core.fsmonitor', 'false'],
   ['core.askPass', ''],
-  ['credential.helper', ''],
-  ['credential.interactive', 'false'],
   ['fetch.recurseSubmodules', 'false'],
   ['submodule.recurse', 'false'],
   ['transfer.bundleURI', 'false'],
   ['gc.auto', '0'],
   ['maintenance.auto', 'false'],
-  ['safe.directory', '*'],
   ['http.lowSpeedLimit', '1000'],
   ['http.lowSpeedTime', '60'],
 ];
 
-export function gitEnvironment(options: GitOptions): Record<string, string> {
-  const environment: Record<string, string> = {};
-  for (const name of PASSED_ON) {
-    const value = process.env[name];
-    if (value !== undefined) environment[name] = value;
-  }
-  const config = [...DISARMED, ...(options.config ?? []), ...tokenHeader(options.token)];
+function gitEnvironment(options: GitOptions, scratch: string): Record<string, string> {
+  const reads = options.readsUserConfig === true;
+  const environment = inherited(reads ? [...PASSED_ON, 'GIT_CONFIG_GLOBAL'] : PASSED_ON);
+  // The user's own credential helpers may be among the configuration; none of them may ask a person.
+  const config = [...SETTINGS, ...(options.config ?? []), ['credential.interactive', 'false'] as const];
   config.forEach(([name, value], place) => {
     environment[`GIT_CONFIG_KEY_${place}`] = name;
     environment[`GIT_CONFIG_VALUE_${place}`] = value;
@@ -78,28 +80,30 @@ export function gitEnvironment(options: GitOptions): Record<string, string> {
   return {
     ...environment,
     GIT_CONFIG_COUNT: String(config.length),
+    GIT_CONFIG_NOSYSTEM: '1',
+    ...(reads ? {} : { GIT_CONFIG_GLOBAL: '/dev/null' }),
+    GIT_ATTR_NOSYSTEM: '1',
     GIT_TERMINAL_PROMPT: '0',
     GIT_OPTIONAL_LOCKS: '0',
     GIT_NO_REPLACE_OBJECTS: '1',
     // A partial clone fetches what it lacks, from where and by which program its configuration says.
     GIT_NO_LAZY_FETCH: '1',
     GIT_ALLOW_PROTOCOL: options.protocols ?? 'none',
-    GIT_SSH_COMMAND: 'ssh -oBatchMode=yes -oConnectTimeout=20',
     LC_ALL: 'C',
-    ...(options.gitDirectory === undefined ? {} : { GIT_DIR: options.gitDirectory }),
+    // Always set, so that none is looked for in the current folder and above.
+    GIT_DIR: options.gitDirectory ?? join(scratch, 'none'),
+    ...(options.workTree === undefined ? {} : { GIT_WORK_TREE: options.workTree }),
     ...options.environment,
   };
 }
 
-function tokenHeader(token: GitOptions['token']): [string, string][] {
-  if (token === undefined) return [];
-  const { origin, protocol, hostname } = new URL(token.url);
-  const onLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
-  if (protocol !== 'https:' && !(protocol === 'http:' && onLoopback)) {
-    throw new TypedError('Input.Invalid', `A token is sent over HTTPS only: give the repository as an https:// URL.`);
-  }
-  const credentials = Buffer.from(`x-access-token:${token.value}`).toString('base64');
-  return [[`http.${origin}/.extraHeader`, `Authorization: Basic ${credentials}`]];
+function inherited(names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name): [string, string][] => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 /** Runs git to its end; its exit code is the caller's to judge. */
@@ -118,9 +122,10 @@ export interface RunningGit {
 
 export function spawnGit(arguments_: readonly string[], options: GitOptions = {}): RunningGit {
   const timeoutMs = options.timeoutMs ?? 60_000;
+  const scratch = mkdtempSync(join(tmpdir(), 'durable-rlm-git-'));
   const child = spawn('git', arguments_, {
-    cwd: options.cwd,
-    env: gitEnvironment(options),
+    cwd: scratch,
+    env: gitEnvironment(options, scratch),
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: git's helpers (ssh, remote-https) end with it.
     detached: true,
@@ -142,6 +147,7 @@ export function spawnGit(arguments_: readonly string[], options: GitOptions = {}
     const settle = (code: number): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', aborted);
+      rmSync(scratch, { recursive: true, force: true });
       resolve(reason === undefined ? { code } : { code, reason });
     };
     child.once('error', (error: NodeJS.ErrnoException) => {

@@ -1,25 +1,37 @@
 import { readFile, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
+import { findRepository, readHead, type RepositoryPlace } from './find-repository.ts';
 import { runGit, type GitOptions } from './git.ts';
+import { assertOwned } from './ownership.ts';
+import { withRepositoryView } from './repository-view.ts';
+import { comparingSettings, settingsOfFile, userSettings, type Setting } from './user-config.ts';
 
-/** A repository on this machine, as git sees it. Nothing in it is ever changed. */
+/** A repository on this machine while it is read. Nothing in it is ever changed, and its configuration has no say. */
 export interface LocalRepository {
   /** The working tree's top folder; the repository itself where it is bare. */
   readonly top: string;
   readonly bare: boolean;
-  /** Of this working tree: where HEAD is. */
-  readonly gitDirectory: string;
+  /** What shows it to git: a repository of ours, to be read only. */
+  readonly view: string;
   readonly objects: string;
   /** Commits at which a shallow history ends. */
   readonly shallow: readonly string[];
+  /** Its own configuration; of what it says little counts. */
+  readonly settings: readonly Setting[];
 }
 
 /**
  * @param path the repository, bare or not, a linked working tree, or any folder inside one.
- * @throws TypedError `Repository.NotFound`; `Input.Invalid` for a repository with SHA-256 names.
+ * @param work what is done with it; what it is given counts until it ends.
+ * @throws TypedError `Repository.NotFound`, also for one that belongs to another user; `Input.Invalid` for a repository
+ *   with SHA-256 names.
  */
-export async function openLocalRepository(path: string, signal?: AbortSignal): Promise<LocalRepository> {
+export async function withLocalRepository<T>(
+  path: string,
+  work: (repository: LocalRepository) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const folder = await stat(path).catch(() => undefined);
   if (folder === undefined) {
     throw new TypedError(
@@ -28,54 +40,64 @@ export async function openLocalRepository(path: string, signal?: AbortSignal): P
     );
   }
   if (!folder.isDirectory()) throw new TypedError('Repository.NotFound', `${path} is not a folder.`);
-  const options: GitOptions = { cwd: path, signal };
-  const questions = ['--absolute-git-dir', '--git-path', 'objects', '--git-path', 'shallow', '--is-bare-repository'];
-  const answer = await runGit(['rev-parse', ...questions], options);
-  if (answer.code !== 0) throw notARepository(path, answer.stderr);
-  const [gitDirectory = '', objects = '', shallow = '', bare] = answer.stdout.split('\n');
-  const format = await runGit(['rev-parse', '--show-object-format'], options);
-  if (format.stdout.trim() === 'sha256') {
+  const place = await findRepository(path);
+  const head = place === undefined ? undefined : await readHead(place.gitDirectory);
+  if (place === undefined || head === undefined) throw notARepository(path);
+  const top = place.workTree ?? place.gitDirectory;
+  const { workTree, gitFile, gitDirectory, commonDirectory } = place;
+  const owned = [workTree, gitFile, gitDirectory, commonDirectory].filter((name) => name !== undefined);
+  await assertOwned(top, owned, signal);
+  const settings = await settingsOfFile(join(commonDirectory, 'config'), signal);
+  await assertSupported(path, place, settings);
+  return withRepositoryView({ ...place, head }, async (view) => {
+    const shallow = await readShallow(join(commonDirectory, 'shallow'));
+    const objects = join(commonDirectory, 'objects');
+    return work({ top, bare: workTree === undefined, view, objects, shallow, settings });
+  });
+}
+
+function notARepository(path: string): TypedError {
+  return new TypedError(
+    'Repository.NotFound',
+    `${path} is not a git repository. To make it one: git -C '${path}' init && git -C '${path}' add -A && git -C '${path}' commit -m start`,
+  );
+}
+
+async function assertSupported(path: string, place: RepositoryPlace, settings: readonly Setting[]): Promise<void> {
+  const [, format] = settings.findLast(([name]) => name === 'extensions.objectformat') ?? [];
+  if (format === 'sha256') {
     throw new TypedError('Input.Invalid', `${path} names its commits by SHA-256, which is not supported yet.`);
   }
-  const top = bare === 'true' ? gitDirectory : await topOf(path, options);
-  return {
-    top,
-    bare: bare === 'true',
-    gitDirectory,
-    objects: resolve(path, objects),
-    shallow: await readShallow(resolve(path, shallow)),
-  };
-}
-
-function notARepository(path: string, stderr: string): TypedError {
-  if (/not a git repository/i.test(stderr)) {
-    return new TypedError(
-      'Repository.NotFound',
-      `${path} is not a git repository. To make it one: git -C '${path}' init && git -C '${path}' add -A && git -C '${path}' commit -m start`,
-    );
-  }
-  return new TypedError('Repository.NotFound', `${path} cannot be read as a git repository: ${stderr.trim()}`);
-}
-
-async function topOf(path: string, options: GitOptions): Promise<string> {
-  const top = await runGit(['rev-parse', '--show-toplevel'], options);
-  // Inside .git there is no working tree.
-  return top.code === 0 && top.stdout.trim() !== '' ? top.stdout.replace(/\n$/, '') : path;
+  const isLinked = place.gitDirectory !== place.commonDirectory;
+  if (!isLinked || (await stat(join(place.commonDirectory, 'reftable')).catch(() => undefined)) === undefined) return;
+  throw new TypedError(
+    'Input.Invalid',
+    `${path} is a linked working tree of a repository with reftables, which is not supported yet: name the main one, ` +
+      'and the branch with -b.',
+  );
 }
 
 async function readShallow(file: string): Promise<string[]> {
-  const text = await readFile(file, 'utf8').catch(() => '');
+  const isFile = (await stat(file).catch(() => undefined))?.isFile() === true;
+  const text = isFile ? await readFile(file, 'utf8') : '';
   return text.split('\n').filter((line) => /^[0-9a-f]{40}$/.test(line));
 }
 
 /** One sentence for each thing in the working tree that a run will not see. */
 export async function uncommittedChanges(repository: LocalRepository, signal?: AbortSignal): Promise<string[]> {
   if (repository.bare) return [];
-  const status = await runGit(['status', '--porcelain', '-z', '--untracked-files=normal', '--ignore-submodules=all'], {
-    cwd: repository.top,
+  const user = await userSettings(signal);
+  const ignored = user.filter(([name]) => name === 'core.excludesfile');
+  const options: GitOptions = {
+    gitDirectory: repository.view,
+    workTree: repository.top,
     signal,
-    config: await disarmedFilters(repository, signal),
-  });
+    config: [...ignored, ...comparingSettings([...user, ...repository.settings])],
+  };
+  const status = await runGit(
+    ['status', '--porcelain', '-z', '--untracked-files=normal', '--ignore-submodules=all'],
+    options,
+  );
   if (status.code !== 0)
     return [`Whether ${repository.top} has uncommitted changes could not be told: ${status.stderr.trim()}`];
   const entries = status.stdout.split('\0').filter((entry) => /^.. ./.test(entry));
@@ -89,16 +111,4 @@ export async function uncommittedChanges(repository: LocalRepository, signal?: A
   return [
     `${parts.join(' and ')} in ${repository.top} will not be seen by the run, which works on the commit: commit them first if they matter.`,
   ];
-}
-
-/** A repository's filters are programs; a look at its status must not run them. */
-async function disarmedFilters(repository: LocalRepository, signal?: AbortSignal): Promise<[string, string][]> {
-  const listed = await runGit(['config', '--null', '--name-only', '--get-regexp', '^filter\\.'], {
-    cwd: repository.top,
-    signal,
-  });
-  return listed.stdout
-    .split('\0')
-    .filter((name) => name !== '')
-    .map((name) => [name, name.endsWith('.required') ? 'false' : '']);
 }

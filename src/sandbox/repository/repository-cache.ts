@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../../domain/failures.ts';
+import { lockOf, withLock } from '../../files/lock.ts';
+import { makePrivateFolder } from '../../files/private-folder.ts';
 import { makeScratchFolder, removeAbandoned, scratchName } from '../host/scratch.ts';
 import type { RepositorySource } from '../provider.ts';
 import { runGit, type GitOptions } from './git.ts';
-import { withHostLock } from '../host/host-lock.ts';
 import { markUsed } from '../host/last-use.ts';
 import { fetchFailure } from './remote-failures.ts';
+import { tokenOptions } from './token.ts';
+import { networkSettings, sshCommand, userSettings } from './user-config.ts';
 
 /** A bare repository of ours on the host, from which checkouts are made. */
 export interface CachedCommit {
@@ -60,13 +63,14 @@ export class RepositoryCache {
   async fetch(source: RepositorySource, commit: string, signal?: AbortSignal): Promise<CachedCommit> {
     const gitDirectory = RepositoryCache.folder(this.#cacheDirectory, source);
     if (!(await hasCommit(gitDirectory, commit))) {
-      await withHostLock(`fetch ${gitDirectory}`, signal, async () => {
+      const work = async (): Promise<void> => {
         await this.#initialise(gitDirectory);
         if (await hasCommit(gitDirectory, commit)) return;
         if (source.kind === 'url') await fetchFromUrl(gitDirectory, source, commit, signal);
         else await this.#fetchFromBundle(gitDirectory, source, commit, signal);
         await markComplete(gitDirectory, commit);
-      });
+      };
+      await withLock(lockOf(gitDirectory), work, { signal });
     }
     await markUsed(gitDirectory);
     const shallow = join(gitDirectory, 'shallow');
@@ -89,7 +93,7 @@ export class RepositoryCache {
     signal?: AbortSignal,
   ): Promise<string> {
     const gitDirectory = RepositoryCache.folder(this.#cacheDirectory, source);
-    return withHostLock(`fetch ${gitDirectory}`, signal, async () => {
+    const work = async (): Promise<string> => {
       await this.#initialise(gitDirectory);
       await fetchAllBranches(gitDirectory, source, signal);
       const found = await runGit(['rev-parse', '--verify', '--quiet', `${digits}^{commit}`], { gitDirectory, signal });
@@ -98,22 +102,18 @@ export class RepositoryCache {
         'Repository.NotFound',
         `No commit ${digits} is reachable from a branch or tag of ${source.url} (or several begin so): give all 40 digits.`,
       );
-    });
+    };
+    return withLock(lockOf(gitDirectory), work, { signal });
   }
 
   async #initialise(gitDirectory: string): Promise<void> {
     if (await exists(gitDirectory)) return;
     await removeAbandoned(this.#directory);
     const fresh = await makeScratchFolder(this.#directory, 'new');
-    const made = await runGit([
-      'init',
-      '--quiet',
-      '--bare',
-      '--template=',
-      '--object-format=sha1',
-      '--shared=0644',
-      fresh,
-    ]);
+    const made = await runGit(
+      ['init', '--quiet', '--bare', '--template=', '--object-format=sha1', '--shared=0644'],
+      { gitDirectory: fresh },
+    );
     if (made.code !== 0) throw new TypedError('Repository.Unavailable', `git could not make its cache: ${made.stderr}`);
     await rename(fresh, gitDirectory);
   }
@@ -177,7 +177,7 @@ async function fetchFromUrl(
   commit: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const options = urlOptions(gitDirectory, source, signal);
+  const options = await urlOptions(gitDirectory, source, signal);
   const one = await runGit(
     ['fetch', '--quiet', '--no-write-fetch-head', '--', source.url, `+${commit}:refs/rlm/fetched/${commit}`],
     options,
@@ -198,22 +198,26 @@ async function fetchAllBranches(
   const everything = ['+refs/heads/*:refs/rlm/heads/*', '+refs/tags/*:refs/tags/*'];
   const all = await runGit(
     ['fetch', '--quiet', '--no-write-fetch-head', '--', source.url, ...everything],
-    urlOptions(gitDirectory, source, signal),
+    await urlOptions(gitDirectory, source, signal),
   );
   if (all.code !== 0) throw fetchFailure(source.url, all);
 }
 
-export function urlOptions(
+/** How git reaches a server: with the run's token where it has one, else with what the user's configuration says. */
+export async function urlOptions(
   gitDirectory: string | undefined,
   source: RepositorySource & { kind: 'url' },
   signal: AbortSignal | undefined,
-): GitOptions {
+): Promise<GitOptions> {
+  const own = await userSettings(signal);
+  const token = source.token === undefined ? undefined : tokenOptions(source.token, source.url);
   return {
     signal,
     timeoutMs: FETCH_TIMEOUT_MS,
     protocols: 'https:http:ssh:git',
     ...(gitDirectory === undefined ? {} : { gitDirectory }),
-    ...(source.token === undefined ? {} : { token: { value: source.token, url: source.url } }),
+    config: [...networkSettings(own, token === undefined), ...(token?.config ?? [])],
+    environment: { ...sshCommand(own), ...token?.environment },
   };
 }
 
@@ -223,7 +227,7 @@ function completeMark(gitDirectory: string, commit: string): string {
 }
 
 async function markComplete(gitDirectory: string, commit: string): Promise<void> {
-  await mkdir(join(gitDirectory, 'complete'), { recursive: true });
+  makePrivateFolder(join(gitDirectory, 'complete'));
   await writeFile(completeMark(gitDirectory, commit), '');
 }
 

@@ -2,7 +2,7 @@ import { TypedError } from '../../domain/failures.ts';
 import type { RepositorySource } from '../provider.ts';
 import { closeNames } from './close-names.ts';
 import { runGit } from './git.ts';
-import { openLocalRepository, type LocalRepository } from './local-repository.ts';
+import { withLocalRepository, type LocalRepository } from './local-repository.ts';
 import { fetchFailure } from './remote-failures.ts';
 import { urlOptions, type RepositoryCache } from './repository-cache.ts';
 import { refusePassword } from './repository-name.ts';
@@ -60,7 +60,7 @@ async function resolveRemotely(
     return request.branch === undefined ? { commit } : { commit, branch: request.branch };
   }
   const listed = await runGit(['ls-remote', '--symref', '--', source.url, 'HEAD', 'refs/heads/*', 'refs/tags/*'], {
-    ...urlOptions(undefined, source, signal),
+    ...(await urlOptions(undefined, source, signal)),
     timeoutMs: LIST_TIMEOUT_MS,
   });
   if (listed.code !== 0) throw fetchFailure(source.url, listed);
@@ -132,9 +132,16 @@ async function resolveLocally(
   request: ResolveRequest,
   signal: AbortSignal | undefined,
 ): Promise<ResolvedCommit> {
-  const repository = await openLocalRepository(path, signal);
+  return withLocalRepository(path, (repository) => resolveIn(repository, request, signal), signal);
+}
+
+async function resolveIn(
+  repository: LocalRepository,
+  request: ResolveRequest,
+  signal: AbortSignal | undefined,
+): Promise<ResolvedCommit> {
   const git = (...arguments_: string[]): ReturnType<typeof runGit> =>
-    runGit(arguments_, { cwd: repository.bare ? repository.gitDirectory : path, signal });
+    runGit(arguments_, { gitDirectory: repository.view, signal });
   if (request.commit !== undefined) {
     const found = await git('rev-parse', '--verify', '--quiet', `${request.commit}^{commit}`);
     if (found.code !== 0) {

@@ -1,6 +1,8 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makePrivateFolder } from '../../../files/private-folder.ts';
+import { writeAtomically } from '../../../files/write-atomically.ts';
 import { CommandError } from '../../report-error.ts';
 import { chaptersOf } from './chapters-of.ts';
 
@@ -95,10 +97,8 @@ async function bytesOf(response: Response, limit: number): Promise<Uint8Array> {
 
 /** Another process may do the same at the same time: a reader never sees half a file. */
 async function keep(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile(temporary, text);
-  await rename(temporary, file);
+  makePrivateFolder(dirname(file));
+  await writeAtomically(file, text);
 }
 
 function isBook(text: string): boolean {

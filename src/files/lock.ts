@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, openSync } from 'node:fs';
+import { readdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { makePrivateFolder } from './private-folder.ts';
+
+export interface LockOptions {
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once when another has the lock. */
+  readonly onWait?: () => void;
+}
+
+/**
+ * Runs `work` while nobody else runs work under the same file, in this process or another.
+ *
+ * The lock is a symbolic link, which is made in one step or not at all, to a socket that its holder listens on. The
+ * kernel closes the socket however the holder ends, so a lock whose socket refuses connections is free: no time limit,
+ * no heartbeat, and a holder that was stopped for a while still has it. Who waits keeps a connection that closes when
+ * the lock is given back. The folder is private: another user can neither hold the lock nor see it.
+ *
+ * @param file its folder is made where it does not exist. Nothing is left in it afterwards.
+ * @throws the signal's reason; `makePrivateFolder`'s errors.
+ */
+export async function withLock<T>(file: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
+  makePrivateFolder(dirname(file));
+  const release = await acquire(file, options);
+  try {
+    options.signal?.throwIfAborted();
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
+/** The lock for making or changing a file or folder: beside it, under a hidden name. */
+export function lockOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.lock`);
+}
+
+type Release = () => Promise<void>;
+
+async function acquire(file: string, { signal, onWait }: LockOptions): Promise<Release> {
+  let announced = false;
+  for (;;) {
+    signal?.throwIfAborted();
+    const holder = await holderOf(file);
+    if (holder === undefined) {
+      const release = await take(file);
+      if (release !== undefined) return release;
+      continue;
+    }
+    const waiting = await connectTo(dirname(file), holder);
+    if (waiting === 'gone') {
+      // Unless it was given back just now.
+      if ((await holderOf(file)) === holder) await removeStale(file, holder);
+      continue;
+    }
+    if (!announced) onWait?.();
+    announced = true;
+    if (waiting === 'busy') await delay(RETRY_MS);
+    else await untilClosed(waiting, signal);
+  }
+}
+
+/** Between attempts when a holder's queue of connections is full. */
+const RETRY_MS = 20;
+
+/** The name of the holder's socket. A lock that was just given back has none. */
+async function holderOf(file: string): Promise<string | undefined> {
+  return readlink(file).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+/** Undefined where another was faster. */
+async function take(file: string): Promise<Release | undefined> {
+  const socket = await listen(dirname(file));
+  try {
+    await symlink(socket.name, file);
+  } catch (error) {
+    await socket.close();
+    if (codeOf(error) === 'EEXIST') return undefined;
+    throw error;
+  }
+  return async () => {
+    // The folder may have been removed meanwhile, and made again by another.
+    if ((await holderOf(file)) === socket.name) await unlink(file).catch(unlessMissing);
+    await socket.close();
+  };
+}
+
+/**
+ * Takes away the lock of a holder that has ended. Of several that find it only one at a time may look and remove, or
+ * the second would remove the lock that the first has taken since: for this each holder's name is a lock of its own.
+ * A holder's name never comes back.
+ */
+async function removeStale(file: string, holder: string): Promise<void> {
+  const release = await acquire(join(dirname(file), `${holder}.stale`), {});
+  try {
+    if ((await holderOf(file)) === holder) await unlink(file).catch(unlessMissing);
+    await unlink(join(dirname(file), holder)).catch(unlessMissing);
+  } finally {
+    await release();
+  }
+  await removeDeadSockets(dirname(file));
+}
+
+/** Those of processes that were killed in the moment between making their socket and taking the lock. */
+async function removeDeadSockets(folder: string): Promise<void> {
+  const held = new Set<string>();
+  const entries = await readdir(folder, { withFileTypes: true });
+  for (const entry of entries) if (entry.isSymbolicLink()) held.add((await holderOf(join(folder, entry.name))) ?? '');
+  for (const { name } of entries) {
+    if (!SOCKET_NAME.test(name) || held.has(name)) continue;
+    const connection = await connectTo(folder, name);
+    if (connection === 'gone') await unlink(join(folder, name)).catch(unlessMissing);
+    else if (connection !== 'busy') connection.destroy();
+  }
+}
+
+const SOCKET_NAME = /^\.holder-[0-9a-f]{32}$/;
+
+interface Listening {
+  readonly name: string;
+  close(): Promise<void>;
+}
+
+async function listen(folder: string): Promise<Listening> {
+  const name = `.holder-${randomBytes(16).toString('hex')}`;
+  const waiting = new Set<Socket>();
+  const server = createServer((socket) => {
+    waiting.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => waiting.delete(socket));
+    socket.unref();
+  });
+  // Under its name only when it answers: until then it would look like a dead holder's.
+  await inFolder(folder, (path) => listenAt(server, join(path, `${name}.new`)));
+  await rename(join(folder, `${name}.new`), join(folder, name));
+  return {
+    name,
+    async close() {
+      // Closed for new connections first: who waits must not come back to a socket that is still there.
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of waiting) socket.destroy();
+      await closed;
+      await unlink(join(folder, name)).catch(unlessMissing);
+    },
+  };
+}
+
+function listenAt(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ path, backlog: 511 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** A connection to a holder; `gone` where nobody listens any more; `busy` where it lives and has no room. */
+async function connectTo(folder: string, name: string): Promise<Socket | 'gone' | 'busy'> {
+  try {
+    return await inFolder(folder, (path) => {
+      return new Promise<Socket>((resolve, reject) => {
+        const socket = connect({ path: join(path, name) });
+        socket.once('error', reject);
+        socket.once('connect', () => {
+          socket.off('error', reject);
+          socket.on('error', () => undefined);
+          resolve(socket);
+        });
+      });
+    });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ECONNREFUSED' || code === 'ENOENT') return 'gone';
+    if (code === 'EAGAIN' || code === 'EMFILE' || code === 'ENFILE' || code === 'ECONNRESET') return 'busy';
+    throw error;
+  }
+}
+
+function untilClosed(socket: Socket, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (): void => void socket.destroy();
+    signal?.addEventListener('abort', stop, { once: true });
+    socket.on('close', () => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    });
+    socket.resume();
+    if (signal?.aborted === true || socket.destroyed) stop();
+    if (socket.closed) resolve();
+  });
+}
+
+/** A socket's path may have 107 bytes; through a descriptor of its folder it always does. */
+async function inFolder<T>(folder: string, use: (path: string) => Promise<T>): Promise<T> {
+  if (process.platform !== 'linux') return use(folder);
+  const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    return await use(`/proc/self/fd/${descriptor}`);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+function unlessMissing(error: unknown): void {
+  if (codeOf(error) !== 'ENOENT') throw error;
+}
