@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { PRIVATE_FILE_MODE } from '../files/private-folder.ts';
 import { CommandError } from './report-error.ts';
 
 /**
@@ -12,7 +13,7 @@ export async function checkWritable(cwd: string, file: string): Promise<void> {
   const path = resolve(cwd, file);
   try {
     const existed = (await stat(path).catch(() => undefined)) !== undefined;
-    const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND);
+    const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, PRIVATE_FILE_MODE);
     await handle.close();
     if (!existed) await rm(path);
   } catch (error) {
@@ -20,8 +21,9 @@ export async function checkWritable(cwd: string, file: string): Promise<void> {
   }
 }
 
+/** A new file can be read by its owner only; one that exists keeps its mode. */
 export async function writeOutput(cwd: string, file: string, bytes: Uint8Array): Promise<void> {
-  await writeFile(resolve(cwd, file), bytes);
+  await writeFile(resolve(cwd, file), bytes, { mode: PRIVATE_FILE_MODE });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { cacheDirectory, stateDirectory } from '../config/directories.ts';
 import type { RunConfig } from '../domain/config.ts';
+import { makePrivateFolder } from '../files/private-folder.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { openBlobStore } from '../storage/open-blob-store.ts';
 
@@ -18,7 +20,9 @@ export async function openEnvironment(input: {
   config: RunConfig;
 }): Promise<Environment> {
   const { env, cwd, config } = input;
-  const state = stateDirectory(env);
+  const [state, cache] = [stateDirectory(env), cacheDirectory(env)];
+  // Made by whoever needs them first; one that a person has made may be open to others.
+  for (const folder of [state, cache]) if (existsSync(folder)) makePrivateFolder(folder);
   const blobs = await openBlobStore({ storage: config.storage, env, cwd, stateDirectory: state });
-  return { env, cwd, stateDirectory: state, cacheDirectory: cacheDirectory(env), blobs };
+  return { env, cwd, stateDirectory: state, cacheDirectory: cache, blobs };
 }

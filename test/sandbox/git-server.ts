@@ -9,6 +9,8 @@ export interface GitServer {
   readonly requests: string[];
   /** The Authorization header that is asked for; undefined: none. */
   authorization: string | undefined;
+  /** Who asks for what begins so is sent elsewhere on this server. */
+  renamed: { readonly from: string; readonly to: string } | undefined;
   /** Answers nothing any more. */
   silent: boolean;
   close(): Promise<void>;
@@ -25,6 +27,11 @@ export async function startGitServer(folder: string): Promise<GitServer> {
       response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="test"' }).end();
       return;
     }
+    if (state.renamed !== undefined && request.url?.startsWith(state.renamed.from) === true) {
+      const Location = request.url.replace(state.renamed.from, state.renamed.to);
+      response.writeHead(301, { Location }).end();
+      return;
+    }
     serve(backend, folder, request, response);
   });
   server.listen(0, '127.0.0.1');
@@ -36,6 +43,7 @@ export async function startGitServer(folder: string): Promise<GitServer> {
     requests,
     authorization: undefined,
     silent: false,
+    renamed: undefined,
     close: async () => {
       server.closeAllConnections();
       server.close();

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -105,13 +105,6 @@ describe('a local repository', () => {
     expect(warnings).toEqual([expect.stringContaining('shallow')]);
   });
 
-  it('may belong to another user', async ({ skip }) => {
-    if (process.getuid?.() !== 0) skip('only root can give a folder away');
-    const { path, commit } = makeRepository(fresh('foreign'), { a: 'a\n' });
-    for (const name of ['', '.git', '.git/HEAD', '.git/config']) chownSync(join(path, name), 12_345, 12_345);
-    expect(await resolve(path)).toEqual({ commit, branch: 'main' });
-    expect(await travel(path)).toEqual(['a']);
-  });
 
   it('has branches, tags, branches of its origin, and commits by their first digits', async () => {
     const { path, commit } = makeRepository(fresh('plain'), { a: 'a\n' });

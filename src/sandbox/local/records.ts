@@ -110,9 +110,11 @@ export class SandboxRecords {
   }
 
   async markEnded(id: string): Promise<void> {
-    await writeFile(join(this.folder(id), 'ended'), '', { mode: PRIVATE_FILE_MODE }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
+    await writeFile(join(this.folder(id), 'ended'), '', { mode: PRIVATE_FILE_MODE }).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      },
+    );
   }
 
   async remove(id: string): Promise<void> {

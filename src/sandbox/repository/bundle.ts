@@ -105,11 +105,7 @@ function quoteAlternate(path: string): string {
 }
 
 /** Nothing is made before the stream is read: one that nobody reads leaves nothing. */
-async function* bundleChunks(
-  repository: Borrowed,
-  commit: string,
-  signal: AbortSignal | undefined,
-): AsyncGenerator {
+async function* bundleChunks(repository: Borrowed, commit: string, signal: AbortSignal | undefined): AsyncGenerator {
   const scratch = await mkdtemp(join(tmpdir(), 'durable-rlm-bundle-'));
   try {
     await borrowObjects(scratch, repository, commit, signal);

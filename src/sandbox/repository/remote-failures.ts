@@ -3,6 +3,7 @@ import { complaint, type GitResult } from './git.ts';
 
 const NO_ACCESS =
   /authentication failed|could not read username|could not read password|permission denied|access denied|invalid credentials|error: 40[13]/i;
+const MOVED = /error: 30[12378]\b/;
 const NOT_THERE =
   /not found|does not exist|does not appear to be a git repository|no such file|not our ref|couldn't find remote ref|error: 404/i;
 
@@ -11,6 +12,9 @@ export function fetchFailure(url: string, result: GitResult): TypedError {
   const why = complaint(result);
   if (/could not resolve host(name)?|name or service not known|temporary failure/i.test(result.stderr)) {
     return new TypedError('Repository.Unavailable', `${url} cannot be reached: ${why}. Check the URL and the network.`);
+  }
+  if (MOVED.test(result.stderr)) {
+    return new TypedError('Repository.NotFound', `${url} has moved on its server: give the repository's new URL.`);
   }
   if (NO_ACCESS.test(result.stderr)) {
     return new TypedError(

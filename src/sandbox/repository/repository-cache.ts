@@ -110,10 +110,9 @@ export class RepositoryCache {
     if (await exists(gitDirectory)) return;
     await removeAbandoned(this.#directory);
     const fresh = await makeScratchFolder(this.#directory, 'new');
-    const made = await runGit(
-      ['init', '--quiet', '--bare', '--template=', '--object-format=sha1', '--shared=0644'],
-      { gitDirectory: fresh },
-    );
+    const made = await runGit(['init', '--quiet', '--bare', '--template=', '--object-format=sha1', '--shared=0644'], {
+      gitDirectory: fresh,
+    });
     if (made.code !== 0) throw new TypedError('Repository.Unavailable', `git could not make its cache: ${made.stderr}`);
     await rename(fresh, gitDirectory);
   }

@@ -23,6 +23,8 @@ export function tokenOptions(token: string, url: string): Pick<GitOptions, 'conf
     config: [
       ['credential.helper', ''],
       [`credential.${new URL(url).origin}.helper`, HELPER],
+      // From git 2.46 on; before, git asks without the token first, and does not follow a redirection of the second try.
+      ['http.proactiveAuth', 'basic'],
     ],
     environment: { [TOKEN_VARIABLE]: token },
   };
