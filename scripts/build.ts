@@ -68,6 +68,7 @@ if (wanted.some((step) => !isUpToDate(step))) {
       writeFileSync(STAMPS, JSON.stringify({ ...readStamps(), [step.name]: stamp }));
     }
   };
+  mkdirSync(OUTPUT, { recursive: true });
   await withLock(join(LOCKS, 'build'), work, { onWait: sayWaiting });
 }
 

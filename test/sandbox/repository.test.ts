@@ -105,7 +105,6 @@ describe('a local repository', () => {
     expect(warnings).toEqual([expect.stringContaining('shallow')]);
   });
 
-
   it('has branches, tags, branches of its origin, and commits by their first digits', async () => {
     const { path, commit } = makeRepository(fresh('plain'), { a: 'a\n' });
     git(path, ['tag', '--annotate', '--message', 'one', 'v1']);
