@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { errorMessage } from './domain/error-message.ts';
 import { agentWorkflowId } from './domain/ids.ts';
 import type { SandboxLabels, SandboxProvider } from './sandbox/provider.ts';
 import { sweep, type SweepResult } from './sandbox/sweep.ts';
@@ -41,9 +42,7 @@ export function startSweeping(
   let underWay: Promise<void> | undefined;
   const tick = (): void => {
     underWay ??= once()
-      .catch((error: unknown) =>
-        log(`the sweep for leftover sandboxes failed: ${error instanceof Error ? error.message : String(error)}`),
-      )
+      .catch((error: unknown) => log(`the sweep for leftover sandboxes failed: ${errorMessage(error)}`))
       .finally(() => {
         underWay = undefined;
       });

@@ -2,7 +2,7 @@ import type { InvestigateInput, PreparedRun, PrepareInvestigationInput } from '.
 import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT, runIdProblem } from '../domain/ids.ts';
 import { runReferenceName, type RunReference, type RunSpecification } from '../domain/records.ts';
-import { beginning } from '../domain/truncate.ts';
+import { truncate } from '../domain/truncate.ts';
 import { sandboxRequest } from './create-sandbox.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
@@ -65,7 +65,7 @@ export async function beginRun(
     task,
     limits: config.rlm,
     queues: config.temporal.queues,
-    summary: beginning(summary.replaceAll(/\s+/g, ' '), 200),
+    summary: truncate(summary.replaceAll(/\s+/g, ' '), 200),
   };
 }
 

@@ -3,7 +3,7 @@ import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import { runReferenceName, type AgentReference, type RunOutcome, type RunReference } from '../domain/records.ts';
-import { beginning } from '../domain/truncate.ts';
+import { truncate } from '../domain/truncate.ts';
 import { addUsage } from '../domain/usage.ts';
 import { finishResult, INLINE_ANSWER } from './finish-agent.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -62,5 +62,5 @@ async function rootsWork(
   }
   const known = lastKnownAnswer(records);
   if (known === undefined) return {};
-  return { answer: beginning(known, INLINE_ANSWER), answer_ref: await deps.chains.putJson(known) };
+  return { answer: truncate(known, INLINE_ANSWER), answer_ref: await deps.chains.putJson(known) };
 }

@@ -13,7 +13,7 @@ import {
   type Writer,
 } from '../domain/records.ts';
 import { TypedError } from '../domain/failures.ts';
-import { beginning } from '../domain/truncate.ts';
+import { truncate } from '../domain/truncate.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
@@ -215,7 +215,7 @@ async function newAgentReference({ chains }: Stores, scope: AgentScope, head: st
     head,
     agent: scope.agent,
     depth: agentDepth(scope.agent),
-    task: first?.kind === 'task' ? beginning(first.task, 200) : '',
+    task: first?.kind === 'task' ? truncate(first.task, 200) : '',
     state: 'starting',
     iteration: 0,
     sandbox: null,

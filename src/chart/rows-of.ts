@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/is-record.ts';
 import { TypedError } from '../domain/failures.ts';
 import type { PlotSpec } from './plot-spec.ts';
 
@@ -20,7 +21,7 @@ export interface ChartRows {
  */
 export function rowsOf(fields: Readonly<Record<string, unknown>>, spec: PlotSpec): ChartRows {
   const lists = Object.entries(fields).flatMap(([field, value]) =>
-    Array.isArray(value) ? [{ field, entries: value.filter(isRow), length: value.length }] : [],
+    Array.isArray(value) ? [{ field, entries: value.filter(isRecord), length: value.length }] : [],
   );
   const wanted = keysOf(spec);
   const found = lists.find(({ entries }) => wanted.every((key) => entries.some((entry) => Object.hasOwn(entry, key))));
@@ -80,8 +81,4 @@ function kindOf(value: unknown): string {
 function excerpt(row: Row | undefined): string {
   const text = JSON.stringify(row) ?? 'none';
   return text.length > 200 ? `${text.slice(0, 200)}...` : text;
-}
-
-function isRow(value: unknown): value is Row {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

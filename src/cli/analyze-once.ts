@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
+import { errorMessage } from '../domain/error-message.ts';
 import { planAnalysis } from '../client/start-analysis.ts';
 import { checkKeys } from '../client/check-keys.ts';
 import type { ConfigInput } from '../config/schema.ts';
@@ -114,12 +115,12 @@ async function signatureFile(cwd: string, file: string): Promise<unknown> {
   const content = await readFile(path, 'utf8').catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
       throw new CommandError(`There is no file ${file} for the signature (it was looked for at ${path}).`);
-    throw new CommandError(`The signature cannot be read from ${file}: ${messageOf(error)}`);
+    throw new CommandError(`The signature cannot be read from ${file}: ${errorMessage(error)}`);
   });
   try {
     return parse(content) as unknown;
   } catch (error) {
-    throw new CommandError(`${file} is neither YAML nor JSON: ${messageOf(error)}`);
+    throw new CommandError(`${file} is neither YAML nor JSON: ${errorMessage(error)}`);
   }
 }
 
@@ -130,8 +131,4 @@ function describedField(given: string): readonly [string, string] {
       `--describe takes a field and what it holds, such as --describe "answer=In one sentence", not "${given}".`,
     );
   return [given.slice(0, at).trim(), given.slice(at + 1).trim()];
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

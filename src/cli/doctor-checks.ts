@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { errorMessage } from '../domain/error-message.ts';
 import type { RunConfig } from '../domain/config.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { probeModel } from '../llm/probe-model.ts';
@@ -200,7 +201,7 @@ async function guarded(name: string, check: () => Check | Promise<Check>): Promi
   try {
     return await check();
   } catch (error) {
-    const [found = '', ...remedy] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const [found = '', ...remedy] = errorMessage(error).split('\n');
     return { name, ok: false, found, ...(remedy.length === 0 ? {} : { remedy: remedy.join('\n') }) };
   }
 }

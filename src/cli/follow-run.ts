@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorMessage } from '../domain/error-message.ts';
 import { pauseReason, unansweredReason } from '../client/report-run.ts';
 import type { RunEnd, TemporalRuns, Trouble } from '../client/temporal-runs.ts';
 import type { RunState } from '../domain/messages.ts';
@@ -280,7 +281,7 @@ function createComplaints(display: Display): (what: string, work: () => Promise<
     try {
       await work();
     } catch (error) {
-      if (!said.has(what)) display.note(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      if (!said.has(what)) display.note(`${what}: ${errorMessage(error)}`);
       said.add(what);
     }
   };

@@ -1,4 +1,5 @@
 import type { LogEntry } from '@temporalio/worker';
+import { errorMessage } from '../domain/error-message.ts';
 import { createLog, fieldsOfWorkflow, logEvents, type Log, type LogFormat, type LogLevel } from '../telemetry/log.ts';
 import { healthRoutes } from '../telemetry/health.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -89,7 +90,7 @@ async function serve(
   try {
     return await startMonitoringServer({ address, port, routes });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw new CommandError(
       `${Object.keys(routes).join(' and ')} cannot be served on ${address}:${port}: ${why}. Choose another port.`,
     );

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { errorMessage } from '../domain/error-message.ts';
 import { PRIVATE_FILE_MODE } from '../files/private-folder.ts';
 import { CommandError } from './report-error.ts';
 
@@ -37,5 +38,5 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+  return REASONS[code] ?? errorMessage(error);
 }

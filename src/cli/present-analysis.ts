@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join, parse, resolve } from 'node:path';
+import { errorMessage } from '../domain/error-message.ts';
 import type { PlotSpec } from '../chart/plot-spec.ts';
 import { analysisSignature } from '../domain/signature/analysis-signature.ts';
 import type { RunDocument } from '../results/run-document.ts';
@@ -87,6 +88,6 @@ async function drawPlot(
       say(io, `Note: ${leftOut} entries are not in it, because ${plot.x} or ${plot.y} is no number there.`);
     for (const note of notes) say(io, `Note: ${note}`);
   } catch (error) {
-    say(io, `Note: there is no picture: ${error instanceof Error ? error.message : String(error)}`);
+    say(io, `Note: there is no picture: ${errorMessage(error)}`);
   }
 }

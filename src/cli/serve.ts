@@ -1,3 +1,4 @@
+import { errorMessage } from '../domain/error-message.ts';
 import { announceBackground, ensureBackground } from './background.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { hostWorker } from './host-worker.ts';
@@ -56,7 +57,7 @@ async function work(io: Io, session: Session, options: Serving): Promise<number>
   const failed = worker.running.then(
     () => new Promise<never>(() => undefined),
     (error: unknown) => {
-      throw new CommandError(`The worker failed: ${error instanceof Error ? error.message : String(error)}`, 1);
+      throw new CommandError(`The worker failed: ${errorMessage(error)}`, 1);
     },
   );
   try {

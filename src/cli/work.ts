@@ -1,3 +1,4 @@
+import { errorMessage } from '../domain/error-message.ts';
 import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
 import type { Queue } from '../temporal/worker-options.ts';
 import type { WorkerVersion } from '../worker.ts';
@@ -95,10 +96,7 @@ async function untilStopped(
   const failed = worker.running.then(
     () => new Promise<never>(() => undefined),
     (error: unknown) => {
-      throw new CommandError(
-        `The worker failed: ${error instanceof Error ? error.message : String(error)}`,
-        EXIT_FAILED,
-      );
+      throw new CommandError(`The worker failed: ${errorMessage(error)}`, EXIT_FAILED);
     },
   );
   const signal = await Promise.race([interrupts.next(), failed]);

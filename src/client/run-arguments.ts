@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { isRecord } from '../domain/is-record.ts';
 import { DEFAULT_CONFIG, type RunConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
@@ -65,14 +66,10 @@ function difference(value: object, base: object): Record<string, unknown> {
   for (const [key, field] of Object.entries(value) as [string, unknown][]) {
     const other = before.get(key);
     if (isDeepStrictEqual(field, other)) continue;
-    const sections = isSection(field) && isSection(other);
+    const sections = isRecord(field) && isRecord(other);
     changed[key] = sections ? difference(field, other) : field;
   }
   return changed;
-}
-
-function isSection(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What a run on the repository is called: the last part of its path. */

@@ -9,7 +9,7 @@ import { analysisSignature, analysisTitle } from '../domain/signature/analysis-s
 import type { Signature } from '../domain/signature/field-type.ts';
 import { renderSignature } from '../domain/signature/render.ts';
 import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
-import { beginning } from '../domain/truncate.ts';
+import { truncate } from '../domain/truncate.ts';
 import { inputsNeed } from '../inputs/index.ts';
 import { createChains } from '../storage/chain.ts';
 import { portableConfig, typedConfig } from './run-arguments.ts';
@@ -69,7 +69,7 @@ export function planAnalysis(
         ...(tools.length === 0 ? {} : { tools: await chains.putJson(tools) }),
         config: { ...portableConfig(config), rlm: rlmOf(config) },
       };
-      const summary = beginning(analysisTitle(signature).replaceAll(/\s+/g, ' '), 200);
+      const summary = truncate(analysisTitle(signature).replaceAll(/\s+/g, ' '), 200);
       return { type: 'analyze', input, summary, warnings };
     },
   });

@@ -1,6 +1,6 @@
 import type { RunConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
-import { beginning } from '../domain/truncate.ts';
+import { truncate } from '../domain/truncate.ts';
 import { findRun } from '../results/find-run.ts';
 import { parseRepositoryName } from '../sandbox/repository/repository-name.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -56,7 +56,7 @@ export function planRun(context: StartContext, request: RunArguments, config: Ru
     digest: () => argumentsDigest(request, repository, config),
     async prepare() {
       const { input, warnings } = await prepareInput(context, request, repository, config);
-      const summary = beginning(`${input.repo}: ${input.prompt.replaceAll(/\s+/g, ' ')}`, 200);
+      const summary = truncate(`${input.repo}: ${input.prompt.replaceAll(/\s+/g, ' ')}`, 200);
       return { type: 'investigate', input, summary, warnings };
     },
   });
@@ -116,7 +116,7 @@ async function refuseForgotten(blobs: BlobStore, run: string): Promise<void> {
   const { prompt } = await createChains(blobs).specification(reference.spec);
   throw new TypedError(
     'Input.Invalid',
-    `Run "${run}" (${beginning(prompt, 60)}) ended earlier and Temporal has forgotten it. ` +
+    `Run "${run}" (${truncate(prompt, 60)}) ended earlier and Temporal has forgotten it. ` +
       `See it with rlm result ${run}, or choose another --id for a new run.`,
   );
 }

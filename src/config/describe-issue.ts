@@ -61,7 +61,7 @@ function unknownSetting(section: readonly string[], key: string): string {
 }
 
 function valueAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((inner, segment) => (isRecord(inner) ? inner[segment] : undefined), value);
+  return path.reduce<unknown>((inner, segment) => Reflect.get(Object(inner) as object, segment) as unknown, value);
 }
 
 function quote(value: unknown): string {
@@ -69,8 +69,4 @@ function quote(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return 'a section';
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

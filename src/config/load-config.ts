@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/is-record.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { describeIssue, type DescribedIssue } from './describe-issue.ts';
@@ -95,8 +96,4 @@ type Defined<T> = T extends object ? { [K in keyof T]: Defined<Exclude<T[K], und
 function withoutUndefined<T>(value: T): Defined<T> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JSON drops is what the type drops
   return JSON.parse(JSON.stringify(value)) as Defined<T>;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { isAlias, isMap, isNode, isScalar, LineCounter, parseDocument, type Document, type Pair } from 'yaml';
+import { errorMessage } from '../domain/error-message.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 
 /** A YAML text that can tell where its values stand. */
@@ -33,7 +34,7 @@ function toValue(document: Document, source: string): unknown {
   try {
     return document.toJS();
   } catch (error) {
-    throw new ConfigError([{ source, message: `${error instanceof Error ? error.message : String(error)}.` }]);
+    throw new ConfigError([{ source, message: `${errorMessage(error)}.` }]);
   }
 }
 

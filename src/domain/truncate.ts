@@ -9,7 +9,7 @@ export function truncateMiddle(text: string, limit: number): { text: string; tru
 }
 
 /** The first `limit` characters, with an ellipsis where something follows. */
-export function beginning(text: string, limit: number): string {
+export function truncate(text: string, limit: number): string {
   return text.length <= limit ? text : `${safeSlice(text, 0, Math.max(0, limit - 1))}…`;
 }
 

@@ -1,3 +1,4 @@
+import { isRecord } from './is-record.ts';
 import { codeBlocks } from './reply.ts';
 import { checkOutputs, type Checked } from './signature/check-value.ts';
 import type { Signature } from './signature/field-type.ts';
@@ -25,7 +26,7 @@ export function fieldsInReply(signature: Pick<Signature, 'outputs'>, text: strin
 function parsedObject(text: string): unknown[] {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? [value] : [];
+    return isRecord(value) ? [value] : [];
   } catch {
     return [];
   }

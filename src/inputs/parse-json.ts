@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { errorMessage } from '../domain/error-message.ts';
 import { ExactNumber } from '../domain/summarize-value.ts';
 
 /** Larger texts are shown with JavaScript's numbers. */
@@ -10,7 +11,7 @@ export function parseJson(text: string): ParsedJson {
   try {
     return { value: JSON.parse(text) as unknown };
   } catch (error) {
-    const told = error instanceof Error ? error.message : String(error);
+    const told = errorMessage(error);
     // The position is of a part, which would mislead.
     return { fault: told.replace(/ at position \d+( \(line \d+ column \d+\))?/, '').replaceAll('\n', ' ') };
   }

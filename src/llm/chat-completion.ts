@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/is-record.ts';
 import type { ModelConfig } from '../domain/config.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { ChatReply, ChatRequest } from './chat-model.ts';
@@ -109,8 +110,4 @@ function priceOf(input: number, output: number, { name, resolved }: Asked, price
 
 function amount(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/is-record.ts';
 import { TypedError, type FailureType } from '../domain/failures.ts';
 import { redact } from './redact.ts';
 import type { ResolvedModel } from './resolve-model.ts';
@@ -131,8 +132,4 @@ function excerpt(text: string, { resolved }: Asked): string {
     .trim()
     .replace(/[.\s]+$/, '');
   return line.length <= 300 ? line : `${line.slice(0, 297)}...`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { AgentReference, ChainRecord, RunReference, RunSpecification } from '../domain/records.ts';
 import { agentReferenceName } from '../domain/records.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -62,7 +63,7 @@ export function createRunReader(blobs: BlobStore, scope: { run: string; executio
       if (run === undefined) return undefined;
       const prefix = agentReferenceName(scope.run, scope.execution, '');
       const names = (await blobs.listReferences(prefix)).filter((name) => /^\d/.test(name.slice(prefix.length)));
-      const agents = (await mapLimited(names, readAgent)).filter((agent) => agent !== undefined);
+      const agents = (await pLimit(PARALLEL).map(names, readAgent)).filter((agent) => agent !== undefined);
       return { run, agents: agents.toSorted((a, b) => compareAgentIds(a.agent, b.agent)) };
     },
     async specification(run) {
@@ -72,19 +73,11 @@ export function createRunReader(blobs: BlobStore, scope: { run: string; executio
       return specification.value;
     },
     trajectories: ({ agents }) =>
-      mapLimited(agents, async (reference) => {
+      pLimit(PARALLEL).map(agents, async (reference) => {
         const records = await extend(reference.agent, reference.head);
         const end = records.at(-1);
         const ref = end?.kind === 'end' ? end.answer_ref : null;
         return { reference, records, answer: ref === null ? undefined : await chains.getJson(ref) };
       }),
   };
-}
-
-async function mapLimited<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let from = 0; from < items.length; from += PARALLEL) {
-    results.push(...(await Promise.all(items.slice(from, from + PARALLEL).map(act))));
-  }
-  return results;
 }

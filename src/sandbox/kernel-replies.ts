@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isRecord } from '../domain/is-record.ts';
 import {
   KERNEL_PROTOCOL,
   type BlockResult,
@@ -44,9 +45,7 @@ const short = z.string().max(MAX_SHORT_CHARACTERS);
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative();
 /** Not copied key by key: `__proto__` would get lost. */
-const object = z.custom<Readonly<Record<string, unknown>>>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-);
+const object = z.custom<Readonly<Record<string, unknown>>>(isRecord);
 
 const infoSchema: z.ZodType<KernelInfo> = z.object({
   protocol: z.literal(KERNEL_PROTOCOL),

@@ -1,3 +1,4 @@
+import { errorMessage } from '../domain/error-message.ts';
 import type { SandboxLabels, SandboxListing, SandboxProvider } from './provider.ts';
 
 export interface SweepInput {
@@ -38,9 +39,7 @@ export async function sweep(input: SweepInput): Promise<SweepResult> {
         removed += 1;
       }
     } catch (error) {
-      input.log(
-        `the sweep could not look after sandbox ${listing.handle.id}: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      input.log(`the sweep could not look after sandbox ${listing.handle.id}: ${errorMessage(error)}`);
     }
   };
   const lane = async (): Promise<void> => {

@@ -1,3 +1,4 @@
+import { errorMessage } from '../domain/error-message.ts';
 import type { Route } from './monitoring-server.ts';
 
 export interface HealthSources {
@@ -24,8 +25,7 @@ export function healthRoutes(sources: HealthSources): Readonly<Record<'/health' 
     if (last === undefined || performance.now() - last.at >= FRESH) {
       const answer = sources.askServer(SERVER_TIME).then(
         () => undefined,
-        (error: unknown) =>
-          `the Temporal server does not answer: ${error instanceof Error ? error.message : String(error)}`,
+        (error: unknown) => `the Temporal server does not answer: ${errorMessage(error)}`,
       );
       last = { at: performance.now(), answer };
     }

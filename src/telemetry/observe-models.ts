@@ -1,3 +1,4 @@
+import { errorMessage } from '../domain/error-message.ts';
 import { TypedError } from '../domain/failures.ts';
 import type { ChatModels, ChatReply, ChatRequest } from '../llm/chat-model.ts';
 import type { Listener, Purpose } from './events.ts';
@@ -20,7 +21,7 @@ export function observeModels(models: ChatModels, { slots, tell }: { slots: Slot
           seconds: (performance.now() - started) / 1000,
           ...('reply' in outcome
             ? { outcome: 'answered', usage: outcome.reply.usage }
-            : { outcome: failureOf(outcome.error, signal), error: messageOf(outcome.error) }),
+            : { outcome: failureOf(outcome.error, signal), error: errorMessage(outcome.error) }),
         });
       try {
         const reply = await models.complete(request, signal);
@@ -45,8 +46,4 @@ function purposeOf({ idempotencyKey }: ChatRequest): Purpose {
 function failureOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return 'cancelled';
   return error instanceof TypedError ? error.type : 'error';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

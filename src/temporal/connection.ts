@@ -1,6 +1,7 @@
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
 import type { NativeConnection } from '@temporalio/worker';
+import { errorMessage } from '../domain/error-message.ts';
 import { type DevServer, type DevServerOptions, startOrAttachDevServer } from './dev-server.ts';
 import { TemporalSetupError } from './errors.ts';
 import { networkFault } from './network-fault.ts';
@@ -237,5 +238,5 @@ function refused({ address, namespace, options }: TemporalTarget, error: unknown
 }
 
 function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim().replace(/\.$/, '');
+  return errorMessage(error).trim().replace(/\.$/, '');
 }

@@ -1,13 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { makePrivateFolder } from '../files/private-folder.ts';
 import { writeAtomicallySync } from '../files/write-atomically.ts';
@@ -65,7 +57,7 @@ export function devServerFiles(databaseFile: string): DevServerFiles {
 
 export function readRecord(files: DevServerFiles): DevServerRecord | undefined {
   const value = readJson(files.record);
-  return isRecord(value) ? value : undefined;
+  return isServerRecord(value) ? value : undefined;
 }
 
 /** Marks a server as ending. Only a process that is the sole stopper or user may write here. */
@@ -157,7 +149,7 @@ function isIdentity(value: unknown): value is ProcessIdentity {
   return Number.isInteger(pid) && typeof startTime === 'string' && typeof bootId === 'string';
 }
 
-function isRecord(value: unknown): value is DevServerRecord {
+function isServerRecord(value: unknown): value is DevServerRecord {
   if (typeof value !== 'object' || value === null) return false;
   const record = value as Partial<DevServerRecord>;
   return isIdentity(record.process) && Number.isInteger(record.port);

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorMessage } from '../domain/error-message.ts';
 import { LOOPBACK } from './dev-server-arguments.ts';
 import {
   announceStop,
@@ -221,7 +222,7 @@ function keepRunning(files: DevServerFiles, first: DevServerRecord, options: Dev
       const { record } = await ensureRunning(files, options);
       if (record.port !== port) log(`Temporal's port ${port} was taken meanwhile: run the same command again.`);
     } catch (error) {
-      log(error instanceof Error ? error.message : String(error));
+      log(errorMessage(error));
     }
   };
   const look = (): void => {

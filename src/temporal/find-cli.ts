@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { errorMessage } from '../domain/error-message.ts';
 import { withLock } from '../files/lock.ts';
 import { TemporalSetupError } from './errors.ts';
 import { isExecutable } from './find-python.ts';
@@ -82,7 +83,7 @@ async function install(options: FindCliOptions, log: (line: string) => void): Pr
       if ((await usable(target)) !== undefined) return target;
       reasons.push(`${target} was installed but does not run`);
     } catch (error) {
-      reasons.push(error instanceof Error ? error.message : String(error));
+      reasons.push(errorMessage(error));
     }
   }
   const commands = installCommands().map((command) => `  ${command}`);

@@ -1,6 +1,7 @@
 import { connect as connectSocket, isIP } from 'node:net';
 import { connect as connectTls, createSecureContext, type ConnectionOptions } from 'node:tls';
 import type { ClientConnectConfig } from '@temporalio/envconfig';
+import { errorMessage } from '../domain/error-message.ts';
 
 interface Target {
   readonly address: string;
@@ -108,5 +109,5 @@ function speaksTls(place: { host: string; port: number }): Promise<boolean> {
 }
 
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim().replace(/\.$/, '');
+  return errorMessage(error).trim().replace(/\.$/, '');
 }

@@ -10,6 +10,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { errorMessage } from '../domain/error-message.ts';
 import type { Scripts } from './script.ts';
 import { startScriptedModel, type ScriptedModel } from './scripted-model.ts';
 
@@ -63,6 +64,6 @@ function endWhenIdle(model: ScriptedModel, seconds: number, end: () => void): vo
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`scripted model: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`scripted model: ${errorMessage(error)}\n`);
   process.exit(1);
 });

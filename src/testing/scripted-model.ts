@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { errorMessage } from '../domain/error-message.ts';
 import { createCallRecords, paidTwice, type CallRecords, type ScriptedCall } from './call-record.ts';
 import { chatCompletionBody, errorBody } from './chat-completion.ts';
 import { readConversation, type Conversation } from './conversation.ts';
@@ -129,7 +130,7 @@ async function serve(stage: Stage, request: IncomingMessage, response: ServerRes
     if (!path.endsWith('/chat/completions')) return sendError(response, 404, `the scripted model has no ${path}`);
     await play(stage, readConversation(body, request.headers), response, arrived);
   } catch (error) {
-    sendError(response, 400, error instanceof Error ? error.message : String(error));
+    sendError(response, 400, errorMessage(error));
   }
 }
 

@@ -1,3 +1,4 @@
+import { isRecord } from '../domain/is-record.ts';
 import type { HostFunctionParameter } from '../domain/kernel-protocol.ts';
 import { ANY, NONE, unionOf, type FieldType } from '../domain/signature/field-type.ts';
 import { fromJsonSchema } from '../domain/signature/from-json-schema.ts';
@@ -72,7 +73,7 @@ export function annotationOf(type: FieldType): string {
 
 /** The type of a part of a schema; Any where it has no counterpart. */
 export function typeOf(part: unknown, whole: JsonSchema): { type: FieldType; description: string } {
-  if (!isObject(part)) return { type: ANY, description: '' };
+  if (!isRecord(part)) return { type: ANY, description: '' };
   const said = typeof part['description'] === 'string' ? part['description'] : '';
   const definitions = { $defs: whole['$defs'], definitions: whole['definitions'] };
   for (const schema of [part, { type: part['type'] }]) {
@@ -87,14 +88,14 @@ export function typeOf(part: unknown, whole: JsonSchema): { type: FieldType; des
 }
 
 function readParameters(schema: JsonSchema): readonly Parameter[] {
-  const properties = isObject(schema['properties']) ? schema['properties'] : {};
+  const properties = isRecord(schema['properties']) ? schema['properties'] : {};
   const required = new Set(Array.isArray(schema['required']) ? schema['required'] : []);
   const names = new Set<string>();
   return Object.entries(properties).map(([property, part]) => {
     const name = freeName(parameterName(property), (each) => names.has(each));
     names.add(name);
     const { type, description } = typeOf(part, schema);
-    const preset = isObject(part) ? part['default'] : undefined;
+    const preset = isRecord(part) ? part['default'] : undefined;
     const isOptional = !required.has(property) && preset === undefined;
     const shownType = isOptional && type.kind !== 'any' ? unionOf([type, NONE]) : type;
     return {
@@ -155,8 +156,4 @@ function withoutShapes(type: FieldType): FieldType {
 
 function takesNone(type: FieldType): boolean {
   return type.kind === 'none' || type.kind === 'any' || (type.kind === 'union' && type.members.some(takesNone));
-}
-
-export function isObject(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { beginning, truncateMiddle } from '../../src/domain/truncate.ts';
+import { truncate, truncateMiddle } from '../../src/domain/truncate.ts';
 
 describe('truncateMiddle', () => {
   it('leaves alone what fits', () => {
@@ -23,8 +23,8 @@ describe('truncateMiddle', () => {
 
 describe('beginning', () => {
   it('ends in an ellipsis where something follows', () => {
-    expect(beginning('abcdef', 4)).toBe('abc…');
-    expect(beginning('abcd', 4)).toBe('abcd');
-    expect(beginning('a😀b😀', 3).isWellFormed()).toBe(true);
+    expect(truncate('abcdef', 4)).toBe('abc…');
+    expect(truncate('abcd', 4)).toBe('abcd');
+    expect(truncate('a😀b😀', 3).isWellFormed()).toBe(true);
   });
 });

@@ -35,7 +35,7 @@ describe('a lock', () => {
     });
     const lines: Interface = createInterface({ input: child.stdout });
     const iterator = lines[Symbol.asyncIterator]();
-    const holder = { child, line: async () => (await iterator.next()).value as string | undefined };
+    const holder = { child, line: async (): Promise<string | undefined> => (await iterator.next()).value };
     holders.push(holder);
     return holder;
   };
@@ -171,13 +171,13 @@ describe('a lock', () => {
     mkdirSync(place);
     if (uid !== undefined) chownSync(place, uid, uid);
     const file = lockOf(`${place}/thing`);
-    const before = hold(file, { ...(uid === undefined ? {} : { uid }) });
+    const before = hold(file, uid === undefined ? {} : { uid });
     expect(await before.line()).toBe('locked');
     before.child.stdin.end();
     await once(before.child, 'exit');
     const other = hold(file, { uid: OTHER_UID });
     expect(await other.line()).toBeUndefined();
-    const after = hold(file, { ...(uid === undefined ? {} : { uid }) });
+    const after = hold(file, uid === undefined ? {} : { uid });
     expect(await after.line()).toBe('locked');
   });
 });

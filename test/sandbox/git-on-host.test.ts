@@ -407,7 +407,10 @@ describe('a token', () => {
       asked.push({ url: request.url ?? '', authorization: request.headers.authorization });
       const line = (text: string): string => (text.length + 4).toString(16).padStart(4, '0') + text;
       request.resume();
-      if (request.method === 'POST') return void response.writeHead(403).end();
+      if (request.method === 'POST') {
+        response.writeHead(403).end();
+        return;
+      }
       response.setHeader('Content-Type', 'application/x-git-upload-pack-advertisement');
       const offers = ['version 2\n', 'ls-refs\n', 'fetch\n', 'object-format=sha1\n'].map(line).join('');
       response.end(`${line('# service=git-upload-pack\n')}0000${offers}0000`);
@@ -415,7 +418,8 @@ describe('a token', () => {
     await once(target, 'listening');
     const redirecting = createServer((request, response) => {
       if (request.headers.authorization !== expected) {
-        return void response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="test"' }).end();
+        response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="test"' }).end();
+        return;
       }
       const location = `http://localhost:${portOf(target)}/elsewhere.git/info/refs?service=git-upload-pack`;
       response.writeHead(302, { Location: location }).end();
@@ -460,8 +464,8 @@ describe('a token', () => {
   });
 });
 
-function portOf(server: Server): number {
-  const address = server.address();
+function portOf(of: Server): number {
+  const address = of.address();
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { errorMessage } from '../../domain/error-message.ts';
 import { listCaches, removeCache } from '../../sandbox/local/caches.ts';
 import { lookAtSandboxes } from '../../sandbox/local/look-at-sandboxes.ts';
 import { sweepBlobs } from '../../storage/sweep-blobs.ts';
@@ -159,7 +160,7 @@ async function cleanBlobs(
 
 function failing<T>({ failures }: Context['told'], item: T & { readonly path: string }): (error: unknown) => T {
   return (error) => {
-    failures.push(`${item.path}: ${error instanceof Error ? error.message : String(error)}`);
+    failures.push(`${item.path}: ${errorMessage(error)}`);
     return item;
   };
 }

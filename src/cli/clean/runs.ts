@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import pLimit from 'p-limit';
 import { agentReferenceName, runReferenceName, type AgentReference, type RunReference } from '../../domain/records.ts';
 import { listRuns } from '../../results/find-run.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
@@ -34,7 +35,7 @@ export async function judgeRuns(blobs: BlobStore, client: Client): Promise<Judge
   for await (const { workflowId, startTime } of client.workflow.list({ query }))
     running.set(workflowId, startTime.getTime());
   const references = await listRuns(blobs);
-  const runs = await mapLimited(references, (reference) => judge(blobs, client, reference, running));
+  const runs = await pLimit(PARALLEL).map(references, (reference) => judge(blobs, client, reference, running));
   const known = new Set(references.map(({ run }) => run));
   return { runs, waiting: [...running].filter(([run]) => !known.has(run)).map(([, startedAt]) => startedAt) };
 }
@@ -59,7 +60,7 @@ async function judge(
 
 async function lastSign(blobs: BlobStore, { run, execution, started_at }: RunReference): Promise<number> {
   const names = await blobs.listReferences(agentReferenceName(run, execution, ''));
-  const values = await mapLimited(names, (name) => blobs.getReference(name));
+  const values = await pLimit(PARALLEL).map(names, (name) => blobs.getReference(name));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only; the run's own has no such time
   return Math.max(started_at, ...(values as Partial<AgentReference>[]).map(({ updated_at }) => updated_at ?? 0));
 }
@@ -93,7 +94,7 @@ export async function planForgetting(
   before: number,
 ): Promise<Forgetting> {
   const old = judged.runs.filter(({ state, endedAt }) => state === 'ended' && endedAt < before);
-  const idle = await mapLimited(old, (run) => isIdle(client, run.reference));
+  const idle = await pLimit(PARALLEL).map(old, (run) => isIdle(client, run.reference));
   const runs = old.filter((_, at) => idle[at]);
   const unknown = judged.runs.filter(({ state, endedAt }) => state === 'unknown' && endedAt < before).length;
   const busy = old.length - runs.length;
@@ -131,15 +132,17 @@ async function ownBundles(
   };
   const gone = new Set(forgotten);
   // A specification that cannot be read might name any of them.
-  const others = await mapLimited(
-    all.filter((run) => !gone.has(run)),
-    bundleOf,
-  ).catch(() => undefined);
+  const others = await pLimit(PARALLEL)
+    .map(
+      all.filter((run) => !gone.has(run)),
+      bundleOf,
+    )
+    .catch(() => undefined);
   if (others === undefined) return [];
-  const theirs = await mapLimited(forgotten, (run) => bundleOf(run).catch(() => undefined));
+  const theirs = await pLimit(PARALLEL).map(forgotten, (run) => bundleOf(run).catch(() => undefined));
   const lost = new Set(theirs.filter((bundle) => bundle !== undefined && !others.includes(bundle)));
   const names = await blobs.listReferences('bundles/');
-  const values = await mapLimited(names, (name) => blobs.getReference(name));
+  const values = await pLimit(PARALLEL).map(names, (name) => blobs.getReference(name));
   return names.filter((_, at) => lost.has(String(values[at])));
 }
 
@@ -156,15 +159,6 @@ export async function referencesOf(blobs: BlobStore, { run, execution }: RunRefe
 /** Removes what is known of a run. */
 export async function forgetRun(blobs: BlobStore, reference: RunReference): Promise<void> {
   const names = await referencesOf(blobs, reference);
-  await mapLimited(names.slice(0, -1), (name) => blobs.deleteReference(name));
+  await pLimit(PARALLEL).map(names.slice(0, -1), (name) => blobs.deleteReference(name));
   await Promise.all(names.slice(-1).map((name) => blobs.deleteReference(name)));
-}
-
-export async function mapLimited<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let from = 0; from < items.length; from += PARALLEL) {
-    // oxlint-disable-next-line no-await-in-loop -- so many at a time
-    results.push(...(await Promise.all(items.slice(from, from + PARALLEL).map(act))));
-  }
-  return results;
 }

@@ -1,3 +1,4 @@
+import { errorMessage } from '../../domain/error-message.ts';
 import { createDaytonaProvider } from '../../sandbox/daytona/index.ts';
 import { createLocalProvider } from '../../sandbox/local/index.ts';
 import { lookAtSandboxes, type FoundSandbox } from '../../sandbox/local/look-at-sandboxes.ts';
@@ -40,7 +41,7 @@ export async function removeSandboxes(
           await provider.destroy({ id: each.sandbox });
           return { ...each, deleted: true };
         } catch (error) {
-          failed(`sandbox ${each.sandbox}: ${error instanceof Error ? error.message : String(error)}`);
+          failed(`sandbox ${each.sandbox}: ${errorMessage(error)}`);
           return each;
         }
       }),
@@ -110,7 +111,7 @@ async function daytona(
     const open = await Promise.all(listed.map(({ labels }) => agentIsOpen(temporal.client)(labels)));
     return { left: listed.filter((_, at) => open[at] === false).map(leftAtDaytona), notes: [] };
   } catch (error) {
-    failed(`Daytona's sandboxes could not be judged: ${error instanceof Error ? error.message : String(error)}`);
+    failed(`Daytona's sandboxes could not be judged: ${errorMessage(error)}`);
     return { left: [], notes: [] };
   } finally {
     await provider.close();

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
+import { errorMessage } from '../../domain/error-message.ts';
 import { newRunId } from '../../client/run-arguments.ts';
 import { cacheDirectory, stateDirectory } from '../../config/directories.ts';
 import { loadDotEnv } from '../../config/dot-env.ts';
@@ -105,7 +106,7 @@ async function fetchedBook(folder: string, tell: (line: string) => void): Promis
 
 async function readBook(path: string, named: string): Promise<string> {
   return readFile(path, 'utf8').catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     throw new CommandError(`The book ${named} cannot be read: ${reason}. Name a plain text file with --book.`);
   });
 }

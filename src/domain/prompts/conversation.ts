@@ -1,5 +1,5 @@
 import { codeBlocks, proseOf } from '../reply.ts';
-import { beginning, truncateMiddle } from '../truncate.ts';
+import { truncate, truncateMiddle } from '../truncate.ts';
 import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, SummaryRecord, TaskRecord } from '../records.ts';
 import { describeProblems } from '../signature/check-value.ts';
 import type { Signature } from '../signature/field-type.ts';
@@ -199,10 +199,10 @@ export function lastKnownAnswer(records: readonly ChainRecord[]): string | undef
       return `(unfinished; the last output was)\n${truncateMiddle(record.result.stdout.trim(), 2000).text}`;
     }
     const prose = record.kind === 'reply' ? proseOf(record.text) : '';
-    if (prose !== '') return `(unfinished; the last reply was)\n${beginning(prose, 2000)}`;
+    if (prose !== '') return `(unfinished; the last reply was)\n${truncate(prose, 2000)}`;
   }
   const code = newestFirst.find((record) => record.kind === 'reply' && record.text.trim() !== '');
-  return code?.kind === 'reply' ? `(unfinished; the last reply was)\n${beginning(code.text.trim(), 2000)}` : undefined;
+  return code?.kind === 'reply' ? `(unfinished; the last reply was)\n${truncate(code.text.trim(), 2000)}` : undefined;
 }
 
 /** What a parent's code gets for an answer: a string, JSON for anything else, cut to `limit` characters. */

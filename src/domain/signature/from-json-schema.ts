@@ -1,3 +1,4 @@
+import { isRecord } from '../is-record.ts';
 import {
   ANY,
   BOOL,
@@ -52,7 +53,7 @@ const UNSUPPORTED = [
 
 /** Whether a value is meant as a JSON Schema, rather than a form of our own: its types have other names. */
 export function isJsonSchema(value: unknown): value is JsonSchema {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   const { type } = value;
   if (typeof type === 'string') return type === 'array' || type === 'object' || Object.hasOwn(SIMPLE, type);
   if (Array.isArray(type)) return true;
@@ -74,7 +75,7 @@ export function fromJsonSchema(schema: unknown, place: string): { type: FieldTyp
 
 /** Title, description and constraints in one line. */
 function describeSchema(schema: unknown): string | undefined {
-  if (!isObject(schema)) return undefined;
+  if (!isRecord(schema)) return undefined;
   const said = [schema['description'], schema['description'] === undefined ? schema['title'] : undefined].filter(
     (part) => typeof part === 'string' && part !== '',
   );
@@ -100,7 +101,7 @@ class SchemaReader {
 
   type(schema: unknown, place: string, depth: number): FieldType {
     if (schema === true) return ANY;
-    if (!isObject(schema))
+    if (!isRecord(schema))
       throw problem(
         place,
         `${JSON.stringify(schema)} is not a JSON Schema`,
@@ -172,7 +173,7 @@ class SchemaReader {
       additionalProperties === false
         ? null
         : this.type(additionalProperties ?? true, `${place}.additionalProperties`, depth + 1);
-    if (!isObject(properties)) {
+    if (!isRecord(properties)) {
       if (additional === null) return { kind: 'object', properties: [], additional };
       return { kind: 'dict', key: keyType(schema['propertyNames']), value: additional };
     }
@@ -194,7 +195,7 @@ class SchemaReader {
     let found: unknown = reference.startsWith('#') ? this.#root : undefined;
     for (const part of reference.slice(1).split('/').slice(1)) {
       const key = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
-      found = isObject(found) || Array.isArray(found) ? (found as Record<string, unknown>)[key] : undefined;
+      found = isRecord(found) || Array.isArray(found) ? (found as Record<string, unknown>)[key] : undefined;
     }
     if (found === undefined)
       throw problem(place, `nothing is at ${reference}`, 'Put what it refers to under $defs of the same schema.');
@@ -212,7 +213,7 @@ function literal(values: readonly unknown[], place: string): FieldType {
 }
 
 function keyType(names: unknown): FieldType {
-  if (!isObject(names)) return ANY;
+  if (!isRecord(names)) return ANY;
   if (Array.isArray(names['enum'])) return literalOf(names['enum'].map(String));
   if (Array.isArray(names['anyOf'])) return unionOf(names['anyOf'].map(keyType));
   if (names['pattern'] === KEY_PATTERNS.int) return INT;
@@ -222,8 +223,4 @@ function keyType(names: unknown): FieldType {
 
 function problem(place: string, what: string, advice: string): SignatureError {
   return new SignatureError(`${place}: ${what}. ${advice}`);
-}
-
-function isObject(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

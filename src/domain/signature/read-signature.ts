@@ -1,3 +1,4 @@
+import { isRecord } from '../is-record.ts';
 import { STR, type Field, type FieldType, type Property, type Signature } from './field-type.ts';
 import { fromJsonSchema, isJsonSchema } from './from-json-schema.ts';
 import { nameError, parseSignature, parseType } from './notation.ts';
@@ -38,7 +39,7 @@ export type FieldsForm = Readonly<Record<string, unknown>>;
  */
 export function readSignature(form: unknown): Signature {
   if (typeof form === 'string') return parseSignature(form);
-  if (!isObject(form)) throw complain('The signature', 'it must be a text or an object', EXAMPLE);
+  if (!isRecord(form)) throw complain('The signature', 'it must be a text or an object', EXAMPLE);
   const { signature, inputs, outputs, instructions, descriptions, ...others } = form;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
@@ -75,7 +76,7 @@ function describe(signature: Signature, instructions: unknown, descriptions: unk
   if (instructions !== undefined && instructions !== null && typeof instructions !== 'string') {
     throw complain('instructions', 'they must be a text', 'Write what the fields do not say.');
   }
-  const texts = new Map(Object.entries(isObject(descriptions) ? descriptions : {}));
+  const texts = new Map(Object.entries(isRecord(descriptions) ? descriptions : {}));
   const names = [...signature.inputs, ...signature.outputs].map(({ name }) => name);
   for (const [name, text] of texts) {
     if (!names.includes(name))
@@ -95,7 +96,7 @@ function describe(signature: Signature, instructions: unknown, descriptions: unk
 }
 
 function readFields(form: unknown, place: string, others: readonly string[]): Field[] {
-  if (!isObject(form)) throw complain(place, 'they must be an object of fields', 'Write {name: type, ...}.');
+  if (!isRecord(form)) throw complain(place, 'they must be an object of fields', 'Write {name: type, ...}.');
   const list = isSchemaOfFields(form)
     ? fieldsOfSchema(form, place)
     : Object.entries(form).map(([name, field]) => readField(name, field, place));
@@ -110,7 +111,7 @@ function readFields(form: unknown, place: string, others: readonly string[]): Fi
 
 /** A field may be called `type` or `properties`: only both together make a schema. */
 function isSchemaOfFields(form: Readonly<Record<string, unknown>>): boolean {
-  return form['type'] === 'object' && isObject(form['properties']);
+  return form['type'] === 'object' && isRecord(form['properties']);
 }
 
 function fieldsOfSchema(schema: unknown, place: string): Field[] {
@@ -137,7 +138,7 @@ function readTyped(form: unknown, place: string): Typed {
   if (form === null) return { type: STR };
   if (typeof form === 'string') return { type: parseType(form, place) };
   if (isJsonSchema(form)) return fromJsonSchema(form, place);
-  if (!isObject(form))
+  if (!isRecord(form))
     throw complain(place, `${JSON.stringify(form)} is not a type`, 'Write a type such as list[str].');
   const { type, schema, description, desc, ...others } = form;
   const [unknown] = Object.keys(others);
@@ -160,7 +161,7 @@ function innerType(type: unknown, schema: unknown, place: string): Typed {
   if (type === undefined || type === null) return { type: STR };
   if (typeof type === 'string') return { type: parseType(type, `${place}.type`) };
   if (isJsonSchema(type)) return fromJsonSchema(type, `${place}.type`);
-  if (isObject(type)) return { type: objectOfFields(type, `${place}.type`) };
+  if (isRecord(type)) return { type: objectOfFields(type, `${place}.type`) };
   throw complain(`${place}.type`, `${JSON.stringify(type)} is not a type`, 'Write a type such as list[str].');
 }
 
@@ -175,8 +176,4 @@ function objectOfFields(form: Readonly<Record<string, unknown>>, place: string):
 
 function complain(place: string, problem: string, advice: string): SignatureError {
   return new SignatureError(`${place}: ${problem}. ${advice}`);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

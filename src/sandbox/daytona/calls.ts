@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorMessage } from '../../domain/error-message.ts';
 import { TypedError } from '../../domain/failures.ts';
 
 /** How long a piece of work may take, and who may end it. */
@@ -125,6 +126,6 @@ function waitMs(value: string): number | undefined {
 
 export function describeError(error: unknown): string {
   const status = statusOf(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return status === undefined ? message : `${message} (${status})`;
 }

@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { errorMessage } from '../../domain/error-message.ts';
 import { TypedError } from '../../domain/failures.ts';
 import { lockOf, withLock } from '../../files/lock.ts';
 import { makePrivateFolder } from '../../files/private-folder.ts';
@@ -141,7 +142,7 @@ class Provider implements LocalProvider {
       if (error instanceof TypedError && error.type !== 'Sandbox.Lost') throw error;
       // A trial went well, so this is the moment's trouble (memory, processes, a launcher that was killed): worth
       // another attempt, hence none of the failures that are for good.
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorMessage(error);
       throw new Error(`A sandbox could not be started on ${this.host}: ${why}`, { cause: error });
     }
   }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { errorMessage } from '../../domain/error-message.ts';
 import { TypedError } from '../../domain/failures.ts';
 import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import { isRootForGood, launchSpec, uidToBecome, type Interpreter } from './launch-spec.ts';
@@ -95,7 +96,7 @@ async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'co
     if (exit.code === 0) return undefined;
     return exit.stderr.trim().split('\n').at(-1) || `exit code ${exit.code}`;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorMessage(error);
   } finally {
     await rm(lower, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorMessage } from '../../domain/error-message.ts';
 import { ROOT_AGENT } from '../../domain/ids.ts';
 import type { SandboxLabels, SandboxRequest } from '../provider.ts';
 import type { SandboxRecord, SandboxRecords } from './records.ts';
@@ -87,9 +88,7 @@ export class SparePool {
     this.#pools.set(run, pool);
     if (size === 0 || pool.stopped || pool.filling !== undefined) return;
     pool.filling = this.#fill(pool, order, size)
-      .catch((error: unknown) =>
-        this.#options.log(`no spare sandboxes: ${error instanceof Error ? error.message : String(error)}`),
-      )
+      .catch((error: unknown) => this.#options.log(`no spare sandboxes: ${errorMessage(error)}`))
       .finally(() => (pool.filling = undefined));
   }
 

@@ -85,7 +85,7 @@ export class SandboxRecords {
   read(id: string): SandboxRecord | undefined {
     const value = readJson(join(this.folder(id), RECORD));
     // By the folder: one that was claimed a moment ago still has the name it was made with in it.
-    return isRecord(value) ? { ...value, id } : undefined;
+    return isSandboxRecord(value) ? { ...value, id } : undefined;
   }
 
   /** False where another was first. */
@@ -142,7 +142,7 @@ function readJson(path: string): unknown {
 }
 
 /** Written by us, in a folder only we can write: what it is for sure is complete, not well-meaning. */
-function isRecord(value: unknown): value is SandboxRecord {
+function isSandboxRecord(value: unknown): value is SandboxRecord {
   return typeof value === 'object' && value !== null && 'v' in value && value.v === 1 && 'inside' in value;
 }
 

@@ -3,7 +3,7 @@ import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { TypedError } from '../../domain/failures.ts';
 import { messageOf } from '../call-tool.ts';
-import { isObject } from '../parameters.ts';
+import { isRecord } from '../../domain/is-record.ts';
 import { toolNameProblem } from '../tool-names.ts';
 import type { LoadedTool } from '../tools.ts';
 import { shareOwnPackages } from './own-packages.ts';
@@ -51,7 +51,7 @@ function exportsOf(module: Readonly<Record<string, unknown>>): readonly (readonl
   // `module.exports` is another name that Node gives the default export of CommonJS.
   const { default: byDefault, 'module.exports': _, ...named } = module;
   if (byDefault === undefined) return Object.entries(named);
-  const inner = isObject(byDefault) && !('run' in byDefault) ? byDefault : { default: byDefault };
+  const inner = isRecord(byDefault) && !('run' in byDefault) ? byDefault : { default: byDefault };
   const others = Object.entries(inner).filter(([name, value]) => named[name] !== value);
   return [...Object.entries(named), ...others];
 }

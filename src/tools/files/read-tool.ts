@@ -1,7 +1,8 @@
 import { toJSONSchema } from 'zod';
 import { safeParseAsync, type $ZodIssue, type $ZodType } from 'zod/v4/core';
 import { TypedError } from '../../domain/failures.ts';
-import { docstring, isObject, parametersOf, type Parameters } from '../parameters.ts';
+import { isRecord } from '../../domain/is-record.ts';
+import { docstring, parametersOf, type Parameters } from '../parameters.ts';
 import type { ToolDefinition } from '../tool.ts';
 import { DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT, type LoadedTool } from '../tools.ts';
 
@@ -33,7 +34,7 @@ function checkedDefinition(value: unknown, invalid: Invalid): ToolDefinition {
   if (typeof value === 'function') {
     throw invalid('is a bare function; write `tool({ description, parameters: z.object({ ... }), run })` around it');
   }
-  if (!isObject(value)) throw invalid('is no tool; export nothing else from this file');
+  if (!isRecord(value)) throw invalid('is no tool; export nothing else from this file');
   const { description, parameters, timeout, attempts, run } = value;
   if (typeof description !== 'string' || description.trim() === '') {
     throw invalid('has no description; the model reads it to know what the tool does');
@@ -41,7 +42,7 @@ function checkedDefinition(value: unknown, invalid: Invalid): ToolDefinition {
   if (typeof run !== 'function') throw invalid('has no run, the function that does the work');
   if (parameters === undefined) throw invalid('has no parameters; write z.object({}) where it takes none');
   if (!isSchema(parameters)) {
-    const isOld = isObject(parameters) && '_def' in parameters;
+    const isOld = isRecord(parameters) && '_def' in parameters;
     throw invalid(
       isOld ? 'has a schema of zod 3; use zod 4' : 'has parameters that are no zod schema; write z.object({ ... })',
     );
@@ -57,7 +58,7 @@ function checkedDefinition(value: unknown, invalid: Invalid): ToolDefinition {
 }
 
 function isSchema(value: unknown): value is $ZodType {
-  return isObject(value) && '_zod' in value;
+  return isRecord(value) && '_zod' in value;
 }
 
 function isWithin(value: unknown, most: number): value is number {
@@ -103,7 +104,7 @@ function jsonSchemaOf(schema: $ZodType, invalid: Invalid): Readonly<Record<strin
   }
   const [problem] = problems;
   if (problem !== undefined) throw invalid(`has parameters with a ${problem}`);
-  if (found['type'] !== 'object' || !isObject(found['properties'])) {
+  if (found['type'] !== 'object' || !isRecord(found['properties'])) {
     throw invalid('has parameters that are no object with named properties; write z.object({ ... })');
   }
   return found;
