@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
-import { readdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
+import { lstat, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -106,23 +106,49 @@ async function removeStale(file: string, holder: string): Promise<void> {
   } finally {
     await release();
   }
-  await removeDeadSockets(dirname(file));
 }
 
-/** Those of processes that were killed in the moment between making their socket and taking the lock. */
-async function removeDeadSockets(folder: string): Promise<void> {
-  const held = new Set<string>();
-  const entries = await readdir(folder, { withFileTypes: true });
-  for (const entry of entries) if (entry.isSymbolicLink()) held.add((await holderOf(join(folder, entry.name))) ?? '');
-  for (const { name } of entries) {
-    if (!SOCKET_NAME.test(name) || held.has(name)) continue;
-    const connection = await connectTo(folder, name);
-    if (connection === 'gone') await unlink(join(folder, name)).catch(unlessMissing);
-    else if (connection !== 'busy') connection.destroy();
-  }
+/** Removes what holders that were killed left in a folder and nobody has asked for since. */
+export async function removeAbandonedLocks(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const holders = await Promise.all(
+    names
+      .filter((name) => LOCK_NAME.test(name))
+      .map(async (name) => {
+        const file = join(folder, name);
+        const holder = await readlink(file).catch(() => undefined);
+        if (holder !== undefined && (await isGone(folder, holder))) await removeStale(file, holder);
+        return holder;
+      }),
+  );
+  // Those of processes that were killed in the moment between making their socket and taking the lock.
+  const alone = names.filter((name) => SOCKET_NAME.test(name) && !holders.includes(name));
+  await Promise.all(
+    alone.map(async (name) => {
+      const isNew = name.endsWith('.new') && Date.now() - (await changedAt(join(folder, name))) < SETTLED_MS;
+      if (!isNew && (await isGone(folder, name))) await unlink(join(folder, name)).catch(unlessMissing);
+    }),
+  );
 }
 
-const SOCKET_NAME = /^\.holder-[0-9a-f]{32}$/;
+/** In which a socket that was made begins to listen. */
+const SETTLED_MS = 60_000;
+
+async function changedAt(path: string): Promise<number> {
+  return lstat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
+}
+
+async function isGone(folder: string, holder: string): Promise<boolean> {
+  const connection = await connectTo(folder, holder);
+  if (typeof connection === 'object') connection.destroy();
+  return connection === 'gone';
+}
+
+const SOCKET_NAME = /^\.holder-[0-9a-f]{32}(\.new)?$/;
+const LOCK_NAME = /\.(lock|stale)$/;
 
 interface Listening {
   readonly name: string;

@@ -6,7 +6,7 @@ import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { lockOf, withLock } from '../../src/files/lock.ts';
+import { lockOf, removeAbandonedLocks, withLock } from '../../src/files/lock.ts';
 import { temporaryFolder } from '../sandbox/fixtures.ts';
 
 const USER = fileURLToPath(new URL('lock-user.ts', import.meta.url));
@@ -97,6 +97,16 @@ describe('a lock', () => {
     holder.child.kill('SIGKILL');
     expect(await had).toBe('had');
     expect(readdirSync(dirname(file))).toEqual([]);
+  });
+
+  it('whose holder was killed is removed with what else lies abandoned, and one that is held is not', async () => {
+    const file = freshLock();
+    const [killed, other] = [hold(file), hold(lockOf(`${dirname(file)}/other`))];
+    expect([await killed.line(), await other.line()]).toEqual(['locked', 'locked']);
+    killed.child.kill('SIGKILL');
+    await once(killed.child, 'exit');
+    await removeAbandonedLocks(dirname(file));
+    expect(readdirSync(dirname(file)).toSorted()).toEqual([expect.stringMatching(/^\.holder-/), '.other.lock']);
   });
 
   it('stays with a holder that was stopped, and waiting for it can be given up', async () => {

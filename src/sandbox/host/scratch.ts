@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { removeAbandonedLocks } from '../../files/lock.ts';
 import { makePrivateFolder } from '../../files/private-folder.ts';
 import { identify, isAlive } from './processes.ts';
 
@@ -36,7 +37,7 @@ export async function findAbandoned(directory: string): Promise<string[]> {
 
 /** Removes what processes that are gone left in a folder. */
 export async function removeAbandoned(directory: string): Promise<void> {
-  await Promise.all((await findAbandoned(directory)).map(removeTree));
+  await Promise.all([removeAbandonedLocks(directory), ...(await findAbandoned(directory)).map(removeTree)]);
 }
 
 /** Removes a folder also where something in it is closed to its own owner, as some package managers leave their caches. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { chown, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TypedError } from '../../domain/failures.ts';
 import { lockOf, withLock } from '../../files/lock.ts';
@@ -63,7 +63,9 @@ export class BaseCheckouts {
       const make = async (): Promise<void> => {
         if (!existsSync(folder)) await this.make(folder, repository, how, signal);
       };
-      await withLock(lockOf(folder), make, { signal });
+      // Not in the folder of a repository, where nobody would look for what is left of it.
+      const name = relative(this.#directory, folder).replaceAll('/', '-');
+      await withLock(lockOf(join(this.#directory, name)), make, { signal });
     }
     await markUsed(folder, dirname(checkout.objects));
     return checkout;
