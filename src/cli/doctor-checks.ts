@@ -90,7 +90,9 @@ export async function checkPython(preferred: string | undefined): Promise<Check>
 export async function checkGit(env: NodeJS.ProcessEnv): Promise<Check> {
   const remedy = `install git ${OLDEST_GIT.join('.')} or newer: sudo apt-get install git (Debian, Ubuntu), brew install git`;
   try {
-    const { stdout } = await promisify(execFile)('git', ['--version'], { env, timeout: 20_000 });
+    // Like all of git on the host: not in a folder of somebody's, nor with somebody's settings.
+    const how = { cwd: '/', env: { PATH: env['PATH'] }, timeout: 20_000 };
+    const { stdout } = await promisify(execFile)('git', ['--version'], how);
     const version = /(\d+\.\d+[.\d]*)/.exec(stdout)?.[1] ?? stdout.trim();
     if (isAtLeast(version, OLDEST_GIT)) return { name: 'git', ok: true, found: version };
     return { name: 'git', ok: false, found: version, remedy };
