@@ -6,7 +6,7 @@ import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
-import { beginning } from '../domain/truncate.ts';
+import { truncate } from '../domain/truncate.ts';
 import { fieldsInReply } from '../domain/typed-answer.ts';
 import { openTrajectory } from './agent-trajectory.ts';
 import { seconds } from './clock.ts';
@@ -93,7 +93,7 @@ function typedAnswer(signature: Signature, { source, answer }: CandidateAnswer):
   return {
     source: 'none',
     answer: undefined,
-    note: `There is no result. What was known: ${beginning(text, MAX_QUOTED)}`,
+    note: `There is no result. What was known: ${truncate(text, MAX_QUOTED)}`,
   };
 }
 
@@ -167,6 +167,6 @@ export async function finishResult(
     ...(answer_ref === null ? {} : { answer_ref }),
     ...(patch === null ? {} : { patch_ref: patch }),
     ...(notes.length === 0 ? {} : { notes }),
-    ...(text === undefined ? {} : { answer: beginning(text, INLINE_ANSWER) }),
+    ...(text === undefined ? {} : { answer: truncate(text, INLINE_ANSWER) }),
   };
 }

@@ -5,7 +5,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
 import { removeAbandoned, temporaryName } from './abandoned-files.ts';
-import { PRIVATE,
+import {
+  PRIVATE,
   deleteFile,
   isMissing,
   isSystemError,
