@@ -6,10 +6,11 @@ import { TypedError } from '../domain/failures.ts';
 import { blockName } from '../domain/ids.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { codeBlocks } from '../domain/reply.ts';
+import { refuseUnseenFinal } from '../domain/unseen-output.ts';
 import { addUsage } from '../domain/usage.ts';
 import { packCall, unpackAnswer } from '../domain/wire.ts';
 import { answerValue } from './answers.ts';
-import { reachedPosition, replyOf } from './block-position.ts';
+import { reachedPosition, recordsSinceReply, replyOf } from './block-position.ts';
 import { checkedResult } from './checked-result.ts';
 import { endAgent } from './close-agent.ts';
 import { sendInputsAgain } from './create-sandbox.ts';
@@ -79,7 +80,8 @@ export async function runReply(
       };
     }
     deps.checkpoint('block.done');
-    const result = checkedResult(specification, input.scope, outcome.result);
+    const checked = checkedResult(specification, input.scope, outcome.result);
+    const result = refuseUnseenFinal(checked, await recordsSinceReply(deps, head));
     head = await recordBlock(turn, head, step, result);
     deps.checkpoint('block.recorded');
     const next = nextStep(turn, step, result);

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import type { AnswerPromptsInput, AnswerPromptsResult } from '../domain/contract.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
+import { splitReasoning } from '../domain/reply.ts';
 import type { Answer, CallRequest, CompactUsage } from '../domain/records.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -72,7 +73,7 @@ async function answerOnce(
   deps.checkpoint('prompt.replied');
   const { input_tokens, output_tokens, cost } = reply.usage;
   const entry: JournalEntry = {
-    ref: await keepPaid(() => deps.chains.putJson(reply.text), signal),
+    ref: await keepPaid(() => deps.chains.putJson(splitReasoning(reply.text).text), signal),
     usage: [input_tokens, output_tokens, cost],
   };
   await keepPaid(() => deps.blobs.setReference(name, entry), signal);

@@ -42,6 +42,17 @@ export async function reachedPosition(deps: ActivityDependencies, input: Scoped<
   return position;
 }
 
+/** The reply whose code runs, and what is recorded since. */
+export async function recordsSinceReply(deps: ActivityDependencies, head: string): Promise<ChainRecord[]> {
+  const records: ChainRecord[] = [];
+  for (let hash: string | null = head; hash !== null;) {
+    const record: ChainRecord = await deps.chains.record(hash);
+    records.unshift(record);
+    hash = record.kind === 'reply' ? null : record.parent;
+  }
+  return records;
+}
+
 export async function replyOf(deps: ActivityDependencies, head: string): Promise<ReplyRecord> {
   for (let hash: string | null = head; hash !== null;) {
     const record: ChainRecord = await deps.chains.record(hash);

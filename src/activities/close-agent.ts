@@ -5,7 +5,8 @@ import { agentDepth } from '../domain/ids.ts';
 import { lastKnownAnswer, resultString } from '../domain/prompts/conversation.ts';
 import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
-import { fieldsInReply } from '../domain/typed-answer.ts';
+import { closingAnswer, signatureOf } from '../domain/closing-answer.ts';
+import { replyOutcome } from '../domain/reply.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { beginning } from '../domain/truncate.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
@@ -19,7 +20,11 @@ export const INLINE_ANSWER = 4000;
 /** Milliseconds for the patch of a run that was cancelled or is out of time: nobody waits for its end for long. */
 const PATCH_IN_HASTE = 4000;
 const PATCH_ATTEMPTS = 3;
-const NOT_SUBMITTED = 'The agent did not submit a result: the fields are from its closing answer.';
+/** For a person, by where an answer comes from that was not given to FINAL. */
+const NOT_FINAL: Partial<Record<AnswerSource, string>> = {
+  text: 'The agent did not call FINAL: the answer is the text of its last reply, which had no code.',
+  extract: 'The agent did not call FINAL: the answer is what it gave when it was asked at the end.',
+};
 /** Characters of what was known that a note quotes. */
 const NOTED = 1000;
 
@@ -71,8 +76,9 @@ async function recordEnd(
   const head = await newestHead(deps, input, from);
   const [records, run] = await Promise.all([readableRecords(deps, head), deps.chains.specification(input.scope.spec)]);
   const isRoot = agentDepth(input.scope.agent) === 0;
-  const told = answerOf(records, input.source);
-  const { source, answer, note } = isRoot && run.type === 'analyze' ? typedAnswer(run.signature, told) : told;
+  const signature = signatureOf(run, agentDepth(input.scope.agent));
+  const told = answerOf(records, input.source, signature);
+  const { source, answer, note } = signature === undefined ? told : typedAnswer(told);
   const { result, truncated } = resultString(answer ?? '', run.config.rlm.result_truncation_limit);
   const taken =
     isRoot && run.type === 'investigate' ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
@@ -135,27 +141,31 @@ interface ToldAnswer {
   readonly source: AnswerSource;
   readonly answer: unknown;
   /** For a person. */
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 /** An answer has all of the fields, or there is none: what is known beside is a note. */
-function typedAnswer(signature: Signature, { source, answer }: ToldAnswer): ToldAnswer {
-  if (source === 'final' || answer === undefined) return { source, answer };
-  const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
-  const checked = source === 'partial' ? undefined : fieldsInReply(signature, text);
-  if (checked?.ok === true) return { source, answer: checked.values, note: NOT_SUBMITTED };
-  return { source: 'none', answer: undefined, note: `There is no result. What was known: ${beginning(text, NOTED)}` };
+function typedAnswer(told: ToldAnswer): ToldAnswer {
+  if (told.source !== 'partial') return told;
+  const note = `There is no result. What was known: ${beginning(String(told.answer), NOTED)}`;
+  return { source: 'none', answer: undefined, note };
 }
 
-function answerOf(records: readonly ChainRecord[], wanted: AnswerSource): ToldAnswer {
+function answerOf(records: readonly ChainRecord[], wanted: AnswerSource, signature: Signature | undefined): ToldAnswer {
   const reversed = records.toReversed();
   const sealed = reversed.find((record) => record.kind === 'block' && record.result.final !== null);
   if (sealed?.kind === 'block' && sealed.result.final !== null)
     return { source: 'final', answer: sealed.result.final.value };
   const reply = reversed.find((record) => record.kind === 'reply');
-  const purpose = wanted === 'extract' ? 'extract' : 'turn';
-  const said = reply?.kind === 'reply' && reply.purpose === purpose ? reply.text : '';
-  if ((wanted === 'text' || wanted === 'extract') && said.trim() !== '') return { source: wanted, answer: said };
+  const note = NOT_FINAL[wanted];
+  if (wanted === 'extract' && reply?.kind === 'reply' && reply.purpose === 'extract') {
+    const closing = closingAnswer(signature, reply);
+    if (closing.kind === 'answer') return { source: wanted, answer: closing.answer, note };
+  }
+  if (wanted === 'text' && reply?.kind === 'reply' && reply.purpose === 'turn') {
+    const outcome = replyOutcome(reply);
+    if (outcome.kind === 'text' && outcome.text !== '') return { source: wanted, answer: outcome.text, note };
+  }
   // A closing answer that was refused says less than what the code found.
   const known = lastKnownAnswer(records.filter((record) => record.kind !== 'reply' || record.purpose === 'turn'));
   return known === undefined ? { source: 'none', answer: undefined } : { source: 'partial', answer: known };
@@ -212,6 +222,7 @@ export async function closeResult(
   const answered = end.source !== 'none';
   const text = typeof end.answer === 'string' ? end.answer : JSON.stringify(end.answer);
   return {
+    answer_source: end.source,
     ...(answered ? { answer_ref: await deps.chains.putJson(end.result) } : {}),
     ...(end.patch === null ? {} : { patch_ref: end.patch }),
     ...(end.notes.length === 0 ? {} : { notes: end.notes }),

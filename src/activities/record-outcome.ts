@@ -52,15 +52,20 @@ async function rootsWork(
   const records = await deps.chains.walk(root.head);
   const end = records.at(-1);
   if (end?.kind === 'end') {
-    const { answer, full_answer_ref, patch_ref, notes } = await closeResult(deps, end, true);
+    const { answer, full_answer_ref, answer_source = 'none', patch_ref, notes } = await closeResult(deps, end, true);
     return {
       answer: answer ?? null,
       answer_ref: full_answer_ref ?? null,
+      answer_source,
       patch_ref: patch_ref ?? null,
       notes: notes ?? [],
     };
   }
   const known = lastKnownAnswer(records);
   if (known === undefined) return {};
-  return { answer: beginning(known, INLINE_ANSWER), answer_ref: await deps.chains.putJson(known) };
+  return {
+    answer: beginning(known, INLINE_ANSWER),
+    answer_ref: await deps.chains.putJson(known),
+    answer_source: 'partial',
+  };
 }

@@ -2,8 +2,8 @@ import { activityInfo } from '@temporalio/activity';
 import type { ThinkInput, ThinkResult } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
 import type { AgentReference, ChainRecord, ReplyRecord } from '../domain/records.ts';
-import { codeBlocks } from '../domain/reply.ts';
-import { fieldsInReply } from '../domain/typed-answer.ts';
+import { replyOutcome, splitReasoning } from '../domain/reply.ts';
+import { closingAnswer, signatureOf } from '../domain/closing-answer.ts';
 import { addUsage } from '../domain/usage.ts';
 import { seconds } from './clock.ts';
 import { askWithRoom, reachedBase, summariesBetween } from './compact.ts';
@@ -36,13 +36,15 @@ export async function takeReply(
   const stage = { deps, input, run, signal };
   const { reply, base, messages } = await askWithRoom(stage, await reachedBase(deps, input.scope, head));
   deps.checkpoint('model.replied');
+  const { reasoning, text } = splitReasoning(reply.text);
   const record: ReplyRecord = {
     v: 1,
     kind: 'reply',
     parent: base.head,
     iteration: input.iteration,
     purpose: input.purpose,
-    text: reply.text,
+    text,
+    ...(reasoning === '' ? {} : { reasoning }),
     finish_reason: reply.finish_reason,
     model: reply.model,
     usage: reply.usage,
@@ -107,25 +109,23 @@ async function recordedReply(
   return undefined;
 }
 
-/** Whether a closing answer lacks the fields that are wanted. */
-async function isUnfit(
-  deps: ActivityDependencies,
-  scope: AgentScope,
-  { purpose, text }: ReplyRecord,
-): Promise<boolean> {
-  if (purpose !== 'extract' || agentDepth(scope.agent) > 0) return false;
+/** Whether a closing answer is none. */
+async function isUnfit(deps: ActivityDependencies, scope: AgentScope, reply: ReplyRecord): Promise<boolean> {
+  if (reply.purpose !== 'extract') return false;
   const run = await deps.chains.specification(scope.spec);
-  return run.type === 'analyze' && !fieldsInReply(run.signature, text).ok;
+  return closingAnswer(signatureOf(run, agentDepth(scope.agent)), reply).kind === 'unusable';
 }
 
 /** What a workflow hears of a reply. */
 export function thinkResult(head: string, record: ReplyRecord, unfit = false): ThinkResult {
-  const cut = record.finish_reason === 'length';
+  const outcome = replyOutcome(record);
+  const isEmpty = outcome.kind === 'withheld' || (outcome.kind === 'text' && outcome.text === '');
   return {
     head,
-    blocks: cut ? 0 : codeBlocks(record.text).length,
-    ...(cut ? { cut: true as const } : {}),
-    ...(record.text.trim() === '' ? { empty: true as const } : {}),
+    blocks: outcome.kind === 'code' ? outcome.blocks.length : 0,
+    ...(outcome.kind === 'truncated' ? { cut: true as const } : {}),
+    ...(isEmpty ? { empty: true as const } : {}),
+    ...(outcome.kind === 'tool_call' ? { tool_call: true as const } : {}),
     ...(unfit ? { unfit: true as const } : {}),
     usage: record.usage,
   };

@@ -156,6 +156,7 @@ export interface AgentResult {
   readonly full_answer_ref?: string;
   /** Root only: the first 4,000 characters of the answer. */
   readonly answer?: string;
+  readonly answer_source?: AnswerSource;
   readonly patch_ref?: string;
   readonly notes?: readonly string[];
   readonly error?: string;
@@ -260,9 +261,11 @@ export interface ThinkResult {
   readonly blocks: number;
   /** The reply was cut off by the length limit. */
   readonly cut?: true;
-  /** There is nothing in the reply. */
+  /** There is no text in the reply that could be an answer. */
   readonly empty?: true;
-  /** The closing answer does not have the fields that the signature wants. */
+  /** It calls a tool, and there are none: the model is told, and it does not count as a reply without code. */
+  readonly tool_call?: true;
+  /** The closing answer was cut off, withheld, holds code, or does not have the fields that the signature wants. */
   readonly unfit?: true;
   readonly usage: Usage;
 }
@@ -352,6 +355,7 @@ export interface CloseAgentInput extends OfRun {
 }
 
 export interface CloseAgentResult {
+  readonly answer_source?: AnswerSource;
   readonly answer_ref?: string;
   readonly full_answer_ref?: string;
   readonly answer?: string;

@@ -52,22 +52,34 @@ export function proseOf(text: string): string {
   return readText(text).prose;
 }
 
+/** What stands in the fences of a text, whatever their language, in order. */
+export function fencedTexts(text: string): string[] {
+  return readSegments(text).flatMap((segment) => (segment.kind === 'prose' ? [] : [segment.text]));
+}
+
+/** What FINAL is given in a text that has it as text, and no code behind it. */
+export function finalText(text: string): string | undefined {
+  const call = finalCall(readSegments(text));
+  return call?.name === 'FINAL' ? withoutQuotes(call.inner) : undefined;
+}
+
 function readText(reply: string): Pick<ParsedReply, 'blocks' | 'prose' | 'isToolCall'> {
   const segments = readSegments(reply.replaceAll('\r\n', '\n').replace(/^\uFEFF+/, ''));
   const code = segments.flatMap(({ kind, text }) => (kind === 'python' && !isBlank(text) ? [`${text}\n`] : []));
   const rest = segments.filter(({ kind }) => kind !== 'python');
-  const final = finalAsText(segments.slice(segments.findLastIndex(({ kind }) => kind === 'python') + 1));
+  const call = finalCall(segments);
+  const final = call === undefined ? [] : [codeOfFinal(call)];
   const prose = rest
     .map(({ text }) => text)
     .join('\n')
     .trim();
   const spoken: Segment = { kind: 'prose', text: prose, from: 0, to: 0 };
   return {
-    blocks: final === undefined ? code : [...code, final],
+    blocks: [...code, ...final],
     prose,
     isToolCall:
       code.length === 0 &&
-      final === undefined &&
+      final.length === 0 &&
       [spoken, ...rest.filter(({ kind }) => kind === 'fenced')].some(callsTool),
   };
 }
@@ -345,13 +357,19 @@ function isBlank(text: string): boolean {
 const FINAL_CALL = /^[\s>*_`]*(FINAL|FINAL_VAR|SUBMIT)\(/;
 const DECORATION = /[\s*_`.;]*$/;
 
+interface FinalCall {
+  readonly name: string;
+  /** What stands between its parentheses. */
+  readonly inner: string;
+}
+
 /**
  * A line that is FINAL(...) or FINAL_VAR(...), behind all code, ends the work as models trained on recursive language
- * models write it; also SUBMIT(...). It is run as Python where it is that; else what stands in FINAL's parentheses is
- * the answer. Returns code.
+ * models write it; also SUBMIT(...).
  */
-function finalAsText(segments: readonly Segment[]): string | undefined {
-  const lines = segments.flatMap(({ kind, language, text }) => {
+function finalCall(segments: readonly Segment[]): FinalCall | undefined {
+  const behind = segments.slice(segments.findLastIndex(({ kind }) => kind === 'python') + 1);
+  const lines = behind.flatMap(({ kind, language, text }) => {
     const mayCall = kind === 'prose' ? /FINAL|SUBMIT/.test(text) : language === '' && FINAL_CALL.test(text);
     return mayCall ? text.split('\n') : [];
   });
@@ -363,7 +381,7 @@ function finalAsText(segments: readonly Segment[]): string | undefined {
     const call = lines.slice(at, last + 1).join('\n');
     const inner = call.slice(call.indexOf('(') + 1, call.lastIndexOf(')')).trim();
     // Not where it is only spoken of.
-    if (!['', '...', '…'].includes(inner)) return codeOfFinal(name, inner);
+    if (!['', '...', '…'].includes(inner)) return { name, inner };
     at = last;
   }
   return undefined;
@@ -388,17 +406,21 @@ function withoutDecoration(line: string): string {
   return line.slice(0, tail) + line.slice(tail).replace(DECORATION, '');
 }
 
-function codeOfFinal(name: string, inner: string): string {
+/** It is run as Python where it is that; else what stands in FINAL's parentheses is the answer. */
+function codeOfFinal({ name, inner }: FinalCall): string {
   const [, variable] = /^(["']?)([A-Za-z_]\w{0,200})\1$/.exec(inner)?.slice(1) ?? [];
   if (name === 'FINAL_VAR' && variable !== undefined) return `FINAL_VAR('${variable}')\n`;
   if (name === 'SUBMIT') return `SUBMIT(${inner})\n`;
-  const quoted = /^(["'])([^]*)\1$/.exec(inner)?.[2] ?? inner;
   return `# Written as text: what is not Python is the answer as it stands.
 try:
     exec(${reprOfText(`FINAL(${inner})`)})
 except SyntaxError:
-    FINAL(${reprOfText(quoted)})
+    FINAL(${reprOfText(withoutQuotes(inner))})
 `;
+}
+
+function withoutQuotes(text: string): string {
+  return /^(["'])([^]*)\1$/.exec(text)?.[2] ?? text;
 }
 
 // Tool calls

@@ -1,4 +1,4 @@
-import { canonicalJson, checkedRecord, type ChainRecord, type RunSpecification } from '../domain/records.ts';
+import { checkedRecord, type ChainRecord, type RunSpecification } from '../domain/records.ts';
 import type { BlobStore } from './blob-store.ts';
 
 /**
@@ -32,7 +32,8 @@ export function createChains(
   }
 
   async function write(value: unknown): Promise<string> {
-    const text = canonicalJson(value);
+    // Keys keep their order: answers and arguments are Python's.
+    const text = JSON.stringify(value) ?? 'null';
     const hash = await blobs.put(Buffer.from(text, 'utf8'));
     cache.set(hash, value, text.length);
     return hash;

@@ -31,7 +31,7 @@ import { addTotals, createSubAgents, withoutOwnSandbox, type SubAgents } from '.
 /** Replies without code in a row after which the text is the answer. */
 const REPLIES_WITHOUT_CODE = 3;
 
-/** Closing answers that are asked for, where fields are wanted. */
+/** Closing answers that are asked for. */
 const CLOSING_ANSWERS = 3;
 
 interface Ending {
@@ -136,7 +136,7 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
     if (taken > 1) progress.withoutCode = 0;
     progress.refusal = turn.refusal;
     if (reply.blocks === 0) {
-      if (!reply.cut) progress.withoutCode += 1;
+      if (!reply.cut && !reply.tool_call) progress.withoutCode += 1;
       const isAnswer = reply.empty === undefined && run.input.typed !== true;
       if (progress.withoutCode === REPLIES_WITHOUT_CODE && isAnswer) return { source: 'text' };
       if (progress.withoutCode === REPLIES_WITHOUT_CODE) break;
@@ -154,7 +154,7 @@ async function turns(run: AgentRun): Promise<Pick<Ending, 'source' | 'closed'>> 
   return { source: 'extract' };
 }
 
-/** Asked once; where fields are wanted and do not come, again. */
+/** Asked once; again where the reply is no answer. */
 async function closingAnswer(run: AgentRun, why: string): Promise<void> {
   for (let attempt = 1; attempt <= CLOSING_ANSWERS; attempt += 1) {
     // oxlint-disable-next-line no-await-in-loop -- the next question depends on this answer
@@ -167,7 +167,7 @@ async function closingAnswer(run: AgentRun, why: string): Promise<void> {
     }
     if (best.reply.unfit !== true) return;
   }
-  throw ApplicationFailure.nonRetryable(`${why}, and ${CLOSING_ANSWERS} closing answers did not fit the signature`);
+  throw ApplicationFailure.nonRetryable(`${why}, and ${CLOSING_ANSWERS} closing answers could not be used`);
 }
 
 /** Returns what closing gave when the code called FINAL. */
