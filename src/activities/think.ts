@@ -36,7 +36,8 @@ export async function takeReply(
   const stage = { deps, input, run, signal };
   const { reply, base, messages } = await askWithRoom(stage, await reachedBase(deps, input.scope, head));
   deps.checkpoint('model.replied');
-  const { reasoning, text } = splitReasoning(reply.text);
+  const { reasoning: thought, text } = splitReasoning(reply.text);
+  const reasoning = [reply.reasoning ?? '', thought].filter((part) => part !== '').join('\n\n');
   const record: ReplyRecord = {
     v: 1,
     kind: 'reply',

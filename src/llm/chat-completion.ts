@@ -33,8 +33,11 @@ export function readCompletion(body: unknown, asked: Asked, prices: ModelConfig[
   throwIfError(choice, asked);
   const message = choice['message'];
   if (!isRecord(message)) throw failureOfTransport(asked, 'it answered with a choice that holds no message');
+  const text = textOf(message);
+  const reasoning = [message['reasoning_content'], message['reasoning']].find((field) => typeof field === 'string');
   return {
-    text: textOf(message),
+    text: text === '' ? toolCallsAsText(message) : text,
+    ...(typeof reasoning === 'string' && reasoning !== '' ? { reasoning } : {}),
     finish_reason: finishReason(choice['finish_reason']),
     model: typeof completion['model'] === 'string' ? completion['model'] : asked.resolved.model,
     usage: readUsage(completion['usage'], asked, prices),
@@ -66,6 +69,15 @@ function textOf(message: Record<string, unknown>): string {
     return content.map((part) => (isRecord(part) && typeof part['text'] === 'string' ? part['text'] : '')).join('');
   }
   return typeof message['refusal'] === 'string' ? message['refusal'] : '';
+}
+
+/** Tools are never offered; a model that calls one all the same is told so: its call is kept as it would write it in text. */
+function toolCallsAsText(message: Record<string, unknown>): string {
+  const calls: unknown[] = Array.isArray(message['tool_calls']) ? message['tool_calls'] : [message['function_call']];
+  const called = calls.map((call) => (isRecord(call) ? (call['function'] ?? call) : undefined)).filter(isRecord);
+  return called
+    .map(({ name, arguments: given }) => `<tool_call>${JSON.stringify({ name, arguments: given })}</tool_call>`)
+    .join('\n');
 }
 
 function finishReason(reason: unknown): ChatReply['finish_reason'] {

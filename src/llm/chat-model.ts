@@ -16,6 +16,8 @@ export interface ChatRequest {
 export interface ChatReply {
   /** May be empty. */
   readonly text: string;
+  /** What the model reasoned, where the provider gives it apart from the text. */
+  readonly reasoning?: string;
   readonly finish_reason: 'stop' | 'length' | 'content_filter' | 'other';
   /** The model that answered, as the provider names it. */
   readonly model: string;
