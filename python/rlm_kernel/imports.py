@@ -90,6 +90,42 @@ def _ignore_ends_of_blocks(asyncio_log):
     )
 
 
+def _run_beside_a_loop(asyncio):
+    """`asyncio.run` in a block that awaits: its loop runs already, so that the other one gets a thread of its own."""
+    import functools
+
+    run = asyncio.run
+
+    @functools.wraps(run)
+    def run_anywhere(*arguments, **options):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return run(*arguments, **options)
+        return _in_a_thread(lambda: run(*arguments, **options))
+
+    asyncio.run = run_anywhere
+
+
+def _in_a_thread(work):
+    import threading
+
+    results, errors = [], []
+
+    def attempt():
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
 def act_on_imports(seed, remember_sources):
     """Once for a REPL. `remember_sources(linecache)` makes the source of the blocks so far known to it."""
     actions = {
@@ -99,6 +135,7 @@ def act_on_imports(seed, remember_sources):
         "multiprocessing": _prefer_fork,
         "linecache": remember_sources,
         "asyncio.log": _ignore_ends_of_blocks,
+        "asyncio": _run_beside_a_loop,
     }
     for name in list(actions):
         if name in sys.modules:
