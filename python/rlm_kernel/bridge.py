@@ -1,8 +1,8 @@
 """From the code to the supervisor: calls of host functions, and FINAL. Each on a connection of its own."""
 
-import _signal
-import _socket
-import _thread
+import signal
+import socket
+import threading
 import os
 import sys
 
@@ -17,9 +17,9 @@ class Final(KeyboardInterrupt):
 
 class Bridge:
     def __init__(self, descriptor):
-        self._socket = _socket.socket(fileno=descriptor)
+        self._socket = socket.socket(fileno=descriptor)
         self._pid = os.getpid()
-        self._main = _thread.get_ident()
+        self._main = threading.get_ident()
         self.final = False
         """FINAL was called in this block."""
 
@@ -42,13 +42,13 @@ class Bridge:
         if reply is None or not reply.get("sealed"):
             raise RuntimeError("%s was called after the block had ended" % name)
         self.final = True
-        if _thread.get_ident() != self._main:
+        if threading.get_ident() != self._main:
             _let_threads_end_quietly()
-            _signal.pthread_kill(self._main, _signal.SIGINT)
+            signal.pthread_kill(self._main, signal.SIGINT)
         raise Final
 
     def _ask(self, message):
-        ours, theirs = _socket.socketpair()
+        ours, theirs = socket.socketpair()
         try:
             message["pid"] = os.getpid()
             message["descriptor"] = ours.fileno()
@@ -57,7 +57,7 @@ class Bridge:
                 name = message.get("function", "the result")
                 raise ValueError("%s: %d bytes are too many; %d are allowed" % (name, len(data), CALL_SIZE))
             passed = theirs.fileno().to_bytes(wire.INT_BYTES, wire.BYTE_ORDER)
-            self._socket.sendmsg([b"c"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, passed)])
+            self._socket.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
             theirs.close()
             ours.sendall(data)
             header = _receive(ours, 4)

@@ -92,7 +92,7 @@ def _from_standard_library(value):
         return str(value)
     if hasattr(type(value), "__fspath__"):
         return os.fsdecode(os.fspath(value))
-    if isinstance(value, _VIEWS) or _is_a(value, "_collections", "deque") or _is_a(value, "collections", "UserList"):
+    if isinstance(value, _VIEWS) or _is_a(value, "collections", "deque", "UserList"):
         return list(value)
     if isinstance(value, _PROXY) or _is_a(value, "collections.abc", "Mapping"):
         return dict(value.items())

@@ -1,6 +1,6 @@
 """The REPL process: runs blocks in the real `__main__`, so that nothing is ever pickled and everything survives."""
 
-import _signal
+import signal
 import builtins
 import os
 import sys
@@ -223,7 +223,7 @@ class Repl:
         sys.stdin, sys.stdout, sys.stderr = self._streams
         sys.__stdin__, sys.__stdout__, sys.__stderr__ = self._streams
         sys.displayhook, sys.excepthook = sys.__displayhook__, sys.__excepthook__
-        _signal.signal(_signal.SIGINT, self._on_interrupt)
+        signal.signal(signal.SIGINT, self._on_interrupt)
         self._module.__dict__.update(self._functions)
         sys.modules["__main__"] = self._module
 
@@ -248,10 +248,10 @@ def _fresh_main():
 
 
 def _calm_signals(on_interrupt):
-    _signal.set_wakeup_fd(-1)
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGINT, on_interrupt)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, on_interrupt)
 
 
 def _move_descriptors(*descriptors):
