@@ -168,13 +168,13 @@ def _variables(function, given, parameters, wanted):
         if wanted is None:
             continue
         first = parameters[0]["name"]
-        if not isinstance(value, (list, tuple)):
+        if _list(value) is None:
             text = "%s: %s must be a list with one value for each of the %d %s, not %s"
             raise TypeError(text % (function, key, wanted, first, type(value).__name__))
-        if len(value) != wanted:
+        if len(_list(value)) != wanted:
             text = "%s: %s must have one value for each of the %d %s, but it has %d"
             raise TypeError(text % (function, key, wanted, first, len(value)))
-    return {key: _json(function, key, value) for key, value in given.items()}
+    return {key: _json(function, key, value if wanted is None else _list(value)) for key, value in given.items()}
 
 
 def _json(function, name, value):
@@ -191,6 +191,21 @@ def _json(function, name, value):
     raise (TypeError if checker.wrong_type else ValueError)("%s: %s" % (function, problems))
 
 
+def _list(value):
+    """A list, a tuple, or a column of a table as one of them; None for anything else."""
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, (str, bytes, dict)):
+        return None
+    from rlm_kernel.plain import NotJson, plain
+
+    try:
+        found = plain(value, ("list",))
+    except NotJson:
+        return None
+    return found if isinstance(found, (list, tuple)) else None
+
+
 def _checked(function, parameter, kind, value):
     if kind == "any":
         return _json(function, parameter, value)
@@ -198,8 +213,10 @@ def _checked(function, parameter, kind, value):
         if isinstance(value, str):
             return clean(value)
         raise TypeError("%s: %s must be a string, not %s" % (function, parameter, type(value).__name__))
-    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple)):
+    items = _list(value)
+    if items is None:
         raise TypeError("%s: %s must be a list of strings, not %s" % (function, parameter, type(value).__name__))
+    value = items
     for index, item in enumerate(value):
         if not isinstance(item, str):
             raise TypeError(
