@@ -355,6 +355,8 @@ function isBlank(text: string): boolean {
 // FINAL as text
 
 const FINAL_CALL = /^[\s>*_`]*(FINAL|FINAL_VAR|SUBMIT)\(/;
+/** Words, and nothing that only code has. */
+const WORDS = /^[\p{L}\d'’,.!? -]+$/u;
 const DECORATION = /[\s*_`.;]*$/;
 
 interface FinalCall {
@@ -411,10 +413,12 @@ function codeOfFinal({ name, inner }: FinalCall): string {
   const [, variable] = /^(["']?)([A-Za-z_]\w{0,200})\1$/.exec(inner)?.slice(1) ?? [];
   if (name === 'FINAL_VAR' && variable !== undefined) return `FINAL_VAR('${variable}')\n`;
   if (name === 'SUBMIT') return `SUBMIT(${inner})\n`;
+  // `That is right` is Python too.
+  const notPython = WORDS.test(inner) && inner.includes(' ') ? '(SyntaxError, NameError)' : 'SyntaxError';
   return `# Written as text: what is not Python is the answer as it stands.
 try:
     exec(${reprOfText(`FINAL(${inner})`)})
-except SyntaxError:
+except ${notPython}:
     FINAL(${reprOfText(withoutQuotes(inner))})
 `;
 }

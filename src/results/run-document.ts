@@ -10,7 +10,7 @@ export interface RunDocument extends PatchFields {
   readonly status: RunStatus | 'paused' | 'starting' | 'running' | 'finishing' | 'asleep' | 'terminated';
   /** Absent as long as nothing of it is stored. */
   readonly type?: RunSpecification['type'];
-  /** What the root gave to FINAL, mostly a string; of an analysis the fields of its signature. */
+  /** What the root gave to FINAL: text (a number as well), a list or a dict; of an analysis the fields of its signature. */
   readonly answer: unknown;
   /** Where it comes from; null as long as the run works. */
   readonly answer_source: AnswerSource | null;
@@ -54,7 +54,7 @@ export async function runDocument(
     run_id: run.run,
     type: specification.type,
     status: outcome?.status ?? status,
-    answer,
+    answer: specification.type === 'investigate' && typeof answer === 'number' ? String(answer) : answer,
     answer_source: outcome?.answer_source ?? null,
     ...patchFields(outcome === undefined ? undefined : await readPatch(blobs, outcome)),
     agents,

@@ -137,15 +137,17 @@ describe('the reasoning of a reply', () => {
 });
 
 describe('FINAL in text', () => {
-  const asText = (inner: string, text = inner): string =>
-    `# Written as text: what is not Python is the answer as it stands.\ntry:\n    exec('FINAL(${inner})')\nexcept SyntaxError:\n    FINAL('${text}')\n`;
+  const asText = (inner: string, { text = inner, notPython = 'SyntaxError' } = {}): string =>
+    `# Written as text: what is not Python is the answer as it stands.\ntry:\n    exec('FINAL(${inner})')\nexcept ${notPython}:\n    FINAL('${text}')\n`;
+  const prose = { notPython: '(SyntaxError, NameError)' };
   const cases: [name: string, reply: string, code: string[]][] = [
-    ['a sentence', 'FINAL(The answer is 42)', [asText('The answer is 42')]],
+    ['a sentence', 'FINAL(The answer is 42)', [asText('The answer is 42', prose)]],
+    ['words that happen to be Python', 'FINAL(That is right)', [asText('That is right', prose)]],
     ['between other lines', 'I am done.\n\nFINAL(42)\n\nThat is all.', [asText('42')]],
     ['in bold type', '**FINAL(42)**', [asText('42')]],
     ['as code in a line', '`FINAL(42)`.', [asText('42')]],
     ['in a fence of its own', '```\nFINAL(42)\n```', [asText('42')]],
-    ['in quotes', 'FINAL("He said "no")', [asText('"He said "no"', 'He said "no')]],
+    ['in quotes', 'FINAL("He said "no")', [asText('"He said "no"', { text: 'He said "no' })]],
     ['parentheses in it', 'FINAL(42 (forty-two))\n(See above.)', [asText('42 (forty-two)')]],
     ['several lines', 'FINAL(one\ntwo (2)\nthree)\nEnd (really)', [asText('one\\ntwo (2)\\nthree')]],
     ['a smiley in it', 'FINAL(fine :))', [asText('fine :)')]],
@@ -314,6 +316,7 @@ describe('any text', () => {
     ['nested lists of JSON', '['.repeat(MEGABYTE)],
     ['blanks', ' '.repeat(MEGABYTE)],
     ['blanks before text', `${' '.repeat(MEGABYTE)}x`],
+    ['words in FINAL', `FINAL(${'a '.repeat(400_000)}=)`],
     ['blanks behind code', `\`\`\`python\nx${' '.repeat(MEGABYTE)}y\n\`\`\``],
     ['indented lines', '```python\n'.concat('  x\n'.repeat(250_000))],
     ['fences behind prose', 'a ```python\n'.repeat(80_000)],
