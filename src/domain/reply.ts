@@ -127,11 +127,11 @@ function loneClosingTag(text: string): { readonly from: number; readonly to: num
         .slice(Math.max(0, from - AROUND), from)
         .split('\n')
         .at(-1) ?? '';
-    const endsLine = isBlank(text.slice(to, to + AROUND).split('\n')[0] ?? '');
-    const startsLine = isBlank(before);
+    const isAtEnd = isBlank(text.slice(to, to + AROUND).split('\n')[0] ?? '');
+    const isAtStart = isBlank(before);
     if (around === undefined || around.from > from) {
-      if ((startsLine || endsLine) && !/["'`]\s*$/.test(before)) return { from, to };
-    } else if (around.kind === 'python' && startsLine && endsLine && !isInString(text.slice(around.from, from))) {
+      if ((isAtStart || isAtEnd) && !/["'`]\s*$/.test(before)) return { from, to };
+    } else if (around.kind === 'python' && isAtStart && isAtEnd && !isInString(text.slice(around.from, from))) {
       // Reasoning that was thinking aloud in code when it ended.
       return { from, to };
     } else if (around.kind === 'python') next += 1;
@@ -433,7 +433,7 @@ const TOOL_TAG =
   /^[ \t]*(?:<\|?(?:tool_calls?|function_calls?|invoke|tool_use)\b|<function=|\[TOOL_CALLS?\]|<\|tool▁calls?)/m;
 const TOOL_LANGUAGES = new Set(['tool_call', 'function_call', 'tool_use']);
 
-function callsTool({ kind, text, language = '' }: Segment): boolean {
+function callsTool({ text, language = '' }: Pick<Segment, 'text' | 'language'>): boolean {
   return TOOL_LANGUAGES.has(language) || TOOL_TAG.test(text) || isCallObject(parsedJson(text));
 }
 
