@@ -33,15 +33,6 @@ const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', '
   join(ROOT, name),
 );
 
-/** Evaluated once for each V8 context instead of once for each workflow; none of them keeps any state. */
-const PRELOADED = [
-  join(SOURCE, 'workflows', 'short-stacks.ts'),
-  '@temporalio/common',
-  ...['ids', 'ledger', 'messages', 'records', 'sandbox', 'usage', 'wire'].map((name) =>
-    join(SOURCE, 'domain', `${name}.ts`),
-  ),
-];
-
 /** A step and its result, when what goes in has changed since or what comes out is not there. */
 interface Step {
   readonly name: string;
@@ -112,7 +103,6 @@ async function bundle(file: string, workflowInterceptorModules: string[]): Promi
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(SOURCE, 'workflows', 'index.ts'),
-    preloadModules: PRELOADED,
     workflowInterceptorModules,
     logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => ({ ...config, context: ROOT }),

@@ -63,7 +63,7 @@ export async function openStage(folder: string, modelUrl: string): Promise<Stage
     const rootTokens = async (run: string, execution: string): Promise<number> => {
       const reader = createRunReader(blobs, { run, execution });
       const snapshot = await reader.snapshot();
-      const root = snapshot === undefined ? undefined : exportTree(await reader.trajectories(snapshot), '0');
+      const root = snapshot === undefined ? undefined : exportTree(await reader.trajectories(snapshot), '0', 10_000);
       return Math.max(0, ...(root?.iterations.map(({ usage }) => usage.input_tokens) ?? []));
     };
     const historyOf = async (id: string): Promise<number> => {
@@ -81,7 +81,7 @@ export async function openStage(folder: string, modelUrl: string): Promise<Stage
         const run = await client.analyze<string>({ id, signature, instructions, inputs });
         const { answer, error, usage, iterations } = await run.result();
         const seconds = (performance.now() - began) / 1000;
-        const histories = await Promise.all([id, `${id}/0`, `${id}/ledger`].map(historyOf));
+        const histories = await Promise.all([id, `${id}/0`, `${id}/budget`].map(historyOf));
         return {
           answer,
           error,

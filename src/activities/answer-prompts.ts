@@ -3,10 +3,10 @@ import type { AnswerPromptsInput, AnswerPromptsResult } from '../domain/contract
 import type { RunConfig } from '../domain/config.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
 import { splitReasoning } from '../domain/reply.ts';
-import type { Answer, CallRequest, CompactUsage } from '../domain/records.ts';
+import type { Answer, CallRequest, CallUsage } from '../domain/records.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
-import { keepPaid } from './keep-paid.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
+import { persistWithRetry } from './persist-with-retry.ts';
 import { exhausted, isExhausted } from './model-attempts.ts';
 
 /**
@@ -18,7 +18,7 @@ const room = pLimit(AT_ONCE);
 
 interface JournalEntry {
   readonly ref: string;
-  readonly usage: CompactUsage;
+  readonly usage: CallUsage;
 }
 
 /**
@@ -30,9 +30,9 @@ export async function answerPrompts(
   input: Scoped<AnswerPromptsInput>,
 ): Promise<AnswerPromptsResult> {
   const { list } = (await deps.chains.getJson(input.request)) as CallRequest;
-  const [from, to] = input.range ?? [0, list.length];
+  const { from, to } = input.range ?? { from: 0, to: list.length };
   const prompts = list.slice(from, to);
-  const settled = await whileBeating((signal) =>
+  const settled = await withHeartbeat((signal) =>
     Promise.allSettled(
       prompts.map((prompt, at) => room(() => answerOnce(deps, input, { prompt, index: from + at, signal }))),
     ),
@@ -73,12 +73,13 @@ async function answerOnce(
   deps.checkpoint('prompt.replied');
   const { input_tokens, output_tokens, cost } = reply.usage;
   const entry: JournalEntry = {
-    ref: await keepPaid(() => deps.chains.putJson(splitReasoning(reply.text).text), signal),
-    usage: [input_tokens, output_tokens, cost],
+    ref: await persistWithRetry(() => deps.chains.putJson(splitReasoning(reply.text).text), signal),
+    usage: { input_tokens, output_tokens, cost },
   };
-  await keepPaid(() => deps.blobs.setReference(name, entry), signal);
+  const outcome = await persistWithRetry(() => deps.blobs.swapReference(name, entry, null), signal);
   deps.checkpoint('prompt.recorded');
-  return entry;
+  // Another attempt was faster: one prompt has one answer.
+  return outcome.kind === 'swapped' ? entry : ((outcome.current?.value as JournalEntry | undefined) ?? entry);
 }
 
 /** Data for the code, or rethrown: then Temporal retries, or the run pauses. */

@@ -4,42 +4,43 @@ import { agentDepth } from '../domain/ids.ts';
 import { shortenConversation, type Message } from '../domain/prompts/conversation.ts';
 import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
+import type { Trajectory } from './agent-trajectory.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { exhausted, isExhausted } from './model-attempts.ts';
 import type { AgentScope } from './trajectory.ts';
 
-export interface Question {
+export interface ModelRequest {
+  readonly deps: ActivityDependencies;
+  readonly trajectory: Pick<Trajectory, 'head'>;
   readonly scope: AgentScope;
   readonly run: RunSpecification;
   readonly messages: readonly Message[];
-  readonly head: string;
   readonly purpose: ReplyRecord['purpose'] | 'summary';
-  readonly attempts?: number;
   readonly signal: AbortSignal;
 }
 
-export async function askModel(deps: ActivityDependencies, question: Question): Promise<ChatReply> {
-  const { run, scope, purpose, head } = question;
+export async function askModel(request: ModelRequest): Promise<ChatReply> {
+  const { deps, trajectory, run, scope, purpose, signal } = request;
   const model = agentModel(run.config.model, agentDepth(scope.agent));
   const models = deps.models(run.config.model);
-  let messages = question.messages;
+  let messages = request.messages;
   for (let shortened = 0; ; shortened += 1) {
     try {
       deps.checkpoint('model.asking');
       return await models.complete(
-        { model, messages, idempotencyKey: `${head}/${purpose}/${shortened}` },
-        question.signal,
+        { model, messages, idempotencyKey: `${trajectory.head}/${purpose}/${shortened}` },
+        signal,
       );
     } catch (error) {
-      if (isExhausted(error, run.config.model, question.attempts)) throw exhausted(error, run.config.model);
+      if (isExhausted(error, run.config.model)) throw exhausted(error, run.config.model);
       // These must get through: they are asked with the middle of the conversation left out.
-      if (!isTooLong(error) || purpose === 'turn' || shortened === 4) throw error;
+      if (!isContextLength(error) || purpose === 'turn' || shortened === 4) throw error;
       messages = shortenConversation(messages, Math.floor(characters(messages) / 2));
     }
   }
 }
 
-export function isTooLong(error: unknown): boolean {
+export function isContextLength(error: unknown): boolean {
   return error instanceof TypedError && error.type === 'Model.ContextLength';
 }
 

@@ -4,8 +4,8 @@ import { FAILURES, TypedError } from '../domain/failures.ts';
 import type { CallRequest } from '../domain/records.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
-import { keepPaid } from './keep-paid.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
+import { persistWithRetry } from './persist-with-retry.ts';
 
 /** Milliseconds until another worker is given a call that this one has no tool for. */
 const PAUSE = 2000;
@@ -24,12 +24,13 @@ export async function callTool(deps: ActivityDependencies, input: Scoped<CallToo
   const tools = specification.type === 'analyze' ? (specification.tools ?? []) : [];
   const description = tools.find((tool) => tool.name === name);
   if (description === undefined) return { answer: { error: `there is no function ${name}` } };
-  return whileBeating(async (signal) => {
+  return withHeartbeat(async (signal) => {
     const result = await once(deps, description, given, signal);
     deps.checkpoint('tool.returned');
-    await keepPaid(() => deps.blobs.setReference(journal, result), signal);
+    const outcome = await persistWithRetry(() => deps.blobs.swapReference(journal, result, null), signal);
     deps.checkpoint('tool.recorded');
-    return result;
+    // Another attempt was faster: one call has one result.
+    return outcome.kind === 'swapped' ? result : ((outcome.current?.value as CallToolResult | undefined) ?? result);
   });
 }
 
@@ -56,5 +57,5 @@ async function once(
     if (!isFinal && activityInfo().attempt < attempts) throw error;
     return { answer: { error: error instanceof Error ? error.message : `${name}: ${String(error)}` } };
   }
-  return { answer: { ref: await keepPaid(() => deps.chains.putJson(value), signal) } };
+  return { answer: { ref: await persistWithRetry(() => deps.chains.putJson(value), signal) } };
 }

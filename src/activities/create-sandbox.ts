@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { CreateSandboxInput } from '../domain/contract.ts';
+import { activityInfo } from '@temporalio/activity';
+import type { AgentActivity, TaskReference } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import type { InputVariable, SetupRequest } from '../domain/kernel-protocol.ts';
 import { agentDepth } from '../domain/ids.ts';
@@ -9,25 +10,45 @@ import { formatHandle, type SandboxName } from '../domain/sandbox.ts';
 import type { Kernel, Sandbox, SandboxRequest } from '../sandbox/provider.ts';
 import { sendInputs } from '../sandbox/send-inputs.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
 import { hostFunctions } from './host-functions.ts';
-import { sandboxBasis } from './sandbox-basis.ts';
+import { createTimeout, sandboxSpec } from './sandbox-spec.ts';
 import { agentTask, type AgentScope, type AgentTask } from './trajectory.ts';
 
 /** Sandboxes that are made for one, where one after another is lost before it is ready. */
-const ATTEMPTS = 3;
+const MAX_ATTEMPTS = 3;
 
-/** Makes an agent's sandbox with its clone, variables and functions; the same agent's again finds the first one. */
-export async function createSandbox(
-  deps: ActivityDependencies,
-  input: Scoped<CreateSandboxInput>,
-): Promise<SandboxName> {
-  return whileBeating((signal) => makeSandbox(deps, input, signal));
+/**
+ * Creates an agent's first sandbox, with its clone, variables and functions; the same agent's again finds it. It appends
+ * nothing to the trajectory, because it runs beside the first model call.
+ */
+export async function createSandbox(deps: ActivityDependencies, input: Scoped<AgentActivity>): Promise<SandboxName> {
+  const { config } = await deps.chains.specification(input.scope.spec);
+  const seconds = createTimeout(config.sandbox);
+  return withHeartbeat(async (cancelled) => {
+    const limit = AbortSignal.timeout(seconds * 1000 - (Date.now() - activityInfo().scheduledTimestampMs));
+    try {
+      return await makeSandbox(deps, { ...input, generation: 0 }, AbortSignal.any([cancelled, limit]));
+    } catch (error) {
+      if (!limit.aborted || cancelled.aborted) throw error;
+      throw new TypedError(
+        'Sandbox.Unavailable',
+        `No sandbox was ready within ${seconds} s (sandbox.create_timeout).`,
+        { cause: error },
+      );
+    }
+  });
+}
+
+interface SandboxOf {
+  readonly scope: AgentScope;
+  readonly task: TaskReference;
+  readonly generation: number;
 }
 
 export async function makeSandbox(
   deps: ActivityDependencies,
-  input: Scoped<CreateSandboxInput>,
+  input: SandboxOf,
   signal: AbortSignal,
 ): Promise<SandboxName> {
   const { scope, generation } = input;
@@ -42,9 +63,9 @@ export async function makeSandbox(
       return formatHandle(handle);
     } catch (error) {
       if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') throw error;
-      // Nothing ran in it yet and nobody has heard of it: another one is as good.
+      // Nothing ran in it, and nothing refers to it yet: another one is as good.
       await provider.destroy(handle);
-      if (attempt === ATTEMPTS) throw error;
+      if (attempt === MAX_ATTEMPTS) throw error;
     }
   }
 }
@@ -125,7 +146,7 @@ export function sandboxRequest(
       execution: scope.execution,
       agent: scope.agent,
     },
-    ...sandboxBasis(deps, run),
+    ...sandboxSpec(deps, run),
   };
 }
 

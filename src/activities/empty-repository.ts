@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { SandboxBasis } from '../sandbox/provider.ts';
+import type { SandboxSpec } from '../sandbox/provider.ts';
 
 /** What `git bundle create` makes of one commit without files, by nobody, at the beginning of time. */
 const BUNDLE =
@@ -13,7 +13,7 @@ const COMMIT = 'f304c7b28498acfad2ff591df6d1bd160be408fe';
  * Stands in for a repository where there is none, and commands of `sandbox.setup` all the same: what they install is
  * kept by commit and commands.
  */
-export const EMPTY_REPOSITORY: NonNullable<SandboxBasis['repository']> = {
+export const EMPTY_REPOSITORY: NonNullable<SandboxSpec['repository']> = {
   source: { kind: 'bundle', id: COMMIT, open: () => Promise.resolve(Readable.from([Buffer.from(BUNDLE, 'base64')])) },
   commit: COMMIT,
 };

@@ -22,7 +22,7 @@ export function withTypedFailures<T extends Record<string, Activity>>(activities
 const STORAGE_ATTEMPTS = 6;
 
 /** A blob store that stays away is a person's to mend: its failure is then no longer retried, and pauses the run. */
-export function withPatience<Input, Result>(
+export function limitStorageRetries<Input, Result>(
   activity: (input: Input) => Promise<Result>,
 ): (input: Input) => Promise<Result> {
   return async (input) => {

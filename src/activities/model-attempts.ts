@@ -2,11 +2,11 @@ import { activityInfo, ApplicationFailure } from '@temporalio/activity';
 import type { ModelConfig } from '../domain/config.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
 
-/** A fault of a model that may pass, met at the last of `model.max_attempts`; `before`: attempts of an activity before. */
-export function isExhausted(error: unknown, { max_attempts }: ModelConfig, before = 0): error is TypedError {
+/** Whether a fault of a model that may pass was met at the last of `model.max_attempts`. */
+export function isExhausted(error: unknown, { max_attempts }: ModelConfig): error is TypedError {
   if (!(error instanceof TypedError) || !error.type.startsWith('Model.') || !FAILURES[error.type].retryable)
     return false;
-  return before + activityInfo().attempt >= max_attempts;
+  return activityInfo().attempt >= max_attempts;
 }
 
 /** What is thrown instead of such a fault: of the same type, and not tried again by itself. */

@@ -1,21 +1,18 @@
-import type { PendingCall } from '../domain/contract.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import type { CallEvent } from '../domain/kernel-protocol.ts';
-import type { CallRequest } from '../domain/records.ts';
+import { isQuery, type CallRequest, type PendingCall } from '../domain/records.ts';
 import { summarizeValue } from '../domain/summarize-value.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-
-const QUERY = /^(?:llm|rlm)_query(?:_batched)?$/;
 
 /** The call as the workflow hears of it, its content stored. The same call always gives the same. */
 export async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
   const { call, function: name } = event;
-  const { request, batch } = QUERY.test(name) ? await query(deps, event) : tool(event);
+  const { request, batch } = isQuery(name) ? await query(deps, event) : tool(event);
   const stored = await deps.chains.putJson(request);
   return { call, function: name, request: stored, ...(batch === undefined ? {} : { batch }) };
 }
 
-interface Asked {
+interface StoredRequest {
   readonly request: CallRequest;
   readonly batch?: number;
 }
@@ -23,7 +20,7 @@ interface Asked {
 async function query(
   deps: ActivityDependencies,
   { function: name, hash, arguments: given }: CallEvent,
-): Promise<Asked> {
+): Promise<StoredRequest> {
   const { variables, ...parameters } = given;
   const [value] = Object.values(parameters);
   const isBatch = Array.isArray(value);
@@ -33,7 +30,7 @@ async function query(
   return { request, ...(isBatch ? { batch: list.length } : {}) };
 }
 
-function tool({ function: name, hash, arguments: given }: CallEvent): Asked {
+function tool({ function: name, hash, arguments: given }: CallEvent): StoredRequest {
   return { request: { function: name, hash, list: [], arguments: given } };
 }
 

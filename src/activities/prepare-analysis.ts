@@ -4,12 +4,11 @@ import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import type { AnalysisSpecification } from '../domain/records.ts';
-import { analysisSignature } from '../domain/signature/analysis-signature.ts';
+import { analysisSignature, analysisTitle } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
-import { renderSignature } from '../domain/signature/render.ts';
 import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
 import { beginRun } from './prepare.ts';
 
 /** Validates the input of an analysis, stores values that came with it, and stores its specification and root task. */
@@ -21,10 +20,10 @@ export async function prepareAnalysis(
   if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
   const signature = signatureOf(input);
   const config = deps.parseConfig(input.config ?? {}, ANALYSIS_DEFAULTS);
-  const inputs = await whileBeating(async () => storedInputs(deps, signature, input));
+  const inputs = await withHeartbeat(async () => storedInputs(deps, signature, input));
   const tools = await toolsOf(deps, input);
   checkToolNames(tools, signature);
-  const prompt = promptOf(signature);
+  const prompt = analysisTitle(signature);
   const specification: AnalysisSpecification = {
     v: 1,
     kind: 'run',
@@ -67,9 +66,4 @@ async function storedInputs(
 async function toolsOf(deps: ActivityDependencies, { tools }: AnalyzeInput): Promise<readonly ToolDescription[]> {
   if (tools === undefined) return deps.tools.descriptions;
   return (await deps.chains.getJson(tools)) as readonly ToolDescription[];
-}
-
-function promptOf(signature: Signature): string {
-  const { instructions } = signature;
-  return `${renderSignature(signature)}${instructions === undefined ? '' : `: ${instructions}`}`;
 }

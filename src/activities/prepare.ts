@@ -1,13 +1,11 @@
-import type { InvestigateInput, PreparedRun, PrepareInvestigationInput, WorkflowLimits } from '../domain/contract.ts';
-import type { RunConfig } from '../domain/config.ts';
+import type { InvestigateInput, PreparedRun, PrepareInvestigationInput } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT, runIdProblem } from '../domain/ids.ts';
 import { runReferenceName, type RunReference, type RunSpecification } from '../domain/records.ts';
 import { beginning } from '../domain/truncate.ts';
 import { sandboxRequest } from './create-sandbox.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { whileBeating } from './heartbeat.ts';
-import { createTimeout } from './sandbox-basis.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
 import { taskRecord } from './trajectory.ts';
 
 const FIRST_GENERATION = 0;
@@ -23,7 +21,7 @@ export async function prepareInvestigation(
   checkInput(run, input);
   const config = deps.parseConfig(input.config ?? {});
   const { repo, branch, commit, bundle } = input;
-  const repository = await whileBeating((signal) =>
+  const repository = await withHeartbeat((signal) =>
     deps.resolveRepository({
       repo,
       config,
@@ -61,12 +59,12 @@ export async function beginRun(
   await deps.blobs.setReference(runReferenceName(run, execution), reference);
   const provider = deps.sandboxes(config.sandbox.provider);
   const first = sandboxRequest(deps, { scope, generation: FIRST_GENERATION, run: specification });
-  await whileBeating((signal) => provider.prepare(first, signal));
+  await withHeartbeat((signal) => provider.prepare(first, signal));
   return {
     spec,
     task,
-    limits: workflowLimits(config),
-    global_timeout: config.rlm.global_timeout,
+    limits: config.rlm,
+    queues: config.temporal.queues,
     summary: beginning(summary.replaceAll(/\s+/g, ' '), 200),
   };
 }
@@ -80,22 +78,4 @@ function checkInput(run: string, input: InvestigateInput): void {
   if (typeof input.prompt !== 'string' || input.prompt.trim() === '') {
     throw new TypedError('Input.Invalid', 'The input needs `prompt`: what to do, in words.');
   }
-}
-
-function workflowLimits({ rlm, sandbox, temporal }: RunConfig): WorkflowLimits {
-  const { max_sandboxes, max_iterations, max_llm_calls, max_parallel, max_depth, max_cost, on_error } = rlm;
-  const { prompts_per_activity } = rlm;
-  return {
-    max_sandboxes,
-    max_iterations,
-    max_llm_calls,
-    max_parallel,
-    on_error,
-    create_timeout: createTimeout(sandbox),
-    ...(temporal.queues === 'separate' ? { separate_queues: true } : { whole_turns: true }),
-    rebuild: true,
-    ...(prompts_per_activity === undefined ? {} : { prompts_per_activity }),
-    ...(max_depth === undefined ? {} : { max_depth }),
-    ...(max_cost === undefined ? {} : { max_cost }),
-  };
 }

@@ -5,7 +5,7 @@ import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import { runReferenceName, type AgentReference, type RunOutcome, type RunReference } from '../domain/records.ts';
 import { beginning } from '../domain/truncate.ts';
 import { addUsage } from '../domain/usage.ts';
-import { closeResult, INLINE_ANSWER } from './close-agent.ts';
+import { finishResult, INLINE_ANSWER } from './finish-agent.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { readAgentReference } from './trajectory.ts';
 
@@ -52,10 +52,10 @@ async function rootsWork(
   const records = await deps.chains.walk(root.head);
   const end = records.at(-1);
   if (end?.kind === 'end') {
-    const { answer, full_answer_ref, answer_source = 'none', patch_ref, notes } = await closeResult(deps, end, true);
+    const { answer, answer_ref, answer_source = 'none', patch_ref, notes } = await finishResult(deps, end, true);
     return {
       answer: answer ?? null,
-      answer_ref: full_answer_ref ?? null,
+      answer_ref: answer_ref ?? null,
       answer_source,
       patch_ref: patch_ref ?? null,
       notes: notes ?? [],
@@ -63,9 +63,6 @@ async function rootsWork(
   }
   const known = lastKnownAnswer(records);
   if (known === undefined) return {};
-  return {
-    answer: beginning(known, INLINE_ANSWER),
-    answer_ref: await deps.chains.putJson(known),
-    answer_source: 'partial',
-  };
+  const answer_ref = await deps.chains.putJson(known);
+  return { answer: beginning(known, INLINE_ANSWER), answer_ref, answer_source: 'partial' };
 }

@@ -6,7 +6,6 @@ import { PROMPT_VERSION } from '../domain/prompts/system-prompt.ts';
 import {
   agentReferenceName,
   runReferenceName,
-  takeoverName,
   type AgentReference,
   type CallRequest,
   type RunReference,
@@ -69,9 +68,9 @@ export function recordedTask({ task: text, variables }: TaskRecord): AgentTask {
 }
 
 /** An agent's task, wherever it is kept. */
-export async function agentTask({ chains }: Stores, task: string | TaskReference): Promise<AgentTask> {
-  if (typeof task === 'string' || task.index === undefined) {
-    const record = await chains.record(typeof task === 'string' ? task : task.ref);
+export async function agentTask({ chains }: Stores, task: TaskReference): Promise<AgentTask> {
+  if (task.index === undefined) {
+    const record = await chains.record(task.ref);
     if (record.kind !== 'task') throw new Error(`expected a task record, found ${record.kind}`);
     return recordedTask(record);
   }
@@ -82,11 +81,10 @@ export async function agentTask({ chains }: Stores, task: string | TaskReference
   return { text, ...(handed.length === 0 ? {} : { variables: handed }) };
 }
 
-/** The head of an agent's chain; a chain not begun yet is begun. The same input always gives the same head. */
-export async function chainHead(stores: Stores, scope: AgentScope, head: string | TaskReference): Promise<string> {
-  if (typeof head === 'string') return head;
-  if (head.index === undefined) return head.ref;
-  return stores.chains.append(taskRecord(scope, await agentTask(stores, head)));
+/** Begins an agent's trajectory. The same task always gives the same head. */
+export async function beginTrajectory(stores: Stores, scope: AgentScope, task: TaskReference): Promise<string> {
+  if (task.index === undefined) return task.ref;
+  return stores.chains.append(taskRecord(scope, await agentTask(stores, task)));
 }
 
 export function taskRecord(scope: AgentScope, { text, variables }: AgentTask): TaskRecord {
@@ -113,21 +111,21 @@ export async function readAgentReference({ blobs }: Stores, scope: AgentScope): 
  * before it was done (it was cancelled, because its parent was reset) is opened again where its work ended.
  */
 export async function openAgentReference(stores: Stores, scope: AgentScope): Promise<AgentReference | undefined> {
-  const reference = await readAgentReference(stores, scope);
-  if (reference?.state !== 'done' || reference.status === 'completed') return reference;
   const writer = currentWriter();
-  if (reference.writer === undefined || reference.writer[0] === writer[0]) return reference;
-  const { parent } = await stores.chains.record(reference.head);
-  if (parent === null) return reference;
-  const { status: _status, ended_at: _ended, ...before } = reference;
-  const after: AgentReference = { ...before, head: parent, state: 'starting', updated_at: Date.now(), writer };
-  await stores.blobs.setReference(agentReferenceName(scope.run, scope.execution, scope.agent), after);
-  return after;
+  return moveReference(stores, scope, async (before) => {
+    if (before?.state !== 'done' || before.status === 'completed') return before;
+    if (before.writer === undefined || before.writer.execution === writer.execution) return before;
+    const { parent } = await stores.chains.record(before.head);
+    if (parent === null) return before;
+    assertNotFenced(before.writer, writer);
+    const { status: _status, ended_at: _ended, ...rest } = before;
+    return { ...rest, head: parent, state: 'starting', updated_at: Date.now(), writer };
+  });
 }
 
 /**
- * Replaces the given fields of the agent's reference, and adds to its usage. Activities of one agent that write it
- * follow one another, so nothing is lost between reading and writing.
+ * Replaces the given fields of the agent's reference. What the newest record cost is added to its usage when the head
+ * moves to that record, so a repeated call adds it once.
  */
 export async function updateAgentReference(
   stores: Stores,
@@ -135,45 +133,73 @@ export async function updateAgentReference(
   fields: Partial<Omit<AgentReference, 'usage'>> & { readonly head: string },
   used: Usage = NO_USAGE,
 ): Promise<AgentReference> {
-  const before = (await readAgentReference(stores, scope)) ?? (await newAgentReference(stores, scope, fields.head));
-  if (before.state === 'done') return before; // An attempt that outlived its agent has nothing to say any more.
   const writer = currentWriter();
-  refuseIfOvertaken(before.writer, writer);
-  const { run, execution, agent } = scope;
-  const takenOver = async (): Promise<Writer | undefined> =>
-    (await stores.blobs.getReference(takeoverName(run, execution, agent))) as Writer | undefined;
-  // The last word was another execution's: of one before, or of one after that this attempt has outlived.
-  if (before.writer !== undefined && before.writer[0] !== writer[0]) refuseIfOvertaken(await takenOver(), writer);
-  const usage = addUsage(before.usage, used);
-  const after: AgentReference = { ...before, ...fields, usage, updated_at: Date.now(), writer };
-  await stores.blobs.setReference(agentReferenceName(run, execution, agent), after);
-  // Only now: whoever takes over says so before it reads the reference. Either it finds this record, or it is found.
-  refuseIfOvertaken(await takenOver(), writer);
-  return after;
+  return moveReference(stores, scope, async (found) => {
+    const before = found ?? (await newAgentReference(stores, scope, fields.head));
+    if (before.state === 'done' && before.head === fields.head) return before; // Repeated.
+    if (before.state === 'done') throw new TypedError('Agent.Superseded', 'Stale attempt: its agent has ended');
+    assertNotFenced(before.writer, writer);
+    const usage = found?.head === fields.head ? before.usage : addUsage(before.usage, used);
+    return { ...before, ...fields, usage, updated_at: Date.now(), writer };
+  });
 }
 
 /**
- * To be called first by what extends the chain. An attempt after the first takes it over from those before, which may
- * still be there: on a worker that was stopped for a while, or could not be reached. What they have recorded by then it
- * finds; what they still have to say is refused.
+ * To be called first by what extends the chain. An attempt after the first claims the agent's reference: those before
+ * it may still run, on a worker that was stopped for a while or could not be reached. What they have recorded by then
+ * the new attempt finds; after that they can no longer move the reference.
+ *
+ * @param task - begins the trajectory, where there is none yet
  */
-export async function takeOver({ blobs }: Stores, { run, execution, agent }: AgentScope): Promise<void> {
+export async function fence(stores: Stores, scope: AgentScope, task: TaskReference): Promise<void> {
   const writer = currentWriter();
-  if (writer[2] === 1) return;
-  const name = takeoverName(run, execution, agent);
-  refuseIfOvertaken((await blobs.getReference(name)) as Writer | undefined, writer);
-  await blobs.setReference(name, writer);
+  if (writer.attempt === 1) return;
+  await moveReference(stores, scope, async (found) => {
+    const before = found ?? (await newAgentReference(stores, scope, await beginTrajectory(stores, scope, task)));
+    if (before.state === 'done') return before;
+    assertNotFenced(before.writer, writer);
+    return { ...before, writer };
+  });
+}
+
+/** Moves the agent's reference to what `next` makes of it, by compare-and-swap: `next` is asked again when it has moved. */
+async function moveReference<T extends AgentReference | undefined>(
+  { blobs }: Stores,
+  { run, execution, agent }: AgentScope,
+  next: (before: AgentReference | undefined) => Promise<T>,
+): Promise<T> {
+  const name = agentReferenceName(run, execution, agent);
+  let current = await blobs.readReference(name);
+  for (;;) {
+    const before = current?.value as AgentReference | undefined;
+    const after = await next(before);
+    if (after === before || after === undefined) return after;
+    const outcome = await blobs.swapReference(name, after, current?.version ?? null);
+    if (outcome.kind === 'swapped') return after;
+    ({ current } = outcome);
+  }
 }
 
 function currentWriter(): Writer {
-  const { workflowExecution, activityId, attempt } = activityInfo();
-  return [workflowExecution?.runId ?? '', Number(activityId), attempt];
+  const { workflowExecution, activityId, attempt, currentAttemptScheduledTimestampMs } = activityInfo();
+  return {
+    execution: workflowExecution?.runId ?? '',
+    activity: Number(activityId),
+    attempt,
+    scheduled_at: currentAttemptScheduledTimestampMs,
+  };
 }
 
-function refuseIfOvertaken(before: Writer | undefined, writer: Writer): void {
-  if (before === undefined || before[0] !== writer[0]) return;
-  if (before[1] > writer[1] || (before[1] === writer[1] && before[2] > writer[2]))
-    throw new Error('a later attempt has taken over: this worker was stopped for a while, or could not be reached');
+/** @throws TypedError `Agent.Superseded` when the reference was last written by a newer attempt. */
+function assertNotFenced(before: Writer | undefined, writer: Writer): void {
+  if (before !== undefined && isNewer(before, writer))
+    throw new TypedError('Agent.Superseded', 'Stale attempt: superseded by a newer one');
+}
+
+/** Executions of one workflow follow one another, and only time orders them. */
+function isNewer(a: Writer, b: Writer): boolean {
+  if (a.execution !== b.execution) return a.scheduled_at > b.scheduled_at;
+  return a.activity === b.activity ? a.attempt > b.attempt : a.activity > b.activity;
 }
 
 async function newAgentReference({ chains }: Stores, scope: AgentScope, head: string): Promise<AgentReference> {

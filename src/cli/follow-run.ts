@@ -5,7 +5,7 @@ import type { RunState } from '../domain/messages.ts';
 import type { ChainRecord } from '../domain/records.ts';
 import type { ResultsWriter } from '../results/results-files.ts';
 import type { RunReader } from '../results/run-reader.ts';
-import type { RunSnapshot } from '../results/run-snapshot.ts';
+import { parentAgent, type RunSnapshot } from '../results/run-snapshot.ts';
 import type { Interrupt, Interrupts } from './interrupts.ts';
 import type { Display } from './live/display.ts';
 import type { Transcript } from './live/transcript.ts';
@@ -219,13 +219,14 @@ async function rootRecords(reader: RunReader, { run, agents }: RunSnapshot): Pro
   return root?.records ?? [];
 }
 
-/** Agents whose reference has stood still for a while, although they wait for nobody but the model or a sandbox. */
+/** Agents whose reference has stood still for a while, although they do not wait for sub-agents. */
 function createStandstill(): { note(snapshot: RunSnapshot): void; agents(now: number): string[] } {
   const seen = new Map<string, { head: string; since: number; idle: boolean }>();
   return {
     note({ agents }) {
+      const parents = new Set(agents.filter(({ state }) => state !== 'done').map(({ agent }) => parentAgent(agent)));
       for (const { agent, head, state } of agents) {
-        const idle = state === 'done' || state === 'waiting';
+        const idle = state === 'done' || parents.has(agent);
         const before = seen.get(agent);
         // A repeated attempt touches the reference, but not its head.
         if (before?.head !== head || before.idle !== idle) seen.set(agent, { head, since: Date.now(), idle });

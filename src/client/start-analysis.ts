@@ -5,7 +5,7 @@ import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import { canonicalJson } from '../domain/records.ts';
-import { analysisSignature } from '../domain/signature/analysis-signature.ts';
+import { analysisSignature, analysisTitle } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import { renderSignature } from '../domain/signature/render.ts';
 import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
@@ -69,8 +69,7 @@ export function planAnalysis(
         ...(tools.length === 0 ? {} : { tools: await chains.putJson(tools) }),
         config: { ...portableConfig(config), rlm: rlmOf(config) },
       };
-      const { instructions = '' } = signature;
-      const summary = beginning(`${renderSignature(signature)} ${instructions.replaceAll(/\s+/g, ' ')}`.trim(), 200);
+      const summary = beginning(analysisTitle(signature).replaceAll(/\s+/g, ' '), 200);
       return { type: 'analyze', input, summary, warnings };
     },
   });

@@ -97,7 +97,13 @@ const rlmSchema = z.strictObject({
     .min(0)
     .default(rlm.max_llm_calls)
     .describe('`llm_query` calls over the whole tree, each prompt of a batch counted.'),
-  max_cost: z.number().positive().optional().describe('USD over the whole tree. Default: no limit.'),
+  max_cost: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'USD over the whole tree; exceeded by at most the calls in flight when it is reached. Default: no limit.',
+    ),
   max_depth: z
     .number()
     .int()
@@ -118,7 +124,7 @@ const rlmSchema = z.strictObject({
     ),
   prompts_per_activity: count
     .max(1000)
-    .default(rlm.prompts_per_activity ?? 10)
+    .default(rlm.prompts_per_activity)
     .describe(
       'Prompts of an `llm_query_batched` that share an activity: more are quicker; with 1, the rate limit of a worker (`--max-models-per-second`) counts every prompt.',
     ),
@@ -230,7 +236,7 @@ const sandboxSchema = z.strictObject({
     .number()
     .int()
     .min(0)
-    .default(sandbox.max_rebuilds ?? 0)
+    .default(sandbox.max_rebuilds)
     .describe(
       "How often an agent's sandbox that is lost is made again, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
     ),

@@ -58,13 +58,10 @@ export interface RlmConfig {
   readonly max_parallel: number;
   /** Characters of one block's output that the model sees; head and tail are kept. Default 10000. */
   readonly output_limit: number;
-  /**
-   * Tokens of a conversation beyond which a summary takes the place of its older turns; absent (runs of old): never.
-   * Default 100000.
-   */
-  readonly compaction?: number;
+  /** Tokens of a conversation beyond which a summary takes the place of its older turns. Default 100000. */
+  readonly compaction: number;
   /** Prompts of an `llm_query_batched` that share an activity. Default 10. */
-  readonly prompts_per_activity?: number;
+  readonly prompts_per_activity: number;
   /** What a refusal for good (401, 402, no quota) does. Default `pause`. */
   readonly on_error: 'pause' | 'fail';
 }
@@ -91,8 +88,8 @@ export interface SandboxConfig {
   readonly memory_mb: number;
   /** Seconds after which a sandbox that nobody renews ends itself. Default 1800. */
   readonly idle_timeout: number;
-  /** How often an agent's sandbox that is lost is made again; absent (runs of old): never. Default 10. */
-  readonly max_rebuilds?: number;
+  /** How often an agent's sandbox that is lost is rebuilt. Default 10. */
+  readonly max_rebuilds: number;
   /** Seconds for one of them. Default 600. */
   readonly rebuild_timeout: number;
   /**

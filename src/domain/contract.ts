@@ -1,26 +1,28 @@
-import type { AgentStatus, Answer, AnswerSource, RunOutcome } from './records.ts';
+import type { RlmConfig, TemporalConfig } from './config.ts';
+import type { AgentStatus, Answer, AnswerSource, CallAnswer, PendingCall, RunOutcome } from './records.ts';
 import type { SandboxName } from './sandbox.ts';
 import type { Usage } from './usage.ts';
-import type { WireAnswer, WireCall, WireLease, WireLimits, WireTotals } from './wire.ts';
 
-/** What workflows and activities say to each other. Hashes and small metadata only: history stays small. */
+/** The messages between workflows and activities. Hashes and small metadata only: history stays small. */
 export interface Activities {
   prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun>;
   prepareAnalysis(input: PrepareAnalysisInput): Promise<PreparedRun>;
   /** Returns the outcome with what the root agent recorded, where the root itself could not be asked. */
-  recordOutcome(input: OfRun & { readonly outcome: RunOutcome }): Promise<RunOutcome>;
-  createSandbox(input: CreateSandboxInput): Promise<SandboxName>;
-  begin(input: BeginInput): Promise<BeginResult>;
-  turn(input: TurnInput): Promise<TurnResult>;
-  /** Makes another sandbox for one that was lost, and brings it to the state of the chain. */
-  rebuildSandbox(input: RebuildSandboxInput): Promise<RebuildSandboxResult>;
-  /** Whether anybody can still reach a sandbox's host. */
+  recordOutcome(input: RunActivity & { readonly outcome: RunOutcome }): Promise<RunOutcome>;
+  /** Creates an agent's first sandbox; the same agent's again finds it. */
+  createSandbox(input: AgentActivity): Promise<SandboxName>;
+  /** Replaces a sandbox that was lost or evicted, and replays the blocks of the trajectory in the new one. */
+  rebuildSandbox(input: RebuildSandboxInput): Promise<SandboxName>;
+  /** Whether a sandbox's host can still be reached. */
   locateSandbox(input: LocateSandboxInput): Promise<'there' | 'lost'>;
-  think(input: ThinkInput): Promise<ThinkResult>;
-  act(input: ActInput): Promise<ActResult>;
+  /** Asks the model for an agent's next reply. */
+  callModel(input: CallModelInput): Promise<CallModelResult>;
+  /** Runs the code of the last reply, until it ends or waits for answers. */
+  runCode(input: RunCodeInput): Promise<RunCodeResult>;
   answerPrompts(input: AnswerPromptsInput): Promise<AnswerPromptsResult>;
   callTool(input: CallToolInput): Promise<CallToolResult>;
-  closeAgent(input: CloseAgentInput): Promise<CloseAgentResult>;
+  /** Takes the patch (root only), records the end, removes the sandbox. */
+  finishAgent(input: FinishAgentInput): Promise<FinishAgentResult>;
 }
 
 /** Input of the workflow `investigate`, as a person types it. */
@@ -66,268 +68,153 @@ export interface PrepareAnalysisInput {
   readonly input: AnalyzeInput;
 }
 
-/**
- * Every input names the first execution id of its run. Run and agent are in the workflow's id, the specification is
- * found by both: nothing travels that can be found.
- */
-interface OfRun {
+/** Of every activity of a run. The run, and the agent, are in the id of the workflow that calls it. */
+interface RunActivity {
+  /** First execution id of the run's workflow: its data is kept under it. */
   readonly execution: string;
 }
 
-/** The part of the configuration that workflows decide by. */
-export interface WorkflowLimits {
-  readonly max_sandboxes: number;
-  readonly max_iterations: number;
-  readonly max_llm_calls: number;
-  readonly max_parallel: number;
-  readonly max_depth?: number;
-  readonly max_cost?: number;
-  readonly on_error: 'pause' | 'fail';
-  /** Seconds to wait for a sandbox. */
-  readonly create_timeout: number;
-  /** An iteration is one activity; absent (runs of old, or queues of their own for models): the model and the code apart. */
-  readonly whole_turns?: true;
-  /** Model calls and sandboxes have task queues of their own; absent: they share that of the workflows. */
-  readonly separate_queues?: true;
-  /** A sandbox that is lost is made again; absent in runs of old. */
-  readonly rebuild?: true;
-  /** Of one `llm_query_batched`; absent: 10. */
-  readonly prompts_per_activity?: number;
+/** Of every activity of an agent. */
+export interface AgentActivity extends RunActivity {
+  readonly task: TaskReference;
 }
+
+/** Where an agent finds its task: in the request of its parent's call, or at the head of a trajectory already begun. */
+export interface TaskReference {
+  readonly ref: string;
+  /** Position in the request's list; absent when `ref` is the head of the agent's trajectory. */
+  readonly index?: number;
+}
+
+/** Whether model calls and work on sandboxes have task queues of their own. */
+export type Queues = TemporalConfig['queues'];
 
 export interface PreparedRun {
   readonly spec: string;
-  /** Head of the root agent's chain. */
+  /** Head of the root agent's trajectory. */
   readonly task: string;
-  readonly limits: WorkflowLimits;
-  /** Seconds. */
-  readonly global_timeout: number;
+  readonly limits: RlmConfig;
+  readonly queues: Queues;
   /** One line for Temporal's UI. */
   readonly summary: string;
-}
-
-/** Where an agent finds its task: in the request of its parent's call, or at the head of a chain already begun. */
-export interface TaskReference {
-  readonly ref: string;
-  /** Position in the request's list; absent when `ref` is the head of the agent's chain. */
-  readonly index?: number;
 }
 
 /** Input of the workflow `agent`. Run and agent are in its workflow id. */
 export interface AgentInput {
   readonly execution: string;
   readonly task: TaskReference;
-  readonly lease: WireLease;
-  readonly limits: WireLimits;
+  readonly limits: RlmConfig;
+  readonly queues: Queues;
   readonly paused?: boolean;
   /** Its result has the fields of a signature. */
-  readonly typed?: true;
-  /** Set by the agent itself when it continues as new; `lease` is then its balance. */
-  readonly resumed?: AgentResumption;
+  readonly typed?: boolean;
+  /** Set by the agent itself when it continues as new. */
+  readonly state?: AgentProgress;
 }
 
-/** Where an agent goes on whose history had become long: all that is not in its chain. */
-export interface AgentResumption {
-  readonly head: string;
+/** What an agent knows of itself beside its trajectory; what travels when it continues as new. */
+export interface AgentProgress {
+  /** Newest record of the trajectory that the workflow knows; undefined before the first. */
+  readonly head?: string;
+  /** Iterations begun. */
   readonly iteration: number;
-  /** Number of the last block that has ended. */
-  readonly block: number;
-  /** Replies without code in a row. */
-  readonly without_code: number;
   readonly usage: Usage;
   readonly sandbox?: SandboxName;
-  /** Generation of the sandbox, and how many of those before were lost. */
-  readonly generation: number;
-  readonly losses?: number;
+  /** Sandboxes created for it: the first, and one for each that was lost. */
+  readonly sandboxes: number;
   /** Sub-agents started so far, and what they did. */
   readonly started: number;
-  readonly totals: WireTotals;
-  /** The ledger has asked for what is not needed. */
-  readonly recalled?: true;
-  /** In the middle of a block: where its code stands, and answers that have not been handed to it. */
-  readonly block_under_way?: { readonly step: BlockStep; readonly answers: readonly WireAnswer[] };
+  readonly totals: Totals;
+  /** Answers that the running block has not been given. Present when the agent continues in the middle of a block. */
+  readonly undelivered?: readonly CallAnswer[];
 }
 
-export interface AgentResult {
+/** What an agent and all below it did. */
+export interface Totals {
+  readonly usage: Usage;
+  readonly agents: number;
+  readonly depth: number;
+  readonly iterations: number;
+  readonly sandboxes: number;
+  /** What got an error because a budget was used up: prompts, and tasks for sub-agents. */
+  readonly refused: { readonly prompts: number; readonly tasks: number };
+}
+
+export interface AgentResult extends FinishAgentResult {
   readonly status: AgentStatus;
-  /** Blob with what the parent's code gets (a JSON string); absent where there is no answer. */
-  readonly answer_ref?: string;
-  /** Root only: the answer as given to FINAL. */
-  readonly full_answer_ref?: string;
-  /** Root only: the first 4,000 characters of the answer. */
-  readonly answer?: string;
-  readonly answer_source?: AnswerSource;
-  readonly patch_ref?: string;
-  readonly notes?: readonly string[];
   readonly error?: string;
-  /** Unused; goes back to whoever leased it. */
-  readonly lease: WireLease;
   /** Of this agent and all below it. */
-  readonly totals: WireTotals;
+  readonly totals: Totals;
 }
 
-export interface CreateSandboxInput extends OfRun {
-  readonly task: TaskReference;
-  readonly generation: number;
-}
-
-export interface RebuildSandboxInput extends OfRun {
-  readonly task: TaskReference;
-  /** Of the new sandbox. */
-  readonly generation: number;
+export interface RebuildSandboxInput extends AgentActivity {
   readonly lost: SandboxName;
-  /** For a person and the model. Absent: it was dropped on purpose. */
+  /** Why, for a person and the model. Absent: it was evicted while its agent waited. */
   readonly reason?: string;
-  /** How often it was lost so far, this time included. */
-  readonly losses: number;
 }
 
-export interface RebuildSandboxResult {
-  readonly sandbox: SandboxName;
-  readonly head: string;
-  /** Calls of the block that was running whose answers are in the chain: they are given again from there. */
-  readonly answered?: readonly string[];
-}
-
-export interface LocateSandboxInput extends OfRun {
+export interface LocateSandboxInput extends AgentActivity {
   readonly sandbox: SandboxName;
   readonly taskQueue: string;
 }
 
-export interface ThinkInput extends OfRun {
-  /** Head of the chain; for an agent's first turn its task, from which the chain is begun. */
-  readonly head: string | TaskReference;
-  readonly iteration: number;
-  readonly purpose: 'turn' | 'extract';
-  /** Attempts made before this activity. */
-  readonly attempts?: number;
+export interface CallModelInput extends AgentActivity {
+  /** Head of the trajectory; absent for the first call of an agent, which begins it. */
+  readonly head?: string;
+  /** `final_answer`: the closing question, when the iterations are used up. */
+  readonly purpose: 'turn' | 'final_answer';
 }
 
-/** The whole first turn: the sandbox is made while the model thinks, then the reply's code runs. */
-export interface BeginInput extends OfRun {
-  readonly task: TaskReference;
-  readonly head: string | TaskReference;
-  /** The last iteration that may be begun. Default: 1. */
-  readonly last?: number;
-}
-
-/** As far as it got; what is missing is done by an activity of its own. */
-export interface BeginResult {
-  readonly sandbox?: SandboxName;
-  /** Why there is none, where trying again is of no use. */
-  readonly no_sandbox?: { readonly type: string; readonly message: string };
-  readonly turns?: number;
-  readonly block?: number;
-  readonly reply?: ThinkResult;
-  /** Why there is no reply, or none to the next turn. */
-  readonly refusal?: Refusal;
-  readonly acted?: ActResult;
-}
-
-/** A model gave no reply; `delay` in milliseconds where another attempt may get one. */
-export interface Refusal {
-  readonly type: string;
-  readonly message: string;
-  readonly delay?: number;
-}
-
-/** Turns after the first: the model is asked, then the reply's code runs, and again while that takes no time. */
-export interface TurnInput extends OfRun {
-  readonly sandbox: SandboxName;
-  readonly head: string;
-  readonly iteration: number;
-  /** The last iteration that may be begun. Default: `iteration`. */
-  readonly last?: number;
-  /** Number of the last block run. */
-  readonly block: number;
-}
-
-export interface TurnResult {
-  /** Turns taken. Default: 1. */
-  readonly turns?: number;
-  /** Number of the last block that was run before the last reply. Default: the input's. */
-  readonly block?: number;
-  /** The last reply, with the usage of all. */
-  readonly reply: ThinkResult;
-  /** Absent where there is no code, or where running it failed: `act` tries again. */
-  readonly acted?: ActResult;
-  /** The model refused the turn after these for good. */
-  readonly refusal?: Refusal;
-}
-
-export interface ThinkResult {
-  readonly head: string;
-  /** Code blocks to run; 0 also when the reply was cut off. */
-  readonly blocks: number;
-  /** The reply was cut off by the length limit. */
-  readonly cut?: true;
-  /** There is no text in the reply that could be an answer. */
-  readonly empty?: true;
-  /** It calls a tool, and there are none: the model is told, and it does not count as a reply without code. */
-  readonly tool_call?: true;
-  /** The closing answer was cut off, withheld, holds code, or does not have the fields that the signature wants. */
-  readonly unfit?: true;
-  readonly usage: Usage;
-}
-
-export interface ActInput extends OfRun {
-  readonly sandbox: SandboxName;
-  readonly head: string;
-  readonly step: BlockStep;
-  /** Answers that have arrived, to be handed to the running block. */
-  readonly answers?: readonly WireAnswer[];
-  /** The sandbox was made again because answers are there: it is not to be dropped before they are handed over. */
-  readonly keep?: true;
-}
-
-/** Which block is next or running. */
-export interface BlockStep {
-  /** Position among the code blocks of the reply, from 0. */
-  readonly index: number;
-  /** Number in the kernel, from 1 over the whole agent. */
-  readonly block: number;
-  /** Cursor of the last event taken. */
-  readonly cursor: number;
-}
-
-export type ActResult =
+export type CallModelResult =
+  /** A reply with code to run. */
+  | { readonly kind: 'code'; readonly head: string; readonly blocks: number; readonly usage: Usage }
+  /** A reply without code, `in_a_row` with those before it; `empty` when there was nothing in it. */
   | {
-      readonly kind: 'done';
+      readonly kind: 'text';
       readonly head: string;
-      /** Number of the last block run. */
-      readonly block: number;
-      /** FINAL was called: the agent has been closed on the spot. */
-      readonly final?: CloseAgentResult;
-      /** The interpreter ended, and the variables with it. */
-      readonly lost?: true;
+      readonly in_a_row: number;
+      readonly empty: boolean;
+      readonly usage: Usage;
     }
-  | {
-      readonly kind: 'calls';
-      readonly head: string;
-      readonly step: BlockStep;
-      readonly calls: readonly WireCall[];
-      /** Nothing in the code can go on without an answer. */
-      readonly waiting?: true;
-      /** The sandbox was given up until the answers are there. */
-      readonly dropped?: true;
-    };
+  /** A reply that was cut off at the length limit: nothing of it is run. */
+  | { readonly kind: 'truncated'; readonly head: string; readonly usage: Usage }
+  /** A reply that calls a tool: there are none, and the model is told so. */
+  | { readonly kind: 'tool_call'; readonly head: string; readonly usage: Usage }
+  /** The final answer that was asked for. */
+  | { readonly kind: 'answer'; readonly head: string; readonly usage: Usage }
+  /** A final answer that does not have the fields that the signature wants. */
+  | { readonly kind: 'invalid'; readonly head: string; readonly usage: Usage }
+  /** The conversation is longer than the model's context, and could not be compacted further. */
+  | { readonly kind: 'context_length' };
 
-export interface PendingCall {
-  readonly call: string;
-  readonly function: string;
-  /** Blob with the CallRequest. */
-  readonly request: string;
-  /** Prompts or tasks of a call with a list, whose answer is a list as well; absent for a single one. */
-  readonly batch?: number;
+export interface RunCodeInput extends AgentActivity {
+  readonly sandbox: SandboxName;
+  readonly head: string;
+  /** Answers that have arrived, for the running block. */
+  readonly answers?: readonly CallAnswer[];
+  /** Whether the sandbox must not be evicted before these answers are delivered. */
+  readonly pinned?: boolean;
 }
 
-export interface AnswerPromptsInput extends OfRun {
+export type RunCodeResult =
+  /** All blocks of the reply have ended. */
+  | { readonly kind: 'done'; readonly head: string }
+  /** FINAL was called. */
+  | { readonly kind: 'final'; readonly head: string }
+  /** The code ended its own interpreter, and the variables with it. */
+  | { readonly kind: 'crashed'; readonly head: string }
+  /** The code has made calls. `waiting`: nothing in it can continue without an answer. */
+  | { readonly kind: 'calls'; readonly head: string; readonly calls: readonly PendingCall[]; readonly waiting: boolean }
+  /** As `calls`, and its sandbox was evicted until the answers are there. */
+  | { readonly kind: 'evicted'; readonly head: string; readonly calls: readonly PendingCall[] };
+
+export interface AnswerPromptsInput extends RunActivity {
   /** Names the call for the journal. */
   readonly call: string;
   /** Blob with the CallRequest. */
   readonly request: string;
-  /** Positions in its list, the second excluded. Default: all. */
-  readonly range?: readonly [from: number, to: number];
+  /** Positions in its list, `to` excluded. Default: all. */
+  readonly range?: { readonly from: number; readonly to: number };
 }
 
 export interface AnswerPromptsResult {
@@ -335,7 +222,7 @@ export interface AnswerPromptsResult {
   readonly answers: readonly Answer[];
 }
 
-export interface CallToolInput extends OfRun {
+export interface CallToolInput extends RunActivity {
   /** Names the call for the journal. */
   readonly call: string;
   /** Blob with the CallRequest. */
@@ -346,18 +233,18 @@ export interface CallToolResult {
   readonly answer: Answer;
 }
 
-export interface CloseAgentInput extends OfRun {
-  readonly head: string | TaskReference;
+export interface FinishAgentInput extends AgentActivity {
   readonly sandbox?: SandboxName;
   readonly status: AgentStatus;
   readonly source: AnswerSource;
   readonly error?: string;
 }
 
-export interface CloseAgentResult {
+export interface FinishAgentResult {
   readonly answer_source?: AnswerSource;
+  /** Blob with the whole answer, as JSON; absent where there is none. */
   readonly answer_ref?: string;
-  readonly full_answer_ref?: string;
+  /** Root only: the beginning of the answer, for a person. */
   readonly answer?: string;
   readonly patch_ref?: string;
   readonly notes?: readonly string[];

@@ -31,8 +31,12 @@ export const FAILURES = {
   'Storage.Missing': { retryable: false },
   'Storage.Damaged': { retryable: false },
   'Storage.Unavailable': { retryable: true },
+  /** A newer attempt has claimed the agent: this one may record nothing more. */
+  'Agent.Superseded': { retryable: true },
   /** Nothing of `rlm.max_cost` is left: the agent ends with what it has. */
   'Budget.Exhausted': { retryable: false },
+  /** The workflow that counts what a run has left is gone: nothing can be granted any more. */
+  'Run.BudgetLost': { retryable: false },
   /** This worker does not have the tool that code calls: another worker's chance. */
   'Tool.Missing': { retryable: true },
   /** A tool threw, took too long, or its server is gone: a call is tried as often as the tool says. */

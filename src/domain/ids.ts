@@ -5,8 +5,8 @@ export function agentWorkflowId(run: string, agent: string): string {
   return `${run}/${agent}`;
 }
 
-export function ledgerWorkflowId(run: string): string {
-  return `${run}/ledger`;
+export function budgetWorkflowId(run: string): string {
+  return `${run}/budget`;
 }
 
 /** Run and agent of an agent's workflow id. */

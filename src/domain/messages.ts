@@ -1,23 +1,18 @@
-import type { Lease } from './ledger.ts';
 import type { RunStatus } from './records.ts';
 
 /** Wire names of what workflows are sent and asked; a constant and its name agree. */
 export const pauseMessage = 'pause';
 export const resumeMessage = 'resume';
-/** More (or less) for a run to spend. */
+/** More (or less) for a run to spend: from a person to the run, and from the run to its budget. */
 export const setBudgetMessage = 'setBudget';
 export const statusQuery = 'status';
 export const spentQuery = 'spent';
 /** From an agent to its run: it cannot go on without a person. */
 export const blockedSignal = 'blocked';
-/** Between agents and the ledger. */
-export const requestLeaseSignal = 'requestLease';
-export const grantLeaseSignal = 'grantLease';
-export const returnLeaseSignal = 'returnLease';
-/** From the ledger to agents: give back at once what you hold and do not need. */
-export const recallLeaseSignal = 'recallLease';
-/** From the run to its ledger. */
-export const setLimitsSignal = 'setLimits';
+/** Between agents and the budget. */
+export const reserveSignal = 'reserve';
+export const grantedSignal = 'granted';
+export const settleSignal = 'settle';
 
 /** Of `pause` and `resume`, sent to a run. Applied once for each id. */
 export interface ControlMessage {
@@ -39,31 +34,6 @@ export interface BlockedMessage {
   readonly reason: string;
 }
 
-export interface LeaseRequest {
-  /** Unique for its sender; a request asked twice is granted once. */
-  readonly id: string;
-  /** Workflow id of the agent that asks. */
-  readonly from: string;
-  readonly wanted: Lease;
-}
-
-export interface LeaseGrant {
-  readonly id: string;
-  readonly grant: Lease;
-  readonly left: Lease;
-}
-
-export interface LeaseReturn {
-  readonly id: string;
-  readonly unused: Lease;
-  /** What it answers, and how many sub-agents that was handed on to: the ledger waits for theirs as well. */
-  readonly recall?: { readonly id: string; readonly forwarded: number };
-}
-
-export interface LeaseRecall {
-  readonly id: string;
-}
-
 /** Answer of the query `status` on a run. */
 export interface RunState {
   readonly status: 'starting' | 'running' | 'paused' | 'finishing' | RunStatus;
@@ -76,7 +46,7 @@ export interface RunState {
 }
 
 /** Answer of the query `status` on an agent. */
-export interface AgentState {
+export interface AgentStatusReply {
   readonly agent: string;
   readonly state: 'starting' | 'thinking' | 'running' | 'waiting' | 'paused' | 'closing' | 'done';
   readonly iteration: number;

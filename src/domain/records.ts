@@ -14,6 +14,7 @@ export type ChainRecord =
   | TaskRecord
   | ReplyRecord
   | SummaryRecord
+  | CallsRecord
   | AnswersRecord
   | BlockRecord
   | RebuildRecord
@@ -83,8 +84,8 @@ export interface ReplyRecord extends RecordBase {
   readonly kind: 'reply';
   /** Counted from 1. */
   readonly iteration: number;
-  /** turn: one of the loop. extract: the closing question for the best answer. */
-  readonly purpose: 'turn' | 'extract';
+  /** turn: one of the loop. final_answer: the closing question. */
+  readonly purpose: 'turn' | 'final_answer';
   /** Without its reasoning. */
   readonly text: string;
   /** What the model reasoned before: kept for a person, never run, and never sent to a model again. */
@@ -112,18 +113,40 @@ export interface SummaryRecord extends RecordBase {
   readonly execution_time: number;
 }
 
-/** Answers handed to the code of a running block. */
+/** A running block yielded: the calls its code has made since it last did, and how far its events were read. */
+export interface CallsRecord extends RecordBase {
+  readonly kind: 'calls';
+  readonly block: number;
+  readonly calls: readonly PendingCall[];
+  /** Cursor of the last event read from the kernel. */
+  readonly cursor: number;
+  /**
+   * Names that calls have in the kernel, by the name they have here, where the two differ: the block runs again in
+   * another sandbox, where threads may have made their calls in another order.
+   */
+  readonly kernel_names?: Readonly<Record<string, string>>;
+}
+
+/** A call of the code that waits for its answer. */
+export interface PendingCall {
+  /** Unique over the agent: `<block>.<n>`. */
+  readonly call: string;
+  readonly function: string;
+  /** Blob with the call: a CallRequest. */
+  readonly request: string;
+  /** Prompts or tasks of a call with a list, whose answer is a list as well; absent for a single one. */
+  readonly batch?: number;
+}
+
+/** Answers to calls of a running block. */
 export interface AnswersRecord extends RecordBase {
   readonly kind: 'answers';
   readonly block: number;
-  readonly answers: readonly RecordedAnswer[];
+  readonly answers: readonly CallAnswer[];
 }
 
-export interface RecordedAnswer {
-  /** Id of the call in the kernel. */
+export interface CallAnswer {
   readonly call: string;
-  /** Blob with the call: a CallRequest. */
-  readonly request: string;
   readonly answer: Answer;
 }
 
@@ -140,22 +163,26 @@ export interface CallRequest {
   readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
+/** Whether a function of the code asks models or sub-agents; any other is a tool. */
+export function isQuery(name: string): boolean {
+  return /^(?:llm|rlm)_query(?:_batched)?$/.test(name);
+}
+
 /** An answer as it travels: by reference, never by content; an error is its own text. */
 export type Answer =
   /** With `error`: what is known of an answer that did not come to its end. */
-  | { readonly ref: string; readonly child?: string; readonly usage?: CompactUsage; readonly error?: string }
+  | { readonly ref: string; readonly child?: string; readonly usage?: CallUsage; readonly error?: string }
   | { readonly error: string }
   | { readonly items: readonly Answer[] };
 
-/** Of one model call: input tokens, output tokens, USD. Short, because it travels through history. */
-export type CompactUsage = readonly [input_tokens: number, output_tokens: number, cost: number];
+/** What one model call used. */
+export type CallUsage = Omit<Usage, 'llm_calls'>;
 
 /** Of the `llm_query` calls in an answer; sub-agents keep their own books. */
 export function answerUsage(answer: Answer): Usage {
   if ('items' in answer) return addUsage(...answer.items.map(answerUsage));
   if (!('usage' in answer) || answer.usage === undefined) return NO_USAGE;
-  const [input_tokens, output_tokens, cost] = answer.usage;
-  return { input_tokens, output_tokens, cost, llm_calls: 1 };
+  return { ...answer.usage, llm_calls: 1 };
 }
 
 export interface BlockRecord extends RecordBase {
@@ -169,8 +196,8 @@ export interface BlockRecord extends RecordBase {
   readonly result: BlockResult;
   /** Agents its calls started. */
   readonly spawned: readonly string[];
-  /** Its answered calls: id and blob of the request. */
-  readonly calls: readonly Pick<RecordedAnswer, 'call' | 'request'>[];
+  /** Its answered calls, in the order of their answers. */
+  readonly calls: readonly Pick<PendingCall, 'call' | 'request'>[];
   /** Blobs with the whole captured text, where the result holds only its head and tail. */
   readonly full?: { readonly stdout?: string; readonly stderr?: string };
 }
@@ -186,7 +213,7 @@ export interface RebuildRecord extends RecordBase {
   /** Numbers of the blocks that ran again. */
   readonly repeated: readonly number[];
   /** Blocks that had been ended from outside and did not run again. */
-  readonly left_out: readonly number[];
+  readonly skipped: readonly number[];
   /** What was not as before, one phrase each. */
   readonly differences: readonly string[];
   /** The one line that the model is told; '' when there is nothing to tell. */
@@ -202,10 +229,8 @@ export interface EndRecord extends RecordBase {
   readonly status: AgentStatus;
   /** How the answer came about. */
   readonly source: AnswerSource;
-  readonly answer: unknown;
-  /** What reached the parent: a string, cut to the limit. */
-  readonly result: string;
-  readonly result_truncated: boolean;
+  /** Blob with the whole answer, as JSON; null without one. It is cut where it is delivered. */
+  readonly answer_ref: string | null;
   readonly error: string | null;
   /** Blob with the patch; null without one. */
   readonly patch: string | null;
@@ -216,10 +241,10 @@ export interface EndRecord extends RecordBase {
 }
 
 /**
- * final: given to FINAL or SUBMIT. text: the text of replies without code. extract: asked for when the turns were used up.
- * partial: the last that is known. none: there is no answer.
+ * final: given to FINAL or SUBMIT. text: the text of replies without code. final_answer: asked for when the turns were
+ * used up. partial: the last that is known. none: there is no answer.
  */
-export type AnswerSource = 'final' | 'text' | 'extract' | 'partial' | 'none';
+export type AnswerSource = 'final' | 'text' | 'final_answer' | 'partial' | 'none';
 
 /** What the reference `runs/<run>@<execution>/<agent>` holds: the head, and what the live tree shows. */
 export interface AgentReference {
@@ -238,12 +263,20 @@ export interface AgentReference {
   readonly started_at: number;
   readonly updated_at: number;
   readonly ended_at?: number;
-  /** Which attempt wrote it: those before it are refused. */
+  /** The attempt that wrote it or has claimed it: those before it are refused. */
   readonly writer?: Writer;
 }
 
-/** An attempt of an activity. Activities are numbered in the order they are scheduled, in each execution anew. */
-export type Writer = readonly [execution: string, activity: number, attempt: number];
+/** An attempt of an activity. */
+export interface Writer {
+  /** Run id of the workflow's execution. */
+  readonly execution: string;
+  /** Number of the activity; each execution counts from 1 in the order in which they are scheduled. */
+  readonly activity: number;
+  readonly attempt: number;
+  /** Milliseconds since the epoch at which the server scheduled this attempt. */
+  readonly scheduled_at: number;
+}
 
 /** What the reference `runs/<run>@<execution>/run` holds. */
 export interface RunReference {
@@ -283,11 +316,6 @@ export function agentReferenceName(run: string, execution: string, agent: string
   return `runs/${run}@${execution}/${agent}`;
 }
 
-/** Holds the `Writer` that took an agent's chain over from an attempt before it; absent where that never happened. */
-export function takeoverName(run: string, execution: string, agent: string): string {
-  return `takeovers/${run}@${execution}/${agent}`;
-}
-
 export function runReferenceName(run: string, execution: string): string {
   return agentReferenceName(run, execution, 'run');
 }
@@ -305,7 +333,7 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
 }
 
-const KINDS = new Set(['task', 'reply', 'summary', 'answers', 'block', 'rebuild', 'end']);
+const KINDS = new Set(['task', 'reply', 'summary', 'calls', 'answers', 'block', 'rebuild', 'end']);
 
 /** @throws Error naming what is wrong when the value is not a record that this version knows. */
 export function checkedRecord(value: unknown): ChainRecord {

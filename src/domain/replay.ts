@@ -1,50 +1,56 @@
-import type { Answer, AnswersRecord, BlockRecord, ChainRecord, RecordedAnswer } from './records.ts';
+import type { Answer, AnswersRecord, BlockRecord, CallAnswer, CallsRecord, ChainRecord } from './records.ts';
 
-/** Answers that the calls of a block got once, handed out again: equal calls get them in the order they came. */
-export interface ReplayedAnswers {
-  readonly left: number;
+/** How a block ended that must not run again: it would end the interpreter, or run out of time, again. */
+const ENDED_FROM_OUTSIDE: ReadonlySet<string> = new Set(['timeout', 'crashed', 'memory', 'interrupted']);
+
+/** Whether a block runs again when its sandbox is rebuilt. */
+export function isReplayable({ result }: Pick<BlockRecord, 'result'>): boolean {
+  return !ENDED_FROM_OUTSIDE.has(result.status);
+}
+
+/** A call that was answered once. */
+export interface AnsweredCall {
+  readonly call: string;
+  /** Blob with the call. */
+  readonly request: string;
+  readonly answer: Answer;
+}
+
+/** The calls of one block that were answered, in the order of their answers. */
+export function answeredCalls(records: readonly ChainRecord[], block: number): AnsweredCall[] {
+  const calls = records.filter((record): record is CallsRecord => record.kind === 'calls' && record.block === block);
+  const requests = new Map(calls.flatMap((record) => record.calls.map(({ call, request }) => [call, request])));
+  return records
+    .filter((record): record is AnswersRecord => record.kind === 'answers' && record.block === block)
+    .flatMap((record) => record.answers)
+    .flatMap(({ call, answer }: CallAnswer) => {
+      const request = requests.get(call);
+      return request === undefined ? [] : [{ call, request, answer }];
+    });
+}
+
+/** Answers handed out again when a block is replayed: equal calls get them in the order they came. */
+export interface RecordedAnswers {
+  readonly remaining: number;
   /** @param request hash of the blob with the call */
   take(request: string): Answer | undefined;
 }
 
-export function replayAnswers(recorded: readonly RecordedAnswer[]): ReplayedAnswers {
-  const left = [...recorded];
+export function recordedAnswers(calls: readonly AnsweredCall[]): RecordedAnswers {
+  const remaining = [...calls];
   return {
-    get left() {
-      return left.length;
+    get remaining() {
+      return remaining.length;
     },
     take(request) {
-      const at = left.findIndex((answer) => answer.request === request);
-      return at === -1 ? undefined : left.splice(at, 1)[0]?.answer;
+      const at = remaining.findIndex((call) => call.request === request);
+      return at === -1 ? undefined : remaining.splice(at, 1)[0]?.answer;
     },
   };
 }
 
-/** How a block ended that must not run again: it would end the interpreter, or run out of time, once more. */
-const ENDED_FROM_OUTSIDE: ReadonlySet<string> = new Set(['timeout', 'crashed', 'memory', 'interrupted']);
-
-export function runsAgain({ result }: BlockRecord): boolean {
-  return !ENDED_FROM_OUTSIDE.has(result.status);
-}
-
-export interface CompletedBlock {
-  readonly record: BlockRecord;
-  readonly answers: readonly RecordedAnswer[];
-}
-
-/** The blocks of a chain that have ended, with the answers their calls got, in the order they ran. */
-export function completedBlocks(records: readonly ChainRecord[]): CompletedBlock[] {
-  const answers = records.filter((record): record is AnswersRecord => record.kind === 'answers');
-  return records
-    .filter((record): record is BlockRecord => record.kind === 'block')
-    .map((record) => ({
-      record,
-      answers: answers.filter(({ block }) => block === record.block).flatMap((each) => each.answers),
-    }));
-}
-
 /** What makes the same output different each time it is printed. */
-const PASSING: readonly (readonly [RegExp, string])[] = [
+const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\b0x[0-9a-f]{4,}\b/gi, '0x'],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, 'uuid'],
   [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?/g, 'time'],
@@ -57,6 +63,6 @@ const PASSING: readonly (readonly [RegExp, string])[] = [
 /** Whether two outputs say the same, addresses, times, durations, random ids and temporary names left aside. */
 export function sameOutput(a: string, b: string): boolean {
   const plain = (text: string): string =>
-    PASSING.reduce((masked, [pattern, by]) => masked.replaceAll(pattern, by), text);
+    VOLATILE.reduce((masked, [pattern, by]) => masked.replaceAll(pattern, by), text);
   return a === b || plain(a) === plain(b);
 }

@@ -45,11 +45,3 @@ export function activitySpan(execution: string, activity: string): string {
 export function attemptSpan(execution: string, activity: string, attempt: number): string {
   return `${activitySpan(execution, activity)}/${attempt}`;
 }
-
-/**
- * What a traced worker adds to the result of an activity that took turns: when each of them began, by its number, in
- * milliseconds since the epoch. Workflows pass it by; only their trace reads it.
- */
-export interface TurnTimes {
-  readonly turn_times?: Readonly<Record<string, number>>;
-}

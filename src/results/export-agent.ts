@@ -72,21 +72,30 @@ export type ExportedUsage = Usage;
  * The tree below `root` in the reference's shape: a pure function of the chains. An agent whose parent is not among
  * them (its chain cannot be read yet) is left out.
  *
+ * @param truncationLimit - characters of a sub-agent's answer that reach its parent
  * @returns undefined when the root has not begun.
  */
-export function exportTree(trajectories: readonly AgentTrajectory[], root: string): ExportedAgent | undefined {
+export function exportTree(
+  trajectories: readonly AgentTrajectory[],
+  root: string,
+  truncationLimit: number,
+): ExportedAgent | undefined {
   const children = new Map<string, AgentTrajectory[]>();
   for (const trajectory of trajectories) {
     const parent = parentAgent(trajectory.reference.agent);
     if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), trajectory]);
   }
   const exportBelow = (trajectory: AgentTrajectory): ExportedAgent =>
-    exportAgent(trajectory, (children.get(trajectory.reference.agent) ?? []).map(exportBelow));
+    exportAgent(trajectory, (children.get(trajectory.reference.agent) ?? []).map(exportBelow), truncationLimit);
   const first = trajectories.find(({ reference }) => reference.agent === root);
   return first === undefined ? undefined : exportBelow(first);
 }
 
-function exportAgent({ reference, records }: AgentTrajectory, spawned: readonly ExportedAgent[]): ExportedAgent {
+function exportAgent(
+  { reference, records, answer }: AgentTrajectory,
+  spawned: readonly ExportedAgent[],
+  truncationLimit: number,
+): ExportedAgent {
   const task = records.find((record) => record.kind === 'task');
   const end = records.findLast((record) => record.kind === 'end');
   const own = end?.usage ?? reference.usage;
@@ -98,8 +107,8 @@ function exportAgent({ reference, records }: AgentTrajectory, spawned: readonly 
     task: task?.task ?? null,
     iterations: exportIterations(records, reference.depth),
     spawned_agents: spawned,
-    result: end === undefined || end.source === 'none' ? null : answerText(end.answer),
-    result_truncated: end?.result_truncated ?? false,
+    result: answer === undefined ? null : answerText(answer),
+    result_truncated: answer !== undefined && reference.depth > 0 && answerText(answer).length > truncationLimit,
     usage,
     execution_time: end?.execution_time ?? (reference.updated_at - reference.started_at) / 1000,
     error: end?.error ?? null,

@@ -70,7 +70,8 @@ export async function resultsDetail(
   const { run } = snapshot;
   const { outcome } = run;
   const specification = await reader.specification(run);
-  const root = exportTree(await reader.trajectories(snapshot), ROOT_AGENT) ?? null;
+  const { result_truncation_limit } = specification.config.rlm;
+  const root = exportTree(await reader.trajectories(snapshot), ROOT_AGENT, result_truncation_limit) ?? null;
   return {
     run_id: run.run,
     root_agent: root,

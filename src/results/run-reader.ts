@@ -9,6 +9,8 @@ import { compareAgentIds, type RunSnapshot } from './run-snapshot.ts';
 export interface AgentTrajectory {
   readonly reference: AgentReference;
   readonly records: readonly ChainRecord[];
+  /** What it gave to FINAL; undefined while it works and where it has none. */
+  readonly answer: unknown;
 }
 
 /** Follows one execution of a run. What cannot change any more is read once. */
@@ -70,10 +72,12 @@ export function createRunReader(blobs: BlobStore, scope: { run: string; executio
       return specification.value;
     },
     trajectories: ({ agents }) =>
-      mapLimited(agents, async (reference) => ({
-        reference,
-        records: await extend(reference.agent, reference.head),
-      })),
+      mapLimited(agents, async (reference) => {
+        const records = await extend(reference.agent, reference.head);
+        const end = records.at(-1);
+        const ref = end?.kind === 'end' ? end.answer_ref : null;
+        return { reference, records, answer: ref === null ? undefined : await chains.getJson(ref) };
+      }),
   };
 }
 

@@ -1,21 +1,22 @@
 import type { KernelInfo } from '../domain/kernel-protocol.ts';
 import { kernelTransport, type KernelAddress, type KernelRequest, type KernelTransport } from './kernel-http.ts';
-import { eventsReply, inputReply, kernelInfo, parseReply, processReply } from './kernel-replies.ts';
+import { checkEmpty, eventsReply, inputReply, kernelInfo, parseReply, processReply } from './kernel-replies.ts';
 import type { Kernel } from './provider.ts';
 
 export type { KernelAddress } from './kernel-http.ts';
 
 const MIB = 1024 * 1024;
-const SMALL = 64 * 1024;
-/** Largest replies in bytes: the kernel's own limits (docs/kernel-protocol.md) with room for JSON's escapes. */
-const EVENTS_LIMIT = 256 * MIB;
-const OUTPUT_LIMIT = 16 * MIB;
-const PROCESS_OUTPUT = 64 * MIB;
-const PROCESS_TIMEOUT = 120;
-/** Milliseconds for an answer that needs no waiting; a setup may carry hundreds of MiB. */
-const PATIENCE = 60_000;
+/** Largest replies: the kernel's own limits (docs/kernel-protocol.md) with room for JSON's escapes. */
+const MAX_SMALL_BYTES = 64 * 1024;
+const MAX_EVENTS_BYTES = 256 * MIB;
+const MAX_OUTPUT_BYTES = 16 * MIB;
+const DEFAULT_PROCESS_OUTPUT_BYTES = 64 * MIB;
+const DEFAULT_PROCESS_TIMEOUT_S = 120;
+const MAX_POLL_MS = 30_000;
+/** For a reply that needs no waiting; a setup may carry hundreds of MiB. */
+const REPLY_TIMEOUT_MS = 60_000;
 /** For the last piece of an input: a gigabyte of JSON is parsed before it is answered. */
-const INPUT_PATIENCE = 600_000;
+const INPUT_TIMEOUT_MS = 600_000;
 
 type Quick = Pick<KernelRequest, 'method' | 'path' | 'body'>;
 
@@ -34,13 +35,23 @@ export function connectKernel(address: KernelAddress): Kernel {
 /** The same over another way to a kernel, which has a say in what its failures mean. */
 export function kernelOver(transport: KernelTransport): Kernel {
   async function quick(request: Quick): Promise<KernelInfo> {
-    const reply = await transport.send({ ...request, replyLimit: SMALL, timeoutMs: PATIENCE, idempotent: true });
+    const reply = await transport.send({
+      ...request,
+      replyLimit: MAX_SMALL_BYTES,
+      timeoutMs: REPLY_TIMEOUT_MS,
+      idempotent: true,
+    });
     return kernelInfo(parseReply(reply));
   }
 
   async function tell(request: Quick): Promise<void> {
-    const reply = await transport.send({ ...request, replyLimit: SMALL, timeoutMs: PATIENCE, idempotent: true });
-    parseReply(reply);
+    const reply = await transport.send({
+      ...request,
+      replyLimit: MAX_SMALL_BYTES,
+      timeoutMs: REPLY_TIMEOUT_MS,
+      idempotent: true,
+    });
+    checkEmpty(parseReply(reply));
   }
 
   return {
@@ -51,8 +62,8 @@ export function kernelOver(transport: KernelTransport): Kernel {
         method: 'POST',
         path: `/v1/input?generation=${generation}&input=${input}&offset=${offset}&last=${last ? 1 : 0}`,
         bytes,
-        replyLimit: SMALL,
-        timeoutMs: INPUT_PATIENCE,
+        replyLimit: MAX_SMALL_BYTES,
+        timeoutMs: INPUT_TIMEOUT_MS,
         idempotent: true,
         signal,
       });
@@ -63,12 +74,12 @@ export function kernelOver(transport: KernelTransport): Kernel {
     interrupt: (body) => tell({ method: 'POST', path: '/v1/interrupt', body }),
     renew: () => tell({ method: 'POST', path: '/v1/renew', body: {} }),
     async events({ block, after, waitMs }, signal) {
-      const wait = Math.min(30_000, Math.max(0, Math.ceil(waitMs)));
+      const wait = Math.min(MAX_POLL_MS, Math.max(0, Math.ceil(waitMs)));
       const reply = await transport.send({
         method: 'GET',
         path: `/v1/events?block=${block}&after=${after}&wait_ms=${wait}`,
-        replyLimit: EVENTS_LIMIT,
-        timeoutMs: wait + PATIENCE,
+        replyLimit: MAX_EVENTS_BYTES,
+        timeoutMs: wait + REPLY_TIMEOUT_MS,
         idempotent: true,
         signal,
       });
@@ -78,8 +89,8 @@ export function kernelOver(transport: KernelTransport): Kernel {
       transport.send({
         method: 'GET',
         path: `/v1/output?block=${block}&stream=${stream}&offset=${offset}`,
-        replyLimit: OUTPUT_LIMIT,
-        timeoutMs: PATIENCE,
+        replyLimit: MAX_OUTPUT_BYTES,
+        timeoutMs: REPLY_TIMEOUT_MS,
         idempotent: true,
       }),
     async process(body, signal) {
@@ -87,8 +98,8 @@ export function kernelOver(transport: KernelTransport): Kernel {
         method: 'POST',
         path: '/v1/process',
         body,
-        replyLimit: Math.ceil(((body.limit ?? PROCESS_OUTPUT) * 8) / 3) + SMALL,
-        timeoutMs: (body.timeout ?? PROCESS_TIMEOUT) * 1000 + PATIENCE,
+        replyLimit: Math.ceil(((body.limit ?? DEFAULT_PROCESS_OUTPUT_BYTES) * 8) / 3) + MAX_SMALL_BYTES,
+        timeoutMs: (body.timeout ?? DEFAULT_PROCESS_TIMEOUT_S) * 1000 + REPLY_TIMEOUT_MS,
         idempotent: false,
         signal,
       });

@@ -1,6 +1,5 @@
-import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { Agent as TlsAgent, request as httpsRequest } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Pool, type Dispatcher } from 'undici';
 import { TypedError } from '../domain/failures.ts';
 
 /** Where a kernel listens. `socketPath` may be `/proc/self/fd/<N>/<name>`. */
@@ -29,15 +28,21 @@ export interface KernelTransport {
   send(request: KernelRequest): Promise<Buffer>;
 }
 
+type ResponseHeaders = Dispatcher.ResponseData['headers'];
+
 /** Pauses of the check whether a kernel that cut or refused a connection is still there, in milliseconds. */
-const CHECKS = [0, 50, 150, 400] as const;
-const CHECK_TIMEOUT = 2_000;
-/** Bytes; the kernel reads no longer request. */
-const BODY_LIMIT = 256 * 1024 * 1024;
+const CHECK_PAUSES_MS = [0, 50, 150, 400] as const;
+const CHECK_TIMEOUT_MS = 2_000;
+/** The kernel reads no longer request. */
+const MAX_BODY_BYTES = 256 * 1024 * 1024;
 /** The kernel's own replies of an error are one sentence. */
-const ERROR_LIMIT = 64 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
+/** After which a connection that nobody uses is closed. */
+const KEEP_ALIVE_MS = 60_000;
 
 const UNREACHABLE = new Set([
+  // undici's, of a connection that was closed.
+  'UND_ERR_SOCKET',
   'ECONNREFUSED',
   'ECONNRESET',
   'ENOENT',
@@ -51,10 +56,10 @@ const GATEWAY_STATUS = new Set([502, 504]);
 
 export function kernelTransport(address: KernelAddress): KernelTransport {
   const attemptOnce = kernelRequests(address);
-  const check = { method: 'GET', path: '/v1/info', replyLimit: ERROR_LIMIT, timeoutMs: CHECK_TIMEOUT } as const;
+  const check = { method: 'GET', path: '/v1/info', replyLimit: MAX_ERROR_BYTES, timeoutMs: CHECK_TIMEOUT_MS } as const;
 
   async function isThere(signal: AbortSignal | undefined): Promise<boolean> {
-    for (const pause of CHECKS) {
+    for (const pause of CHECK_PAUSES_MS) {
       if (pause > 0) await delay(pause, undefined, signal === undefined ? {} : { signal });
       try {
         // oxlint-disable-next-line no-await-in-loop -- the next check is for when this one fails
@@ -102,9 +107,9 @@ export class Unreachable extends Error {}
 export class GatewayRefusal extends Error {
   /** 200 for a page where there should be a reply. */
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: ResponseHeaders;
 
-  constructor(status: number, headers: IncomingHttpHeaders, message: string) {
+  constructor(status: number, headers: ResponseHeaders, message: string) {
     super(message);
     this.status = status;
     this.headers = headers;
@@ -118,90 +123,67 @@ export class GatewayRefusal extends Error {
  *   no answer in time, or the kernel failed.
  */
 export function kernelRequests(address: KernelAddress): (request: KernelRequest) => Promise<Buffer> {
-  const options = { keepAlive: true, maxFreeSockets: 4, scheduling: 'lifo' } as const;
+  const options = { pipelining: 1, connectTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false };
   if ('socketPath' in address) {
-    const agent = new Agent(options);
-    return (request) =>
-      attempt(request, (path, headers) =>
-        httpRequest({ agent, socketPath: address.socketPath, host: 'kernel', method: request.method, path, headers }),
-      );
+    const pool = new Pool('http://kernel', { ...options, socketPath: address.socketPath });
+    return (request) => attempt(pool, request, {});
   }
-  const base = new URL(address.url);
-  const secure = base.protocol === 'https:';
-  const agent = secure ? new TlsAgent(options) : new Agent(options);
-  const prefix = base.pathname.replace(/\/+$/, '');
-  return (request) =>
-    attempt(request, (path, headers) =>
-      (secure ? httpsRequest : httpRequest)(new URL(prefix + path, base), {
-        agent,
-        method: request.method,
-        headers: { ...address.headers, ...headers },
-      }),
-    );
+  const { origin, pathname } = new URL(address.url);
+  const pool = new Pool(origin, options);
+  const prefix = pathname.replace(/\/+$/, '');
+  return (request) => attempt(pool, { ...request, path: prefix + request.path }, address.headers ?? {});
 }
 
-type OpenRequest = (path: string, headers: Record<string, string | number>) => ReturnType<typeof httpRequest>;
-
-async function attempt(request: KernelRequest, open: OpenRequest): Promise<Buffer> {
-  const { signal } = request;
-  signal?.throwIfAborted();
+async function attempt(pool: Pool, request: KernelRequest, headers: Readonly<Record<string, string>>): Promise<Buffer> {
+  const { method, path, signal, timeoutMs } = request;
   const body = request.body === undefined ? request.bytes : Buffer.from(JSON.stringify(request.body));
-  if (body !== undefined && body.length > BODY_LIMIT) {
-    throw new TypedError('Input.Invalid', `${request.path}: ${body.length} bytes are more than a kernel takes.`);
+  if (body !== undefined && body.length > MAX_BODY_BYTES) {
+    throw new TypedError('Input.Invalid', `${path}: ${body.length} bytes are more than a kernel takes.`);
   }
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const outgoing = open(request.path, body === undefined ? {} : { 'content-length': body.length });
-  const timer = setTimeout(() => {
-    outgoing.destroy(new Error(`The kernel did not answer ${request.path} within ${request.timeoutMs / 1000} s.`));
-  }, request.timeoutMs);
-  const abort = (): void => {
-    outgoing.destroy(asError(signal?.reason));
-  };
-  signal?.addEventListener('abort', abort, { once: true });
-  outgoing.on('error', (error: NodeJS.ErrnoException) => {
-    reject(UNREACHABLE.has(error.code ?? '') ? new Unreachable(error.message, { cause: error }) : error);
-  });
-  outgoing.on('response', (response) => {
-    readReply(response, request).then(resolve, (error: unknown) => {
-      response.destroy();
-      reject(asError(error));
-    });
-  });
-  outgoing.end(body);
+  const timeout = AbortSignal.timeout(Math.ceil(timeoutMs));
   try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', abort);
+    const response = await pool.request({
+      method,
+      path,
+      headers: { ...headers },
+      body: body ?? null,
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      // The whole request has one limit, `timeoutMs`.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    return await readReply(response, request);
+  } catch (error) {
+    if (error === timeout.reason)
+      throw new Error(`The kernel did not answer ${path} within ${timeoutMs / 1000} s.`, { cause: error });
+    if (error instanceof Error && 'code' in error && UNREACHABLE.has(String(error.code)))
+      throw new Unreachable(error.message, { cause: error });
+    throw asError(error);
   }
 }
 
-async function readReply(response: IncomingMessage, request: KernelRequest): Promise<Buffer> {
-  const status = response.statusCode ?? 0;
-  const limit = status === 200 ? request.replyLimit : ERROR_LIMIT;
+async function readReply(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  request: KernelRequest,
+): Promise<Buffer> {
+  const limit = statusCode === 200 ? request.replyLimit : MAX_ERROR_BYTES;
   const parts: Buffer[] = [];
   let size = 0;
-  try {
-    for await (const part of response as AsyncIterable<Buffer>) {
-      size += part.length;
-      if (size > limit) throw malformed(`a reply of more than ${limit} bytes`);
-      parts.push(part);
-    }
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
-      throw new Unreachable('the connection was cut in the middle of a reply', { cause: error });
-    }
-    throw error;
+  // Leaving the loop destroys the body, and its connection with it.
+  for await (const part of body as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > limit) throw malformed(`a reply of more than ${limit} bytes`);
+    parts.push(part);
   }
   const reply = Buffer.concat(parts, size);
-  if (status !== 200) throw refusal(status, response.headers, reply);
-  if (response.headers['content-type']?.startsWith('text/html') === true) {
-    throw new GatewayRefusal(status, response.headers, 'a page came in place of a reply of the kernel');
+  if (statusCode !== 200) throw refusal(statusCode, headers, reply);
+  if (String(headers['content-type'] ?? '').startsWith('text/html')) {
+    throw new GatewayRefusal(statusCode, headers, 'a page came in place of a reply of the kernel');
   }
   return reply;
 }
 
-function refusal(status: number, headers: IncomingHttpHeaders, reply: Buffer): Error {
+function refusal(status: number, headers: ResponseHeaders, reply: Buffer): Error {
   if (GATEWAY_STATUS.has(status)) return new Unreachable(`status ${status}`);
   const message = refusalMessage(reply);
   if (message === undefined) return new GatewayRefusal(status, headers, `The kernel's gateway answered ${status}.`);

@@ -65,7 +65,7 @@ export interface SandboxSetup {
 }
 
 /** What all sandboxes of a run have in common. */
-export type SandboxBasis = Omit<SandboxRequest, 'name' | 'generation' | 'labels'>;
+export type SandboxSpec = Omit<SandboxRequest, 'name' | 'generation' | 'labels'>;
 
 export interface SandboxLabels {
   /** Identity of the Temporal cluster and namespace, so that nobody else's sandboxes are touched. */

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { TypedError } from '../domain/failures.ts';
-import type { SandboxBasis, SandboxSetup } from './provider.ts';
+import type { SandboxSpec, SandboxSetup } from './provider.ts';
 
 /** Bytes below which the file system of a setup must not fall: more is never a repository's business. */
 const LEAST_FREE = 512 * 1024 * 1024;
@@ -40,7 +40,7 @@ export function isInRepository(python: string | undefined): python is string {
 }
 
 /** @throws TypedError `Input.Invalid` when `python` lies outside of the repository, or nothing makes it. */
-export function checkSetup({ python, setup }: Pick<SandboxBasis, 'python' | 'setup'>): void {
+export function checkSetup({ python, setup }: Pick<SandboxSpec, 'python' | 'setup'>): void {
   if (!isInRepository(python)) return;
   const path = posix.normalize(python);
   if (path === '.' || path.startsWith('..')) {

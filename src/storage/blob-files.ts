@@ -1,7 +1,29 @@
-import { link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hashOfSegments, objectSegments } from './blob-names.ts';
 import type { StoredBlob } from './blob-store.ts';
+
+/** Makes the folder only when it turns out to be missing: it nearly always exists. */
+export async function retryWithFolder(folder: string, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await mkdir(folder, { recursive: true });
+    await act();
+  }
+}
+
+/** A new file, on disk when this resolves. */
+export async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(file, 'wx');
+  try {
+    await handle.writeFile(bytes);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
 
 /** Of a file that a deletion has taken out of the way; the digits of its hash follow. */
 const DELETED = 'deleted-';
@@ -89,7 +111,7 @@ async function writtenAt(file: string): Promise<number | undefined> {
   return (await stat(file).catch(unlessMissing))?.mtimeMs;
 }
 
-function unlessMissing(error: unknown): undefined {
+export function unlessMissing(error: unknown): undefined {
   if (!isMissing(error)) throw error;
 }
 

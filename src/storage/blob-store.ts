@@ -11,6 +11,18 @@ export interface StoredBlob {
   readonly written: number;
 }
 
+/** A reference as it was read. */
+export interface StoredReference {
+  readonly value: unknown;
+  /** What `swapReference` is to expect; it has no other meaning. */
+  readonly version: string;
+}
+
+export type SwapOutcome =
+  | { readonly kind: 'swapped'; readonly version: string }
+  /** Nothing was changed. `current` is undefined where there is no such reference. */
+  | { readonly kind: 'conflict'; readonly current: StoredReference | undefined };
+
 /**
  * Milliseconds for which a blob that was stored is not stored again. Far less than the time for which a sweep leaves
  * alone what was written.
@@ -21,7 +33,7 @@ export const FRESH_MS = 60 * 60_000;
  * Content-addressed blobs and named references to them.
  *
  * A blob never changes. A reference is a small JSON value under a path-like name (`runs/<run>/0`); it is
- * replaced as a whole, and a reader sees the old or the new value, never a mixture.
+ * replaced as a whole by compare-and-swap, and a reader sees the old or the new value, never a mixture.
  *
  * @throws TypedError `Storage.Missing`, `Storage.Damaged` (naming the blob), `Storage.Unavailable`.
  */
@@ -45,12 +57,22 @@ export interface BlobStore {
    */
   delete(hash: BlobHash, before: number): Promise<boolean>;
 
-  setReference(name: string, value: unknown): Promise<void>;
   /** `undefined` where there is none. */
+  readReference(name: string): Promise<StoredReference | undefined>;
+  /**
+   * Replaces a reference if it still is what the caller has read. Of several writers that expect the same version one
+   * succeeds; the others are told what it is now. A write whose reply was lost counts as what it was: a success.
+   *
+   * @param expected the version that was read; null where the reference must not exist yet
+   */
+  swapReference(name: string, value: unknown, expected: string | null): Promise<SwapOutcome>;
+  /** The value alone, for those who only read. `undefined` where there is none. */
   getReference(name: string): Promise<unknown>;
+  /** Replaces whatever is there: only where the last writer is right. */
+  setReference(name: string, value: unknown): Promise<void>;
   /** Names that start with `prefix`, in no particular order. */
   listReferences(prefix: string): Promise<string[]>;
-  /** Nothing to do where there is none. */
+  /** For a reference that nobody writes any more. Nothing to do where there is none. */
   deleteReference(name: string): Promise<void>;
 
   /**

@@ -1,9 +1,13 @@
+import { LRUCache } from 'lru-cache';
 import { checkedRecord, type ChainRecord, type RunSpecification } from '../domain/records.ts';
 import type { BlobStore } from './blob-store.ts';
 
+/** Part of the cache that one value may fill. */
+const MAX_SHARE = 1 / 10;
+
 /**
- * Reads and extends trajectories. Records that were read or written are kept in memory up to `cacheCharacters`, so
- * that rendering turn after turn does not read the whole chain again.
+ * Reads and extends trajectories. Records that were read or written are kept in memory, those used last, up to
+ * `cacheCharacters` of JSON: rendering turn after turn does not read the whole chain again.
  */
 export interface Chains {
   append(record: ChainRecord): Promise<string>;
@@ -20,14 +24,18 @@ export function createChains(
   blobs: BlobStore,
   { cacheCharacters = 64_000_000 }: { cacheCharacters?: number } = {},
 ): Chains {
-  const cache = createCache(cacheCharacters);
+  // The cache does not know a size of zero: then nothing fits.
+  const cache = new LRUCache<string, { readonly value: unknown }>({
+    maxSize: Math.max(1, cacheCharacters),
+    maxEntrySize: Math.max(1, Math.floor(cacheCharacters * MAX_SHARE)),
+  });
 
   async function read(hash: string): Promise<unknown> {
     const cached = cache.get(hash);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return cached.value;
     const text = Buffer.from(await blobs.get(hash)).toString('utf8');
     const value: unknown = JSON.parse(text);
-    cache.set(hash, value, text.length);
+    cache.set(hash, { value }, { size: Math.max(1, text.length) });
     return value;
   }
 
@@ -35,7 +43,7 @@ export function createChains(
     // Keys keep their order: answers and arguments are Python's.
     const text = JSON.stringify(value) ?? 'null';
     const hash = await blobs.put(Buffer.from(text, 'utf8'));
-    cache.set(hash, value, text.length);
+    cache.set(hash, { value }, { size: Math.max(1, text.length) });
     return hash;
   }
 
@@ -56,35 +64,5 @@ export function createChains(
     specification: async (hash) => (await read(hash)) as RunSpecification,
     putJson: write,
     getJson: read,
-  };
-}
-
-interface Cache {
-  get(hash: string): unknown;
-  set(hash: string, value: unknown, size: number): void;
-}
-
-/** Keeps what was used last, up to `capacity` characters of JSON; what would fill more than a tenth is not kept. */
-function createCache(capacity: number): Cache {
-  const entries = new Map<string, { readonly value: unknown; readonly size: number }>();
-  let total = 0;
-  return {
-    get(hash) {
-      const entry = entries.get(hash);
-      if (entry === undefined) return undefined;
-      entries.delete(hash);
-      entries.set(hash, entry);
-      return entry.value;
-    },
-    set(hash, value, size) {
-      if (size > capacity / 10 || entries.has(hash)) return;
-      entries.set(hash, { value, size });
-      total += size;
-      for (const [oldest, entry] of entries) {
-        if (total <= capacity) break;
-        entries.delete(oldest);
-        total -= entry.size;
-      }
-    },
   };
 }

@@ -1,29 +1,41 @@
 import { constants, createReadStream, createWriteStream } from 'node:fs';
-import { access, mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
 import { removeAbandoned, temporaryName } from './abandoned-files.ts';
-import { deleteFile, isMissing, isSystemError, listBlobFiles, renewFile } from './blob-files.ts';
-import { checking, escapeSegment, measure, objectSegments, sha256 } from './blob-names.ts';
+import {
+  deleteFile,
+  isMissing,
+  isSystemError,
+  listBlobFiles,
+  renewFile,
+  retryWithFolder,
+  writeSynced,
+} from './blob-files.ts';
+import { checking, measure, objectSegments, sha256 } from './blob-names.ts';
 import { FRESH_MS, type BlobHash, type BlobStore } from './blob-store.ts';
+import { simpleReferences } from './reference-entry.ts';
+import { createReferenceFiles } from './reference-files.ts';
 
 /**
- * Blobs and references as files below one folder: `objects/<2 digits>/<62 digits>`, `references/<name>.json`.
+ * Blobs and references as files below one folder: `objects/<2 digits>/<62 digits>`, `references/<name>/@<version>.json`.
  *
- * A file is written under a temporary name, synced and renamed, so it is there as a whole or not at all, also after
+ * A blob's file is written under a temporary name, synced and renamed, so it is there as a whole or not at all, also after
  * a power cut. Several processes of one host, or of several on a network file system, may share the folder.
  */
 export function createFileBlobStore({ path }: { path: string }): BlobStore {
   /** When blobs were last stored by this process. */
   const known = new Map<BlobHash, number>();
   const objects = join(path, 'objects');
-  const references = join(path, 'references');
   const temporary = join(path, 'temporary');
+  const references = createReferenceFiles({ references: join(path, 'references'), temporary });
   const objectPath = (hash: BlobHash): string => join(objects, ...objectSegments(hash));
-  const referencePath = (name: string): string => `${join(references, ...name.split('/').map(escapeSegment))}.json`;
   const guard = storageGuard(path);
+  const readReference: BlobStore['readReference'] = (name) => guard(() => references.read(name));
+  const swapReference: BlobStore['swapReference'] = (name, value, expected) =>
+    guard(() => references.swap(name, value, expected));
 
   async function keep(hash: BlobHash, write: (file: string) => Promise<void>): Promise<void> {
     const now = Date.now();
@@ -100,45 +112,25 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
         return gone;
       }),
 
-    setReference: (name, value) =>
-      guard(async () => {
-        const bytes = Buffer.from(JSON.stringify(value));
-        // Its folder is not synced: a power cut may bring back the reference before, and that step is done again.
-        await writeThenRename({ temporary, target: referencePath(name), write: (file) => writeSynced(file, bytes) });
-      }),
-
-    getReference: (name) =>
-      guard(async () => {
-        try {
-          return JSON.parse(await readFile(referencePath(name), 'utf8')) as unknown;
-        } catch (error) {
-          if (isMissing(error)) return undefined;
-          throw error;
-        }
-      }),
-
-    listReferences: (prefix) =>
-      guard(async () => {
-        const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-        const start = join(references, ...folder.split('/').filter(Boolean).map(escapeSegment));
-        const entries = await readdir(start, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
-          if (isMissing(error)) return [];
-          throw error;
-        });
-        return entries
-          .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
-          .map((entry) => referenceName(references, entry.parentPath, entry.name))
-          .filter((name) => name.startsWith(prefix));
-      }),
-
-    deleteReference: (name) => guard(() => rm(referencePath(name), { force: true })),
+    readReference,
+    swapReference,
+    ...simpleReferences({ readReference, swapReference }),
+    listReferences: (prefix) => guard(() => references.list(prefix)),
+    deleteReference: (name) => guard(() => references.delete(name)),
 
     check: () =>
       guard(async () => {
         await mkdir(temporary, { recursive: true });
         const file = join(temporary, temporaryName());
-        await writeFile(file, '');
-        await rm(file, { force: true });
+        const linked = join(temporary, temporaryName());
+        try {
+          await writeFile(file, '');
+          await link(file, linked).catch((error: unknown) => {
+            throw isSystemError(error) && NO_LINKS.has(error.code) ? noLinks(path, error) : error;
+          });
+        } finally {
+          await Promise.all([file, linked].map((name) => rm(name, { force: true })));
+        }
         await removeAbandoned(temporary);
       }),
   };
@@ -162,27 +154,6 @@ async function writeThenRename(input: {
   }
 }
 
-/** Makes the folder only when it turns out to be missing: it nearly always exists. */
-async function retryWithFolder(folder: string, act: () => Promise<void>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    await mkdir(folder, { recursive: true });
-    await act();
-  }
-}
-
-async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file, 'wx');
-  try {
-    await handle.writeFile(bytes);
-    await handle.datasync();
-  } finally {
-    await handle.close();
-  }
-}
-
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY);
   try {
@@ -198,9 +169,13 @@ function checkedStream(source: Readable, hash: BlobHash, file: string): Readable
   return source.pipe(check);
 }
 
-function referenceName(root: string, folder: string, file: string): string {
-  const segments = folder.slice(root.length).split('/').filter(Boolean);
-  return [...segments, file.slice(0, -'.json'.length)].map(decodeURIComponent).join('/');
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+function noLinks(path: string, cause: Error): TypedError {
+  const message =
+    `the file system of the blob store at ${path} has no hard links, which keep workers from overwriting each other's ` +
+    'progress. Set storage.path to a folder on another file system';
+  return new TypedError('Storage.Unavailable', message, { cause });
 }
 
 function missing(hash: BlobHash, path: string): TypedError {

@@ -13,10 +13,12 @@ import {
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { TypedError } from '../domain/failures.ts';
-import { checking, escapeSegment, hashOfSegments, objectSegments, sha256 } from './blob-names.ts';
+import { checking, hashOfSegments, objectSegments, sha256 } from './blob-names.ts';
 import { FRESH_MS, type BlobHash, type BlobStore, type StoredBlob } from './blob-store.ts';
+import { simpleReferences } from './reference-entry.ts';
 import { createS3Client, endpointOf, SMALL_REQUEST_TIME, type S3Place } from './s3-client.ts';
-import { asUnavailable, isAbsent } from './s3-failures.ts';
+import { asUnavailable, isAbsent, isRefusedCondition } from './s3-failures.ts';
+import { createS3References } from './s3-references.ts';
 import { resumedBody } from './s3-resumed-body.ts';
 import { spool, type Spooled } from './spool.ts';
 
@@ -32,8 +34,7 @@ const CHECK_ATTEMPTS = 3;
 const PROBE = Buffer.from('durable-rlm can write here\n');
 
 /**
- * Blobs and references as objects of an S3 bucket, `<prefix>objects/...` and `<prefix>references/....json`, named as
- * the files of the file store are: a copy of its folder is the same store.
+ * Blobs and references as objects of an S3 bucket, `<prefix>objects/...` and `<prefix>references/....json`.
  *
  * A stream is spooled first (in memory, beyond 8 MiB in a temporary file) and not uploaded under a temporary key:
  * its hash, hence its key, is known only at its end, and so nothing incomplete ever lies in the bucket, an upload can
@@ -53,9 +54,12 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
   const { bucket } = place;
   const prefix = place.prefix === undefined ? '' : `${place.prefix.replaceAll(/^\/+|\/+$/g, '')}/`;
   const objectKey = (hash: BlobHash): string => `${prefix}objects/${objectSegments(hash).join('/')}`;
-  const references = `${prefix}references/`;
-  const referenceKey = (name: string): string => `${references}${name.split('/').map(escapeSegment).join('/')}.json`;
+  const referencePrefix = `${prefix}references/`;
+  const references = createS3References(client, { bucket, prefix: referencePrefix });
   const guard = storageGuard(place);
+  const readReference: BlobStore['readReference'] = (name) => guard(() => references.read(name));
+  const swapReference: BlobStore['swapReference'] = (name, value, expected) =>
+    guard(() => references.swap(name, value, expected));
   const small = { requestTimeout: SMALL_REQUEST_TIME };
 
   async function write(key: string, bytes: Uint8Array): Promise<void> {
@@ -189,38 +193,11 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
         return true;
       }),
 
-    setReference: (name, value) => guard(() => write(referenceKey(name), Buffer.from(JSON.stringify(value)))),
-
-    getReference: (name) =>
-      guard(async () => {
-        try {
-          const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: referenceKey(name) }), small);
-          return JSON.parse((await Body?.transformToString()) ?? '') as unknown;
-        } catch (error) {
-          if (isAbsent(error)) return undefined;
-          throw error;
-        }
-      }),
-
-    listReferences: (wanted) =>
-      guard(async () => {
-        const folder = wanted
-          .slice(0, wanted.lastIndexOf('/') + 1)
-          .split('/')
-          .map(escapeSegment)
-          .join('/');
-        const rest = encodable(wanted.slice(wanted.lastIndexOf('/') + 1));
-        const keys = await listKeys(client, { Bucket: bucket, Prefix: `${references}${folder}${rest}` });
-        return keys
-          .filter((key) => key.endsWith('.json'))
-          .map((key) => key.slice(references.length, -'.json'.length).split('/').map(decodeURIComponent).join('/'))
-          .filter((name) => name.startsWith(wanted));
-      }),
-
-    deleteReference: (name) =>
-      guard(async () => {
-        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: referenceKey(name) }), small);
-      }),
+    readReference,
+    swapReference,
+    ...simpleReferences({ readReference, swapReference }),
+    listReferences: (wanted) => guard(() => references.list(wanted)),
+    deleteReference: (name) => guard(() => references.delete(name)),
 
     check: () =>
       guard(async () => {
@@ -230,22 +207,20 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
         const Key = objectKey(sha256(PROBE));
         try {
           await trial.send(new PutObjectCommand({ Bucket: bucket, Key, Body: PROBE }), { abortSignal });
+          await checkConditions(place, (condition) =>
+            trial.send(new PutObjectCommand({ Bucket: bucket, Key, Body: PROBE, ...condition }), { abortSignal }),
+          );
           await Promise.all([
             trial.send(new GetObjectCommand({ Bucket: bucket, Key }), { abortSignal }).then(({ Body }) => drain(Body)),
-            trial.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: references, MaxKeys: 1 }), { abortSignal }),
+            trial.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: referencePrefix, MaxKeys: 1 }), {
+              abortSignal,
+            }),
           ]);
         } finally {
           trial.destroy();
         }
       }),
   };
-}
-
-async function listKeys(client: S3Client, where: { Bucket: string; Prefix: string }): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { Contents = [] } of paginateListObjectsV2({ client }, where))
-    for (const { Key } of Contents) if (Key !== undefined) keys.push(Key);
-  return keys;
 }
 
 async function* listObjects(
@@ -266,13 +241,36 @@ async function* listObjects(
   }
 }
 
-/** The beginning of a name as far as its escaped form begins the same way: not so for dots and halves of a character. */
-function encodable(beginning: string): string {
-  return /^\.+$/.test(beginning) || !beginning.isWellFormed() ? '' : encodeURIComponent(beginning);
-}
-
 function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += PART) yield bytes.subarray(start, start + PART);
+}
+
+/**
+ * Whether the store refuses what it must refuse: to create an object that is there, and to replace one that has another
+ * ETag.
+ */
+async function checkConditions(
+  { bucket }: S3Place,
+  put: (condition: { IfNoneMatch: string } | { IfMatch: string }) => Promise<unknown>,
+): Promise<void> {
+  const conditions = { 'If-None-Match': { IfNoneMatch: '*' }, 'If-Match': { IfMatch: `"${'0'.repeat(32)}"` } };
+  for (const [header, condition] of Object.entries(conditions)) {
+    // oxlint-disable-next-line no-await-in-loop -- two
+    const isRefused = await put(condition).then(
+      () => false,
+      (error: unknown) => {
+        if (isRefusedCondition(error)) return true;
+        throw error;
+      },
+    );
+    if (isRefused) continue;
+    throw new TypedError(
+      'Storage.Unavailable',
+      `the store of the bucket ${bucket} ignores ${header}, so workers could overwrite each other's progress. ` +
+        'Upgrade it to a version with conditional writes, use one that has them (AWS S3, versitygw 1.8), ' +
+        'or share a folder instead (storage.driver: file)',
+    );
+  }
 }
 
 async function drain(body: { transformToByteArray(): Promise<Uint8Array> } | undefined): Promise<void> {

@@ -33,6 +33,15 @@ export function isAbsent(error: unknown): boolean {
   return name === 'NoSuchKey' || name === 'NotFound';
 }
 
+/**
+ * A conditional write that was not done: the object has another ETag (412), there is none (404), or another conditional
+ * write was under way (409).
+ */
+export function isRefusedCondition(error: unknown): boolean {
+  const { name, status } = faultOf(error);
+  return status === 412 || status === 409 || name === 'NoSuchKey';
+}
+
 /** A failure of S3 with what to do about it; typed errors and those of other things are left as they are. */
 export function asUnavailable(error: unknown, place: S3Place): Error {
   if (!(error instanceof Error)) return new Error(String(error));
@@ -54,6 +63,8 @@ function explain({ name, code, status }: Fault, { bucket, prefix = '' }: S3Place
   if (error.message.includes('Region is missing')) return 'no region is known. Set storage.region, or AWS_REGION';
   if (status === 403)
     return `access is denied (${name}). Allow s3:GetObject, s3:PutObject and s3:AbortMultipartUpload (for rlm clean also s3:DeleteObject) on s3://${bucket}/${prefix}* and s3:ListBucket on the bucket`;
+  if (status === 501)
+    return `it does not know conditional writes (${name}). Upgrade it, use a store that has them (AWS S3, versitygw 1.8), or share a folder instead (storage.driver: file)`;
   if (LATE.has(name) || LATE.has(code ?? '')) return 'no answer in time. Check storage.endpoint and the network';
   if (code !== undefined) return `the connection failed (${code}). Check storage.endpoint and the network`;
   return `it answered ${status ?? 'something that is not S3'} (${name}), also when asked again. Look at the store's own log`;

@@ -10,7 +10,7 @@ interface OfAgent extends OfRun {
 }
 
 /** Why a model was asked: for a turn of an agent, for a summary of its turns, for its best answer at the end, or by `llm_query`. */
-export type Purpose = 'turn' | 'summary' | 'extract' | 'llm_query';
+export type Purpose = 'turn' | 'summary' | 'final_answer' | 'llm_query';
 
 /**
  * What a worker has done. Each is told once, however often an activity is tried: replies and blocks when they are

@@ -39,7 +39,7 @@ export function observeModels(models: ChatModels, { slots, tell }: { slots: Slot
 function purposeOf({ idempotencyKey }: ChatRequest): Purpose {
   if (currentPlace()?.activity === 'answerPrompts') return 'llm_query';
   if (idempotencyKey.includes('/summary/')) return 'summary';
-  return idempotencyKey.includes('/extract/') ? 'extract' : 'turn';
+  return idempotencyKey.includes('/final_answer/') ? 'final_answer' : 'turn';
 }
 
 function failureOf(error: unknown, signal: AbortSignal): string {

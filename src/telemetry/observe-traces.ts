@@ -32,7 +32,6 @@ export function traceRecord(record: ChainRecord, place: Place, emit: Record): vo
   if (record.kind === 'reply') {
     const { iteration, purpose, model, usage, execution_time, finish_reason } = record;
     const start = end - execution_time * 1000;
-    if (purpose === 'turn') place.turnTimes[iteration] = start;
     const name = `chat ${model}`;
     const parent = purpose === 'turn' ? iterationSpan(agent, iteration) : place.span;
     const path = `agent/${agent}/reply/${purpose}/${iteration}`;

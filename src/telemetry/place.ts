@@ -14,8 +14,6 @@ export interface Place {
   readonly attempt: number;
   /** Path of the attempt's span. */
   readonly span: string;
-  /** When the turns taken in it began, by their number: milliseconds since the epoch. */
-  readonly turnTimes: Record<string, number>;
   /** Called when it has ended. */
   readonly whenEnded: (() => void)[];
 }
@@ -37,7 +35,6 @@ export function placeOf({ info }: Context, args: readonly unknown[]): Place {
     activity: info.activityType,
     attempt: info.attempt,
     span: attemptSpan(runId, info.activityId, info.attempt),
-    turnTimes: {},
     whenEnded: [],
   };
 }

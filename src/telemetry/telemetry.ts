@@ -1,7 +1,7 @@
 import type { ActivityInterceptorsFactory, InjectedSinks } from '@temporalio/worker';
 import type { Sinks } from '@temporalio/workflow';
 import type { RunOutcome } from '../domain/records.ts';
-import type { TraceSpan, TurnTimes } from '../domain/trace.ts';
+import type { TraceSpan } from '../domain/trace.ts';
 import type { ChatModels } from '../llm/chat-model.ts';
 import type { SandboxProvider } from '../sandbox/provider.ts';
 import type { SweepResult } from '../sandbox/sweep.ts';
@@ -69,11 +69,8 @@ export function createTelemetry({ listeners, traces, slots }: TelemetryOptions):
           try {
             const result = await within(place, () => next(input));
             if (place.activity === 'recordOutcome') runEnded(result as RunOutcome, place.execution);
-            if (traces === undefined) return result;
             record(attemptTrace(place, start));
-            return Object.keys(place.turnTimes).length < 2
-              ? result
-              : ({ ...(result as object), turn_times: place.turnTimes } satisfies TurnTimes);
+            return result;
           } catch (error) {
             record(attemptTrace(place, start, error instanceof Error ? error : new Error(String(error))));
             throw error;

@@ -1,6 +1,3 @@
-import { syncBuiltinESMExports } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import workerThreads, { type WorkerOptions } from 'node:worker_threads';
 import type { LogEntry, LogLevel } from '@temporalio/worker';
 
 export interface RuntimeSettings {
@@ -17,7 +14,7 @@ let installing: Promise<void> | undefined;
 
 /**
  * Sets up the process's one Temporal runtime, before anything of the SDK makes one with its defaults: errors only, on
- * standard error, signals left to the command that runs, and quick workflow threads. The first call decides.
+ * standard error, signals left to the command that runs. The first call decides.
  */
 export function installRuntime(settings: RuntimeSettings = {}): Promise<void> {
   // Who comes second waits too: a connection made before the first is done would make a runtime with the defaults.
@@ -26,7 +23,6 @@ export function installRuntime(settings: RuntimeSettings = {}): Promise<void> {
 }
 
 async function install({ log, metricsAddress }: RuntimeSettings): Promise<void> {
-  quickenWorkflowThreads();
   const { DefaultLogger, Runtime } = await import('@temporalio/worker');
   const level = (log?.level.toUpperCase() ?? 'ERROR') as LogLevel;
   const write = log?.write ?? writeError;
@@ -45,18 +41,4 @@ async function install({ log, metricsAddress }: RuntimeSettings): Promise<void> 
 
 function writeError({ level, message }: LogEntry): void {
   process.stderr.write(`temporal ${level.toLowerCase()}: ${message}\n`);
-}
-
-const FIRST_IN_THREAD = fileURLToPath(new URL('workflow-thread.cjs', import.meta.url));
-
-/** The SDK has no option for what `workflow-thread.cjs` does, so it is made the first module of its threads. */
-function quickenWorkflowThreads(): void {
-  const { Worker } = workerThreads;
-  workerThreads.Worker = class extends Worker {
-    constructor(file: string | URL, options: WorkerOptions = {}) {
-      const isWorkflowThread = String(file).includes('workflow-worker-thread');
-      super(file, isWorkflowThread ? { ...options, execArgv: ['--require', FIRST_IN_THREAD] } : options);
-    }
-  };
-  syncBuiltinESMExports();
 }

@@ -25,4 +25,4 @@ export {
   type ScriptedModelProcess,
   type ScriptedModelProcessOptions,
 } from './scripted-model-process.ts';
-export { createKillSwitch, type PlannedKill } from './kill-switch.ts';
+export { killSwitchEnvironment, type PlannedKill } from './kill-switch.ts';

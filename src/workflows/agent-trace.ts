@@ -1,9 +1,14 @@
-import type { ActInput, ActResult, AnswerPromptsInput, TaskReference, ThinkInput } from '../domain/contract.ts';
-import { agentSpan, callSpan, iterationSpan, type TraceSpan, type TurnTimes } from '../domain/trace.ts';
-import { unpackAnswer, unpackCall } from '../domain/wire.ts';
+import type {
+  AnswerPromptsInput,
+  CallModelInput,
+  RunCodeInput,
+  RunCodeResult,
+  TaskReference,
+} from '../domain/contract.ts';
+import { agentSpan, callSpan, iterationSpan, type TraceSpan } from '../domain/trace.ts';
 
 /** A span without what all spans of a workflow share. */
-export type Spanned = Omit<TraceSpan, 'run' | 'execution'>;
+export type Span = Omit<TraceSpan, 'run' | 'execution'>;
 
 /** Follows an agent by the activities it schedules and what they tell: its iterations, and the calls of its code. */
 export interface AgentTrace {
@@ -12,12 +17,11 @@ export interface AgentTrace {
   parentOf(activity: string, input: Readonly<Record<string, unknown>>): string;
   /** Path of the call that a sub-agent with this task answers. */
   callOf(task: TaskReference): string;
-  heard(activity: string, scheduled: number, result: Heard): void;
+  onActivityResult(activity: string, result: unknown): void;
+  /** @param iteration - iterations before, where the agent has continued as new */
+  started(iteration: number): void;
   ended(): void;
 }
-
-/** What the results of activities have that matters here. */
-export type Heard = TurnTimes & { readonly turns?: number; readonly acted?: ActResult };
 
 interface OpenCall {
   readonly call: string;
@@ -29,8 +33,11 @@ interface OpenCall {
   readonly begun: Set<number>;
 }
 
-export function createAgentTrace(id: string, emit: (span: Spanned) => void): AgentTrace {
+export function createAgentTrace(id: string, emit: (span: Span) => void): AgentTrace {
   let current: { readonly number: number; readonly start: number } | undefined;
+  let iteration = 0;
+  /** Head that the model was last asked from: asked again from the same, it is the same iteration. */
+  let askedFrom: string | null | undefined;
   let calls: readonly OpenCall[] = [];
 
   function closeIteration(end: number): void {
@@ -72,25 +79,23 @@ export function createAgentTrace(id: string, emit: (span: Spanned) => void): Age
     id,
     parentOf(activity, input) {
       switch (activity) {
-        case 'begin':
-          openIteration(1, Date.now());
-          return here();
-        case 'turn':
-        case 'think': {
-          const { iteration, purpose } = input as unknown as ThinkInput;
-          if (purpose === 'extract') closeIteration(Date.now());
+        case 'callModel': {
+          const { head = null, purpose } = input as unknown as CallModelInput;
+          if (head !== askedFrom) iteration += 1;
+          askedFrom = head;
+          if (purpose === 'final_answer') closeIteration(Date.now());
           else openIteration(iteration, Date.now());
           return here();
         }
-        case 'act': {
-          const answered = new Set((input as unknown as ActInput).answers?.map((answer) => unpackAnswer(answer).call));
+        case 'runCode': {
+          const answered = new Set((input as unknown as RunCodeInput).answers?.map(({ call }) => call));
           closeCalls(({ call }) => answered.has(call), Date.now());
           return here();
         }
         case 'answerPrompts':
           return callSpan(id, (input as unknown as AnswerPromptsInput).call);
         default:
-          if (activity === 'closeAgent') closeIteration(Date.now());
+          if (activity === 'finishAgent') closeIteration(Date.now());
           return agentSpan(id);
       }
     },
@@ -99,25 +104,23 @@ export function createAgentTrace(id: string, emit: (span: Spanned) => void): Age
       open?.begun.add(index);
       return open === undefined ? here() : callSpan(id, open.call);
     },
-    heard(activity, scheduled, result) {
-      const now = Date.now();
-      // Several turns in one activity: what it says of when they began lies between its own beginning and end.
-      for (let further = 1; further < (result.turns ?? 1); further += 1) {
-        const number = (current?.number ?? 0) + 1;
-        const earliest = current?.start ?? scheduled;
-        openIteration(number, Math.min(Math.max(result.turn_times?.[number] ?? earliest, earliest), now));
-      }
-      const acted = activity === 'act' ? (result as unknown as ActResult) : result.acted;
-      if (acted?.kind !== 'calls') return;
-      const opened = acted.calls.map(unpackCall).map(({ call, function: name, request }) => ({
+    onActivityResult(activity, result) {
+      if (activity !== 'runCode') return;
+      const turn = result as RunCodeResult;
+      if (turn.kind !== 'calls' && turn.kind !== 'evicted') return;
+      const start = Date.now();
+      const opened = turn.calls.map(({ call, function: name, request }) => ({
         call,
         name,
         request,
-        start: now,
+        start,
         parent: here(),
         begun: new Set<number>(),
       }));
       calls = [...calls, ...opened];
+    },
+    started(before) {
+      iteration = before;
     },
     ended: () => closeIteration(Date.now()),
   };

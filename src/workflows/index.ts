@@ -1,4 +1,4 @@
 export { agent } from './agent.ts';
 export { analyze } from './analyze.ts';
+export { budget } from './budget.ts';
 export { investigate } from './investigate.ts';
-export { ledger } from './ledger.ts';

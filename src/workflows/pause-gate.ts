@@ -9,7 +9,7 @@ export interface PauseGate {
   readonly closed: boolean;
   close(message?: ControlMessage): void;
   /** Resolves at once, or when the gate is opened. */
-  passage(): Promise<void>;
+  wait(): Promise<void>;
 }
 
 /**
@@ -35,6 +35,6 @@ export function createPauseGate(
       return isClosed;
     },
     close: (message) => change(true, message),
-    passage: () => (isClosed ? condition(() => !isClosed) : Promise.resolve()),
+    wait: () => (isClosed ? condition(() => !isClosed) : Promise.resolve()),
   };
 }

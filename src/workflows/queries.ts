@@ -1,38 +1,28 @@
 import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
-import type { PendingCall, WorkflowLimits } from '../domain/contract.ts';
-import { PROMPTS_PER_ACTIVITY } from '../domain/wire.ts';
-import { answerUsage, type Answer, type RecordedAnswer } from '../domain/records.ts';
+import { costUsedUp, promptsUsedUp } from '../domain/budget.ts';
+import { answerUsage, isQuery, type Answer, type CallAnswer, type PendingCall } from '../domain/records.ts';
 import { modelActivities, runActivities } from './activities.ts';
-import { failureMessage } from './failure-type.ts';
-import type { LeaseHolder } from './lease-holder.ts';
+import type { Agent } from './agent.ts';
+import { failureMessage, failureType } from './failure-type.ts';
 import { createSlots } from './slots.ts';
-import type { SubAgents } from './sub-agents.ts';
-import type { Persistence } from './persistence.ts';
-import type { Spending } from './spending.ts';
 
-const QUERY = /^(?:llm|rlm)_query(?:_batched)?$/;
 const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
-export interface CallContext {
-  readonly execution: string;
-  readonly limits: Pick<WorkflowLimits, 'max_llm_calls' | 'separate_queues' | 'prompts_per_activity'>;
-  readonly leases: LeaseHolder;
-  readonly subAgents: SubAgents;
-  readonly persistence: Persistence;
-  readonly spending: Spending;
-}
+type CallContext = Pick<Agent, 'input' | 'budget' | 'subAgents' | 'pauseOnError'>;
 
-/** Answers one call of the running code. What goes wrong is data for the code; only a cancellation is thrown. */
-export async function answerCall(context: CallContext, call: PendingCall): Promise<RecordedAnswer> {
-  if (!QUERY.test(call.function))
-    return { call: call.call, request: call.request, answer: await callTool(context, call) };
+/** Answers one call of the running code. What goes wrong is data for the code; a cancellation and `Run.BudgetLost` are thrown. */
+export async function answerCall(context: CallContext, call: PendingCall): Promise<CallAnswer> {
+  if (!isQuery(call.function)) return { call: call.call, answer: await callTool(context, call) };
   const answers = await answersFor(context, call);
   const [first] = answers;
   const answer: Answer = call.batch !== undefined || first === undefined ? { items: answers } : first;
-  return { call: call.call, request: call.request, answer };
+  return { call: call.call, answer };
 }
 
-async function callTool({ execution }: CallContext, { call, request, function: name }: PendingCall): Promise<Answer> {
+async function callTool(
+  { input: { execution } }: CallContext,
+  { call, request, function: name }: PendingCall,
+): Promise<Answer> {
   try {
     const { answer } = await runActivities({ summary: name, ...CANCELLED_AT_ONCE }).callTool({
       execution,
@@ -53,42 +43,34 @@ async function answersFor(context: CallContext, call: PendingCall): Promise<read
     if (call.function.startsWith('llm_query')) return await askModels(context, call, count);
     return await context.subAgents.run(call.request, count);
   } catch (error) {
-    if (isCancellation(error)) throw error;
+    if (isCancellation(error) || failureType(error) === 'Run.BudgetLost') throw error;
     return errors(count, failureMessage(error));
   }
 }
 
 async function askModels(context: CallContext, call: PendingCall, count: number): Promise<readonly Answer[]> {
-  const { limits, leases, spending } = context;
-  const { llm_calls: granted } = await leases.take({ llm_calls: count });
   const answers: Answer[] = [];
-  const paid = await spending.payEach(granted, async (from, to) => {
+  const { asked, unpaid, limits } = await context.budget.askPrompts(count, async (from, to) => {
     const some = await askRange(context, call, from, to);
     answers.push(...some);
     return some.map((answer) => answerUsage(answer).cost);
   });
-  leases.settle({ llm_calls: paid - granted });
-  context.subAgents.refusePrompts(count - granted);
-  return [
-    ...answers,
-    ...errors(granted - paid, spending.exhausted),
-    ...errors(
-      count - granted,
-      `the budget of llm_query calls is used up (rlm.max_llm_calls: ${limits.max_llm_calls} for the whole run)`,
-    ),
-  ];
+  const refused = count - asked - unpaid;
+  context.subAgents.refusePrompts(refused);
+  return [...answers, ...errors(unpaid, costUsedUp(limits)), ...errors(refused, promptsUsedUp(limits))];
 }
 
 /** Activities that one call has open at most: Temporal takes 2,000 of a workflow. */
-const OPEN = 500;
+const MAX_OPEN_ACTIVITIES = 500;
 
 async function askRange(context: CallContext, call: PendingCall, from: number, to: number): Promise<readonly Answer[]> {
   // Each activity costs the server some milliseconds.
-  const { prompts_per_activity: size = PROMPTS_PER_ACTIVITY } = context.limits;
+  const { prompts_per_activity: size } = context.input.limits;
   const ranges: { readonly from: number; readonly to: number }[] = [];
   for (let first = from; first < to; first += size) ranges.push({ from: first, to: Math.min(to, first + size) });
-  if (ranges.length <= OPEN) return (await Promise.all(ranges.map((range) => askPart(context, call, range)))).flat();
-  const slots = createSlots(OPEN);
+  if (ranges.length <= MAX_OPEN_ACTIVITIES)
+    return (await Promise.all(ranges.map((range) => askPart(context, call, range)))).flat();
+  const slots = createSlots(MAX_OPEN_ACTIVITIES);
   const parts = ranges.map(async (range) => {
     await slots.acquire();
     try {
@@ -101,15 +83,20 @@ async function askRange(context: CallContext, call: PendingCall, from: number, t
 }
 
 async function askPart(
-  { execution, persistence, limits }: CallContext,
+  { input, pauseOnError }: CallContext,
   call: PendingCall,
   { from, to }: { readonly from: number; readonly to: number },
 ): Promise<readonly Answer[]> {
-  const part = call.batch === undefined ? {} : { range: [from, to] as const };
+  const part = call.batch === undefined ? {} : { range: { from, to } };
   const what = call.batch === undefined ? call.function : `${call.function} ${from + 1}-${to} of ${call.batch}`;
   try {
-    const { answers } = await persistence.run(() =>
-      modelActivities(what, limits).answerPrompts({ execution, call: call.call, request: call.request, ...part }),
+    const { answers } = await pauseOnError.run(() =>
+      modelActivities(what, input.queues).answerPrompts({
+        execution: input.execution,
+        call: call.call,
+        request: call.request,
+        ...part,
+      }),
     );
     return answers;
   } catch (error) {

@@ -8,17 +8,22 @@ const ATTEMPTS = 20;
 /**
  * Starts a child whose id may still be taken: by one of an earlier execution of the same run that was ended a moment
  * ago. That one is cancelled and its end waited for.
+ *
+ * @param cancel workflows of the earlier execution that are cancelled with it
  */
-export async function startOnceFree<Handle>(workflowId: string, start: () => Promise<Handle>): Promise<Handle> {
+export async function startOnceFree<Handle>(
+  workflowId: string,
+  start: () => Promise<Handle>,
+  { cancel = [] }: { readonly cancel?: readonly string[] } = {},
+): Promise<Handle> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await start();
     } catch (error) {
       if (!isTaken(error) || attempt === ATTEMPTS) throw error;
       if (attempt === 1) {
-        await getExternalWorkflowHandle(workflowId)
-          .cancel()
-          .catch(() => undefined); // It has just ended.
+        const taken = [workflowId, ...cancel].map((id) => getExternalWorkflowHandle(id).cancel());
+        await Promise.allSettled(taken); // One may just have ended.
       }
       await sleep(Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)));
     }

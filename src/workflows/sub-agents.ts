@@ -6,17 +6,14 @@ import {
   startChild,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import type { AgentInput, AgentResult } from '../domain/contract.ts';
+import { sandboxesUsedUp } from '../domain/budget.ts';
+import type { AgentInput, AgentResult, TaskReference, Totals } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
-import { firstLease, spend, type Lease } from '../domain/ledger.ts';
 import type { Answer } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
-import { packLease, unpackLease, unpackLimits, unpackTotals, type Refused, type Totals } from '../domain/wire.ts';
+import type { AgentBudget } from './agent-budget.ts';
 import type { agent } from './agent.ts';
 import { failureMessage } from './failure-type.ts';
-import type { LeaseRecall } from '../domain/messages.ts';
-import { recallLease } from './ledger.ts';
-import type { LeaseHolder, Recalled } from './lease-holder.ts';
 import { pauseSignal, resumeSignal } from './pause-gate.ts';
 import { errors } from './queries.ts';
 import { createSlots } from './slots.ts';
@@ -36,77 +33,94 @@ export interface SubAgents {
   /** Prompts of the agent's own code that the budget had no calls for. */
   refusePrompts(count: number): void;
   setPaused(paused: boolean): void;
-  /** The ledger's recall, to be handed on to those at work. */
-  recall(message: LeaseRecall): Recalled;
 }
+
+/** Temporal takes 2,000 pending children of a workflow; this leaves room for what else is pending. */
+const MAX_PENDING = 500;
+/** Starts of children contend for their parent's lock in the server: with more at a time, all of them take longer. */
+const MAX_STARTING = 16;
 
 export function createSubAgents(input: {
   readonly run: string;
   readonly agent: string;
   readonly depth: number;
   readonly parent: AgentInput;
-  readonly leases: LeaseHolder;
+  readonly budget: AgentBudget;
   readonly isPaused: () => boolean;
-  /** Those of the executions before this one. */
-  readonly before?: { readonly started: number; readonly totals: Totals } | undefined;
 }): SubAgents {
-  const { depth, parent, leases } = input;
-  const limits = unpackLimits(parent.limits);
-  const slots = createSlots(limits.max_parallel);
+  const { depth, parent, budget } = input;
+  const { limits, state: before } = parent;
+  const slots = createSlots(Math.min(limits.max_parallel, MAX_PENDING));
+  const starting = createSlots(MAX_STARTING);
   const working = new Set<ChildWorkflowHandle<typeof agent>>();
-  let started = input.before?.started ?? 0;
+  let started = before?.started ?? 0;
   let busy = 0;
-  let totals: Totals = input.before?.totals ?? { usage: NO_USAGE, agents: 0, depth, iterations: 0, sandboxes: 0 };
+  let totals: Totals = before?.totals ?? {
+    usage: NO_USAGE,
+    agents: 0,
+    depth,
+    iterations: 0,
+    sandboxes: 0,
+    refused: { prompts: 0, tasks: 0 },
+  };
 
-  async function runOne(request: string, index: number, id: string, siblings: number): Promise<Answer> {
-    await slots.acquire();
+  /** @param onStarted is told once whether its sub-agent was started */
+  async function runOne(task: TaskReference, id: string, onStarted: (isStarted: boolean) => void): Promise<Answer> {
     busy += 1;
+    let isStarted = false;
     try {
-      const lease = firstLease(leases.balance, siblings);
-      leases.settle({ ...lease, sandboxes: lease.sandboxes - 1 }); // Its own was taken before.
-      const workflowId = agentWorkflowId(input.run, id);
-      const paused = input.isPaused();
-      const handle = await startOnceFree(workflowId, () =>
-        startChild<typeof agent>('agent', {
-          workflowId,
-          args: [childInput(request, index, { lease, paused })],
-          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-          cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        }),
-      );
-      working.add(handle);
-      // What was said while it was being started has not reached it.
-      if (input.isPaused() !== paused) tell(handle, !paused);
+      await slots.acquire();
       try {
-        return settle(
-          id,
-          await (limits.rebuild === true ? cancelledByName(workflowId, handle.result()) : handle.result()),
-        );
+        const handle = await start(task, id);
+        isStarted = true;
+        onStarted(true);
+        return await resultOf(handle, id);
       } finally {
-        working.delete(handle);
+        slots.release();
       }
     } catch (error) {
+      if (!isStarted) onStarted(false);
       if (isCancellation(error)) throw error;
       return { error: `sub-agent ${id} failed: ${failureMessage(error)}` };
     } finally {
       busy -= 1;
-      slots.release();
     }
   }
 
-  function childInput(request: string, index: number, start: { lease: Lease; paused: boolean }): AgentInput {
-    const { execution, limits: wireLimits } = parent;
-    return {
-      execution,
-      task: { ref: request, index },
-      lease: packLease(start.lease),
-      limits: wireLimits,
-      ...(start.paused ? { paused: true } : {}),
-    };
+  async function start(task: TaskReference, id: string): Promise<ChildWorkflowHandle<typeof agent>> {
+    await starting.acquire();
+    try {
+      const paused = input.isPaused();
+      const { execution, queues } = parent;
+      const workflowId = agentWorkflowId(input.run, id);
+      const handle = await startOnceFree(workflowId, () =>
+        startChild<typeof agent>('agent', {
+          workflowId,
+          args: [{ execution, task, limits, queues, ...(paused ? { paused } : {}) }],
+          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+          cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        }),
+      );
+      // What was said while it was being started has not reached it.
+      if (input.isPaused() !== paused) tell(handle, !paused);
+      return handle;
+    } finally {
+      starting.release();
+    }
   }
 
-  function refuse(refused: Refused): void {
-    if (refused.prompts + refused.tasks > 0) totals = { ...totals, refused: addRefused(totals.refused, refused) };
+  async function resultOf(handle: ChildWorkflowHandle<typeof agent>, id: string): Promise<Answer> {
+    working.add(handle);
+    try {
+      return settle(id, await cancelledByName(handle.workflowId, handle.result()));
+    } finally {
+      working.delete(handle);
+    }
+  }
+
+  function refuse({ prompts, tasks }: Totals['refused']): void {
+    const { refused } = totals;
+    totals = { ...totals, refused: { prompts: refused.prompts + prompts, tasks: refused.tasks + tasks } };
   }
 
   function tell(handle: ChildWorkflowHandle<typeof agent>, paused: boolean): void {
@@ -114,8 +128,7 @@ export function createSubAgents(input: {
   }
 
   function settle(id: string, result: AgentResult): Answer {
-    leases.receive(unpackLease(result.lease));
-    totals = addTotals(totals, unpackTotals(result.totals));
+    totals = addTotals(totals, result.totals);
     const { answer_ref: ref, status } = result;
     if (status === 'completed' && ref !== undefined) return { ref, child: id };
     const error = `sub-agent ${id} did not finish (${result.error ?? (ref === undefined ? 'it gave no answer' : status)})`;
@@ -127,18 +140,20 @@ export function createSubAgents(input: {
       if (limits.max_depth !== undefined && depth + 1 > limits.max_depth) {
         return errors(count, `agents at depth ${depth} may not start sub-agents (rlm.max_depth: ${limits.max_depth})`);
       }
-      const { sandboxes: granted } = await leases.take({ sandboxes: count });
+      const { sandboxes: granted, limits: current } = await budget.reserve({ sandboxes: count });
       const first = started + 1;
       started += granted;
+      let [open, unused] = [granted, 0];
+      const onStarted = (isStarted: boolean): void => {
+        open -= 1;
+        if (!isStarted) unused += 1;
+        if (open === 0 && unused > 0) budget.settle({ unused: { sandboxes: unused } });
+      };
       const tasks = Array.from({ length: granted }, (_, index) =>
-        runOne(request, index, `${input.agent}.${first + index}`, granted - index),
+        runOne({ ref: request, index }, `${input.agent}.${first + index}`, onStarted),
       );
       refuse({ prompts: 0, tasks: count - granted });
-      const refused = errors(
-        count - granted,
-        `the sandbox budget is used up (rlm.max_sandboxes: ${limits.max_sandboxes} for the whole run)`,
-      );
-      return [...(await Promise.all(tasks)), ...refused];
+      return [...(await Promise.all(tasks)), ...errors(count - granted, sandboxesUsedUp(current))];
     },
     refusePrompts: (prompts) => refuse({ prompts, tasks: 0 }),
     get working() {
@@ -156,37 +171,16 @@ export function createSubAgents(input: {
     setPaused(paused) {
       for (const handle of working) tell(handle, paused);
     },
-    recall(message) {
-      const recalled = [...working];
-      return {
-        children: recalled.length,
-        forward: () => {
-          for (const handle of recalled) {
-            handle.signal(recallLease, message).catch(() => leases.answerRecall(message)); // It has just ended.
-          }
-        },
-      };
-    },
   };
 }
 
-function addRefused(a: Refused | undefined, b: Refused | undefined): Refused {
-  return { prompts: (a?.prompts ?? 0) + (b?.prompts ?? 0), tasks: (a?.tasks ?? 0) + (b?.tasks ?? 0) };
-}
-
 export function addTotals(a: Totals, b: Totals): Totals {
-  const refused = a.refused === undefined && b.refused === undefined ? undefined : addRefused(a.refused, b.refused);
   return {
     usage: addUsage(a.usage, b.usage),
     agents: a.agents + b.agents,
     depth: Math.max(a.depth, b.depth),
     iterations: a.iterations + b.iterations,
     sandboxes: a.sandboxes + b.sandboxes,
-    ...(refused === undefined ? {} : { refused }),
+    refused: { prompts: a.refused.prompts + b.refused.prompts, tasks: a.refused.tasks + b.refused.tasks },
   };
-}
-
-/** What is left of a lease when its own sandbox is made. */
-export function withoutOwnSandbox(lease: Lease): Lease {
-  return spend(lease, { sandboxes: 1 });
 }

@@ -5,7 +5,6 @@ import {
   condition,
   defineQuery,
   defineSignal,
-  getExternalWorkflowHandle,
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
@@ -13,9 +12,9 @@ import {
   workflowInfo,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import type { AgentInput, AgentResult, PreparedRun } from '../domain/contract.ts';
-import { agentWorkflowId, ledgerWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
-import { openLedger, reserve, type Lease, type LedgerLimits } from '../domain/ledger.ts';
+import type { BudgetLimits } from '../domain/budget.ts';
+import type { AgentInput, AgentResult, PreparedRun, Totals } from '../domain/contract.ts';
+import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
   blockedSignal,
   setBudgetMessage,
@@ -26,12 +25,11 @@ import {
 } from '../domain/messages.ts';
 import type { RunOutcome, RunStatus } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
-import { packLease, packLimits, unpackTotals, type Refused } from '../domain/wire.ts';
 import type { agent } from './agent.ts';
 import { runActivities } from './activities.ts';
+import { deliver, setLimits, type budget } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import { setLimits, type ledger } from './ledger.ts';
 import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
 import { cancelledByName, startOnceFree } from './start-child.ts';
 
@@ -45,15 +43,16 @@ export interface RunKind {
   /** Why there is nothing, when it was cancelled so early. */
   readonly cancelled: string;
   /** Its root agent gives the fields of a signature. */
-  readonly typed?: true;
+  readonly typed?: boolean;
 }
 
-/** A run from its preparation to its outcome: ledger, root agent, deadline, and what a person changes meanwhile. */
+/** A run from its preparation to its outcome: budget, root agent, deadline, and what a person changes meanwhile. */
 export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const { workflowId: run, firstExecutionRunId: execution } = workflowInfo();
   const startedAt = Date.now();
   const state: { status: RunState['status']; reason: string | null } = { status: 'starting', reason: null };
   let root: ChildWorkflowHandle<typeof agent> | undefined;
+  let limits: BudgetLimits | undefined;
 
   const gate = createPauseGate(false, (closed, message) => {
     const open = state.status === 'starting' || state.status === 'running';
@@ -67,14 +66,14 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     gate.close({ reason: `agent ${id}: ${reason}` }),
   );
   const setBudget = async ({ max_sandboxes, max_llm_calls, max_cost }: BudgetMessage): Promise<void> => {
-    await condition(() => root !== undefined); // The ledger is there then.
-    const changes: Partial<LedgerLimits> = {
-      ...(max_sandboxes === undefined ? {} : { sandboxes: max_sandboxes }),
-      ...(max_llm_calls === undefined ? {} : { llm_calls: max_llm_calls }),
-      ...(max_cost === undefined ? {} : { usd: max_cost }),
+    await condition(() => root !== undefined); // The budget is there then.
+    const changes: Partial<BudgetLimits> = {
+      ...(max_sandboxes === undefined ? {} : { max_sandboxes }),
+      ...(max_llm_calls === undefined ? {} : { max_llm_calls }),
+      ...(max_cost === undefined ? {} : { max_cost }),
     };
-    const ledgerHandle = getExternalWorkflowHandle(ledgerWorkflowId(run));
-    await ledgerHandle.signal(setLimits, changes).catch(() => undefined); // It has just ended.
+    if (limits !== undefined) limits = { ...limits, ...changes };
+    await deliver(budgetWorkflowId(run), setLimits, [changes]);
   };
   // One after another: signals that are under way together may overtake each other.
   let budgetsSet = Promise.resolve();
@@ -99,9 +98,10 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   if (prepared === undefined) {
     const result = { failure: kind.cancelled };
     state.status = 'cancelled';
-    return outcomeOf({ run, startedAt, result, stopped: 'cancelled' });
+    return outcomeOf({ run, startedAt, limits, result, stopped: 'cancelled' });
   }
-  deadline.set(prepared.global_timeout * 1000);
+  limits = prepared.limits;
+  deadline.set(prepared.limits.global_timeout * 1000);
   setCurrentDetails(prepared.summary);
   if (state.status === 'starting') state.status = 'running';
 
@@ -117,7 +117,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const outcome = await CancellationScope.nonCancellable(() =>
     runActivities({ summary: 'record the outcome' }).recordOutcome({
       execution,
-      outcome: outcomeOf({ run, startedAt, result, stopped }),
+      outcome: outcomeOf({ run, startedAt, limits, result, stopped }),
     }),
   );
   state.status = outcome.status;
@@ -128,7 +128,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
 interface Supervision {
   readonly execution: string;
   readonly prepared: PreparedRun;
-  readonly typed: true | undefined;
+  readonly typed: boolean | undefined;
   readonly deadline: ReturnType<typeof createDeadline>;
   readonly paused: () => boolean;
   readonly onRoot: (root: ChildWorkflowHandle<typeof agent>) => void;
@@ -139,7 +139,7 @@ interface Supervised {
   readonly stopped: 'timed_out' | 'cancelled' | undefined;
 }
 
-/** Starts ledger and root agent, and ends the agents at the deadline or when the run is cancelled. */
+/** Starts budget and root agent, and ends the agents at the deadline or when the run is cancelled. */
 async function supervise(run: string, input: Supervision): Promise<Supervised> {
   const scope = new CancellationScope();
   let result: Supervised['result'] | undefined;
@@ -170,57 +170,53 @@ async function supervise(run: string, input: Supervision): Promise<Supervised> {
 
 async function runRoot(run: string, { execution, prepared, typed, paused, onRoot }: Supervision): Promise<AgentResult> {
   const { limits } = prepared;
-  const everything: Lease = {
-    sandboxes: limits.max_sandboxes,
-    llm_calls: limits.max_llm_calls,
-    usd: limits.max_cost ?? 0,
-  };
-  const ledgerLimits: LedgerLimits = {
-    sandboxes: limits.max_sandboxes,
-    llm_calls: limits.max_llm_calls,
-    ...(limits.max_cost === undefined ? {} : { usd: limits.max_cost }),
-  };
-  // The root begins with all there is; the ledger recalls what it does not need when another agent asks.
-  const opened = reserve(openLedger(ledgerLimits), everything);
+  await startBudget(run, limits);
   const input: AgentInput = {
     execution,
     task: { ref: prepared.task },
-    lease: packLease(opened.grant),
-    limits: packLimits(limits),
+    limits,
+    queues: prepared.queues,
     ...(paused() ? { paused: true } : {}),
     ...(typed === undefined ? {} : { typed }),
   };
-  const ledgerId = ledgerWorkflowId(run);
   const rootId = agentWorkflowId(run, ROOT_AGENT);
-  const [, root] = await Promise.all([
-    startOnceFree(ledgerId, () =>
-      startChild<typeof ledger>('ledger', {
-        workflowId: ledgerId,
-        args: [{ ledger: opened.ledger, recallable: true }],
-        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      }),
-    ),
-    startOnceFree(rootId, () =>
-      startChild<typeof agent>('agent', {
-        workflowId: rootId,
-        args: [input],
-        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        staticSummary: prepared.summary,
-      }),
-    ),
-  ]);
+  const root = await startOnceFree(rootId, () =>
+    startChild<typeof agent>('agent', {
+      workflowId: rootId,
+      args: [input],
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      staticSummary: prepared.summary,
+    }),
+  );
   onRoot(root);
   // What was said while it was being started has not reached it.
   if (paused() !== (input.paused ?? false)) {
     root.signal(paused() ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
   }
-  return limits.rebuild === true ? cancelledByName(rootId, root.result()) : root.result();
+  return cancelledByName(rootId, root.result());
+}
+
+/** Before the agents, which may ask it at once. It lives until the run has ended, also while the agents are cancelled. */
+async function startBudget(run: string, { max_sandboxes, max_llm_calls, max_cost }: BudgetLimits): Promise<void> {
+  const workflowId = budgetWorkflowId(run);
+  const limits = { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) };
+  const start = (): Promise<unknown> =>
+    startChild<typeof budget>('budget', {
+      workflowId,
+      args: [{ limits }],
+      // It has nothing to clean up, and there may be no worker left that could end it.
+      parentClosePolicy: ParentClosePolicy.TERMINATE,
+    });
+  await CancellationScope.nonCancellable(() =>
+    startOnceFree(workflowId, start, { cancel: [agentWorkflowId(run, ROOT_AGENT)] }),
+  );
 }
 
 function outcomeOf(input: {
   run: string;
   startedAt: number;
+  limits: BudgetLimits | undefined;
   result: Supervised['result'];
   stopped: Supervised['stopped'];
 }): RunOutcome {
@@ -243,16 +239,16 @@ function outcomeOf(input: {
       usage: NO_USAGE,
     };
   }
-  const totals = unpackTotals(result.totals);
+  const { totals } = result;
   return {
     ...base,
     status: runStatus(result, stopped),
     answer: result.answer ?? null,
-    answer_ref: result.full_answer_ref ?? null,
+    answer_ref: result.answer_ref ?? null,
     answer_source: result.answer_source ?? 'none',
     patch_ref: result.patch_ref ?? null,
     error: result.error ?? null,
-    notes: [...(result.notes ?? []), ...refusals(totals.refused)],
+    notes: [...(result.notes ?? []), ...refusals(totals.refused, input.limits)],
     agents: totals.agents,
     max_depth: totals.depth,
     iterations: totals.iterations,
@@ -262,14 +258,15 @@ function outcomeOf(input: {
 }
 
 /** An answer may be less than it could have been. */
-function refusals(refused: Refused | undefined): string[] {
-  if (refused === undefined) return [];
-  const { prompts, tasks } = refused;
-  const of = (count: number, what: string, limit: string): string[] =>
-    count === 0 ? [] : [`${count} ${what} got an error instead of an answer: the budget was used up (${limit}).`];
+function refusals({ prompts, tasks }: Totals['refused'], limits: BudgetLimits | undefined): string[] {
+  if (limits === undefined) return [];
+  const of = (count: number, what: string, limit: 'max_llm_calls' | 'max_sandboxes'): string[] => {
+    const why = `the budget was used up (rlm.${limit}: ${limits[limit]})`;
+    return count === 0 ? [] : [`${count} ${what} got an error instead of an answer: ${why}.`];
+  };
   return [
-    ...of(prompts, prompts === 1 ? 'prompt of llm_query' : 'prompts of llm_query', 'rlm.max_llm_calls'),
-    ...of(tasks, tasks === 1 ? 'task for a sub-agent' : 'tasks for sub-agents', 'rlm.max_sandboxes'),
+    ...of(prompts, prompts === 1 ? 'prompt of llm_query' : 'prompts of llm_query', 'max_llm_calls'),
+    ...of(tasks, tasks === 1 ? 'task for a sub-agent' : 'tasks for sub-agents', 'max_sandboxes'),
   ];
 }
 

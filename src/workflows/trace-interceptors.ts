@@ -13,8 +13,7 @@ import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { activitySpan, agentSpan, RUN_SPAN, type TraceSpan } from '../domain/trace.ts';
 import type { Usage } from '../domain/usage.ts';
-import { unpackTotals } from '../domain/wire.ts';
-import { createAgentTrace, type AgentTrace, type Heard, type Spanned } from './agent-trace.ts';
+import { createAgentTrace, type AgentTrace, type Span } from './agent-trace.ts';
 
 interface TraceSinks extends Sinks {
   readonly trace: { span(span: TraceSpan): void };
@@ -29,18 +28,22 @@ interface TraceSinks extends Sinks {
  */
 export function interceptors(): WorkflowInterceptors {
   const { workflowId, workflowType, runId, firstExecutionRunId } = workflowInfo();
-  if (workflowType === 'ledger') return {};
+  if (workflowType === 'budget') return {};
   const own = workflowType === 'agent' ? splitAgentWorkflowId(workflowId) : { run: workflowId, agent: undefined };
   const { trace } = proxySinks<TraceSinks>();
   let execution = firstExecutionRunId;
-  const emit = (span: Spanned): void => trace.span({ run: own.run, execution, ...span });
+  const emit = (span: Span): void => trace.span({ run: own.run, execution, ...span });
   const agent = own.agent === undefined ? undefined : createAgentTrace(own.agent, emit);
   return {
     inbound: [
       {
         execute(input, next) {
           const start = Date.now();
-          if (agent !== undefined) execution = (input.args[0] as AgentInput).execution;
+          if (agent !== undefined) {
+            const given = input.args[0] as AgentInput;
+            execution = given.execution;
+            agent.started(given.state?.iteration ?? 0);
+          }
           const result = next(input);
           void result.then(
             (outcome) => (agent === undefined ? emit(runSpan(start, outcome as RunOutcome)) : agent.ended()),
@@ -57,7 +60,7 @@ export function interceptors(): WorkflowInterceptors {
 function activityTrace(
   runId: string,
   agent: AgentTrace | undefined,
-  emit: (span: Spanned) => void,
+  emit: (span: Span) => void,
 ): WorkflowOutboundCallsInterceptor {
   return {
     scheduleActivity(input: ActivityInput, next: Next<WorkflowOutboundCallsInterceptor, 'scheduleActivity'>) {
@@ -65,11 +68,10 @@ function activityTrace(
       const [argument] = input.args as [Readonly<Record<string, unknown>>];
       const parent = agent?.parentOf(input.activityType, argument) ?? RUN_SPAN;
       const result = next(input);
-      const span = (error?: unknown, several = false): void =>
+      const span = (error?: unknown): void =>
         emit({
           path: activitySpan(runId, `${input.seq}`),
-          // Iterations follow one another below the agent; what took several of them stands beside them.
-          parent: several && agent !== undefined ? agentSpan(agent.id) : parent,
+          parent,
           name: input.activityType,
           start,
           end: Date.now(),
@@ -78,9 +80,8 @@ function activityTrace(
         });
       void result.then(
         (value) => {
-          const heard = value as Heard;
-          span(undefined, (heard?.turns ?? 1) > 1);
-          agent?.heard(input.activityType, start, heard);
+          span();
+          agent?.onActivityResult(input.activityType, value);
         },
         (error: unknown) => span(error),
       );
@@ -93,7 +94,7 @@ function activityTrace(
 function childTrace(
   run: string,
   agent: AgentTrace | undefined,
-  emit: (span: Spanned) => void,
+  emit: (span: Span) => void,
 ): WorkflowOutboundCallsInterceptor {
   return {
     startChildWorkflowExecution(
@@ -109,7 +110,7 @@ function childTrace(
       const attributes = { 'rlm.run': run, 'rlm.agent': id, 'rlm.depth': agentDepth(id) };
       const base = { path: agentSpan(id), parent, name: `agent ${id}`, start };
       const ended = (outcome: AgentResult): void => {
-        const { usage, agents } = unpackTotals(outcome.totals);
+        const { usage, agents } = outcome.totals;
         emit({
           ...base,
           end: Date.now(),
@@ -127,7 +128,7 @@ function childTrace(
   };
 }
 
-function runSpan(start: number, outcome: RunOutcome): Spanned {
+function runSpan(start: number, outcome: RunOutcome): Span {
   const { status, agents, iterations, sandboxes, usage, error } = outcome;
   return {
     ...runBase(start),
@@ -142,11 +143,11 @@ function runSpan(start: number, outcome: RunOutcome): Spanned {
   };
 }
 
-function failedRun(start: number, error: unknown): Spanned {
+function failedRun(start: number, error: unknown): Span {
   return { ...runBase(start), attributes: { 'rlm.status': 'failed' }, error: messageOf(error) };
 }
 
-function runBase(start: number): Omit<Spanned, 'attributes'> {
+function runBase(start: number): Omit<Span, 'attributes'> {
   const { workflowId } = workflowInfo();
   return { path: RUN_SPAN, parent: null, name: `run ${workflowId}`, start, end: Date.now() };
 }

@@ -54,7 +54,7 @@ function renderBooks(runs: readonly Played[]): string {
     ['answered, but killed before the answer was recorded, and so paid twice', sum(({ books }) => books.paidInFlight)],
     ['recorded answers paid again', sum(({ books }) => problemsLike(books.problems, 'paid again'))],
     ['code blocks recorded', sum(({ books }) => books.blocksRecorded)],
-    ['sandboxes made, by the ledger', sum(({ books }) => books.sandboxes)],
+    ['sandboxes made', sum(({ books }) => books.sandboxes)],
     ['of these rebuilt', sum(({ books }) => books.rebuilds)],
     [
       'sandboxes, processes and half-made files left after 60 s',

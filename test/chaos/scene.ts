@@ -8,7 +8,12 @@ import { listBackgrounds } from '../../src/cli/background.ts';
 import type { ProcessIdentity } from '../../src/sandbox/host/processes.ts';
 import type { SandboxRecord } from '../../src/sandbox/local/records.ts';
 import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
-import { startScriptedModel, type PlannedKill, type ScriptedModel } from '../../src/testing/index.ts';
+import {
+  killSwitchEnvironment,
+  startScriptedModel,
+  type PlannedKill,
+  type ScriptedModel,
+} from '../../src/testing/index.ts';
 import { createDesk, type Desk, type Finished, type RunningCommand } from '../e2e/command.ts';
 import { PROMPT } from '../e2e/forty-one-agents.ts';
 import { startModelProxy, type ModelProxy } from './model-proxy.ts';
@@ -97,7 +102,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
     sandbox: { ...desk.settings.sandbox, pool: options.pool, ...options.sandbox },
   };
   writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
-  const env = { DURABLE_RLM_TEST_KILL: plan, TMPDIR: temporary };
+  const env = { ...killSwitchEnvironment(plan), TMPDIR: temporary };
   const command = ['run', repository, '-p', PROMPT, '--id', id];
 
   const seen = new Map<string, ProcessIdentity>();

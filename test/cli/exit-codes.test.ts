@@ -4,7 +4,7 @@ import { exitCodeOf } from '../../src/cli/exit-codes.ts';
 it.each([
   ['completed', 'final', 0],
   ['completed', 'text', 3],
-  ['completed', 'extract', 3],
+  ['completed', 'final_answer', 3],
   ['completed', 'none', 3],
   ['timed_out', 'partial', 124],
   ['cancelled', 'partial', 130],

@@ -73,9 +73,9 @@ describe('the prompts of an analysis', () => {
 
   it('ask for the fields when the turns are used up, and say what does not fit', () => {
     const records: ChainRecord[] = [task('0', 0), reply(1, 'Hm.')];
-    expect(renderConversation(records, run, 'extract').at(-1)?.content).toMatchSnapshot();
-    const refused = reply(1, '```json\n{"answer": 3, "source": []}\n```', 'extract');
-    expect(renderConversation([...records, refused], run, 'extract').at(-1)?.content).toMatchSnapshot();
+    expect(renderConversation(records, run, 'final_answer').at(-1)?.content).toMatchSnapshot();
+    const refused = reply(1, '```json\n{"answer": 3, "source": []}\n```', 'final_answer');
+    expect(renderConversation([...records, refused], run, 'final_answer').at(-1)?.content).toMatchSnapshot();
   });
 
   it('leave out turns that a summary replaces, and list the names their code has set', () => {

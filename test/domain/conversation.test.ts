@@ -120,7 +120,7 @@ describe('the messages of a request', () => {
 
   it('ask for the best answer at the end', () => {
     const records = [task('0', 0), reply(50, CODE), block(0, { stdout: 'x' })];
-    expect(renderConversation(records, run, 'extract').at(-1)).toMatchSnapshot();
+    expect(renderConversation(records, run, 'final_answer').at(-1)).toMatchSnapshot();
   });
 
   it('show the beginning and end of a long task, and say where the whole is', () => {
@@ -140,7 +140,7 @@ describe('a conversation that is too long', () => {
         block(0, { stdout: 'x'.repeat(1000) }),
       ]).flat(),
     ];
-    const messages = renderConversation(records, run, 'extract');
+    const messages = renderConversation(records, run, 'final_answer');
     const total = messages.reduce((sum, message) => sum + message.content.length, 0);
     const shorter = shortenConversation(messages, total / 2);
     expect(shorter.length).toBeLessThan(messages.length);

@@ -123,7 +123,7 @@ describe.concurrent('an analysis', () => {
       model,
       config: { rlm: { max_iterations: 2 } },
     });
-    expect(outcome).toMatchObject({ status: 'completed', error: null, iterations: 2, answer_source: 'extract' });
+    expect(outcome).toMatchObject({ status: 'completed', error: null, iterations: 2, answer_source: 'final_answer' });
     expect(await world.answer(outcome)).toEqual({ n: 3 });
     expect(outcome.notes).toEqual([
       'The agent did not call FINAL: the answer is what it gave when it was asked at the end.',
@@ -147,7 +147,7 @@ describe.concurrent('an analysis', () => {
       config: { rlm: { max_iterations: 1 } },
     });
     expect(outcome).toMatchObject({ status: 'failed', answer: null });
-    expect(outcome.error).toContain('closing answers could not be used');
+    expect(outcome.error).toContain('final answers could not be used');
     expect(outcome.notes.join()).toContain('seen');
   });
 

@@ -24,8 +24,9 @@ export async function callsPaidAgain(state: string, run: string, calls: readonly
     }
   }
   for (const name of await blobs.listReferences(`journal/${run}@`)) {
-    const file = join(store, 'references', ...name.split('/').map(encodeURIComponent));
-    recorded.set(name.slice(`journal/${run}@`.length), (await stat(`${file}.json`)).mtimeMs);
+    // Created once: its first version is its only one.
+    const file = join(store, 'references', ...name.split('/').map(encodeURIComponent), '@1.json');
+    recorded.set(name.slice(`journal/${run}@`.length), (await stat(file)).mtimeMs);
   }
   if (recorded.size === 0) throw new Error(`nothing is recorded of run ${run}`);
   return calls.flatMap((call) => {

@@ -1,7 +1,17 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ChainRecord } from '../../src/domain/records.ts';
-import { withCode, type Conversation, type Reply } from '../../src/testing/index.ts';
-import { createWorld, type World } from './world.ts';
+import {
+  killSwitchEnvironment,
+  startScriptedModel,
+  withCode,
+  type Conversation,
+  type PlannedKill,
+  type Reply,
+} from '../../src/testing/index.ts';
+import { createDesk } from './command.ts';
+import { createWorld, makeRepository, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -23,6 +33,34 @@ function counting(conversation: Conversation): Reply {
   const setup = count === 0 ? 'count, first = 0, "kept"\n' : '';
   return withCode(`${setup}count += 1\nprint("count is", count, "x" * 3000)`);
 }
+
+it('a summary that was recorded when the process was killed is not paid again', async () => {
+  const desk = await createDesk();
+  const model = await startScriptedModel({ scripts: counting });
+  try {
+    const config = {
+      model: { name: 'scripted', base_url: model.url },
+      // With a budget of money every turn is an activity of its own, which then begins with the summary.
+      rlm: { compaction: 6000, output_limit: 4000, max_cost: 100 },
+      ...desk.settings,
+    };
+    writeFileSync(join(desk.folder, 'config.yaml'), JSON.stringify(config));
+    const plan = join(desk.folder, 'kills.json');
+    writeFileSync(plan, JSON.stringify([{ point: 'summary.recorded', after: 1 }] satisfies PlannedKill[]));
+    const repository = makeRepository(join(desk.folder, 'repository'), { 'a.txt': '' });
+    const command = ['run', repository, '-p', 'count', '--id', 'killed', '--json'];
+    expect((await desk.run(command, killSwitchEnvironment(plan))).code).toBeNull();
+    const { stdout } = await desk.run(command);
+    expect(JSON.parse(stdout.toString())).toMatchObject({
+      status: 'completed',
+      answer: { count: TURNS, first: 'kept' },
+    });
+    expect(model.paidTwice()).toEqual([]);
+  } finally {
+    await desk.close();
+    await model.close({ check: false });
+  }
+});
 
 describe.concurrent('a conversation that nears its limit', () => {
   let world: World;

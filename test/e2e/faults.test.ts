@@ -157,7 +157,7 @@ describe.concurrent('a conversation longer than the context', () => {
     const outcome = await world.run({ id: 'overflow', prompt: 'overflow', model });
     expect(outcome).toMatchObject({ status: 'completed', answer: 'the best there is' });
     expect((await world.patch(outcome)).toString()).toContain('+    return 22');
-    expect((await records('overflow')).at(-1)).toMatchObject({ kind: 'end', source: 'extract' });
+    expect((await records('overflow')).at(-1)).toMatchObject({ kind: 'end', source: 'final_answer' });
     await model.close();
   });
 

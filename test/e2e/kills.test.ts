@@ -6,7 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { Checkpoint } from '../../src/activities/dependencies.ts';
 import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
-import { startScriptedModel, type PlannedKill, type ScriptedModel } from '../../src/testing/index.ts';
+import {
+  killSwitchEnvironment,
+  startScriptedModel,
+  type PlannedKill,
+  type ScriptedModel,
+} from '../../src/testing/index.ts';
 import { callsPaidAgain } from './books.ts';
 import { createDesk, type Desk, type Finished } from './command.ts';
 import { AGENTS, fortyOneAgents, problemsOf, PROMPT } from './forty-one-agents.ts';
@@ -103,7 +108,7 @@ describe('a tree of 41 agents', () => {
     let finished: Finished | undefined;
     writeFileSync(plan, JSON.stringify(kills));
     for (let attempt = 0; attempt <= POINTS.length; attempt += 1) {
-      finished = await desk.run(command('named'), { DURABLE_RLM_TEST_KILL: plan });
+      finished = await desk.run(command('named'), killSwitchEnvironment(plan));
       if (finished.code !== null) break;
     }
     expect(JSON.parse(readFileSync(plan, 'utf8'))).toEqual([]);

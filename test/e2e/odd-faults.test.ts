@@ -46,7 +46,7 @@ describe.concurrent('a workflow', () => {
   });
   afterAll(() => world.close());
 
-  it.each(['investigate', 'agent', 'ledger'])('%s that throws fails, and is not tried for ever', async (type) => {
+  it.each(['investigate', 'agent', 'budget'])('%s that throws fails, and is not tried for ever', async (type) => {
     const handle = await world.client.workflow.start(type, {
       workflowId: `nonsense-${type}`,
       taskQueue: TASK_QUEUE,

@@ -65,9 +65,7 @@ describe.concurrent('a sandbox that is lost', () => {
     const outcome = await world.run({ id: 'awkward', prompt: 'awkward', model });
     expect(await world.answer(outcome)).toEqual(AWKWARD_EXPECTED);
     expect(told).toContain('still here 1');
-    expect(told).toMatch(
-      /\(The sandbox was lost and made anew: the 6 blocks so far ran again.*everything is as it was/,
-    );
+    expect(told).toMatch(/\(The sandbox was lost and rebuilt: the 6 blocks so far ran again.*everything is as it was/);
     expect(outcome).toMatchObject({ status: 'completed', sandboxes: 2, usage: { llm_calls: AWKWARD.length + 3 } });
     expect((await world.patch(outcome)).toString()).toContain('+    return 11');
     expect(model.count()).toBe(AWKWARD.length + 3);
@@ -149,7 +147,7 @@ describe.concurrent('a sandbox that is lost', () => {
     await model.close();
   });
 
-  it('twice at the same block ends its agent with a message that names the block', async () => {
+  it('twice at the same block ends its agent with a message that names the iteration', async () => {
     const model = await world.startModel({
       scripts: forTask('deadly', [withCode('k = 1'), withCode('import time\ntime.sleep(60)')]),
     });
@@ -166,7 +164,10 @@ describe.concurrent('a sandbox that is lost', () => {
       );
     }
     const outcome = (await handle.result()) as RunOutcome;
-    expect(outcome).toMatchObject({ status: 'failed', error: expect.stringMatching(/lost twice while block 2 ran/) });
+    expect(outcome).toMatchObject({
+      status: 'failed',
+      error: expect.stringMatching(/lost twice while the code of iteration 2 ran/),
+    });
     await model.close();
   });
 

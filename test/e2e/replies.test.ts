@@ -129,7 +129,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     'in a closing answer': {
       replies: [fenced('x = 1'), '<think>It is 7.</think>\nIt is 8.'],
       answer: 'It is 8.',
-      source: 'extract',
+      source: 'final_answer',
       max_iterations: 1,
     },
   },
@@ -363,7 +363,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       signature: '-> scores: dict[str, int]',
       replies: [fenced('x = 1'), '{"scores": {"zoe": 9, "amy": 1}}'],
       answer: { scores: { zoe: 9, amy: 1 } },
-      source: 'extract',
+      source: 'final_answer',
       max_iterations: 1,
     },
   },
@@ -382,7 +382,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
         inputs: { text: 'a' },
         replies: [fenced('x = 1'), closing],
         answer: { n: 3, s: 'three' },
-        source: 'extract',
+        source: 'final_answer',
         max_iterations: 1,
       },
     ]),
@@ -392,7 +392,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       signature: '-> n: int',
       replies: [fenced('x = 1'), 'I think {three} it is', '{"n": 3}'],
       answer: { n: 3 },
-      source: 'extract',
+      source: 'final_answer',
       told: /not JSON at line 1, column 2/,
       max_iterations: 1,
     },
@@ -400,34 +400,34 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       signature: '-> flag: bool, note: str | None',
       replies: [fenced('x = 1'), '{"flag": True, "note": None}'],
       answer: { flag: true, note: null },
-      source: 'extract',
+      source: 'final_answer',
       max_iterations: 1,
     },
     'cut off': {
       replies: [fenced('x = 1'), { text: 'It is 4', finishReason: 'length' }, 'It is 42.'],
       answer: 'It is 42.',
-      source: 'extract',
+      source: 'final_answer',
       told: /cut off at the length limit\. Give it again, shorter/,
       max_iterations: 1,
     },
     withheld: {
       replies: [fenced('x = 1'), { text: '', finishReason: 'content_filter' }, 'It is 42.'],
       answer: 'It is 42.',
-      source: 'extract',
+      source: 'final_answer',
       told: /withheld by the provider's content filter/,
       max_iterations: 1,
     },
     'more code': {
       replies: [fenced('x = 1'), `Let me look.\n${fenced('print(x)')}`, 'It is 42.'],
       answer: 'It is 42.',
-      source: 'extract',
+      source: 'final_answer',
       told: /no code is run any more/,
       max_iterations: 1,
     },
     empty: {
       replies: [fenced('x = 1'), '', 'FINAL(It is 42)'],
       answer: 'It is 42',
-      source: 'extract',
+      source: 'final_answer',
       told: /Your answer was empty/,
       max_iterations: 1,
     },
@@ -539,7 +539,7 @@ describe.concurrent('a run that ends without FINAL', () => {
     expect(extract).toMatchObject({
       status: 'completed',
       answer: 'It is 8.',
-      answer_source: 'extract',
+      answer_source: 'final_answer',
       notes: [expect.stringContaining('did not call FINAL')],
     });
   });
@@ -555,7 +555,7 @@ describe.concurrent('a run that ends without FINAL', () => {
       status: 'failed',
       answer_source: 'partial',
       answer: expect.stringContaining('found 3'),
-      error: expect.stringContaining('3 closing answers could not be used'),
+      error: expect.stringContaining('3 final answers could not be used'),
     });
   });
 

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunDocument } from '../../src/results/run-document.ts';
-import { startScriptedModel, withCode, type PlannedKill, type ScriptedModel } from '../../src/testing/index.ts';
+import {
+  killSwitchEnvironment,
+  startScriptedModel,
+  withCode,
+  type PlannedKill,
+  type ScriptedModel,
+} from '../../src/testing/index.ts';
 import { createDesk, type Desk, type Finished } from './command.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -61,7 +67,7 @@ it('tools of modules and MCP servers are called once each, whatever is killed me
   writeFileSync(plan, JSON.stringify(kills));
   let finished: Finished | undefined;
   for (let attempt = 0; attempt <= kills.length && finished?.code !== 0; attempt += 1)
-    finished = await desk.run(command, { DURABLE_RLM_TEST_KILL: plan });
+    finished = await desk.run(command, killSwitchEnvironment(plan));
   expect(JSON.parse(readFileSync(plan, 'utf8'))).toEqual([]);
   const { status, answer } = JSON.parse(String(finished?.stdout)) as RunDocument;
   expect(status).toBe('completed');

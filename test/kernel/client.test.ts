@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdtempSync, openSync, closeSync, rmSync, constants } from 'node:fs';
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectKernel } from '../../src/sandbox/kernel-client.ts';
+import { kernelRequests } from '../../src/sandbox/kernel-http.ts';
 import type { Kernel } from '../../src/sandbox/provider.ts';
 import { KernelUnderTest } from './kernel-under-test.ts';
 
@@ -101,6 +102,8 @@ describe('a client whose kernel is another program', () => {
     ['an error that is a number', { events: [{ ...DONE, result: { ...RESULT, error: 1 } }], cursor: 1, state: 'done' }],
     ['a final without a value', { events: [{ ...DONE, result: { ...RESULT, final: {} } }], cursor: 1, state: 'done' }],
     ['a pending call that is no name', { pending: ['x'] }],
+    ['a pending call of another block', { pending: ['2.1'] }],
+    ['too many pending calls', { pending: Array.from({ length: 10_001 }, (_, at) => `1.${at}`) }],
   ])('does not believe %s', async (_, change) => {
     says({ ...EVENTS, ...change });
     await expect(kernel.events({ block: 1, after: 0, waitMs: 0 })).rejects.toMatchObject({ type: 'Sandbox.Diverged' });
@@ -114,6 +117,44 @@ describe('a client whose kernel is another program', () => {
       state: 'done',
       pending: ['1.1'],
     });
+  });
+
+  it('takes values as they are: null, and names that mean something to JavaScript', async () => {
+    const text =
+      `{"events":[{"type":"call","cursor":1,"call":"1.1","function":"f","hash":"${'a'.repeat(64)}",` +
+      '"arguments":{"__proto__":{"a":1},"b":null}}],"cursor":1,"state":"running","pending":[]}';
+    says(text);
+    const { events } = await kernel.events({ block: 1, after: 0, waitMs: 0 });
+    expect(events.map((event) => event.type === 'call' && Object.entries(event.arguments))).toEqual([
+      [
+        ['__proto__', { a: 1 }],
+        ['b', null],
+      ],
+    ]);
+    says({ ...EVENTS, events: [{ ...DONE, result: { ...RESULT, final: { value: null } } }], state: 'done', cursor: 1 });
+    expect((await kernel.events({ block: 1, after: 0, waitMs: 0 })).events[0]).toMatchObject({
+      result: { final: { value: null } },
+    });
+  });
+
+  it.each(['before its head', 'in its middle'])('a reply that stops %s is an error that may pass', async (place) => {
+    respond = (_, response) => {
+      if (place === 'in its middle') response.writeHead(200, { 'content-length': '100' }).write('{');
+    };
+    const { port } = server.address() as AddressInfo;
+    const send = kernelRequests({ url: `http://127.0.0.1:${port}` });
+    const waiting = send({ method: 'GET', path: '/v1/info', replyLimit: 1000, timeoutMs: 100, idempotent: true });
+    const error: unknown = await waiting.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ message: 'The kernel did not answer /v1/info within 0.1 s.' });
+    expect(error).not.toHaveProperty('type');
+  });
+
+  it('can be aborted in the middle of a reply', async () => {
+    const controller = new AbortController();
+    respond = (_, response) => {
+      response.writeHead(200, { 'content-length': '100' }).write('{', () => controller.abort(new Error('enough')));
+    };
+    await expect(kernel.events({ block: 1, after: 0, waitMs: 0 }, controller.signal)).rejects.toThrow('enough');
   });
 
   it('does not believe a command whose output is no base64, or has no code', async () => {
@@ -189,6 +230,30 @@ describe('a client and its kernel', () => {
       expect(await kernel.info()).toMatchObject({ status: 'idle' });
     } finally {
       closeSync(folder);
+      await under.stop();
+    }
+  });
+
+  it('stay with the folder that is held open, whatever its path leads to later', async () => {
+    const under = await KernelUnderTest.start({ generation: 7 });
+    const path = dirname(under.socketPath);
+    const O_PATH = 0o10000000;
+    const folder = openSync(path, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const aside = `${path}-aside`;
+    renameSync(path, aside);
+    mkdirSync(path);
+    const decoy = createServer((_, response) => response.end(JSON.stringify(INFO))).listen(join(path, 'socket'));
+    await once(decoy, 'listening');
+    try {
+      const kernel = connectKernel({ socketPath: `/proc/self/fd/${folder}/socket` });
+      expect(await kernel.info()).toMatchObject({ generation: 7 });
+      expect(await connectKernel({ socketPath: join(path, 'socket') }).info()).toMatchObject({ generation: 0 });
+    } finally {
+      closeSync(folder);
+      decoy.closeAllConnections();
+      await new Promise((resolve) => decoy.close(resolve));
+      rmSync(path, { recursive: true });
+      renameSync(aside, path);
       await under.stop();
     }
   });

@@ -1,16 +1,16 @@
 /**
  * Records histories of every workflow in every situation, for the tests to replay:
  *
- *     node test/replay/record.ts 0.2.0             into histories/0.2.0
- *     node test/replay/record.ts /tmp/x tree       into another folder, only this scenario
+ *     node test/replay/record.ts                   all of them, into histories.json.gz
+ *     node test/replay/record.ts /tmp/x tree       this scenario only, into a folder, to read
  *
- * Histories are added, never edited: a folder that holds some is refused. A change of workflow code that breaks an older
- * one is versioned instead (docs/upgrades.md).
+ * Until 1.0 there is one set, recorded again when the protocol changes.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { z } from 'zod';
 import { pauseMessage, resumeMessage, setBudgetMessage, type RunState } from '../../src/domain/messages.ts';
@@ -18,14 +18,12 @@ import { attempts, forTask, withCode, type Conversation } from '../../src/testin
 import { tool, toolsOf } from '../../src/tools/index.ts';
 import { createWorld, type World } from '../e2e/world.ts';
 
-const HISTORIES = fileURLToPath(new URL('histories', import.meta.url));
+const HISTORIES = fileURLToPath(new URL('histories.json.gz', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-const [where, ...only] = process.argv.slice(2);
-if (where === undefined) throw new Error('Name the version, or a folder: node test/replay/record.ts 0.2.0');
-const folder = where.includes('/') ? resolve(where) : join(HISTORIES, where);
-if (folder.startsWith(HISTORIES) && existsSync(folder))
-  throw new Error(`${folder} is there already, and histories are never edited: name another.`);
+const [folder, ...only] = process.argv.slice(2);
+/** Histories by workflow id; those of executions after the first have `~1`, `~2`, ... behind it. */
+const recorded: Record<string, unknown> = {};
 
 const done = (expression: string): string => withCode(`FINAL(${expression})`);
 const prompts = ({ messages }: Conversation): string | undefined => (messages.length === 1 ? 'a' : undefined);
@@ -274,7 +272,7 @@ const LONG_SCENARIOS: Scenarios = {
     await world.run({ id: 'calls', prompt: 'call on call', model });
   },
   async grants(world) {
-    // Many ask the ledger, whose history becomes long as well.
+    // Many ask the budget, whose history becomes long as well.
     const model = await world.startModel({
       scripts: [
         forTask('grant on grant', [withCode('x = rlm_query_batched([f"asker {i}" for i in range(7)])'), done('x')]),
@@ -293,6 +291,7 @@ const LONG_SCENARIOS: Scenarios = {
 
 await play(SCENARIOS, {});
 await play(LONG_SCENARIOS, { 'limit.historyCount.suggestContinueAsNew': '40' });
+if (folder === undefined) writeFileSync(HISTORIES, gzipSync(JSON.stringify(recorded), { level: 9 }));
 
 async function play(scenarios: Scenarios, dynamicConfig: Readonly<Record<string, string>>): Promise<void> {
   const wanted = Object.entries(scenarios).filter(([name]) => only.length === 0 || only.includes(name));
@@ -300,7 +299,6 @@ async function play(scenarios: Scenarios, dynamicConfig: Readonly<Record<string,
   const world = await createWorld('local', { dynamicConfig });
   try {
     await world.startWorker({ tools: toolsOf({ double: DOUBLE }) });
-    mkdirSync(folder, { recursive: true });
     for (const [name, scenario] of wanted) {
       await scenario(world);
       await save(world, name);
@@ -310,19 +308,23 @@ async function play(scenarios: Scenarios, dynamicConfig: Readonly<Record<string,
   }
 }
 
-/** Every execution of every workflow of a run: `<run>-<agent>.json`, those that were continued as new `...~1.json` and so on. */
+/** Every execution of every workflow of a run. */
 async function save(world: World, run: string): Promise<void> {
   const agents = (await world.agents(run)).map(({ agent }) => `${run}/${agent}`);
-  for (const workflowId of [run, `${run}/ledger`, ...agents]) {
+  for (const workflowId of [run, `${run}/budget`, ...agents]) {
     const handle = world.client.workflow.getHandle(workflowId);
     let execution = (await handle.describe()).raw.workflowExecutionInfo?.firstRunId ?? undefined;
     for (let number = 0; execution !== undefined && execution !== ''; number += 1) {
       const history = await world.client.workflow.getHandle(workflowId, execution).fetchHistory();
-      const name = `${workflowId.replaceAll('/', '-')}${number === 0 ? '' : `~${number}`}.json`;
-      const file = join(folder, name);
-      // Stack traces name this checkout's folder, which is nobody's business.
-      writeFileSync(file, `${historyToJSON(history).replaceAll(ROOT, '')}\n`);
-      console.log(file, history.events?.length);
+      const name = `${workflowId}${number === 0 ? '' : `~${number}`}`;
+      // Stack traces name this checkout's folder.
+      const json = historyToJSON(history).replaceAll(ROOT, '');
+      recorded[name] = JSON.parse(json);
+      if (folder !== undefined) {
+        mkdirSync(folder, { recursive: true });
+        writeFileSync(join(folder, `${name.replaceAll('/', '-')}.json`), `${json}\n`);
+      }
+      console.log(name, history.events?.length);
       const last = history.events?.at(-1);
       execution = last?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
     }

@@ -45,18 +45,43 @@ describe('a chain', () => {
     expect(await chains.append({ ...first })).toBe(hash);
   });
 
-  it('keeps a bounded cache: with hardly any, everything is read again and right', async () => {
-    const chains = createChains(createFileBlobStore({ path }), { cacheCharacters: 300 });
-    let head = await chains.append(first);
-    for (let block = 1; block <= 30; block += 1) {
-      head = await chains.append({
-        v: 1,
-        kind: 'answers',
-        parent: head,
-        block,
-        answers: [],
-      });
+  it('is read once: a second walk reads nothing, one of a longer chain only what is new', async () => {
+    const writer = createChains(createFileBlobStore({ path }));
+    const append = (parent: string, block: number): Promise<string> =>
+      writer.append({ v: 1, kind: 'answers', parent, block, answers: [] });
+    const middle = await append(await writer.append(first), 1);
+    const head = await append(middle, 2);
+    const blobs = createFileBlobStore({ path });
+    const read: string[] = [];
+    const chains = createChains({
+      ...blobs,
+      get(hash) {
+        read.push(hash);
+        return blobs.get(hash);
+      },
+    });
+    expect(await chains.walk(middle)).toHaveLength(2);
+    expect(read).toHaveLength(2);
+    expect(await chains.walk(middle)).toHaveLength(2);
+    expect(read).toHaveLength(2);
+    expect(await chains.walk(head)).toHaveLength(3);
+    expect(read.slice(2)).toEqual([head]);
+  });
+
+  it('keeps a bounded cache: with hardly any, or none, everything is read again and right', async () => {
+    for (const cacheCharacters of [300, 0]) {
+      const chains = createChains(createFileBlobStore({ path }), { cacheCharacters });
+      let head = await chains.append(first);
+      for (let block = 1; block <= 30; block += 1) {
+        head = await chains.append({
+          v: 1,
+          kind: 'answers',
+          parent: head,
+          block,
+          answers: [],
+        });
+      }
+      expect(await chains.walk(head)).toHaveLength(31);
     }
-    expect(await chains.walk(head)).toHaveLength(31);
   });
 });

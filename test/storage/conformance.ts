@@ -2,13 +2,22 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StorageConfig } from '../../src/domain/config.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
+import { startCounter } from './counter.ts';
+
+/** How another process opens a store. */
+export interface StoreLocation {
+  readonly storage: StorageConfig;
+  readonly env?: NodeJS.ProcessEnv;
+}
 
 /** One store, made anew for each test, and what a test must be able to do to it behind its back. */
 export interface StoreUnderTest {
   readonly store: BlobStore;
   /** The same store, as another process has it. */
   readonly other: BlobStore;
+  readonly location: StoreLocation;
   /** Names of everything that is kept, blobs and references. */
   names(): Promise<string[]>;
   /** Puts other bytes in the place of a blob's. */
@@ -231,7 +240,7 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
 
     it('keep to their own part of the store', async () => {
       await store.setReference('../../x', 1);
-      expect(await under.names()).toEqual([expect.stringMatching(/references\/%2E%2E\/%2E%2E\/x\.json$/)]);
+      expect(await under.names()).toEqual([expect.stringMatching(/references\/%2E%2E\/%2E%2E\/x\b/)]);
       expect(await store.getReference('../../x')).toBe(1);
     });
 
@@ -241,6 +250,120 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
         await Promise.all(names.slice(at, at + 50).map((key) => store.setReference(key, at)));
       expect((await under.other.listReferences('runs/many@')).toSorted()).toEqual(names.toSorted());
     });
+  });
+
+  describe(`${name}: swapping references`, () => {
+    const swap = async (value: unknown, expected: string | null, by = store): Promise<string> => {
+      const outcome = await by.swapReference('x', value, expected);
+      if (outcome.kind !== 'swapped') throw new Error('conflict');
+      return outcome.version;
+    };
+
+    it('creates where none is expected, and replaces the version that is expected', async () => {
+      const first = await swap({ head: 1 }, null);
+      expect(await under.other.readReference('x')).toEqual({ value: { head: 1 }, version: first });
+      const second = await swap({ head: 2 }, first, under.other);
+      expect(await store.readReference('x')).toEqual({ value: { head: 2 }, version: second });
+      expect(second).not.toBe(first);
+    });
+
+    it('is refused to those who expect what is no longer there, however long ago, and says what is', async () => {
+      const versions: (string | null)[] = [null];
+      for (let count = 1; count <= 6; count += 1) {
+        versions.push(await swap(count, versions.at(-1) ?? null));
+        const current = { value: count, version: versions.at(-1) };
+        for (const expected of versions.slice(0, -1)) {
+          expect(await under.other.swapReference('x', 'stale', expected)).toEqual({ kind: 'conflict', current });
+          expect(await under.other.readReference('x')).toEqual(current);
+        }
+      }
+    });
+
+    it('is refused where the same value is there but was written by someone else', async () => {
+      const version = await swap(1, null);
+      expect(await under.other.swapReference('x', 1, null)).toEqual({
+        kind: 'conflict',
+        current: { value: 1, version },
+      });
+    });
+
+    it('is refused where the reference was deleted', async () => {
+      const version = await swap(1, null);
+      await under.other.deleteReference('x');
+      expect(await store.swapReference('x', 2, version)).toEqual({ kind: 'conflict', current: undefined });
+      expect(await store.listReferences('')).toEqual([]);
+      await swap(3, null, under.other);
+      expect(await store.getReference('x')).toBe(3);
+    });
+
+    it('keeps next to nothing of the values before', async () => {
+      let version: string | null = null;
+      for (let count = 0; count < 20; count += 1) version = await swap(count, version);
+      expect((await under.names()).length).toBeLessThanOrEqual(2);
+      expect(await store.listReferences('')).toEqual(['x']);
+    });
+
+    it('lets exactly one of many create', async () => {
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? store : under.other).swapReference('x', at, null)),
+      );
+      const winner = outcomes.findIndex(({ kind }) => kind === 'swapped');
+      expect(outcomes.filter(({ kind }) => kind === 'swapped')).toHaveLength(1);
+      expect(await store.getReference('x')).toBe(winner);
+    });
+
+    it('gives way to a writer that replaces whatever is there, and replaces what that one wrote', async () => {
+      const version = await swap(1, null);
+      await under.other.setReference('x', 2);
+      const outcome = await store.swapReference('x', 3, version);
+      expect(outcome).toMatchObject({ kind: 'conflict', current: { value: 2 } });
+      await swap(3, (await store.readReference('x'))?.version ?? null);
+      expect(await under.other.getReference('x')).toBe(3);
+    });
+
+    it('loses no update of several processes, stopped and continued in the middle', async () => {
+      const counters = Array.from({ length: 4 }, () => startCounter(under.location, 'x', 25));
+      const seen = readUntil(() => counters.every((counter) => counter.ended()));
+      const [first, second] = counters as [(typeof counters)[0], (typeof counters)[0]];
+      for (const at of [3, 8, 13, 18]) {
+        await first.reached(at);
+        first.stop();
+        await second.reached(at + 2);
+        first.continue();
+      }
+      await Promise.all(counters.map((counter) => counter.done()));
+      const written = counters.flatMap(({ values }) => values).toSorted((a, b) => a - b);
+      expect(written).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));
+      expect(await store.getReference('x')).toBe(100);
+      const values = await seen;
+      expect(values).toEqual(values.toSorted((a, b) => a - b));
+    });
+
+    it('survives writers that are killed in the middle: every update that they were told of is there', async () => {
+      const rounds = 6;
+      let told = 0;
+      for (let round = 0; round < rounds; round += 1) {
+        const pair = [startCounter(under.location, 'x', 1000), startCounter(under.location, 'x', 1000)];
+        await Promise.all(pair.map((counter) => counter.reached(1 + (round % 4))));
+        await Promise.all(pair.map((counter) => counter.kill()));
+        told += pair.reduce((sum, { values }) => sum + values.length, 0);
+        const value = Number(await store.getReference('x'));
+        expect(value).toBeGreaterThanOrEqual(told);
+        // Of each killed one at most one that it was not told of.
+        expect(value).toBeLessThanOrEqual(told + 2 * (round + 1));
+      }
+      const survivor = startCounter(under.location, 'x', 5);
+      await survivor.done();
+      expect(survivor.values).toHaveLength(5);
+      expect(await store.getReference('x')).toBe(survivor.values.at(-1));
+    });
+
+    /** What a reader sees meanwhile. */
+    async function readUntil(isDone: () => boolean): Promise<number[]> {
+      const values: number[] = [];
+      while (!isDone()) values.push(Number((await under.other.getReference('x')) ?? 0));
+      return values;
+    }
   });
 
   it(`${name}: a look whether it can be used keeps no reference, and may be had again`, async () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -31,6 +31,7 @@ describeBlobStore('files', async () => {
   return {
     store: createFileBlobStore({ path: folder }),
     other: createFileBlobStore({ path: folder }),
+    location: { storage: { driver: 'file', path: folder } },
     names,
     damage: (hash, bytes) => writeFile(file(hash), bytes),
     date: (hash, written) => utimes(file(hash), written, written),
@@ -77,6 +78,32 @@ describe('files of blobs', () => {
     for (const name of others) await utimes(join(temporary, name), old, old);
     await createFileBlobStore({ path }).check();
     expect((await readdir(temporary)).toSorted()).toEqual(others.slice(0, 2).toSorted());
+  });
+
+  it('of references: a version stays until its writer has seen that it was first, and so do those after it', async () => {
+    const store = createFileBlobStore({ path });
+    const versions = async (): Promise<string[]> => (await readdir(join(path, 'references', 'x'))).toSorted();
+    const temporary = join(path, 'temporary', temporaryName());
+    await store.setReference('x', 1);
+    // As a writer leaves it that is stopped between the two.
+    await writeFile(temporary, JSON.stringify({ id: 'id', after: null, value: 2 }));
+    await link(temporary, join(path, 'references', 'x', '@2.json'));
+    for (const value of [3, 4, 5, 6]) await store.setReference('x', value);
+    expect(await versions()).toEqual(['@2.json', '@3.json', '@4.json', '@5.json', '@6.json']);
+    await rm(temporary);
+    await store.setReference('x', 7);
+    expect(await versions()).toEqual(['@6.json', '@7.json']);
+    expect(await createFileBlobStore({ path }).getReference('x')).toBe(7);
+  });
+
+  it('of a reference that is no JSON are named', async () => {
+    const store = createFileBlobStore({ path });
+    await store.setReference('x', 1);
+    await writeFile(join(path, 'references', 'x', '@1.json'), '{"id":');
+    await expect(store.getReference('x')).rejects.toMatchObject({
+      type: 'Storage.Damaged',
+      message: expect.stringContaining('references/x/@1.json') as string,
+    });
   });
 
   it('cannot be kept where the folder cannot be written: unavailable, with the way on', async () => {

@@ -10,7 +10,7 @@ import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 import { createS3BlobStore } from '../../src/storage/s3-blob-store.ts';
 import { describeBlobStore } from './conformance.ts';
-import { startFaultyProxy, type FaultyProxy } from './faulty-proxy.ts';
+import { startFaultyProxy, type Fault, type FaultyProxy } from './faulty-proxy.ts';
 import { findS3Gateway, freePort, SECRET_KEY, startS3Server, type S3Server } from './s3-server.ts';
 
 const gateway = await findS3Gateway();
@@ -50,6 +50,10 @@ describe.skipIf(gateway === undefined)('with a real S3-compatible server', () =>
     return Promise.resolve({
       store: open(bucket),
       other: open(bucket),
+      location: {
+        storage: { driver: 's3', bucket, endpoint: server.endpoint, prefix: 'some/where' },
+        env: server.env,
+      },
       names: () => names(bucket),
       damage: (hash, bytes) => writeFile(file(hash), bytes),
       date: (hash, written) => utimes(file(hash), written, written),
@@ -57,18 +61,14 @@ describe.skipIf(gateway === undefined)('with a real S3-compatible server', () =>
     });
   });
 
-  it('has the layout of the file store: a copied folder is the same store', async () => {
+  it('names blobs as the file store does: a copied folder of them is the same', async () => {
     const bucket = newBucket();
     const path = await mkdtemp(join(tmpdir(), 'blobs-'));
     onTestFinished(() => rm(path, { recursive: true, force: true }));
-    const files = createFileBlobStore({ path });
-    const hash = await files.put(Buffer.from('moved'));
-    await files.setReference('runs/a b@1/0', { head: hash });
+    const hash = await createFileBlobStore({ path }).put(Buffer.from('moved'));
     await cp(path, join(server.folder, bucket), { recursive: true });
     const moved = createS3BlobStore({ place: { bucket, endpoint: server.endpoint }, env: server.env });
     expect(Buffer.from(await moved.get(hash)).toString()).toBe('moved');
-    expect(await moved.listReferences('runs/')).toEqual(['runs/a b@1/0']);
-    expect(await moved.getReference('runs/a b@1/0')).toEqual({ head: hash });
   });
 
   describe('faults on the way', () => {
@@ -121,6 +121,70 @@ describe.skipIf(gateway === undefined)('with a real S3-compatible server', () =>
       await expect(store.put(Buffer.from('x'))).rejects.toMatchObject({
         type: 'Storage.Unavailable',
         message: expect.stringMatching(/503.*asked again/) as string,
+      });
+    });
+
+    describe('while a reference is swapped', () => {
+      const conflict: Fault = { status: 409, body: '<Error><Code>ConditionalRequestConflict</Code></Error>' };
+
+      it('a reply that is lost: the write counts as what it was, a success', async () => {
+        const { proxy, store } = await behindProxy();
+        for (const expected of [null, 'read'] as const) {
+          proxy.fail('PUT', ['lose-reply']);
+          const version = expected === null ? null : ((await store.readReference('x'))?.version ?? null);
+          const outcome = await store.swapReference('x', { expected }, version);
+          expect(await store.readReference('x')).toEqual({
+            value: { expected },
+            version: outcome.kind === 'swapped' && outcome.version,
+          });
+        }
+        expect(proxy.requests.filter((line) => line.startsWith('PUT'))).toHaveLength(4);
+      });
+
+      it('a reply that is lost, and another write right after it: a success, and what it gave expects nothing', async () => {
+        const { proxy, store, bucket } = await behindProxy();
+        const first = await store.swapReference('x', 1, null);
+        proxy.fail('PUT', ['lose-reply', 'hang']);
+        const swapping = store.swapReference('x', 2, first.kind === 'swapped' ? first.version : null);
+        await proxy.requested('PUT', 3);
+        await open(bucket).setReference('x', 3);
+        proxy.cutHanging();
+        const outcome = await swapping;
+        expect(outcome.kind).toBe('swapped');
+        const next = await store.swapReference('x', 4, outcome.kind === 'swapped' ? outcome.version : null);
+        expect(next).toMatchObject({ kind: 'conflict', current: { value: 3 } });
+      });
+
+      it('409 (another conditional write was under way) is tried again as long as nothing has changed', async () => {
+        const { proxy, store } = await behindProxy();
+        proxy.fail('PUT', [conflict, conflict]);
+        expect(await store.swapReference('x', 1, null)).toMatchObject({ kind: 'swapped' });
+        expect(await store.getReference('x')).toBe(1);
+      });
+
+      it('409 without an end is an error with the way on', async () => {
+        const { proxy, store } = await behindProxy();
+        proxy.fail(
+          'PUT',
+          Array.from({ length: 10 }, () => conflict),
+        );
+        await expect(store.swapReference('x', 1, null)).rejects.toMatchObject({ type: 'Storage.Unavailable' });
+      });
+
+      it('an ETag that belongs to other bytes is not believed', async () => {
+        const { proxy, store } = await behindProxy();
+        await store.setReference('x', 1);
+        proxy.fail('GET', [{ status: 200, headers: { ETag: `"${'0'.repeat(32)}"` }, body: '{"id":"a","value":0}' }]);
+        expect(await store.getReference('x')).toBe(1);
+      });
+
+      it('ETags that are no digests (an encrypted bucket) are believed once that is known', async () => {
+        const { proxy, store } = await behindProxy();
+        await store.setReference('x', 1);
+        proxy.fail('PUT', [{ status: 200, headers: { ETag: '"opaque"' } }]);
+        await store.swapReference('y', 1, null);
+        proxy.fail('GET', [{ status: 200, headers: { ETag: '"opaque"' }, body: '{"id":"a","value":2}' }]);
+        expect(await store.getReference('x')).toBe(2);
       });
     });
 
@@ -194,6 +258,20 @@ describe.skipIf(gateway === undefined)('with a real S3-compatible server', () =>
       const endpoint = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`;
       expect(await look(open('any', endpoint))).toMatch(/no answer in time/);
     }, 10_000);
+
+    it('a store that ignores conditions of writes, or does not know them', async () => {
+      const proxy = await startFaultyProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const unknown: Fault = { status: 501, body: '<Error><Code>NotImplemented</Code></Error>' };
+      for (const [faults, message] of [
+        [['pass', { status: 200 }], /ignores If-None-Match.*storage\.driver: file/],
+        [['pass', 'pass', { status: 200 }], /ignores If-Match.*storage\.driver: file/],
+        [['pass', unknown, unknown, unknown], /does not know conditional writes.*storage\.driver: file/],
+      ] as [Fault[], RegExp][]) {
+        proxy.fail('PUT', faults);
+        expect(await look(open(newBucket(), proxy.endpoint))).toMatch(message);
+      }
+    });
 
     it('an endpoint that is no S3', async () => {
       const proxy = await startFaultyProxy(server.port);

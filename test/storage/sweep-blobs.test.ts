@@ -38,12 +38,20 @@ async function wholeRun(run: string): Promise<{ reference: RunReference; blobs: 
   const full = await blobs.put(Buffer.from(`a very long output of ${run}`));
   const next = await chains.append({
     v: 1,
-    kind: 'answers',
+    kind: 'calls',
     parent: head,
     block: 2,
-    answers: [{ call: '2.1', request, answer: { ref: answer, child: '0.1' } }],
+    calls: [{ call: '2.1', function: 'rlm_query', request }],
+    cursor: 1,
   });
-  const last = await chains.putJson({ v: 1, kind: 'block', parent: next, full: { stdout: full } });
+  const answersRecord = await chains.append({
+    v: 1,
+    kind: 'answers',
+    parent: next,
+    block: 2,
+    answers: [{ call: '2.1', answer: { ref: answer, child: '0.1' } }],
+  });
+  const last = await chains.putJson({ v: 1, kind: 'block', parent: answersRecord, full: { stdout: full } });
   await blobs.setReference(agentReferenceName(run, EXECUTION, '0'), { head: last, agent: '0', depth: 0 });
   const journalled = await chains.putJson(`paid for by ${run}`);
   await blobs.setReference(`journal/${run}@${EXECUTION}/0/2.1-x.0`, { ref: journalled, usage: [1, 1, 0] });

@@ -47,7 +47,7 @@ async function startModel(): Promise<{ model: ScriptedModel; letGo: () => void }
   return { model, letGo: () => resolve() };
 }
 
-const WORKFLOWS = ['', '/0', '/0.1', '/ledger'];
+const WORKFLOWS = ['', '/0', '/0.1', '/budget'];
 
 describe('a run that is open while another version is made current', () => {
   it('ends on the version it began on when that is pinned, its sub-agents too; a new run is on the new one', async () => {

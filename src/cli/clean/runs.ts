@@ -146,12 +146,11 @@ async function ownBundles(
 /** The references of a run, its own last: as long as that is there, forgetting it can be gone on with. */
 export async function referencesOf(blobs: BlobStore, { run, execution }: RunReference): Promise<string[]> {
   const own = runReferenceName(run, execution);
-  const [journal, takeovers, agents] = await Promise.all([
+  const [journal, agents] = await Promise.all([
     blobs.listReferences(`journal/${run}@${execution}/`),
-    blobs.listReferences(`takeovers/${run}@${execution}/`),
     blobs.listReferences(agentReferenceName(run, execution, '')),
   ]);
-  return [...journal, ...takeovers, ...agents.filter((name) => name !== own), own];
+  return [...journal, ...agents.filter((name) => name !== own), own];
 }
 
 /** Removes what is known of a run. */

@@ -52,7 +52,8 @@ export function renderConversation(
     const asked = isLast ? `${observation(turn, run)}\n\n${question(purpose, task, run)}` : nextTurn(turn, run);
     messages.push({ role: 'user', content: asked });
   }
-  if (turns.length === 0 && purpose === 'extract') messages.push({ role: 'user', content: closingQuestion(task, run) });
+  if (turns.length === 0 && purpose === 'final_answer')
+    messages.push({ role: 'user', content: closingQuestion(task, run) });
   return messages;
 }
 
@@ -119,7 +120,7 @@ function after(records: readonly ChainRecord[], { through }: SummaryRecord): rea
   return first === -1 ? [] : records.slice(first);
 }
 
-function question(purpose: 'extract' | 'summary', task: TaskRecord, run: RunSpecification): string {
+function question(purpose: 'final_answer' | 'summary', task: TaskRecord, run: RunSpecification): string {
   return purpose === 'summary' ? SUMMARY_QUESTION : closingQuestion(task, run);
 }
 
@@ -152,7 +153,7 @@ function observation(turn: Turn, run: RunSpecification): string {
 
 function cameOf({ reply, blocks, depth }: Turn, run: RunSpecification): string {
   const signature = signatureOf(run, depth);
-  if (reply.purpose === 'extract') {
+  if (reply.purpose === 'final_answer') {
     const closing = closingAnswer(signature, reply);
     return closing.kind === 'unusable' ? closing.problem : '(no output)';
   }

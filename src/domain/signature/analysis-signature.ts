@@ -1,6 +1,7 @@
 import { TypedError } from '../failures.ts';
 import type { Signature } from './field-type.ts';
 import { readSignature } from './read-signature.ts';
+import { renderSignature } from './render.ts';
 import { SignatureError } from './signature-error.ts';
 
 /**
@@ -17,4 +18,10 @@ export function analysisSignature(form: unknown, instructions: string | undefine
     if (error instanceof SignatureError) throw new TypedError('Input.Invalid', error.message, { cause: error });
     throw error;
   }
+}
+
+/** What an analysis is about, for a person: its signature, and its instructions after it. */
+export function analysisTitle(signature: Signature): string {
+  const { instructions } = signature;
+  return `${renderSignature(signature)}${instructions === undefined ? '' : `: ${instructions}`}`;
 }

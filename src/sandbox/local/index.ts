@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
 import { ROOT_AGENT } from '../../domain/ids.ts';
 import type { SandboxHandle } from '../../domain/sandbox.ts';
-import type { Sandbox, SandboxBasis, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
+import type { Sandbox, SandboxSpec, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
 import { checkSetup, isInRepository } from '../setup.ts';
 import { withHostLock } from '../host/host-lock.ts';
 import { removeAbandoned } from '../host/scratch.ts';
@@ -157,7 +157,7 @@ class Provider implements LocalProvider {
   }
 
   /** What sandboxes of these settings are made with. */
-  async #means({ python, isolation }: SandboxBasis): Promise<Means> {
+  async #means({ python, isolation }: SandboxSpec): Promise<Means> {
     const interpreter = await this.#interpreters.find(
       isInRepository(python) ? this.#defaultPython : (python ?? this.#defaultPython),
     );
@@ -167,7 +167,7 @@ class Provider implements LocalProvider {
 
   /** What a clone is made of, which is made itself where it is missing. */
   async #clone(
-    basis: SandboxBasis,
+    basis: SandboxSpec,
     { interpreter, bwrap, launcher }: Means,
     signal: AbortSignal | undefined,
   ): Promise<BaseCheckout | SetupLayer | undefined> {

@@ -1,0 +1,79 @@
+import { estimatedTokens, lastToSummarize } from '../domain/prompts/compaction.ts';
+import { renderConversation, type Message } from '../domain/prompts/conversation.ts';
+import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
+import type { ChatReply } from '../llm/chat-model.ts';
+import type { Trajectory } from './agent-trajectory.ts';
+import { askModel, isContextLength } from './ask-model.ts';
+import { seconds } from './clock.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { persistWithRetry } from './persist-with-retry.ts';
+import type { AgentScope } from './trajectory.ts';
+
+export interface Question {
+  readonly deps: ActivityDependencies;
+  readonly trajectory: Trajectory;
+  readonly scope: AgentScope;
+  readonly run: RunSpecification;
+  readonly iteration: number;
+  readonly purpose: ReplyRecord['purpose'];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks the model. A conversation that nears `rlm.compaction`, or that the model finds too long, is made shorter first:
+ * a summary takes the place of its older turns. The variables of the code are untouched by that.
+ *
+ * @throws TypedError `Model.ContextLength` when it is too long all the same
+ */
+export async function askWithinContext(
+  question: Question,
+): Promise<{ readonly reply: ChatReply; readonly messages: readonly Message[] }> {
+  const { trajectory, run, purpose } = question;
+  const { compaction } = run.config.rlm;
+  const render = (): Message[] => renderConversation(trajectory.records, run, purpose);
+  const ask = async (): Promise<{ reply: ChatReply; messages: Message[] }> => {
+    const messages = render();
+    return { reply: await askModel({ ...question, messages, purpose }), messages };
+  };
+  if (purpose === 'turn') {
+    const size = render().reduce((sum, { content }) => sum + content.length, 0);
+    if (estimatedTokens(trajectory.records, size) > compaction) await summarize(question, compaction);
+  }
+  try {
+    return await ask();
+  } catch (error) {
+    if (!isContextLength(error) || purpose !== 'turn') throw error;
+    // The model's context is smaller than was thought: only the last turn is kept.
+    if (!(await summarize(question, 0))) throw error;
+    return ask();
+  }
+}
+
+/** @returns false where there is nothing that could be left out */
+async function summarize(question: Question, limit: number): Promise<boolean> {
+  const { deps, trajectory, run, iteration, signal } = question;
+  const through = lastToSummarize(trajectory.records, limit);
+  if (through === undefined) return false;
+  const started = performance.now();
+  const messages = renderConversation(upTo(trajectory.records, through), run, 'summary');
+  const reply = await askModel({ ...question, messages, purpose: 'summary' });
+  deps.checkpoint('model.replied');
+  const record = {
+    kind: 'summary',
+    iteration,
+    through,
+    text: reply.text,
+    model: reply.model,
+    usage: reply.usage,
+    execution_time: seconds(performance.now() - started),
+  } as const;
+  await persistWithRetry(() => trajectory.append<'summary'>(record), signal);
+  deps.checkpoint('summary.recorded');
+  return true;
+}
+
+/** The trajectory up to the end of an iteration. */
+function upTo(records: readonly ChainRecord[], iteration: number): readonly ChainRecord[] {
+  const next = records.findIndex((record) => record.kind === 'reply' && record.iteration > iteration);
+  return next === -1 ? records : records.slice(0, next);
+}

@@ -1,0 +1,173 @@
+import type { PendingBlock } from '../domain/agent-state.ts';
+import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
+import { TypedError } from '../domain/failures.ts';
+import { blockName } from '../domain/ids.ts';
+import type { Answer, PendingCall } from '../domain/records.ts';
+import { answerValue } from './answers.ts';
+import { sendInputsAgain } from './create-sandbox.ts';
+import { pendingCall } from './pending-call.ts';
+import type { Turn } from './run-code.ts';
+import { recordedTask } from './trajectory.ts';
+
+/** Milliseconds for which calls are gathered while the code still computes. */
+const CALL_BATCH_WINDOW_MS = 250;
+const LONG_POLL_MS = 20_000;
+
+export type BlockOutcome =
+  | { readonly kind: 'done'; readonly result: BlockResult }
+  /** Its new calls are in the trajectory. `waiting`: nothing in the code can continue without an answer. */
+  | { readonly kind: 'calls'; readonly waiting: boolean };
+
+/** Where the reading of a block's events stands. */
+interface BlockCursor {
+  readonly pending: PendingBlock;
+  /** Call by its name in the kernel. */
+  readonly calls: Map<string, string>;
+  /** Calls of the trajectory that the code of this sandbox has not made yet. */
+  readonly unmatched: PendingCall[];
+  cursor: number;
+  /** Made since the last record. */
+  added: PendingCall[];
+  renamed: Record<string, string>;
+  readonly delivered: Set<string>;
+}
+
+/**
+ * Runs a block to its end, or until it yields. One that runs already is attached to. In a sandbox that was rebuilt the
+ * block runs from its beginning, and calls that it made before get the answers that are recorded, or under way.
+ */
+export async function runBlock(turn: Turn, pending: PendingBlock): Promise<BlockOutcome> {
+  const { kernel, signal } = turn;
+  const at = await begin(turn, pending);
+  await deliver(
+    turn,
+    at,
+    [...at.calls.keys()].filter((name) => isGiven(turn, at, name)),
+  );
+  const open = pending.calls.some(({ call }) => !pending.answers.has(call));
+  let gatherUntil = open ? performance.now() + CALL_BATCH_WINDOW_MS : undefined;
+  for (;;) {
+    signal.throwIfAborted();
+    const waitMs = gatherUntil === undefined ? LONG_POLL_MS : Math.max(1, Math.ceil(gatherUntil - performance.now()));
+    const reply = await kernel.events({ block: pending.block, after: at.cursor, waitMs }, signal);
+    at.cursor = reply.cursor;
+    for (const event of reply.events) {
+      if (event.type === 'done') return { kind: 'done', result: event.result };
+      await register(turn, at, event);
+    }
+    if (await deliver(turn, at, reply.pending)) {
+      gatherUntil = undefined;
+      continue;
+    }
+    if (reply.pending.every((name) => at.delivered.has(name))) {
+      gatherUntil = undefined;
+      continue;
+    }
+    gatherUntil ??= performance.now() + CALL_BATCH_WINDOW_MS;
+    const isWaiting = reply.state === 'waiting';
+    if (!isWaiting && performance.now() < gatherUntil) continue;
+    await recordCalls(turn, at, isWaiting);
+    return { kind: 'calls', waiting: isWaiting };
+  }
+}
+
+/** Starts the block, or attaches to it where it runs. */
+async function begin(turn: Turn, pending: PendingBlock): Promise<BlockCursor> {
+  const { kernel, generation, trajectory } = turn;
+  const { sandbox, rlm } = turn.run.config;
+  const info = await kernel.info();
+  if (info.block < pending.block - 1)
+    throw new TypedError('Sandbox.Lost', 'The sandbox is a new one, in which the blocks so far did not run.');
+  if (info.missing !== undefined) await restoreInputs(turn);
+  const reply = trajectory.records.findLast(({ kind }) => kind === 'reply');
+  const { restarts } = await kernel.exec({
+    generation,
+    block: pending.block,
+    head: blockName(reply === undefined ? '' : trajectory.hashOf(reply)),
+    code: pending.code,
+    timeout: sandbox.block_timeout,
+    output_limit: rlm.output_limit,
+  });
+  turn.deps.checkpoint('block.sent');
+  if (restarts > 0 && sandbox.max_rebuilds > 0 && !trajectory.state.interpreterEnded)
+    throw new TypedError('Sandbox.Lost', 'The interpreter was ended between two blocks, and its variables with it.');
+  const isAttached = info.block === pending.block;
+  const names = isAttached ? pending.kernelNames : new Map<string, string>();
+  return {
+    pending,
+    calls: new Map([...names].map(([call, name]) => [name, call])),
+    unmatched: pending.calls.filter(({ call }) => !names.has(call)),
+    cursor: isAttached ? pending.cursor : 0,
+    added: [],
+    renamed: {},
+    delivered: new Set(),
+  };
+}
+
+/** Variables of an analysis whose interpreter was ended by its own code, in a sandbox that is not rebuilt. */
+async function restoreInputs({ deps, input, kernel, run, trajectory, signal }: Turn): Promise<void> {
+  const [first] = trajectory.records;
+  if (run.type !== 'analyze' || first?.kind !== 'task') return;
+  await sendInputsAgain(deps, kernel, { scope: input.scope, run, task: recordedTask(first), signal });
+}
+
+/** Gives a call of the kernel its name in the trajectory: that of an equal call made in a sandbox before, or a new one. */
+async function register({ deps, generation }: Turn, at: BlockCursor, event: CallEvent): Promise<void> {
+  if (at.calls.has(event.call)) return;
+  const made = await pendingCall(deps, event);
+  const known = at.unmatched.findIndex(({ request }) => request === made.request);
+  const [matched] = known === -1 ? [] : at.unmatched.splice(known, 1);
+  if (matched !== undefined) {
+    at.calls.set(event.call, matched.call);
+    at.renamed[matched.call] = event.call;
+    return;
+  }
+  const isTaken = at.pending.calls.some(({ call }) => call === event.call);
+  const call = isTaken ? `${event.call}~${generation}` : event.call;
+  at.calls.set(event.call, call);
+  at.added.push({ ...made, call });
+  if (isTaken) at.renamed[call] = event.call;
+}
+
+/** Whether an answer came with the input of this activity; those before it were delivered when they came. */
+function isGiven({ input }: Turn, at: BlockCursor, name: string): boolean {
+  return (input.answers ?? []).some(({ call }) => call === at.calls.get(name));
+}
+
+/** Hands the code the answers there are to these calls, named as in the kernel. Repeated, it changes nothing. */
+async function deliver(turn: Turn, at: BlockCursor, names: readonly string[]): Promise<boolean> {
+  const { deps, kernel, generation, run } = turn;
+  const known = names.flatMap((name): { name: string; answer: Answer }[] => {
+    const answer = at.pending.answers.get(at.calls.get(name) ?? '');
+    return answer === undefined || at.delivered.has(name) ? [] : [{ name, answer }];
+  });
+  if (known.length === 0) return false;
+  const limit = run.config.rlm.result_truncation_limit;
+  const answers = await Promise.all(
+    known.map(async ({ name, answer }) => ({ call: name, value: await answerValue(deps.chains, answer, limit) })),
+  );
+  await kernel.answer({ generation, block: at.pending.block, answers });
+  for (const { name } of known) at.delivered.add(name);
+  deps.checkpoint('answers.delivered');
+  return true;
+}
+
+async function recordCalls({ trajectory }: Turn, at: BlockCursor, isWaiting: boolean): Promise<void> {
+  const kernel_names = at.renamed;
+  const isRenamed = Object.keys(kernel_names).length > 0;
+  const state = isWaiting ? 'waiting' : 'running';
+  if (at.added.length === 0 && !isRenamed) {
+    if (trajectory.reference?.state !== state) await trajectory.show({ state });
+    return;
+  }
+  await trajectory.append<'calls'>(
+    {
+      kind: 'calls',
+      block: at.pending.block,
+      calls: at.added,
+      cursor: at.cursor,
+      ...(isRenamed ? { kernel_names } : {}),
+    },
+    { state },
+  );
+}

@@ -1,0 +1,163 @@
+import { endsReply, fold, type PendingBlock } from '../domain/agent-state.ts';
+import type { RunCodeInput, RunCodeResult } from '../domain/contract.ts';
+import type { BlockResult } from '../domain/kernel-protocol.ts';
+import type { BlockRecord, PendingCall, RunSpecification } from '../domain/records.ts';
+import { isReplayable } from '../domain/replay.ts';
+import { parseHandle } from '../domain/sandbox.ts';
+import { refuseUnseenFinal } from '../domain/unseen-output.ts';
+import type { Kernel } from '../sandbox/provider.ts';
+import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
+import { spawnedAgents } from './answers.ts';
+import { checkedResult } from './checked-result.ts';
+import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import { runBlock } from './run-block.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
+
+/** What running the code of one reply needs. */
+export interface Turn {
+  readonly deps: ActivityDependencies;
+  readonly input: Scoped<RunCodeInput>;
+  readonly trajectory: Trajectory;
+  readonly run: RunSpecification;
+  readonly sandboxId: string;
+  readonly generation: number;
+  readonly kernel: Kernel;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs the code blocks of the last reply until they have ended, or cannot continue without an answer. Called again with
+ * answers it continues where the block stands; repeated after a crash it attaches to the block that still runs.
+ *
+ * @throws TypedError `Sandbox.Lost` when the sandbox, or the variables in it, are gone
+ */
+export async function runCode(deps: ActivityDependencies, input: Scoped<RunCodeInput>): Promise<RunCodeResult> {
+  return withHeartbeat(async (signal) => {
+    const trajectory = await openTrajectory(deps, input.scope, input.task);
+    const recorded = recordedOutcome(trajectory, input.head);
+    if (recorded?.kind === 'done' || recorded?.kind === 'final') return recorded;
+    const handle = parseHandle(input.sandbox);
+    const { kernel } = await deps.sandboxes(handle.provider).connect(handle);
+    const run = await deps.chains.specification(input.scope.spec);
+    const turn = { deps, input, trajectory, run, sandboxId: handle.id, generation: handle.generation, kernel, signal };
+    if (recorded !== undefined) return ended(turn, recorded.block);
+    await recordAnswers(turn);
+    return runBlocks(turn);
+  });
+}
+
+async function runBlocks(turn: Turn): Promise<RunCodeResult> {
+  const { deps, trajectory, run, input } = turn;
+  for (;;) {
+    const { pending } = trajectory.state;
+    if (pending === undefined) throw new Error(`agent ${input.scope.agent} has no code to run`);
+    const outcome = await runBlock(turn, pending);
+    if (outcome.kind === 'calls') return yieldCalls(turn, outcome.waiting);
+    deps.checkpoint('block.done');
+    const result = refuseUnseenFinal(checkedResult(run, input.scope, outcome.result), trajectory.records);
+    const record = await recordBlock(turn, pending, result);
+    deps.checkpoint('block.recorded');
+    if (trajectory.state.pending === undefined) return ended(turn, record);
+  }
+}
+
+/** What a block whose reply has no further code to run comes to. */
+async function ended({ trajectory, kernel }: Turn, { result }: Pick<BlockRecord, 'result'>): Promise<RunCodeResult> {
+  const { head } = trajectory;
+  if (result.final !== null) return { kind: 'final', head };
+  if (isReplayable({ result })) return { kind: 'done', head };
+  // One that was ended from outside mostly keeps its variables.
+  const isCrash = result.status === 'crashed' || result.status === 'memory' || (await kernel.info()).restarts > 0;
+  return { kind: isCrash ? 'crashed' : 'done', head };
+}
+
+type Recorded =
+  | Extract<RunCodeResult, { kind: 'done' | 'final' }>
+  /** Ended from outside: whether its variables are left, the kernel knows. */
+  | { readonly kind: 'ended'; readonly block: BlockRecord };
+
+/** How the reply's code ended, where that is recorded: an earlier attempt got there, or the workflow was reset. */
+function recordedOutcome(trajectory: Trajectory, head: string): Recorded | undefined {
+  const after = trajectory.after(head);
+  const next = after.findIndex(({ kind }) => kind === 'reply' || kind === 'end');
+  if (next === -1 && trajectory.state.pending !== undefined) return undefined;
+  const records = next === -1 ? trajectory.records : trajectory.records.slice(0, next - after.length);
+  const newest = records.at(-1);
+  const block = records.findLast((record): record is BlockRecord => record.kind === 'block');
+  const until = newest === undefined || newest.parent === null ? head : trajectory.hashOf(newest);
+  if (block === undefined || fold(records).pending !== undefined) return { kind: 'done', head: until };
+  if (block.result.final !== null) return { kind: 'final', head: until };
+  const isRebuilt = newest?.kind === 'rebuild';
+  return next !== -1 || isRebuilt || isReplayable(block) ? { kind: 'done', head: until } : { kind: 'ended', block };
+}
+
+/** Before they are delivered: what the code has been given is in the trajectory, for a rebuild. */
+async function recordAnswers({ deps, input, trajectory }: Turn): Promise<void> {
+  const { pending } = trajectory.state;
+  const answers = (input.answers ?? []).filter(({ call }) => pending?.answers.has(call) === false);
+  if (pending === undefined || answers.length === 0) return;
+  await trajectory.append<'answers'>({ kind: 'answers', block: pending.block, answers }, { state: 'running' });
+  deps.checkpoint('answers.recorded');
+}
+
+/** The calls that the workflow does not know of: an attempt before this one may have recorded some. */
+async function yieldCalls(turn: Turn, waiting: boolean): Promise<RunCodeResult> {
+  const { deps, trajectory, input } = turn;
+  deps.checkpoint('block.calls');
+  const answered = trajectory.state.pending?.answers;
+  const calls = trajectory
+    .after(input.head)
+    .flatMap((record): readonly PendingCall[] => (record.kind === 'calls' ? record.calls : []))
+    .filter(({ call }) => answered?.has(call) !== true);
+  const { head } = trajectory;
+  if (waiting && (await evictIdleSandbox(turn))) return { kind: 'evicted', head, calls };
+  return { kind: 'calls', head, calls, waiting };
+}
+
+/** Where there are more sandboxes than `sandbox.max_live`, one that waits need not stay in memory. */
+async function evictIdleSandbox({ deps, input, run }: Turn): Promise<boolean> {
+  const { max_live, max_rebuilds } = run.config.sandbox;
+  if (max_live === undefined || max_rebuilds === 0 || input.pinned === true) return false;
+  const handle = parseHandle(input.sandbox);
+  const provider = deps.sandboxes(handle.provider);
+  if ((await provider.count()) <= max_live) return false;
+  await provider.destroy(handle);
+  return true;
+}
+
+async function recordBlock(turn: Turn, pending: PendingBlock, result: BlockResult): Promise<BlockRecord> {
+  const { trajectory, sandboxId } = turn;
+  const { iteration, block, index, code } = pending;
+  const requests = new Map(pending.calls.map(({ call, request }) => [call, request]));
+  const full = await fullOutput(turn, block, result);
+  const record = {
+    kind: 'block',
+    iteration,
+    block,
+    index,
+    code,
+    result,
+    spawned: [...pending.answers.values()].flatMap(spawnedAgents),
+    calls: [...pending.answers.keys()].map((call) => ({ call, request: requests.get(call) ?? '' })),
+    ...(full === undefined ? {} : { full }),
+  } as const;
+  const ends = endsReply({ result });
+  const state = result.final === null ? (ends ? 'thinking' : 'running') : 'closing';
+  await trajectory.append<'block'>(record, { state, sandbox: sandboxId });
+  return trajectory.records.at(-1) as BlockRecord;
+}
+
+/** The whole captured text as blobs, where the result holds only its head and tail. */
+async function fullOutput(
+  { kernel, deps, run }: Turn,
+  block: number,
+  result: BlockResult,
+): Promise<BlockRecord['full']> {
+  const store = async (stream: 'stdout' | 'stderr'): Promise<string> =>
+    deps.blobs.put(await kernel.output({ block, stream, offset: 0 }));
+  const limit = run.config.rlm.output_limit;
+  const stdout = result.stdout_length > limit ? await store('stdout') : undefined;
+  const stderr = result.stderr_length > limit ? await store('stderr') : undefined;
+  if (stdout === undefined && stderr === undefined) return undefined;
+  return { ...(stdout === undefined ? {} : { stdout }), ...(stderr === undefined ? {} : { stderr }) };
+}

@@ -1,0 +1,15 @@
+import { Context } from '@temporalio/activity';
+
+/** Milliseconds between heartbeats; the time limit is five of them. */
+const INTERVAL_MS = 1000;
+
+/** Runs `work` with a heartbeat every second, and with the signal that a cancellation fires. */
+export async function withHeartbeat<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(), INTERVAL_MS);
+  try {
+    return await work(context.cancellationSignal);
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,34 @@
+import { allHandlersFinished, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import type { CallAnswer } from '../domain/records.ts';
+import type { Agent, agent } from './agent.ts';
+
+/** Whether the agent's history has become so long that Temporal suggests to begin a new one. */
+export function isContinueAsNewSuggested({ state }: Pick<Agent, 'state'>): boolean {
+  return state.head !== undefined && workflowInfo().continueAsNewSuggested;
+}
+
+/**
+ * The same agent with an empty history. Only where no child works, no call is open and no request is outstanding.
+ *
+ * @param undelivered - in the middle of a block: answers that it has not been given
+ */
+export async function continueAgentAsNew(self: Agent, undelivered?: readonly CallAnswer[]): Promise<never> {
+  const { input, state, budget, gate, sandbox, subAgents } = self;
+  await budget.idle();
+  await condition(allHandlersFinished);
+  const { head, iteration, usage } = state;
+  return continueAsNew<typeof agent>({
+    ...input,
+    paused: gate.closed,
+    state: {
+      ...(head === undefined ? {} : { head }),
+      iteration,
+      usage,
+      ...(sandbox.current === undefined ? {} : { sandbox: sandbox.current }),
+      sandboxes: sandbox.created,
+      started: subAgents.started,
+      totals: subAgents.totals,
+      ...(undelivered === undefined ? {} : { undelivered }),
+    },
+  });
+}

@@ -1,0 +1,151 @@
+import { activityInfo, ApplicationFailure, CancelledFailure, Context, heartbeat } from '@temporalio/activity';
+import { DEFAULT_CONFIG, type RlmConfig } from '../../src/domain/config.ts';
+import type {
+  Activities,
+  CallModelInput,
+  CallModelResult,
+  FinishAgentInput,
+  RebuildSandboxInput,
+  RunCodeInput,
+  RunCodeResult,
+} from '../../src/domain/contract.ts';
+import { splitAgentWorkflowId } from '../../src/domain/ids.ts';
+import type { RunOutcome } from '../../src/domain/records.ts';
+import type { Usage } from '../../src/domain/usage.ts';
+
+type Step<Input, Result> = Result | Error | ((input: Input) => Promise<Result> | Result);
+
+/** What the activities of one agent give, in order. One that is called more often fails the run. */
+export interface AgentScript {
+  readonly callModel: readonly Step<CallModelInput, CallModelResult>[];
+  /** A function is called as often as it is asked. */
+  readonly runCode?: readonly Step<RunCodeInput, RunCodeResult>[] | ((input: RunCodeInput) => RunCodeResult);
+  readonly createSandbox?: Step<unknown, string>;
+  readonly finishAgent?: Step<FinishAgentInput, object>;
+}
+
+export interface FakeRun {
+  readonly activities: Activities;
+  /** `callModel 0.1 turn`, ...: what was called, in order. */
+  readonly called: string[];
+  /** Inputs by activity, in the order of the calls. */
+  readonly inputs: { [Name in keyof Activities]?: Parameters<Activities[Name]>[0][] };
+  /** Steps that nothing asked for. */
+  left(): string[];
+}
+
+export const USED: Usage = { input_tokens: 10, output_tokens: 1, cost: 0.001, llm_calls: 1 };
+
+/** Activities that are scripted agent by agent; what the run itself needs is answered by itself. */
+export function fakeActivities(
+  agents: Readonly<Record<string, AgentScript>>,
+  limits: Partial<RlmConfig> = {},
+): FakeRun {
+  const called: string[] = [];
+  const inputs: FakeRun['inputs'] = {};
+  const taken = new Map<string, number>();
+
+  function note(name: keyof Activities, input: unknown, detail = ''): string {
+    const { agent } = splitAgentWorkflowId(activityInfo().workflowExecution?.workflowId ?? '');
+    called.push(`${name} ${agent}${detail}`);
+    (inputs as Record<string, unknown[]>)[name] = [...((inputs as Record<string, unknown[]>)[name] ?? []), input];
+    return agent;
+  }
+
+  async function next<Input, Result>(agent: string, name: 'callModel' | 'runCode', input: Input): Promise<Result> {
+    const key = `${agent} ${name}`;
+    const at = taken.get(key) ?? 0;
+    taken.set(key, at + 1);
+    const script = (agents[agent]?.[name] ?? []) as unknown;
+    if (typeof script === 'function') return (script as (input: Input) => Result)(input);
+    const steps = script as readonly Step<Input, Result>[];
+    if (at >= steps.length) throw fatal(`${key} was called more often than its ${steps.length} steps`);
+    return play(steps[at] as Step<Input, Result>, input);
+  }
+
+  const activities: Activities = {
+    prepareInvestigation: async () => ({
+      spec: 'spec',
+      task: 'task-of-0',
+      limits: { ...DEFAULT_CONFIG.rlm, ...limits },
+      queues: 'shared',
+      summary: 'a fake run',
+    }),
+    prepareAnalysis: () => Promise.reject(new Error('not scripted')),
+    recordOutcome: async ({ outcome }): Promise<RunOutcome> => outcome,
+    createSandbox: async (input) => {
+      const agent = note('createSandbox', input);
+      return play(agents[agent]?.createSandbox ?? `local:0:sandbox-${agent}`, input);
+    },
+    rebuildSandbox: async (input: RebuildSandboxInput) => {
+      note('rebuildSandbox', input, input.reason === undefined ? ' evicted' : '');
+      const [, generation = '0', name = ''] = /^local:(\d+):(.*)$/.exec(input.lost) ?? [];
+      return `local:${Number(generation) + 1}:${name}`;
+    },
+    locateSandbox: () => Promise.resolve('there'),
+    callModel: async (input) => next(note('callModel', input, ` ${input.purpose}`), 'callModel', input),
+    runCode: async (input) => next(note('runCode', input), 'runCode', input),
+    answerPrompts: async (input) => {
+      note('answerPrompts', input);
+      const { from, to } = input.range ?? { from: 0, to: 1 };
+      return { answers: Array.from({ length: to - from }, (_, at) => ({ ref: `answer-${from + at}` })) };
+    },
+    callTool: async (input) => {
+      note('callTool', input);
+      return { answer: { ref: 'tool-answer' } };
+    },
+    finishAgent: async (input) => {
+      const agent = note('finishAgent', input, ` ${input.status} ${input.source}`);
+      const given = agents[agent]?.finishAgent;
+      return (await play(given ?? { answer_ref: `answer-of-${agent}`, answer: 'an answer' }, input)) as never;
+    },
+  };
+  return {
+    activities,
+    called,
+    inputs,
+    left: () =>
+      Object.entries(agents).flatMap(([agent, script]) =>
+        (['callModel', 'runCode'] as const).flatMap((name) => {
+          const steps = script[name];
+          if (typeof steps === 'function') return [];
+          const left = (steps?.length ?? 0) - (taken.get(`${agent} ${name}`) ?? 0);
+          return left > 0 ? [`${left} of ${agent} ${name}`] : [];
+        }),
+      ),
+  };
+}
+
+async function play<Input, Result>(step: Step<Input, Result>, input: Input): Promise<Result> {
+  if (step instanceof Error) throw step;
+  return typeof step === 'function' ? (step as (input: Input) => Promise<Result>)(input) : step;
+}
+
+function fatal(message: string): Error {
+  return failure('Test.Unexpected', message);
+}
+
+/** What an activity throws for a failure of this type that is not retried. */
+export function failure(type: string, message: string): Error {
+  return ApplicationFailure.nonRetryable(message, type);
+}
+
+/** Waits until the activity is cancelled. */
+export async function untilCancelled(): Promise<never> {
+  const beat = setInterval(() => heartbeat(), 200);
+  try {
+    return await Context.current().cancelled;
+  } catch {
+    throw new CancelledFailure('cancelled');
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+export function code(head: string): CallModelResult {
+  return { kind: 'code', head, blocks: 1, usage: USED };
+}
+
+export function text(head: string, in_a_row: number, empty = false): CallModelResult {
+  return { kind: 'text', head, in_a_row, empty, usage: USED };
+}
