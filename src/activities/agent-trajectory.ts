@@ -76,14 +76,14 @@ export async function openTrajectory(
     async append(next, shown = {}) {
       const record = { v: 1, parent: head, ...next } as unknown as ChainRecord;
       const hash = await deps.chains.append(record);
-      reference = await updateAgentReference(deps, scope, { head: hash, ...shown }, usageOf(record));
+      reference = await updateAgentReference(deps, scope, { head: hash, ...shown }, usageOf(record), head);
       head = hash;
       records.push(record);
       state = undefined;
       return hash;
     },
     async show(shown) {
-      reference = await updateAgentReference(deps, scope, { head, ...shown });
+      reference = await updateAgentReference(deps, scope, { head, ...shown }, NO_USAGE, head);
     },
   };
 }

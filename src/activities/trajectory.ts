@@ -126,12 +126,16 @@ export async function openAgentReference(stores: Stores, scope: AgentScope): Pro
 /**
  * Replaces the given fields of the agent's reference. What the newest record cost is added to its usage when the head
  * moves to that record, so a repeated call adds it once.
+ *
+ * @param from - head that the caller has read; a reference that has left it was moved by somebody else
+ * @throws TypedError `Agent.Superseded`
  */
 export async function updateAgentReference(
   stores: Stores,
   scope: AgentScope,
   fields: Partial<Omit<AgentReference, 'usage'>> & { readonly head: string },
   used: Usage = NO_USAGE,
+  from?: string,
 ): Promise<AgentReference> {
   const writer = currentWriter();
   return moveReference(stores, scope, async (found) => {
@@ -139,6 +143,8 @@ export async function updateAgentReference(
     if (before.state === 'done' && before.head === fields.head) return before; // Repeated.
     if (before.state === 'done') throw new TypedError('Agent.Superseded', 'Stale attempt: its agent has ended');
     assertNotFenced(before.writer, writer);
+    if (from !== undefined && before.head !== from && before.head !== fields.head)
+      throw new TypedError('Agent.Superseded', 'Stale attempt: the trajectory has been extended by another');
     const usage = found?.head === fields.head ? before.usage : addUsage(before.usage, used);
     return { ...before, ...fields, usage, updated_at: Date.now(), writer };
   });

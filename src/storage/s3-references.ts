@@ -26,6 +26,8 @@ const SWAP_RETRY_MS = 50;
 /** Attempts of a read whose ETag is not that of its bytes: about a second. */
 const MAX_READ_ATTEMPTS = 10;
 const READ_RETRY_MS = 20;
+/** Matches nothing, where a store leaves the ETag out. */
+const NO_ETAG = '"none"';
 
 interface Found {
   readonly etag: string;
@@ -55,7 +57,7 @@ export function createS3References(client: S3Client, where: { bucket: string; pr
     const Key = keyOf(name);
     try {
       for (let attempt = 1; ; attempt += 1) {
-        const { Body, ETag = '' } = await client.send(new GetObjectCommand({ Bucket, Key }), small);
+        const { Body, ETag = NO_ETAG } = await client.send(new GetObjectCommand({ Bucket, Key }), small);
         const text = (await Body?.transformToString()) ?? '';
         const isMixed = hasDigests !== false && !isDigest(ETag, text);
         if (!isMixed || attempt >= MAX_READ_ATTEMPTS) {
@@ -83,7 +85,7 @@ export function createS3References(client: S3Client, where: { bucket: string; pr
       const put = { Bucket, Key: keyOf(name), Body: Buffer.from(text), ...condition };
       for (let attempt = 1; ; attempt += 1) {
         try {
-          const { ETag = '' } = await client.send(new PutObjectCommand(put), small);
+          const { ETag = NO_ETAG } = await client.send(new PutObjectCommand(put), small);
           hasDigests = isDigest(ETag, text);
           return { kind: 'swapped', version: formatVersion(ETag, entry.id) };
         } catch (error) {

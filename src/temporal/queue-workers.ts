@@ -26,8 +26,8 @@ export async function createQueueWorkers(input: QueueWorkersInput): Promise<Work
   const { models = ALL, sandboxes = ALL, workflowTasks, modelsPerSecond: rate } = concurrency;
   const byQueue: Readonly<Record<Queue, () => Promise<OwnOptions>[]>> = {
     workflows: () => [workflows()],
-    models: () => [seldom(modelsTaskQueue(taskQueue), models, rate)],
-    sandboxes: () => [seldom(sandboxesTaskQueue(taskQueue), sandboxes), ofHost()],
+    models: () => [idleWorker(modelsTaskQueue(taskQueue), models, rate)],
+    sandboxes: () => [idleWorker(sandboxesTaskQueue(taskQueue), sandboxes), hostWorker()],
   };
 
   async function workflows(): Promise<OwnOptions> {
@@ -42,7 +42,7 @@ export async function createQueueWorkers(input: QueueWorkersInput): Promise<Work
   }
 
   /** Most runs leave these alone: a single poller stands there until there is more to do. */
-  async function seldom(queue: string, limit: number, perSecond?: number): Promise<OwnOptions> {
+  async function idleWorker(queue: string, limit: number, perSecond?: number): Promise<OwnOptions> {
     return {
       taskQueue: queue,
       maxConcurrentActivityTaskExecutions: limit,
@@ -51,8 +51,8 @@ export async function createQueueWorkers(input: QueueWorkersInput): Promise<Work
     };
   }
 
-  /** Agents also think here: sandboxes are limited one by one, not by the activity. */
-  async function ofHost(): Promise<OwnOptions> {
+  /** Work in this host's sandboxes, which are limited one by one, not by the activity. */
+  async function hostWorker(): Promise<OwnOptions> {
     return {
       taskQueue: hostTaskQueue(taskQueue, host),
       ...(input.autoscaling ? { activityTaskPollerBehavior: autoscaling(100) } : {}),

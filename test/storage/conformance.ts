@@ -247,9 +247,9 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
     it('are listed however many there are', async () => {
       const names = Array.from({ length: 1010 }, (_, i) => `runs/many@1/0.${i}`);
       for (let at = 0; at < names.length; at += 50)
-        await Promise.all(names.slice(at, at + 50).map((key) => store.setReference(key, at)));
+        await Promise.all(names.slice(at, at + 50).map((key) => store.swapReference(key, at, null)));
       expect((await under.other.listReferences('runs/many@')).toSorted()).toEqual(names.toSorted());
-    });
+    }, 60_000);
   });
 
   describe(`${name}: swapping references`, () => {
@@ -337,10 +337,10 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
       expect(await store.getReference('x')).toBe(100);
       const values = await seen;
       expect(values).toEqual(values.toSorted((a, b) => a - b));
-    });
+    }, 60_000);
 
     it('survives writers that are killed in the middle: every update that they were told of is there', async () => {
-      const rounds = 6;
+      const rounds = 4;
       let told = 0;
       for (let round = 0; round < rounds; round += 1) {
         const pair = [startCounter(under.location, 'x', 1000), startCounter(under.location, 'x', 1000)];
@@ -356,7 +356,7 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
       await survivor.done();
       expect(survivor.values).toHaveLength(5);
       expect(await store.getReference('x')).toBe(survivor.values.at(-1));
-    });
+    }, 120_000);
 
     /** What a reader sees meanwhile. */
     async function readUntil(isDone: () => boolean): Promise<number[]> {

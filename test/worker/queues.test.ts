@@ -53,8 +53,9 @@ describe('queues of their own for models and sandboxes', () => {
     expect(model.peak()).toBe(2);
     expect(await queuesOf('separate/0')).toEqual({
       createSandbox: [`${TASK_QUEUE}/sandboxes`],
-      think: [`${TASK_QUEUE}/models`],
-      act: [HOST_QUEUE],
+      callModel: [`${TASK_QUEUE}/models`],
+      runCode: [HOST_QUEUE],
+      finishAgent: [HOST_QUEUE],
       answerPrompts: [`${TASK_QUEUE}/models`],
     });
     expect(await queuesOf('separate')).toEqual({ prepareInvestigation: [TASK_QUEUE], recordOutcome: [TASK_QUEUE] });
@@ -64,7 +65,7 @@ describe('queues of their own for models and sandboxes', () => {
 });
 
 describe('limits on work at the same time', () => {
-  it('hold where one activity asks models and runs code, and is waited for by others', async () => {
+  it('hold over all activities that ask models or run code', async () => {
     const block = [
       'import os, time',
       'open(f"/tmp/{task[-1]}", "w").close()',
