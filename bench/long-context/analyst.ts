@@ -32,7 +32,7 @@ const AGGREGATION = [
 
 /** The reply of the agent that solves a task; undefined for other conversations, and where its code has failed. */
 export function analystReply({ opening, turn, last }: Conversation): string | undefined {
-  if (!opening.startsWith(ROOT) || last.includes('\n[error]')) return undefined;
+  if (!opening.startsWith(ROOT) || last.includes('\n<error ')) return undefined;
   const [thought, python] = (opening.includes('- document: str') ? NEEDLE : AGGREGATION)[turn] ?? [];
   return python === undefined ? undefined : withCode(python, thought);
 }

@@ -1,8 +1,8 @@
 """From the code to the supervisor: calls of host functions, and FINAL. Each on a connection of its own."""
 
-import _signal
-import _socket
-import _thread
+import signal
+import socket
+import threading
 import os
 import sys
 
@@ -17,9 +17,9 @@ class Final(KeyboardInterrupt):
 
 class Bridge:
     def __init__(self, descriptor):
-        self._socket = _socket.socket(fileno=descriptor)
+        self._socket = socket.socket(fileno=descriptor)
         self._pid = os.getpid()
-        self._main = _thread.get_ident()
+        self._main = threading.get_ident()
         self.final = False
         """FINAL was called in this block."""
 
@@ -42,13 +42,13 @@ class Bridge:
         if reply is None or not reply.get("sealed"):
             raise RuntimeError("%s was called after the block had ended" % name)
         self.final = True
-        if _thread.get_ident() != self._main:
+        if threading.get_ident() != self._main:
             _let_threads_end_quietly()
-            _signal.pthread_kill(self._main, _signal.SIGINT)
+            signal.pthread_kill(self._main, signal.SIGINT)
         raise Final
 
     def _ask(self, message):
-        ours, theirs = _socket.socketpair()
+        ours, theirs = socket.socketpair()
         try:
             message["pid"] = os.getpid()
             message["descriptor"] = ours.fileno()
@@ -57,7 +57,7 @@ class Bridge:
                 name = message.get("function", "the result")
                 raise ValueError("%s: %d bytes are too many; %d are allowed" % (name, len(data), CALL_SIZE))
             passed = theirs.fileno().to_bytes(wire.INT_BYTES, wire.BYTE_ORDER)
-            self._socket.sendmsg([b"c"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, passed)])
+            self._socket.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
             theirs.close()
             ours.sendall(data)
             header = _receive(ours, 4)
@@ -168,13 +168,13 @@ def _variables(function, given, parameters, wanted):
         if wanted is None:
             continue
         first = parameters[0]["name"]
-        if not isinstance(value, (list, tuple)):
+        if _list(value) is None:
             text = "%s: %s must be a list with one value for each of the %d %s, not %s"
             raise TypeError(text % (function, key, wanted, first, type(value).__name__))
-        if len(value) != wanted:
+        if len(_list(value)) != wanted:
             text = "%s: %s must have one value for each of the %d %s, but it has %d"
             raise TypeError(text % (function, key, wanted, first, len(value)))
-    return {key: _json(function, key, value) for key, value in given.items()}
+    return {key: _json(function, key, value if wanted is None else _list(value)) for key, value in given.items()}
 
 
 def _json(function, name, value):
@@ -191,6 +191,21 @@ def _json(function, name, value):
     raise (TypeError if checker.wrong_type else ValueError)("%s: %s" % (function, problems))
 
 
+def _list(value):
+    """A list, a tuple, or a column of a table as one of them; None for anything else."""
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, (str, bytes, dict)):
+        return None
+    from rlm_kernel.plain import NotJson, plain
+
+    try:
+        found = plain(value, ("list",))
+    except NotJson:
+        return None
+    return found if isinstance(found, (list, tuple)) else None
+
+
 def _checked(function, parameter, kind, value):
     if kind == "any":
         return _json(function, parameter, value)
@@ -198,8 +213,10 @@ def _checked(function, parameter, kind, value):
         if isinstance(value, str):
             return clean(value)
         raise TypeError("%s: %s must be a string, not %s" % (function, parameter, type(value).__name__))
-    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple)):
+    items = _list(value)
+    if items is None:
         raise TypeError("%s: %s must be a list of strings, not %s" % (function, parameter, type(value).__name__))
+    value = items
     for index, item in enumerate(value):
         if not isinstance(item, str):
             raise TypeError(

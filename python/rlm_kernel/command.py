@@ -1,6 +1,6 @@
 """/v1/process: a command beside the REPL, without blocking the loop."""
 
-import _signal
+import signal
 import binascii
 import os
 
@@ -113,11 +113,11 @@ class Command:
 
     def _kill(self):
         try:
-            os.killpg(self.pid, _signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             if self._status is None:
                 # It has not become the leader of a group yet.
-                os.kill(self.pid, _signal.SIGKILL)
+                os.kill(self.pid, signal.SIGKILL)
 
     def _close(self):
         for descriptor in self._streams:
@@ -178,8 +178,8 @@ def _become(request, stdin, stdout, stderr):
         for target, descriptor in enumerate((stdin, stdout, stderr)):
             os.dup2(descriptor, target)
         os.closerange(3, 65536)
-        for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGCHLD, _signal.SIGPIPE, _signal.SIGXFSZ):
-            _signal.signal(number, _signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
         os.chdir(request.cwd)
         os.execvpe(request.argv[0], request.argv, request.env)
     except OSError as error:

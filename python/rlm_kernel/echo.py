@@ -1,22 +1,21 @@
 """Compiles and runs a block; renders what went wrong."""
 
+import ast
 import os
 
-_ONLY_AST = 0x400
+_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _MOST_LINES = 50
 _OURS = os.path.dirname(__file__)
 
 
 def compile_block(code, name):
-    """[code objects]: the statements, and a last expression by itself, to be echoed."""
-    import _ast
-
-    tree = compile(code, name, "exec", _ONLY_AST, True)
-    if not tree.body or not isinstance(tree.body[-1], _ast.Expr):
-        return [compile(tree, name, "exec", 0, True)]
-    last = _ast.Interactive(body=[tree.body.pop()])
-    first = [compile(tree, name, "exec", 0, True)] if tree.body else []
-    return [*first, compile(last, name, "single", 0, True)]
+    """[code objects]: the statements, and a last expression by itself, to be echoed. Those with `await` are coroutines."""
+    tree = compile(code, name, "exec", ast.PyCF_ONLY_AST | _AWAIT, True)
+    if not tree.body or not isinstance(tree.body[-1], ast.Expr):
+        return [compile(tree, name, "exec", _AWAIT, True)]
+    last = ast.Interactive(body=[tree.body.pop()])
+    first = [compile(tree, name, "exec", _AWAIT, True)] if tree.body else []
+    return [*first, compile(last, name, "single", _AWAIT, True)]
 
 
 def remember_source(linecache, code, name):
@@ -59,6 +58,10 @@ def _drop_our_frames(report, seen=None):
         return
     seen.add(id(report))
     kept = [frame for frame in report.stack if os.path.dirname(frame.filename) != _OURS]
+    if len(kept) < len(report.stack):
+        # Behind our own come those of the loop that runs a block with `await`.
+        while kept and os.path.basename(os.path.dirname(kept[0].filename)) == "asyncio":
+            del kept[0]
     del report.stack[:]
     report.stack.extend(kept)
     _drop_our_frames(report.__cause__, seen)

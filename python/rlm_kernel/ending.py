@@ -1,12 +1,12 @@
 """How a block that does not end by itself is ended, and what its death is called."""
 
-import _signal
+import signal
 import os
 
 from rlm_kernel.limits import INTERRUPTS, KILL_AFTER
 
 _NAMES = {
-    getattr(_signal, name): name
+    getattr(signal, name): name
     for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGSYS")
 }
 
@@ -33,6 +33,6 @@ def describe_exit(status):
         return "ended with exit code %d" % os.WEXITSTATUS(status)
     number = os.WTERMSIG(status)
     name = _NAMES.get(number, "signal %d" % number)
-    if number == _signal.SIGKILL:
+    if number == signal.SIGKILL:
         return "was killed (SIGKILL; perhaps the machine ran out of memory)"
     return "was killed by %s" % name

@@ -7,12 +7,11 @@ import sys
 def keep_bytecode_outside(folder):
     """Bytecode of the workspace goes to `folder`, not into the tree.
 
-    By `sys.pycache_prefix` alone the standard library and what is installed would be looked for there too, and
-    compiled anew in each sandbox: 60 ms for `traceback`, several hundred for asyncio.
+    By `sys.pycache_prefix` alone that of the standard library and of what is installed would be looked for there too,
+    and compiled anew in each sandbox: 60 ms for `traceback`, several hundred for asyncio.
     """
     sys.pycache_prefix = folder
-    external = sys.modules.get("_frozen_importlib_external")
-    if external is None or sys.flags.optimize or not sys.implementation.cache_tag:
+    if folder is None:
         return
     workspace = os.getcwd()
     installed = tuple(
@@ -20,16 +19,36 @@ def keep_bytecode_outside(folder):
         for entry in sys.path
         if entry.startswith("/") and not (entry + "/").startswith(workspace + "/") and not _compiled_in(folder, entry)
     )
-    ending = ".%s.pyc" % sys.implementation.cache_tag
-    prefixed = external.cache_from_source
+    finder = _finder_of_installed(folder)
 
-    def cache_from_source(path, *arguments, **keywords):
-        if arguments or keywords or not path.startswith(installed):
-            return prefixed(path, *arguments, **keywords)
-        place, _, name = path.rpartition("/")
-        return "%s/__pycache__/%s%s" % (place, name.rpartition(".")[0], ending)
+    def hook(path):
+        if (path + "/").startswith(installed):
+            return finder(path)
+        raise ImportError("not installed", path=path)
 
-    external.cache_from_source = cache_from_source
+    sys.path_hooks.insert(0, hook)
+    sys.path_importer_cache.clear()
+
+
+def _finder_of_installed(folder):
+    """A path hook whose modules have their bytecode beside their source."""
+    from importlib import machinery
+
+    class Loader(machinery.SourceFileLoader):
+        def get_data(self, path):
+            if path.startswith(folder) and path.endswith(".pyc"):
+                place, _, name = path[len(folder) :].rpartition("/")
+                try:
+                    return super().get_data("%s/__pycache__/%s" % (place, name))
+                except OSError:
+                    pass
+            return super().get_data(path)
+
+    return machinery.FileFinder.path_hook(
+        (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
+        (Loader, machinery.SOURCE_SUFFIXES),
+        (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
+    )
 
 
 def _compiled_in(folder, entry):
@@ -90,6 +109,48 @@ def _ignore_ends_of_blocks(asyncio_log):
     )
 
 
+def _run_beside_a_loop(asyncio):
+    """`asyncio.run` in a block that awaits: its loop runs already, so that the other one gets a thread of its own."""
+    import functools
+
+    run = asyncio.run
+
+    @functools.wraps(run)
+    def run_anywhere(*arguments, **options):
+        if not _is_in_a_loop(asyncio):
+            return run(*arguments, **options)
+        return _in_a_thread(lambda: run(*arguments, **options))
+
+    asyncio.run = run_anywhere
+
+
+def _is_in_a_loop(asyncio):
+    try:
+        asyncio.get_running_loop()
+        return True
+    except RuntimeError:
+        return False
+
+
+def _in_a_thread(work):
+    import threading
+
+    results, errors = [], []
+
+    def attempt():
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
 def act_on_imports(seed, remember_sources):
     """Once for a REPL. `remember_sources(linecache)` makes the source of the blocks so far known to it."""
     actions = {
@@ -99,6 +160,7 @@ def act_on_imports(seed, remember_sources):
         "multiprocessing": _prefer_fork,
         "linecache": remember_sources,
         "asyncio.log": _ignore_ends_of_blocks,
+        "asyncio": _run_beside_a_loop,
     }
     for name in list(actions):
         if name in sys.modules:

@@ -19,6 +19,8 @@ import stat
 import subprocess
 import sys
 
+from rlm_kernel.setup_changes import Baseline, shown
+
 _ATTRIBUTES = "* -text -ident -filter -working-tree-encoding !diff !merge !eol\n"
 _CONFIG = """[core]
 \trepositoryformatversion = 0
@@ -89,8 +91,6 @@ def take(options, folder):
     notes += git.add(walk.left_out)
     notes += git.forget_repositories(base)
     if options["setup"]:
-        from rlm_kernel.baseline import Baseline
-
         baseline = Baseline(options["setup"], options["workspace"])
         notes = baseline.news(notes) + baseline.forget(git, base, layer)
     patch, too_large = git.diff(base, options["limit"])
@@ -339,8 +339,3 @@ def _worth_a_note(line):
 
 def _sentence(line):
     return "not in the patch: " + line.split(b":", 1)[1].strip().decode("utf-8", "backslashreplace")
-
-
-def shown(path):
-    text = path.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else json.dumps(text)

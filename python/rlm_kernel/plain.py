@@ -18,13 +18,16 @@ class NotJson(Exception):
         self.advice = advice
 
 
-def plain(value):
-    """The value as one of JSON_TYPES, one level deep; NotJson where there is no obvious one."""
+def plain(value, wanted=()):
+    """The value as one of JSON_TYPES, one level deep; NotJson where there is no obvious one.
+
+    `wanted`: kinds of types it is checked against. A pandas Series is a list or, with labels, a dict.
+    """
     for _ in range(_MOST_STEPS):
         if type(value) in JSON_TYPES:
             return value
         try:
-            value = _step(value)
+            value = _step(value, wanted)
         except NotJson:
             raise
         except Exception as error:
@@ -45,7 +48,7 @@ def fields_of(value):
     return None
 
 
-def _step(value):
+def _step(value, wanted):
     if _is_a(value, "enum", "Enum"):
         return value.value
     if _is_named_tuple(value):
@@ -58,7 +61,7 @@ def _step(value):
     if isinstance(value, (set, frozenset)):
         raise NotJson("JSON has no sets: write sorted(...)")
     for rule in (_from_standard_library, _from_records, _from_tables):
-        found = rule(value)
+        found = rule(value, wanted) if rule is _from_tables else rule(value)
         if found is not _NOTHING:
             return found
     raise NotJson(_advice(value))
@@ -92,7 +95,7 @@ def _from_standard_library(value):
         return str(value)
     if hasattr(type(value), "__fspath__"):
         return os.fsdecode(os.fspath(value))
-    if isinstance(value, _VIEWS) or _is_a(value, "_collections", "deque") or _is_a(value, "collections", "UserList"):
+    if isinstance(value, _VIEWS) or _is_a(value, "collections", "deque", "UserList"):
         return list(value)
     if isinstance(value, _PROXY) or _is_a(value, "collections.abc", "Mapping"):
         return dict(value.items())
@@ -124,7 +127,7 @@ def _from_records(value):
     return _NOTHING
 
 
-def _from_tables(value):
+def _from_tables(value, wanted):
     """numpy, pandas, polars, torch and their like."""
     kind = type(value)
     if kind.__name__ == "NAType":
@@ -138,12 +141,41 @@ def _from_tables(value):
     if callable(getattr(kind, "to_dicts", None)):
         return value.to_dicts()
     if callable(getattr(kind, "to_dict", None)) and hasattr(value, "columns"):
-        return [{key: _present(item) for key, item in record.items()} for record in value.to_dict("records")]
+        return [_with_nulls(record) for record in _with_labels(value).to_dict("records")]
+    if callable(getattr(kind, "to_dict", None)) and hasattr(value, "index"):
+        is_list = bool(_LISTS.intersection(wanted)) and not _DICTS.intersection(wanted)
+        if _DICTS.intersection(wanted) or (not is_list and _labels(value) != "numbers"):
+            if getattr(value.index, "nlevels", 1) > 1:
+                raise NotJson("its index has several levels: write .reset_index()")
+            return _with_nulls(value.to_dict())
     for name in ("tolist", "to_list"):
         if callable(getattr(kind, name, None)):
             items = getattr(value, name)()
             return [_present(item) for item in items] if kind.__module__.startswith("pandas.") else items
     return _NOTHING
+
+
+_LISTS, _DICTS = {"list", "tuple", "tuple_of"}, {"dict", "object"}
+
+
+def _labels(table):
+    """Of the index of a pandas table: named, numbers or others."""
+    names, dtype = getattr(table.index, "names", ()), getattr(table.index, "dtype", None)
+    if any(name is not None for name in names):
+        return "named"
+    return "numbers" if getattr(dtype, "kind", "i") in "iu" or len(table) == 0 else "others"
+
+
+def _with_labels(frame):
+    """The data frame with what its index says among its columns; numbers of rows say nothing."""
+    labels = _labels(frame) if hasattr(frame, "index") else "numbers"
+    if labels == "others":
+        raise NotJson("its rows have labels: write .reset_index(), or .reset_index(drop=True) to leave them out")
+    return frame.reset_index() if labels == "named" else frame
+
+
+def _with_nulls(record):
+    return {key: _present(item) for key, item in record.items()}
 
 
 def _present(item):

@@ -1,6 +1,6 @@
 """Everything that runs in the sandbox besides the supervisor: the REPL, what the code started, commands of the host."""
 
-import _signal
+import signal
 import os
 from time import sleep
 
@@ -43,7 +43,7 @@ class Processes:
     def kill_all(self):
         if os.getpid() == 1:
             try:
-                os.kill(-1, _signal.SIGKILL)
+                os.kill(-1, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         else:
@@ -58,7 +58,7 @@ def _kill(find):
             return
         for pid in pids:
             try:
-                os.kill(pid, _signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass
         sleep(0.001)

@@ -1,11 +1,12 @@
 """The REPL process: runs blocks in the real `__main__`, so that nothing is ever pickled and everything survives."""
 
-import _signal
+import signal
 import builtins
 import os
 import sys
 
 from rlm_kernel import system, wire
+from rlm_kernel.awaiting import EventLoop, wants_loop
 from rlm_kernel.bridge import Bridge, Final, host_function
 from rlm_kernel.echo import compile_block, describe, describe_briefly, remember_source
 from rlm_kernel.editing import edit_file
@@ -49,6 +50,7 @@ class Repl:
         """Where a signature says what the result is."""
         self._module = _fresh_main()
         self._streams = None
+        self._loop = EventLoop()
         self._restore()
         sys.addaudithook(_flush_before_processes)
         os.register_at_fork(before=_flush)
@@ -155,8 +157,7 @@ class Repl:
         try:
             try:
                 self._in_block = True
-                for part in compile_block(code, name):
-                    exec(part, self._module.__dict__)
+                self._run_parts(compile_block(code, name))
             finally:
                 self._in_block = False
         except BaseException as exception:
@@ -173,6 +174,13 @@ class Repl:
             "status": "ok" if error is None else "error",
             "error": error,
         }
+
+    def _run_parts(self, parts):
+        if wants_loop(parts):
+            self._loop.run(parts, self._module.__dict__)
+        else:
+            for part in parts:
+                exec(part, self._module.__dict__)
 
     def _judge(self, raised, limit):
         """The text of an error, or None where the exception is a way to end a block."""
@@ -215,7 +223,7 @@ class Repl:
         sys.stdin, sys.stdout, sys.stderr = self._streams
         sys.__stdin__, sys.__stdout__, sys.__stderr__ = self._streams
         sys.displayhook, sys.excepthook = sys.__displayhook__, sys.__excepthook__
-        _signal.signal(_signal.SIGINT, self._on_interrupt)
+        signal.signal(signal.SIGINT, self._on_interrupt)
         self._module.__dict__.update(self._functions)
         sys.modules["__main__"] = self._module
 
@@ -240,10 +248,10 @@ def _fresh_main():
 
 
 def _calm_signals(on_interrupt):
-    _signal.set_wakeup_fd(-1)
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGINT, on_interrupt)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, on_interrupt)
 
 
 def _move_descriptors(*descriptors):

@@ -1,7 +1,7 @@
 """The supervisor's side of the REPL process: its pipes, its bridge, its end."""
 
-import _signal
-import _socket
+import signal
+import socket
 import os
 
 from rlm_kernel import wire
@@ -138,8 +138,8 @@ class ReplProcess:
         self._loop = loop
         self._owner = owner
         self._lines = set()
-        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        bridge, their_bridge = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        bridge, their_bridge = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if self.pid == 0:
             loop.abandon()
@@ -158,12 +158,12 @@ class ReplProcess:
 
     def interrupt(self):
         """SIGINT to its process group."""
-        self._kill_group(_signal.SIGINT)
+        self._kill_group(signal.SIGINT)
 
     def kill(self):
-        self._kill_group(_signal.SIGKILL)
+        self._kill_group(signal.SIGKILL)
         try:
-            os.kill(self.pid, _signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
 
@@ -206,7 +206,7 @@ class ReplProcess:
         """A caller hands over one end of a pair of sockets, and waits on the other."""
         while self._bridge is not None:
             try:
-                data, ancillary, _, _ = self._bridge.recvmsg(16, 256, _socket.MSG_CMSG_CLOEXEC)
+                data, ancillary, _, _ = self._bridge.recvmsg(16, 256, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 return
             except OSError:

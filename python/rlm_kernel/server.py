@@ -30,7 +30,7 @@ class Server:
     def _accept(self, events):
         for _ in range(16):
             try:
-                descriptor = self._listener._accept()[0]
+                descriptor = self._listener.accept()[0].detach()
             except (BlockingIOError, InterruptedError, ConnectionError):
                 return
             except OSError:

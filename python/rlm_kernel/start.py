@@ -1,8 +1,8 @@
 """The command line: `serve` starts the supervisor; the REPL begins here too, in the forked child. `patch` takes the
 difference between the clone and its commit; `setup` and `baseline` prepare what clones begin with."""
 
-import _signal
-import _socket
+import signal
+import socket
 import os
 import sys
 
@@ -72,17 +72,17 @@ def _parse(arguments):
 
 def _listen(options):
     if options["fd"] is not None:
-        listener = _socket.socket(fileno=options["fd"])
+        listener = socket.socket(fileno=options["fd"])
         os.set_inheritable(options["fd"], False)
     elif options["socket"] is not None:
-        listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(options["socket"])
         listener.listen(128)
     else:
-        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-        listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted connections inherit it; without, small replies wait 40 ms.
-        listener.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(("0.0.0.0", options["tcp"]))
         listener.listen(128)
     listener.setblocking(False)
@@ -135,7 +135,7 @@ def _serve(options):
     except Shutdown:
         pass
     finally:
-        _signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(-1)
     if supervisor is not None:
         supervisor.processes.kill_all()
     if options["socket"] is not None:
@@ -178,10 +178,10 @@ def _stop(number, frame):
 def _watch_children():
     """A descriptor that becomes readable when a child has ended."""
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
-    _signal.signal(_signal.SIGTERM, _stop)
-    _signal.signal(_signal.SIGINT, _stop)
-    _signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     return read_end
 
 

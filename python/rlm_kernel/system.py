@@ -18,10 +18,9 @@ def available(pipe):
 
 def _prctl(option, value):
     try:
-        import _ctypes
+        import ctypes
 
-        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
-        return _ctypes.call_function(address, (option, value, 0, 0, 0)) == 0
+        return ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0
     except Exception:
         return False
 

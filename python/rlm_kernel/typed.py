@@ -96,7 +96,7 @@ class Checker:
             return value if self._restores else clean(value)
         original = value
         try:
-            value = plain(value)
+            value = plain(value, _kinds(type))
         except NotJson as error:
             self.add(path, "expected %s, got %s; %s" % (render(type), describe(value), error.advice))
             return _REFUSED
@@ -287,6 +287,10 @@ class Checker:
         self.count += attempts[0].count
         self.wrong_type = self.wrong_type or attempts[0].wrong_type
         return _REFUSED
+
+
+def _kinds(type):
+    return [member["kind"] for member in type["members"]] if type["kind"] == "union" else [type["kind"]]
 
 
 def _has_shape(value, kind):

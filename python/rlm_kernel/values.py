@@ -1,5 +1,7 @@
 """What may travel as JSON, and what becomes of the rest."""
 
+from rlm_kernel.plain import NotJson, plain
+
 _DEEPEST = 100
 _EXACT = 1 << 53
 
@@ -16,9 +18,10 @@ def clean(text):
 
 
 def sealed(value, depth=0):
-    """A deep copy of `value` as a JSON value; whatever is not JSON becomes its str().
+    """A deep copy of `value` as a JSON value: tables, arrays, dates and records as SUBMIT converts them.
 
-    So do integers that a double cannot hold, NaN and the infinities, and what is nested deeper than 100.
+    Whatever has no obvious JSON becomes its str(); so do integers that a double cannot hold, NaN and the infinities, and
+    what is nested deeper than 100.
     """
     if value is None or value is True or value is False:
         return value
@@ -30,10 +33,25 @@ def sealed(value, depth=0):
         return float(value)
     if depth < _DEEPEST:
         if isinstance(value, dict):
-            return {_text(key): sealed(item, depth + 1) for key, item in list(value.items())}
+            return {_key(key): sealed(item, depth + 1) for key, item in list(value.items())}
         if isinstance(value, (list, tuple)):
             return [sealed(item, depth + 1) for item in list(value)]
+        if not isinstance(value, (int, float)):
+            try:
+                return sealed(plain(value), depth + 1)
+            except NotJson:
+                pass
     return _text(value)
+
+
+def _key(value):
+    """Numbers of numpy and dates as they are elsewhere; Python's own as Python writes them."""
+    if value is None or isinstance(value, (str, int, float)):
+        return _text(value)
+    try:
+        return _text(plain(value))
+    except NotJson:
+        return _text(value)
 
 
 def _text(value):

@@ -1,9 +1,7 @@
-"""JSON and frames.
+"""JSON and frames."""
 
-JSON goes through the C functions under the `json` package, whose import alone costs 10 ms (it brings `re` and
-`enum`); where an interpreter has them in another shape, the package itself is used.
-"""
-
+import hashlib
+import json
 import os
 import sys
 
@@ -19,69 +17,15 @@ def _parse_float(text):
     return value
 
 
-class _ScannerSettings:
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = staticmethod(_parse_float)
-    parse_int = int
-    parse_constant = staticmethod(_reject_constant)
-    memo = None
-
-
 def _not_json(value):
     raise TypeError("%s is not JSON" % type(value).__name__)
 
 
-def _fast():
-    import _json
-
-    scan = _json.make_scanner(_ScannerSettings())
-    encoders = [
-        _json.make_encoder({}, _not_json, _json.encode_basestring, None, ":", ",", sort, False, False)
-        for sort in (False, True)
-    ]
-
-    def decode(text):
-        start = 0
-        while text[start : start + 1] in (" ", "\t", "\r", "\n"):
-            if start == len(text):
-                break
-            start += 1
-        try:
-            value, end = scan(text, start)
-        except StopIteration:
-            raise ValueError("not JSON") from None
-        if text[end:].strip(" \t\r\n"):
-            raise ValueError("text after the JSON value")
-        return value
-
-    def encode(value, canonical):
-        return "".join(encoders[canonical](value, 0))
-
-    sample = {"b": [1, 2.5, None, True, "\u00e9\n"], "a": {}}
-    if decode(" " + encode(sample, True) + "\n") != sample or encode(sample, True)[:7] != '{"a":{}':
-        raise ImportError("_json behaves in another way")
-    return decode, encode
-
-
-def _portable():
-    import json
-
-    decoder = json.JSONDecoder(parse_float=_parse_float, parse_constant=_reject_constant)
-    encoders = [
-        json.JSONEncoder(
-            ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort, default=_not_json
-        )
-        for sort in (False, True)
-    ]
-    return decoder.decode, lambda value, canonical: encoders[canonical].encode(value)
-
-
-try:
-    _decode, _encode = _fast()
-except Exception:
-    _decode, _encode = _portable()
+_decode = json.JSONDecoder(parse_float=_parse_float, parse_constant=_reject_constant).decode
+_encoders = [
+    json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort, default=_not_json)
+    for sort in (False, True)
+]
 
 
 def decode(data):
@@ -93,9 +37,9 @@ def decode(data):
 
 
 def encode(value, canonical=False):
-    """Compact UTF-8 JSON; canonical: keys sorted. ValueError for what is not JSON."""
+    """Compact UTF-8 JSON, keys in their order; canonical, for hashes: sorted. ValueError for what is not JSON."""
     try:
-        text = _encode(value, canonical)
+        text = _encoders[canonical].encode(value)
     except (TypeError, RecursionError) as error:
         raise ValueError(str(error)) from None
     try:
@@ -106,15 +50,8 @@ def encode(value, canonical=False):
 
 
 def sha256(data):
-    """Hexadecimal digest, without loading OpenSSL."""
-    try:
-        from _sha2 import sha256 as implementation
-    except ImportError:
-        try:
-            from _sha256 import sha256 as implementation
-        except ImportError:
-            from hashlib import sha256 as implementation
-    return implementation(data).hexdigest()
+    """Hexadecimal digest."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def frame(value):

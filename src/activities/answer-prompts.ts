@@ -1,7 +1,7 @@
 import type { AnswerPromptsInput, AnswerPromptsResult } from '../domain/contract.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
-import { splitReasoning } from '../domain/reasoning.ts';
+import { splitReasoning } from '../domain/reply.ts';
 import type { Answer, CallRequest } from '../domain/records.ts';
 import { addUsage, type Usage } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';

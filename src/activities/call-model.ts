@@ -2,8 +2,8 @@ import { repliesWithoutCode } from '../domain/agent-state.ts';
 import type { CallModelInput, CallModelResult } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
 import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
-import { codeBlocks } from '../domain/reply.ts';
-import { fieldsInReply } from '../domain/typed-answer.ts';
+import { closingAnswer, signatureOf } from '../domain/closing-answer.ts';
+import { replyOutcome, splitReasoning } from '../domain/reply.ts';
 import { addUsage } from '../domain/usage.ts';
 import { openTrajectory, usageOf, type Trajectory } from './agent-trajectory.ts';
 import { isContextLength } from './ask-model.ts';
@@ -37,11 +37,14 @@ export async function callModel(deps: ActivityDependencies, input: Scoped<CallMo
     if (asked === undefined) return { kind: 'context_length' };
     deps.checkpoint('model.replied');
     const { reply, messages } = asked;
+    const { reasoning: thought, text } = splitReasoning(reply.text);
+    const reasoning = [reply.reasoning ?? '', thought].filter((part) => part !== '').join('\n\n');
     const record = {
       kind: 'reply',
       iteration,
       purpose,
-      text: reply.text,
+      text,
+      ...(reasoning === '' ? {} : { reasoning }),
       finish_reason: reply.finish_reason,
       model: reply.model,
       usage: reply.usage,
@@ -52,7 +55,7 @@ export async function callModel(deps: ActivityDependencies, input: Scoped<CallMo
         last: messages.at(-1)?.content ?? '',
       },
     } as const;
-    const hasCode = reply.finish_reason !== 'length' && codeBlocks(reply.text).length > 0;
+    const hasCode = replyOutcome(record).kind === 'code';
     await persistWithRetry(
       () => trajectory.append<'reply'>(record, { state: hasCode ? 'running' : 'thinking', iteration }),
       signal,
@@ -85,13 +88,12 @@ function result(
   const usage = addUsage(...since.slice(0, since.indexOf(reply) + 1).map((record: ChainRecord) => usageOf(record)));
   const head = trajectory.hashOf(reply);
   if (purpose === 'final_answer') {
-    const isTyped = run.type === 'analyze' && agentDepth(scope.agent) === 0;
-    const isValid = !isTyped || fieldsInReply(run.signature, reply.text).ok;
-    return { kind: isValid ? 'answer' : 'invalid', head, usage };
+    const closing = closingAnswer(signatureOf(run, agentDepth(scope.agent)), reply);
+    return { kind: closing.kind === 'answer' ? 'answer' : 'invalid', head, usage };
   }
-  if (reply.finish_reason === 'length') return { kind: 'truncated', head, usage };
-  const blocks = codeBlocks(reply.text).length;
-  if (blocks > 0) return { kind: 'code', head, blocks, usage };
+  const outcome = replyOutcome(reply);
+  if (outcome.kind === 'truncated' || outcome.kind === 'tool_call') return { kind: outcome.kind, head, usage };
+  if (outcome.kind === 'code') return { kind: 'code', head, blocks: outcome.blocks.length, usage };
   const in_a_row = repliesWithoutCode(trajectory.records.slice(0, trajectory.records.indexOf(reply) + 1));
-  return { kind: 'text', head, in_a_row, empty: reply.text.trim() === '', usage };
+  return { kind: 'text', head, in_a_row, empty: outcome.kind !== 'text' || outcome.text === '', usage };
 }

@@ -1,13 +1,14 @@
 import { activityInfo } from '@temporalio/activity';
 import type { FinishAgentInput, FinishAgentResult } from '../domain/contract.ts';
+import { closingAnswer, signatureOf } from '../domain/closing-answer.ts';
 import { TypedError } from '../domain/failures.ts';
 import { agentDepth } from '../domain/ids.ts';
 import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
 import { parseHandle } from '../domain/sandbox.ts';
+import { replyOutcome } from '../domain/reply.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import { truncate } from '../domain/truncate.ts';
-import { fieldsInReply } from '../domain/typed-answer.ts';
 import { openTrajectory } from './agent-trajectory.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
@@ -18,7 +19,11 @@ export const INLINE_ANSWER = 4000;
 /** Milliseconds for the patch of a run that was cancelled or is out of time: nobody waits for its end for long. */
 const CANCELLED_PATCH_TIMEOUT_MS = 4000;
 const MAX_PATCH_ATTEMPTS = 3;
-const NOT_SUBMITTED = 'The agent did not submit a result: the fields are from its closing answer.';
+/** For a person, by where an answer comes from that was not given to FINAL. */
+const NOT_FINAL: Partial<Record<AnswerSource, string>> = {
+  text: 'The agent did not call FINAL: the answer is the text of its last reply, which had no code.',
+  final_answer: 'The agent did not call FINAL: the answer is what it gave when it was asked at the end.',
+};
 /** Characters of what was known that a note quotes. */
 const MAX_QUOTED = 1000;
 
@@ -55,8 +60,9 @@ async function recordedEnd(
   const { records, state, reference } = trajectory;
   const run = await deps.chains.specification(input.scope.spec);
   const isRoot = agentDepth(input.scope.agent) === 0;
-  const candidate = candidateAnswer(records, input.source);
-  const { source, answer, note } = isRoot && run.type === 'analyze' ? typedAnswer(run.signature, candidate) : candidate;
+  const signature = signatureOf(run, agentDepth(input.scope.agent));
+  const candidate = candidateAnswer(records, input.source, signature);
+  const { source, answer, note } = signature === undefined ? candidate : typedAnswer(candidate);
   const { patch, notes } =
     isRoot && run.type === 'investigate' ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
   await trajectory.append<'end'>(
@@ -81,31 +87,35 @@ interface CandidateAnswer {
   readonly source: AnswerSource;
   readonly answer: unknown;
   /** For a person. */
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 /** An answer has all of the fields, or there is none: what is known beside is a note. */
-function typedAnswer(signature: Signature, { source, answer }: CandidateAnswer): CandidateAnswer {
-  if (source === 'final' || answer === undefined) return { source, answer };
-  const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
-  const checked = source === 'partial' ? undefined : fieldsInReply(signature, text);
-  if (checked?.ok === true) return { source, answer: checked.values, note: NOT_SUBMITTED };
-  return {
-    source: 'none',
-    answer: undefined,
-    note: `There is no result. What was known: ${truncate(text, MAX_QUOTED)}`,
-  };
+function typedAnswer(candidate: CandidateAnswer): CandidateAnswer {
+  if (candidate.source !== 'partial') return candidate;
+  const note = `There is no result. What was known: ${truncate(String(candidate.answer), MAX_QUOTED)}`;
+  return { source: 'none', answer: undefined, note };
 }
 
-function candidateAnswer(records: readonly ChainRecord[], wanted: AnswerSource): CandidateAnswer {
+function candidateAnswer(
+  records: readonly ChainRecord[],
+  wanted: AnswerSource,
+  signature: Signature | undefined,
+): CandidateAnswer {
   const reversed = records.toReversed();
   const sealed = reversed.find((record) => record.kind === 'block' && record.result.final !== null);
   if (sealed?.kind === 'block' && sealed.result.final !== null)
     return { source: 'final', answer: sealed.result.final.value };
   const reply = reversed.find((record) => record.kind === 'reply');
-  const purpose = wanted === 'final_answer' ? 'final_answer' : 'turn';
-  const said = reply?.kind === 'reply' && reply.purpose === purpose ? reply.text : '';
-  if ((wanted === 'text' || wanted === 'final_answer') && said.trim() !== '') return { source: wanted, answer: said };
+  const note = NOT_FINAL[wanted];
+  if (wanted === 'final_answer' && reply?.kind === 'reply' && reply.purpose === 'final_answer') {
+    const closing = closingAnswer(signature, reply);
+    if (closing.kind === 'answer') return { source: wanted, answer: closing.answer, note };
+  }
+  if (wanted === 'text' && reply?.kind === 'reply' && reply.purpose === 'turn') {
+    const outcome = replyOutcome(reply);
+    if (outcome.kind === 'text' && outcome.text !== '') return { source: wanted, answer: outcome.text, note };
+  }
   // A closing answer that was refused says less than what the code found.
   const known = lastKnownAnswer(records.filter((record) => record.kind !== 'reply' || record.purpose === 'turn'));
   return known === undefined ? { source: 'none', answer: undefined } : { source: 'partial', answer: known };
@@ -164,6 +174,7 @@ export async function finishResult(
   const answer = answer_ref !== null && isRoot ? await deps.chains.getJson(answer_ref) : undefined;
   const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
   return {
+    answer_source: end.source,
     ...(answer_ref === null ? {} : { answer_ref }),
     ...(patch === null ? {} : { patch_ref: patch }),
     ...(notes.length === 0 ? {} : { notes }),

@@ -55,15 +55,17 @@ async function rootsWork(
   const records = await deps.chains.walk(root.head);
   const end = records.at(-1);
   if (end?.kind === 'end') {
-    const { answer, answer_ref, patch_ref, notes } = await finishResult(deps, end, true);
+    const { answer, answer_ref, answer_source = 'none', patch_ref, notes } = await finishResult(deps, end, true);
     return {
       answer: answer ?? null,
       answer_ref: answer_ref ?? null,
+      answer_source,
       patch_ref: patch_ref ?? null,
       notes: notes ?? [],
     };
   }
   const known = lastKnownAnswer(records);
   if (known === undefined) return {};
-  return { answer: truncate(known, INLINE_ANSWER), answer_ref: await deps.chains.putJson(known) };
+  const answer_ref = await deps.chains.putJson(known);
+  return { answer: truncate(known, INLINE_ANSWER), answer_ref, answer_source: 'partial' };
 }

@@ -4,6 +4,7 @@ import type { BlockResult } from '../domain/kernel-protocol.ts';
 import type { BlockRecord, PendingCall, RunSpecification } from '../domain/records.ts';
 import { isReplayable } from '../domain/replay.ts';
 import { parseHandle } from '../domain/sandbox.ts';
+import { refuseUnseenFinal } from '../domain/unseen-output.ts';
 import type { Kernel } from '../sandbox/provider.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
 import { spawnedAgents } from './answers.ts';
@@ -53,7 +54,8 @@ async function runBlocks(turn: Turn): Promise<RunCodeResult> {
     const outcome = await runBlock(turn, pending);
     if (outcome.kind === 'calls') return yieldCalls(turn, outcome.waiting);
     deps.checkpoint('block.done');
-    const record = await recordBlock(turn, pending, checkedResult(run, input.scope, outcome.result));
+    const result = refuseUnseenFinal(checkedResult(run, input.scope, outcome.result), trajectory.records);
+    const record = await recordBlock(turn, pending, result);
     deps.checkpoint('block.recorded');
     if (trajectory.state.pending === undefined) return ended(turn, record);
   }

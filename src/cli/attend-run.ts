@@ -143,7 +143,7 @@ async function conclude(attendance: Attendance, followed: Followed, document: Ru
     const goOn = raise === undefined ? `When the cause is gone, go on with ${again}` : `Go on with ${raise}`;
     say(io, `Nothing is lost. ${goOn}.`);
   }
-  if (attendance.silentResult === true) return exitCodeOf(document.status);
+  if (attendance.silentResult === true) return exitCodeOf(document);
   if (attendance.present !== undefined) return attendance.present(document);
   return presentRun(io, session.cwd, document, options);
 }

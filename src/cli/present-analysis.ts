@@ -52,7 +52,7 @@ export async function presentAnalysis(
   }
   if (options.json === true) await writeJson(io, document);
   else if (options.output === undefined && text !== undefined) await writeResult(io, text);
-  return exitCodeOf(status);
+  return exitCodeOf(document);
 }
 
 /** Named after the file of the fields, which it never replaces; else after the run, in the folder of its results. */

@@ -42,7 +42,7 @@ export async function presentRun(
     if (options.quiet !== true) sayAnswer(io, document);
     await writeResult(io, patch);
   }
-  return exitCodeOf(document.status);
+  return exitCodeOf(document);
 }
 
 export function patchBytes({ patch, patch_base64 }: RunDocument): Uint8Array | undefined {

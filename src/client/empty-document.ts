@@ -9,6 +9,7 @@ export function emptyDocument(run: string, status: RunDocument['status'], end?: 
     run_id: run,
     status: failed?.status ?? status,
     answer: null,
+    answer_source: null,
     patch: null,
     agents: 0,
     max_depth: 0,

@@ -1,4 +1,4 @@
-import { codeBlocks } from './reply.ts';
+import { codeBlocks, replyOutcome } from './reply.ts';
 import {
   answerUsage,
   type Answer,
@@ -86,8 +86,8 @@ function pendingBlock(records: readonly ChainRecord[], lastBlock: number): Pendi
 }
 
 /** Whether the code of a reply is run at all. */
-export function isRunnable({ purpose, finish_reason }: ReplyRecord): boolean {
-  return purpose === 'turn' && finish_reason !== 'length';
+export function isRunnable(reply: ReplyRecord): boolean {
+  return reply.purpose === 'turn' && replyOutcome(reply).kind === 'code';
 }
 
 /** Whether the blocks of a reply that follow this one are not run. */
@@ -120,13 +120,17 @@ function callsOf(
   return { calls, answers, cursor, kernelNames };
 }
 
-/** Replies without code in a row, from the newest back. One that was cut off does not count, and does not end the row. */
+/**
+ * Replies without code in a row, from the newest back. One that was cut off, or that calls a tool, does not count and
+ * does not end the row.
+ */
 export function repliesWithoutCode(records: readonly ChainRecord[]): number {
   let count = 0;
   for (const record of records.toReversed()) {
-    if (record.kind !== 'reply' || record.purpose !== 'turn' || record.finish_reason === 'length') continue;
-    if (codeBlocks(record.text).length > 0) return count;
-    count += 1;
+    if (record.kind !== 'reply' || record.purpose !== 'turn') continue;
+    const { kind } = replyOutcome(record);
+    if (kind === 'code') return count;
+    if (kind === 'text' || kind === 'withheld') count += 1;
   }
   return count;
 }

@@ -178,6 +178,8 @@ export type CallModelResult =
     }
   /** A reply that was cut off at the length limit: nothing of it is run. */
   | { readonly kind: 'truncated'; readonly head: string; readonly usage: Usage }
+  /** A reply that calls a tool: there are none, and the model is told so. */
+  | { readonly kind: 'tool_call'; readonly head: string; readonly usage: Usage }
   /** The final answer that was asked for. */
   | { readonly kind: 'answer'; readonly head: string; readonly usage: Usage }
   /** A final answer that does not have the fields that the signature wants. */
@@ -239,6 +241,7 @@ export interface FinishAgentInput extends AgentActivity {
 }
 
 export interface FinishAgentResult {
+  readonly answer_source?: AnswerSource;
   /** Blob with the whole answer, as JSON; absent where there is none. */
   readonly answer_ref?: string;
   /** Root only: the beginning of the answer, for a person. */

@@ -8,7 +8,7 @@ import { addUsage, NO_USAGE, type Usage } from './usage.ts';
 
 /**
  * The trajectory of an agent is a chain of these records, each naming its parent by hash: one hash is an agent's
- * whole state. Records are stored as canonical JSON and never change; a new shape of a kind gets a new `v`.
+ * whole state. Records are stored as JSON, whose keys keep their order, and never change; a new shape of a kind gets a new `v`.
  */
 export type ChainRecord =
   | TaskRecord
@@ -86,7 +86,10 @@ export interface ReplyRecord extends RecordBase {
   readonly iteration: number;
   /** turn: one of the loop. final_answer: the closing question. */
   readonly purpose: 'turn' | 'final_answer';
+  /** Without its reasoning. */
   readonly text: string;
+  /** What the model reasoned before: kept for a person, never run, and never sent to a model again. */
+  readonly reasoning?: string;
   readonly finish_reason: string;
   readonly model: string;
   readonly usage: Usage;
@@ -237,7 +240,10 @@ export interface EndRecord extends RecordBase {
   readonly execution_time: number;
 }
 
-/** final: given to FINAL. text: replies without code. final_answer: asked for at the end. partial: the last that is known. none. */
+/**
+ * final: given to FINAL or SUBMIT. text: the text of replies without code. final_answer: asked for when the turns were
+ * used up. partial: the last that is known. none: there is no answer.
+ */
 export type AnswerSource = 'final' | 'text' | 'final_answer' | 'partial' | 'none';
 
 /** What the reference `runs/<run>@<execution>/<agent>` holds: the head, and what the live tree shows. */
@@ -293,6 +299,7 @@ export interface RunOutcome {
   readonly answer: string | null;
   /** Blob with the whole answer, as JSON. */
   readonly answer_ref: string | null;
+  readonly answer_source: AnswerSource;
   readonly patch_ref: string | null;
   readonly error: string | null;
   readonly notes: readonly string[];
@@ -313,7 +320,10 @@ export function runReferenceName(run: string, execution: string): string {
   return agentReferenceName(run, execution, 'run');
 }
 
-/** JSON with sorted keys and without blanks: equal values have equal bytes. `undefined` fields are left out. */
+/**
+ * JSON with sorted keys and without blanks, for hashes: equal values have equal bytes. `undefined` fields are left out.
+ * What is delivered keeps the order of its keys, and is not written with it.
+ */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;

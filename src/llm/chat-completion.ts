@@ -28,8 +28,8 @@ export function requestBody(
  *
  * @throws TypedError when it is an error after all, or no completion
  */
-export function readCompletion(text: string, asked: Asked, config: ReplyConfig, sent: ChatRequest): ChatReply {
-  const completion = isEventStream(text) ? readEventStream(text, asked) : parseJson(text, asked);
+export function readCompletion(body: string, asked: Asked, config: ReplyConfig, sent: ChatRequest): ChatReply {
+  const completion = isEventStream(body) ? readEventStream(body, asked) : parseJson(body, asked);
   if (!isRecord(completion)) throw failureOfTransport(asked, 'it answered with an empty reply');
   throwIfError(completion, asked);
   const choices = completion['choices'];
@@ -42,8 +42,11 @@ export function readCompletion(text: string, asked: Asked, config: ReplyConfig, 
   // Gemini leaves out the message of an answer that it withholds.
   const message = choice['message'] ?? (finish_reason === 'content_filter' ? {} : undefined);
   if (!isRecord(message)) throw failureOfTransport(asked, 'it answered with a choice that holds no message');
+  const text = textOf(message);
+  const reasoning = [message['reasoning_content'], message['reasoning']].find((field) => typeof field === 'string');
   const reply = {
-    text: textOf(message),
+    text: text === '' ? toolCallsAsText(message) : text,
+    ...(typeof reasoning === 'string' && reasoning !== '' ? { reasoning } : {}),
     finish_reason,
     model: typeof completion['model'] === 'string' ? completion['model'] : asked.resolved.model,
     usage: readUsage(completion['usage'], asked, config.prices),
@@ -77,6 +80,15 @@ function textOf(message: Record<string, unknown>): string {
     return content.map((part) => (isRecord(part) && typeof part['text'] === 'string' ? part['text'] : '')).join('');
   }
   return typeof message['refusal'] === 'string' ? message['refusal'] : '';
+}
+
+/** Tools are never offered; a model that calls one all the same is told so: its call is kept as it would write it in text. */
+function toolCallsAsText(message: Record<string, unknown>): string {
+  const calls: unknown[] = Array.isArray(message['tool_calls']) ? message['tool_calls'] : [message['function_call']];
+  const called = calls.map((call) => (isRecord(call) ? (call['function'] ?? call) : undefined)).filter(isRecord);
+  return called
+    .map(({ name, arguments: given }) => `<tool_call>${JSON.stringify({ name, arguments: given })}</tool_call>`)
+    .join('\n');
 }
 
 /** Undefined for an answer that the provider broke off: asked again, it may come whole. */

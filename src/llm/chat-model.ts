@@ -16,6 +16,8 @@ export interface ChatRequest {
 export interface ChatReply {
   /** May be empty. */
   readonly text: string;
+  /** What the model reasoned, where the provider gives it apart from the text. */
+  readonly reasoning?: string;
   readonly finish_reason: 'stop' | 'length' | 'content_filter' | 'other';
   /** Cut after far fewer tokens than were allowed: the conversation fills the model's context. */
   readonly window_full?: true;

@@ -43,6 +43,8 @@ export interface ExportedIteration {
   /** Which agents it started; they stand in full in the agent's `spawned_agents`. */
   readonly spawned_agents: readonly { readonly agent_id: string; readonly depth: number }[];
 
+  /** What the model reasoned before its response; null where it did not, or not in words. */
+  readonly reasoning: string | null;
   readonly purpose: ReplyRecord['purpose'];
   readonly model: string;
   readonly finish_reason: string;
@@ -133,6 +135,7 @@ function exportIterations(records: readonly ChainRecord[], depth: number): Expor
     raw_response: reply.text,
     parsed_code_blocks: blocks.map(exportBlock),
     spawned_agents: blocks.flatMap((block) => block.spawned).map((agent_id) => ({ agent_id, depth: depth + 1 })),
+    reasoning: reply.reasoning ?? null,
     purpose: reply.purpose,
     model: reply.model,
     finish_reason: reply.finish_reason,

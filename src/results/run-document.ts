@@ -1,5 +1,4 @@
-import type { RunOutcome, RunSpecification, RunStatus } from '../domain/records.ts';
-import { ANY, type FieldType, type Signature } from '../domain/signature/field-type.ts';
+import type { AnswerSource, RunOutcome, RunSpecification, RunStatus } from '../domain/records.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
@@ -11,8 +10,10 @@ export interface RunDocument extends PatchFields {
   readonly status: RunStatus | 'paused' | 'starting' | 'running' | 'finishing' | 'asleep' | 'terminated';
   /** Absent as long as nothing of it is stored. */
   readonly type?: RunSpecification['type'];
-  /** What the root gave to FINAL, mostly a string; of an analysis the fields of its signature. */
+  /** What the root gave to FINAL: text (a number as well), a list or a dict; of an analysis the fields of its signature. */
   readonly answer: unknown;
+  /** Where it comes from; null as long as the run works. */
+  readonly answer_source: AnswerSource | null;
   readonly agents: number;
   readonly max_depth: number;
   readonly iterations: number;
@@ -53,7 +54,8 @@ export async function runDocument(
     run_id: run.run,
     type: specification.type,
     status: outcome?.status ?? status,
-    answer: specification.type === 'analyze' ? inOrder(specification.signature, answer) : answer,
+    answer: specification.type === 'investigate' && typeof answer === 'number' ? String(answer) : answer,
+    answer_source: outcome?.answer_source ?? null,
     ...patchFields(outcome === undefined ? undefined : await readPatch(blobs, outcome)),
     agents,
     max_depth,
@@ -65,42 +67,6 @@ export async function runDocument(
     error: outcome?.error ?? reason ?? null,
     notes: outcome?.notes ?? [],
   };
-}
-
-/** Stored values have sorted keys; where the signature says which there are, they come in its order. */
-function inOrder({ outputs }: Signature, answer: unknown): unknown {
-  return withKeys(answer, outputs);
-}
-
-function withKeys(value: unknown, properties: readonly { readonly name: string; readonly type: FieldType }[]): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const fields = new Map<string, unknown>(Object.entries(value));
-  const named = properties.flatMap(({ name, type }) =>
-    fields.has(name) ? [[name, ordered(fields.get(name), type)] as const] : [],
-  );
-  const others = [...fields].filter(([name]) => properties.every((property) => property.name !== name));
-  return Object.fromEntries([...named, ...others]);
-}
-
-function ordered(value: unknown, type: FieldType): unknown {
-  switch (type.kind) {
-    case 'object':
-      return withKeys(value, type.properties);
-    case 'list':
-    case 'tuple_of':
-      return Array.isArray(value) ? value.map((item) => ordered(item, type.item)) : value;
-    case 'dict':
-      return withKeys(
-        value,
-        Object.keys(Object(value)).map((name) => ({ name, type: type.value })),
-      );
-    case 'tuple':
-      return Array.isArray(value) ? value.map((item, index) => ordered(item, type.items[index] ?? ANY)) : value;
-    case 'union':
-      return type.members.reduce(ordered, value);
-    default:
-      return value;
-  }
 }
 
 /** The whole answer; null where the run has none. */

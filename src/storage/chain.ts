@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { canonicalJson, checkedRecord, type ChainRecord, type RunSpecification } from '../domain/records.ts';
+import { checkedRecord, type ChainRecord, type RunSpecification } from '../domain/records.ts';
 import type { BlobStore } from './blob-store.ts';
 
 /** Part of the cache that one value may fill. */
@@ -40,7 +40,8 @@ export function createChains(
   }
 
   async function write(value: unknown): Promise<string> {
-    const text = canonicalJson(value);
+    // Keys keep their order: answers and arguments are Python's.
+    const text = JSON.stringify(value) ?? 'null';
     const hash = await blobs.put(Buffer.from(text, 'utf8'));
     cache.set(hash, { value }, { size: Math.max(1, text.length) });
     return hash;

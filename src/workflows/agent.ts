@@ -209,7 +209,7 @@ async function askFinalAnswer(self: Agent, why: string): Promise<void> {
     const reply = await callModel(self, 'final_answer');
     if (reply.kind === 'answer') return;
   }
-  throw ApplicationFailure.nonRetryable(`${why}, and ${MAX_FINAL_ANSWERS} final answers did not fit the signature.`);
+  throw ApplicationFailure.nonRetryable(`${why}, and ${MAX_FINAL_ANSWERS} final answers could not be used.`);
 }
 
 interface Ending {

@@ -4,7 +4,6 @@ import { renderConversation } from '../../src/domain/prompts/conversation.ts';
 import type { AnalysisSpecification, ChainRecord, ReplyRecord, TaskRecord } from '../../src/domain/records.ts';
 import { readSignature } from '../../src/domain/signature/read-signature.ts';
 import { summarizeValue } from '../../src/domain/summarize-value.ts';
-import { fieldsInReply } from '../../src/domain/typed-answer.ts';
 import { NO_USAGE } from '../../src/domain/usage.ts';
 
 const run: AnalysisSpecification = {
@@ -12,7 +11,7 @@ const run: AnalysisSpecification = {
   kind: 'run',
   type: 'analyze',
   run: 'r',
-  execution: 'e',
+  execution: '3fa9c2d1-7b5e-4c1d-9a02-5d7e8f9a0b1c',
   prompt: 'p',
   signature: readSignature({
     signature: 'documents: list[str], question -> answer: str, sources: list[{n: int, quote?: str}]',
@@ -105,38 +104,5 @@ describe('the prompts of an analysis', () => {
     const messages = renderConversation(records, run, 'turn').slice(2);
     expect(messages.map(({ role }) => role)).toEqual(['assistant', 'user', 'assistant', 'user']);
     expect(messages).toMatchSnapshot();
-  });
-});
-
-describe('fields in a reply', () => {
-  const signature = readSignature('-> answer: str, n: int');
-  const only = readSignature('-> answer');
-
-  it.each([
-    ['a block of JSON', 'It is:\n```json\n{"answer": "a", "n": 1}\n```', { answer: 'a', n: 1 }],
-    [
-      'the last block that fits',
-      '```json\n{"answer": "a", "n": 1}\n```\n```json\n{"n": 2}\n```',
-      { answer: 'a', n: 1 },
-    ],
-    ['JSON in prose', 'So {"answer": "a", "n": 1}, I think.', { answer: 'a', n: 1 }],
-  ])('are found in %s', (_, text, values) => {
-    expect(fieldsInReply(signature, text)).toEqual({ ok: true, values });
-  });
-
-  it('are the text itself where one text is wanted', () => {
-    expect(fieldsInReply(only, ' It rains. ')).toEqual({ ok: true, values: { answer: 'It rains.' } });
-    expect(fieldsInReply(only, '{"answer": "x"}')).toEqual({ ok: true, values: { answer: 'x' } });
-  });
-
-  it.each([
-    ['nothing', ''],
-    ['prose', 'No idea.'],
-    ['a list', '[1]'],
-    ['code', '```python\nprint(1)\n```'],
-    ['JSON cut off', '{"answer": "a", "n"'],
-  ])('are not found in %s', (_, text) => {
-    expect(fieldsInReply(signature, text)).toMatchObject({ ok: false });
-    expect(fieldsInReply(only, text).ok).toBe(text !== '' && !text.includes('```'));
   });
 });

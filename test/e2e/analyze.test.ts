@@ -113,7 +113,8 @@ describe.concurrent('an analysis', () => {
         'x = 1',
         'y = 2',
         () => 'The answer is probably 3.',
-        ({ last }) => `It must have the fields.\n\`\`\`json\n{"n": ${last.includes('n: ') ? 3 : '"three"'}}\n\`\`\``,
+        ({ last }) =>
+          `It must have the fields.\n\`\`\`json\n{"n": ${last.includes('not JSON at line 1') ? 3 : '"three"'}}\n\`\`\``,
       ]),
     });
     const outcome = await world.analyze({
@@ -122,9 +123,11 @@ describe.concurrent('an analysis', () => {
       model,
       config: { rlm: { max_iterations: 2 } },
     });
-    expect(outcome).toMatchObject({ status: 'completed', error: null, iterations: 2 });
+    expect(outcome).toMatchObject({ status: 'completed', error: null, iterations: 2, answer_source: 'final_answer' });
     expect(await world.answer(outcome)).toEqual({ n: 3 });
-    expect(outcome.notes).toEqual(['The agent did not submit a result: the fields are from its closing answer.']);
+    expect(outcome.notes).toEqual([
+      'The agent did not call FINAL: the answer is what it gave when it was asked at the end.',
+    ]);
   });
 
   it('has what the setup installed, without a repository', async () => {
@@ -144,7 +147,7 @@ describe.concurrent('an analysis', () => {
       config: { rlm: { max_iterations: 1 } },
     });
     expect(outcome).toMatchObject({ status: 'failed', answer: null });
-    expect(outcome.error).toContain('final answers did not fit the signature');
+    expect(outcome.error).toContain('final answers could not be used');
     expect(outcome.notes.join()).toContain('seen');
   });
 

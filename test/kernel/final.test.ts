@@ -18,6 +18,12 @@ describe('FINAL and FINAL_VAR', () => {
     ['FINAL({"a": [1, 2.5, None, True], 2: (3,)})', { a: [1, 2.5, null, true], '2': [3] }],
     ['FINAL({1, })', '{1}'],
     ['FINAL([float("inf"), 10**20, 2**53 - 1])', ['inf', '100000000000000000000', Number.MAX_SAFE_INTEGER]],
+    ['import datetime\nFINAL([datetime.date(2024, 2, 29), range(2)])', ['2024-02-29', [0, 1]]],
+    ['class Array:\n    def tolist(self): return [1, [2]]\nFINAL({"rows": Array()})', { rows: [1, [2]] }],
+    [
+      'class Frame:\n    columns = ["b", "a"]\n    def to_dict(self, orient): return [{"b": 1, "a": float("nan")}]\nFINAL(Frame())',
+      [{ b: 1, a: null }],
+    ],
     ['import pathlib\nFINAL(pathlib.PurePosixPath("/a"))', '/a'],
     ['x = []\nx.append(x)\nFINAL(str(x))', '[[...]]'],
     ['FINAL(None)', null],

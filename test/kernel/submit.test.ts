@@ -192,6 +192,20 @@ class Frame:
     "As pandas': records."
     columns = ["a"]
     def to_dict(self, orient): return [{"a": 1}, {"a": float("nan")}] if orient == "records" else 1/0
+class Index:
+    def __init__(self, labels, name=None):
+        self.labels, self.names, self.nlevels = labels, [name], 1
+        self.dtype = types.SimpleNamespace(kind="i" if isinstance(labels[0], int) else "O")
+class Column:
+    "As pandas' Series: values, and an index of numbers or labels."
+    def __init__(self, values, labels=(0, 1), name=None): self.values, self.index = values, Index(labels, name)
+    def __len__(self): return len(self.values)
+    def tolist(self): return self.values
+    def to_dict(self): return dict(zip(self.index.labels, self.values))
+class Labelled(Frame):
+    def __init__(self, name=None): self.index = Index(["p", "q"], name)
+    def __len__(self): return 2
+    def reset_index(self): return Frame()
 class Broken:
     def tolist(self): return 1/0
 class Odd:
@@ -267,6 +281,16 @@ def submit(kind, value):
       ['list[list[int]]', 'Array([Array([1]), [2]])', [[1], [2]]],
       ['int', 'Array(3)', 3],
       ['list[{a: int | None}]', 'Frame()', [{ a: 1 }, { a: null }]],
+      ['list[int]', 'Column([7, 8])', [7, 8]],
+      ['Any', 'Column([7, 8])', [7, 8]],
+      ['Any', 'Column([7, 8], (5, 3))', [7, 8]],
+      ['Any', 'Column([7, float("nan")], ("p", "q"))', { p: 7, q: null }],
+      ['Any', 'Column([7, 8], (5, 3), "id")', { '5': 7, '3': 8 }],
+      ['list[int]', 'Column([7, 8], ("p", "q"))', [7, 8]],
+      ['list[int] | None', 'Column([7, 8], ("p", "q"))', [7, 8]],
+      ['dict[str, int]', 'Column([7, 8], ("p", "q"))', { p: 7, q: 8 }],
+      ['dict[int, int]', 'Column([7, 8])', { '0': 7, '1': 8 }],
+      ['list[{a: int | None}]', 'Labelled("a")', [{ a: 1 }, { a: null }]],
       ['Any', '{"k": {}.keys()}', { k: [] }],
       ['{a: int, ...}', '{"a": 1, "b": [1]}', { a: 1, b: [1] }],
     ];
@@ -280,6 +304,11 @@ def submit(kind, value):
         'Any',
         '[1, float("nan")]',
         'v[1]: nan is not a number in JSON; use None (its type must allow it), or leave it out',
+      ],
+      [
+        'list',
+        'Labelled()',
+        'v: expected list, got Labelled; its rows have labels: write .reset_index(), or .reset_index(drop=True) to leave them out',
       ],
       ['Any', '{1, 2}', 'v: expected Any, got set of 2 items; JSON has no sets: write sorted(...)'],
       ['str', 'b"abc"', 'v: expected str, got bytes; JSON has no bytes: decode them, or use base64'],

@@ -161,6 +161,25 @@ describe('a reply', () => {
       finish_reason: 'other',
     });
   });
+
+  it.each(['reasoning', 'reasoning_content'])('keeps apart what the model reasoned: %s', async (field) => {
+    const message = { content: 'the answer', [field]: 'first this' };
+    const raw = JSON.stringify({ choices: [{ message, finish_reason: 'stop' }] });
+    expect(await complete(await modelsFor(() => ({ raw })))).toMatchObject({
+      text: 'the answer',
+      reasoning: 'first this',
+    });
+  });
+
+  it.each([
+    ['tool_calls', [{ id: '1', type: 'function', function: { name: 'python', arguments: '{"code": "1"}' } }]],
+    ['function_call', { name: 'python', arguments: '{"code": "1"}' }],
+  ])('that calls a tool has the call as its text: %s', async (field, value) => {
+    const message = { content: null, [field]: value };
+    const raw = JSON.stringify({ choices: [{ message, finish_reason: 'tool_calls' }] });
+    const text = String.raw`<tool_call>{"name":"python","arguments":"{\"code\": \"1\"}"}</tool_call>`;
+    expect(await complete(await modelsFor(() => ({ raw })))).toMatchObject({ text });
+  });
 });
 
 describe('a request', () => {

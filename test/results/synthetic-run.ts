@@ -72,6 +72,7 @@ export async function endRun(
       status: 'completed',
       answer: null,
       answer_ref: wholeAnswer === undefined ? null : await chains.putJson(wholeAnswer),
+      answer_source: 'final',
       patch_ref: patchBytes === undefined ? null : await blobs.put(patchBytes),
       error: null,
       notes: [],

@@ -10,7 +10,7 @@ const READERS = 4;
 /** A sub-agent with a share of the repository: it counts, then reads by itself or splits its share further. */
 export function investigatorReply(conversation: Conversation): string | undefined {
   const { turn, last } = conversation;
-  if (last.includes('\n[error]')) return giveUp();
+  if (last.includes('\n<error ')) return giveUp();
   if (turn === 0) return countFirst(conversation);
   const [lines, files] = countedIn(conversation);
   const delegates = lines > ONE_READER && files > 1 && !conversation.opening.includes('do not delegate it further');

@@ -19,7 +19,7 @@ interface Choice {
 /** The root: it surveys, delegates, chooses from the reports, looks for itself, edits, checks and concludes. */
 export function leadReply(conversation: Conversation): string | undefined {
   const { turn, last } = conversation;
-  if (last.includes('\n[error]')) return giveUp(conversation);
+  if (last.includes('\n<error ')) return giveUp(conversation);
   if (turn === 0) return survey();
   if (turn === 1) return delegate(last);
   if (turn === 2) return choose(last);
@@ -90,7 +90,7 @@ function concludeUnresolved(): string {
 }
 
 function giveUp({ last, turn }: Conversation): string {
-  const error = last.slice(last.indexOf('\n[error]')).trim().split('\n');
+  const error = last.slice(last.indexOf('\n<error ')).trim().split('\n');
   const reason = error.findLast((line) => /^\w*(Error|Exception|Exit)\b/.test(line)) ?? error.at(1) ?? '';
   const finish = `FINAL(${pythonLiteral(`Nothing was changed, because my code failed: ${reason}`)})`;
   return turn > EDIT_TURN

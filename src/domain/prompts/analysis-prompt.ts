@@ -4,7 +4,9 @@ import { describeFields, submitExample, submitSignature } from '../signature/des
 import type { Field, Signature } from '../signature/field-type.ts';
 import { renderType } from '../signature/render.ts';
 import { truncateMiddle } from '../truncate.ts';
+import { delimit, delimiterOf } from './delimit.ts';
 import { renderTool } from './render-tool.ts';
+import { outputRule, unseenRule } from './system-prompt.ts';
 
 /** Characters of a task or of instructions shown in the first message. */
 const SHOWN = 8000;
@@ -16,7 +18,7 @@ export function analysisSystemPrompt(run: AnalysisSpecification, depth: number):
   const { tools = [] } = run;
   return [
     depth === 0 ? ROOT_ROLE : SUB_AGENT_ROLE,
-    howItWorks(depth),
+    howItWorks(depth, delimiterOf(run)),
     functionsSection(run, depth, mayDelegate),
     ...(tools.length === 0 ? [] : [`Further functions\n${tools.map(renderTool).join('\n')}`]),
     HOW_TO_WORK,
@@ -32,10 +34,12 @@ const ROOT_ROLE = `You are an analyst. You are given data in Python variables, m
 
 const SUB_AGENT_ROLE = `You are an analyst. Another agent gave you one self-contained task, with the data it needs in Python variables, and waits for your report. You work by writing Python that is run for you; you see the data only through that code, and through a language model that your code can ask about any part of it.`;
 
-function howItWorks(depth: number): string {
+function howItWorks(depth: number, delimiter: string): string {
   return `How it works
 - Write one \`\`\`python block (or a few, run in order until one fails). You are then shown what it printed. This repeats until you finish.
-- The interpreter is kept between turns: variables, imports and functions stay. The value of a last expression is printed, as in a notebook.
+${outputRule(delimiter)}
+${unseenRule(depth === 0 ? 'SUBMIT' : 'FINAL')}
+- The interpreter is kept between turns: variables, imports and functions stay. The value of a last expression is printed, as in a notebook, and \`await\` works at the top level.
 - ${depth === 0 ? 'The variables named in the first message are there from the beginning.' : 'Your task is in the variable `task`; what came with it is in the variables named in the first message.'} There is no network; files can be written in the current folder.
 - Think before you write code, in a sentence or two; code outside of a python block is not run.`;
 }
@@ -109,7 +113,7 @@ const SUB_AGENT_FINISH = `To finish
 
 /** What an analysis begins with: what is wanted, and what there is, never more of a variable than its beginning. */
 export function analysisFirstMessage(task: TaskRecord, run: AnalysisSpecification): string {
-  return task.depth === 0 ? rootMessage(run) : subAgentMessage(task);
+  return task.depth === 0 ? rootMessage(run) : subAgentMessage(task, delimiterOf(run));
 }
 
 function rootMessage({ signature, inputs }: AnalysisSpecification): string {
@@ -125,14 +129,14 @@ function rootMessage({ signature, inputs }: AnalysisSpecification): string {
     .join('\n\n');
 }
 
-function subAgentMessage({ task, variables = [] }: TaskRecord): string {
+function subAgentMessage({ task, variables = [] }: TaskRecord, delimiter: string): string {
   const shown = truncateMiddle(task, SHOWN);
   const more = shown.truncated
     ? `\n\n(The task is shown in part; the variable \`task\` holds all ${task.length} characters.)`
     : '';
   const lines = variables.map((input) => `- ${input.name}: ${holds(input)}`);
   const handed = lines.length === 0 ? '' : `\n\nVariables:\n${lines.join('\n')}`;
-  return `Task:\n${shown.text}${more}${handed}\n\nBegin.`;
+  return `Task:\n${delimit('task', shown.text, delimiter)}${more}${handed}\n\nBegin.`;
 }
 
 function variableLine({ name, type, description }: Field, input: StoredInput | undefined): string {

@@ -1,10 +1,9 @@
-import { codeBlocks, proseOf } from '../reply.ts';
+import { proseOf, replyOutcome } from '../reply.ts';
 import { truncate, truncateMiddle } from '../truncate.ts';
 import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, SummaryRecord, TaskRecord } from '../records.ts';
-import { describeProblems } from '../signature/check-value.ts';
-import type { Signature } from '../signature/field-type.ts';
-import { fieldsInReply } from '../typed-answer.ts';
+import { closingAnswer, signatureOf } from '../closing-answer.ts';
 import { analysisExtract, analysisFirstMessage, analysisSystemPrompt } from './analysis-prompt.ts';
+import { delimit, delimiterOf } from './delimit.ts';
 import { SUMMARY_QUESTION, summarySection } from './compaction.ts';
 import { systemPrompt } from './system-prompt.ts';
 
@@ -22,6 +21,10 @@ const ASK_FOR_SUBMIT =
   'Your reply had no ```python block, so nothing was run. Write one, or finish with SUBMIT(...) inside a ```python block.';
 export const ASK_FOR_SHORTER =
   'Your reply was cut off at the length limit, so nothing of it was run. Write it again, shorter: do less in one turn.';
+const ASK_AGAIN =
+  "Your reply was stopped by the provider's content filter, so nothing of it was run. Write it again, in other words.";
+const ASK_WITHOUT_TOOLS =
+  'There are no tools to call here, so nothing was run. Code is run when it stands in a ```python block of your reply, and the functions described above are called in that code.';
 
 /**
  * The messages of an agent's next request: a pure function of its chain, so that the same head always gives the
@@ -55,7 +58,7 @@ export function renderConversation(
 }
 
 const EXTRACT =
-  'Your turns are used up; no more code is run. From all that you have seen above, give your best answer to the task now, in plain text: the answer itself, complete, with what remains uncertain. Your reply is taken as the answer.';
+  'Your turns are used up; no more code is run. From all that you have seen above, give your best answer to the task now, in plain text: the answer itself, complete, with what remains uncertain. Code that belongs to the answer goes into a fence without a language. Your reply is taken as the answer.';
 
 /**
  * Leaves out turns in the middle until the messages have at most `characters`: the system prompt, the first message
@@ -99,7 +102,8 @@ function groupByReply(records: readonly ChainRecord[], depth: number): Turn[] {
 
 function leadingPrompt({ depth }: TaskRecord, run: RunSpecification): string {
   if (run.type === 'analyze') return analysisSystemPrompt(run, depth);
-  return systemPrompt({ depth, limits: run.config.rlm, blockTimeout: run.config.sandbox.block_timeout });
+  const { rlm, sandbox } = run.config;
+  return systemPrompt({ depth, limits: rlm, blockTimeout: sandbox.block_timeout, delimiter: delimiterOf(run) });
 }
 
 /** In the place of the turns that are left out. */
@@ -132,7 +136,7 @@ function firstMessage(task: TaskRecord, run: RunSpecification): string {
   const more = shown.truncated
     ? `\n\n(The task is shown in part; the variable \`task\` holds all ${task.task.length} characters.)`
     : '';
-  return `Repository: ${repository.name} (${at})\n\nTask:\n${shown.text}${more}\n\nBegin.`;
+  return `Repository: ${repository.name} (${at})\n\nTask:\n${delimit('task', shown.text, delimiterOf(run))}${more}\n\nBegin.`;
 }
 
 function nextTurn(turn: Turn, run: RunSpecification): string {
@@ -148,11 +152,18 @@ function observation(turn: Turn, run: RunSpecification): string {
 }
 
 function cameOf({ reply, blocks, depth }: Turn, run: RunSpecification): string {
-  if (reply.finish_reason === 'length') return ASK_FOR_SHORTER;
-  if (reply.purpose === 'final_answer' && run.type === 'analyze') return unfitAnswer(run.signature, reply.text);
-  const written = codeBlocks(reply.text).length;
-  if (written === 0) return run.type === 'analyze' && depth === 0 ? ASK_FOR_SUBMIT : ASK_FOR_CODE;
-  const parts = blocks.map((block) => blockOutput(block, written, run.config.rlm.output_limit));
+  const signature = signatureOf(run, depth);
+  if (reply.purpose === 'final_answer') {
+    const closing = closingAnswer(signature, reply);
+    return closing.kind === 'unusable' ? closing.problem : '(no output)';
+  }
+  const outcome = replyOutcome(reply);
+  if (outcome.kind === 'truncated') return ASK_FOR_SHORTER;
+  if (outcome.kind === 'withheld') return ASK_AGAIN;
+  if (outcome.kind === 'tool_call') return ASK_WITHOUT_TOOLS;
+  if (outcome.kind === 'text') return signature === undefined ? ASK_FOR_CODE : ASK_FOR_SUBMIT;
+  const written = outcome.blocks.length;
+  const parts = blocks.map((block) => blockOutput(block, written, run));
   if (blocks.length < written) {
     parts.push(
       `(${blocks.length === 0 ? 'No block was run' : `Stopped there: ${written - blocks.length} more not run`}.)`,
@@ -161,36 +172,22 @@ function cameOf({ reply, blocks, depth }: Turn, run: RunSpecification): string {
   return parts.join('\n\n');
 }
 
-function blockOutput(block: BlockRecord, written: number, limit: number): string {
+function blockOutput(block: BlockRecord, written: number, run: RunSpecification): string {
   const { result } = block;
+  const delimiter = delimiterOf(run);
   const title = written > 1 ? `Output of block ${block.index + 1} of ${written}` : 'Output';
   const seconds = result.execution_time >= 1 ? ` (${result.execution_time.toFixed(1)} s)` : '';
-  const sections = [
-    result.stdout,
-    result.stderr === '' ? '' : `[stderr]\n${result.stderr}`,
-    result.error === null ? '' : `[${ERROR_TITLES[result.status]}]\n${truncateMiddle(result.error, limit).text}`,
-  ].filter((section) => section.trim() !== '');
-  const text = sections.length === 0 ? '(no output)' : sections.map((section) => section.trimEnd()).join('\n');
-  return `${title}${seconds}:\n${text}`;
+  const error = truncateMiddle(result.error ?? '', run.config.rlm.output_limit).text;
+  const printed = { stdout: result.stdout, stderr: result.stderr, error } as const;
+  const sections = (['stdout', 'stderr', 'error'] as const)
+    .filter((name) => printed[name].trim() !== '')
+    .map((name) => delimit(name, printed[name], delimiter));
+  return `${title}${seconds}:\n${sections.length === 0 ? '(no output)' : sections.join('\n')}`;
 }
-
-function unfitAnswer(signature: Signature, text: string): string {
-  const checked = fieldsInReply(signature, text);
-  return checked.ok ? '(no output)' : `That result does not fit:\n${describeProblems(checked.problems)}`;
-}
-
-const ERROR_TITLES: Record<BlockRecord['result']['status'], string> = {
-  ok: 'note',
-  error: 'error',
-  timeout: 'time limit',
-  crashed: 'interpreter ended',
-  memory: 'memory limit',
-  interrupted: 'interrupted',
-};
 
 /**
- * The best that can be said of an agent that did not finish: what it last printed or said, else the code it wrote.
- * Undefined when it has done nothing yet.
+ * The best that can be said of an agent that did not finish: what it last printed or said. Undefined when there is
+ * nothing.
  */
 export function lastKnownAnswer(records: readonly ChainRecord[]): string | undefined {
   const newestFirst = records.toReversed();
@@ -201,8 +198,7 @@ export function lastKnownAnswer(records: readonly ChainRecord[]): string | undef
     const prose = record.kind === 'reply' ? proseOf(record.text) : '';
     if (prose !== '') return `(unfinished; the last reply was)\n${truncate(prose, 2000)}`;
   }
-  const code = newestFirst.find((record) => record.kind === 'reply' && record.text.trim() !== '');
-  return code?.kind === 'reply' ? `(unfinished; the last reply was)\n${truncate(code.text.trim(), 2000)}` : undefined;
+  return undefined;
 }
 
 /** What a parent's code gets for an answer: a string, JSON for anything else, cut to `limit` characters. */

@@ -29,7 +29,7 @@ while True:
     except Submitted:
         break
     except Exception:
-        printed.write("\\n[error]\\n" + traceback.format_exc())
+        printed.write("\\n<error x>\\n" + traceback.format_exc())
     send({"printed": printed.getvalue()})
 `;
 

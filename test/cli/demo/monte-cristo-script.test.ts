@@ -19,7 +19,7 @@ it.skipIf(BOOK === undefined)(
     expect(outputs[0]).toContain('list of 117 chapters');
     // All batches at once, then the one whose answer was cut off.
     expect(batches.map((prompts) => prompts.length)).toEqual([12, 1]);
-    expect(outputs.join('\n')).not.toContain('[error]');
+    expect(outputs.join('\n')).not.toContain('<error ');
     expect(outputs[3]).toContain('117 of 117 chapters have rows');
 
     expect(new Set(rows.map(({ chapter }) => chapter)).size).toBe(117);
@@ -68,7 +68,7 @@ it('believes no rows that are not of the form asked for', async () => {
 });
 
 it('submits what it has when its code fails', () => {
-  expect(replyTo({ opening: 'wealth_data', last: 'x\n[error]\nNameError', turn: 2 })).toContain(
+  expect(replyTo({ opening: 'wealth_data', last: 'x\n<error x>\nNameError', turn: 2 })).toContain(
     'SUBMIT(wealth_data=globals().get("wealth_data", []))',
   );
 });

@@ -96,7 +96,7 @@ it('reads itself what nobody could be found for', async () => {
 });
 
 it('ends with the error when its code fails, and takes back what it may have changed', async () => {
-  const failed = 'printed\n[error]\nTraceback (most recent call last):\n  File "<block 1>", line 1\nValueError: no';
+  const failed = 'printed\n<error x>\nTraceback (most recent call last):\n  File "<block 1>", line 1\nValueError: no';
   const early = await reply(DEMO_PROMPT, failed);
   expect(early).toContain('FINAL("Nothing was changed, because my code failed: ValueError: no")');
   expect(early).not.toContain('checkout');

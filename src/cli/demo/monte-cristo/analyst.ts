@@ -12,7 +12,7 @@ const TURNS = [look, prepare, extract, cover, total, submit];
 /** The agent of the analysis: it looks, has the chapters read in batches, checks what came, and submits it. */
 export function analystReply(conversation: Conversation): string | undefined {
   const { turn, last } = conversation;
-  if (last.includes('\n[error]')) return giveUp();
+  if (last.includes('\n<error ')) return giveUp();
   return TURNS[turn]?.(last);
 }
 
