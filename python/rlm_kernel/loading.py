@@ -3,7 +3,7 @@
 from rlm_kernel import wire
 from rlm_kernel.connection import HttpError
 
-FORMATS = ("text", "json", "jsonl", "csv")
+FORMATS = ("text", "json", "jsonl")
 
 
 class Loading:
@@ -83,13 +83,13 @@ class Loading:
         if self._waiting is not None and not self._waiting[1]:
             self._finish(self._answer())
 
-    def loaded(self, error, summary):
+    def loaded(self, error):
         """The REPL has made the variable, or cannot."""
         if self._current is None or self._waiting is None:
             return
         index, self._current = self._current, None
         if error is None:
-            self._loaded[index] = {"received": self._received, "loaded": True, "summary": summary}
+            self._loaded[index] = {"received": self._received, "loaded": True}
             self._finish(self._loaded[index])
         else:
             name = self._inputs[index]["name"]
