@@ -16,11 +16,6 @@ export interface Dialect {
 }
 
 const DELIMITERS = [',', ';', '\t', '|'];
-const QUOTES = [
-  { quote: '"', escape: '"' },
-  { quote: '"', escape: '\\' },
-  { quote: "'", escape: "'" },
-];
 const SEPARATOR_LINE = /^"?sep=(.)"?(?:\r\n|\n|\r)/i;
 const NAMES: Readonly<Record<string, string>> = { ',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': 'pipes' };
 /** Of its beginning, rows by which a dialect is judged. */
@@ -40,7 +35,7 @@ export function findDialect(start: string, isWhole: boolean, named: { readonly d
   const text = start.slice(line?.[0].length ?? 0);
   const said = named.delimiter ?? line?.[1];
   const likely = named.extension === '.tsv' ? ['\t', ...DELIMITERS.filter((each) => each !== '\t')] : DELIMITERS;
-  const dialects = QUOTES.flatMap((quotes) =>
+  const dialects = quotesOf(text).flatMap((quotes) =>
     (said === undefined ? likely : [said]).map((delimiter) => ({ delimiter, ...quotes, linesBefore })),
   );
   let best = { dialect: { delimiter: said ?? ',', quote: '"', escape: '"', linesBefore }, score: 0 };
@@ -50,6 +45,17 @@ export function findDialect(start: string, isWhole: boolean, named: { readonly d
     if (score > best.score + 0.01) best = { dialect, score };
   }
   return best.dialect;
+}
+
+/** The usual quotes, and others where something in the text speaks for them. */
+function quotesOf(text: string): readonly Pick<Dialect, 'quote' | 'escape'>[] {
+  const hasDouble = /(?:^|[,;\t|\r\n])"/.test(text);
+  const hasSingle = /(?:^|[,;\t|\r\n])'/.test(text);
+  return [
+    { quote: '"', escape: '"' },
+    ...(hasDouble && text.includes('\\"') ? [{ quote: '"', escape: '\\' }] : []),
+    ...(hasSingle && !hasDouble ? [{ quote: "'", escape: "'" }] : []),
+  ];
 }
 
 /** The share of rows that have as many values as the first; 0 where there is one column, or it is not CSV. */

@@ -11,6 +11,9 @@ const BYTE_ORDER_MARKS: readonly (readonly [mark: readonly number[], encoding: s
   [[0xff, 0xfe], 'UTF-16LE'],
   [[0xfe, 0xff], 'UTF-16BE'],
 ];
+const WESTERN = 'windows-1252';
+const MIN_ODD_BYTES = 12;
+const SURE = 80;
 const UTF_8 = /^utf[-_ ]?8$/i;
 
 export interface TextEncoding {
@@ -52,8 +55,11 @@ export async function* transcoded(
 
 /** The encoding that bytes which are not UTF-8 look like most. */
 export function likelyEncoding(sample: Uint8Array): string {
-  const known = analyse(sample).find(({ name }) => iconv.encodingExists(name) && !UTF_8.test(name));
-  return known?.name ?? 'windows-1252';
+  const odd = sample.reduce((count, byte) => count + (byte >= 0x80 ? 1 : 0), 0);
+  const best = analyse(sample).find(({ name }) => iconv.encodingExists(name) && !/^UTF|^ASCII/i.test(name));
+  if (best === undefined || best.name === 'ISO-8859-1') return WESTERN;
+  // A few odd bytes are what accents of a Western text are; an alphabet of another script has many.
+  return odd < MIN_ODD_BYTES && best.confidence < SURE ? WESTERN : best.name;
 }
 
 /** Whether bytes are UTF-16 without a byte order mark: every second one of a Western text is zero. */

@@ -116,7 +116,7 @@ function textSource({ bytes, label, start, found, looksBinary }: Text, { name, t
     bytes: measured(),
     summary: () => summarizeValue(counter.preview(), type),
     notes() {
-      if (looksBinary) return [`${name}: ${label} ${describeBinary(start)}; it is given as the text of its bytes`];
+      if (looksBinary) return [describeBinary(name, { label, start })];
       const sample = reader.oddSample;
       return [
         ...(found.length === 0 ? [] : [`${name}: read ${label} as text, ${found.join(', ')}`]),

@@ -59,7 +59,7 @@ function firstLine(start: string, isWhole: boolean): { readonly value?: unknown;
   if (end === -1 && !isWhole) return { isOnly: false };
   const parsed = parseJson(end === -1 ? text : text.slice(0, end));
   if ('fault' in parsed) return { isOnly: false };
-  return { value: parsed.value, isOnly: end === -1 || (isWhole && text.slice(end).trim() === '') };
+  return { value: parsed.value, isOnly: end === -1 || !/^\s*[[{"\w-]/.test(text.slice(end)) };
 }
 
 /** Whether any file is taken as the text it is. */

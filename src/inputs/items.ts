@@ -32,6 +32,7 @@ export function csvItems(content: Text, field: Field, items: ListItems, options:
       reader.read(chunk);
       yield chunk;
     }
+    reader.end();
   }
   return {
     lines: tableLines(csvRows(watched(), dialect, label), table),

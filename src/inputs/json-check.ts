@@ -14,6 +14,7 @@ export class JsonCheck {
   readonly #reader = new Utf8Reader();
   readonly #tokens: JsonTokens;
   readonly #walk: ReturnType<typeof walkValue>;
+  #isEmpty = true;
   #result: { readonly preview: unknown } | undefined;
 
   constructor(field: Field, label: string) {
@@ -32,24 +33,31 @@ export class JsonCheck {
 
   /** @throws TypedError `Input.Invalid` */
   take(chunk: Uint8Array): void {
+    this.#isEmpty &&= chunk.length === 0;
     this.#reader.read(chunk);
-    const { oddSample } = this.#reader;
-    if (oddSample !== undefined) throw invalid(notUtf8Json(this.#label, oddSample));
+    this.#checkEncoding();
     this.#do(() => {
       this.#tokens.write(chunk);
     });
   }
 
   end(): void {
+    this.#reader.end();
+    this.#checkEncoding();
     this.#do(() => {
       this.#tokens.end();
-      if (this.#result === undefined) throw new JsonFault('it ends before its value does');
+      if (this.#result === undefined) throw new JsonFault(this.#isEmpty ? 'it is empty' : 'it ends before its value is complete');
     });
   }
 
   /** After the end. */
   summary(): InputSummary {
     return summarizeValue(this.#result?.preview, this.#field.type);
+  }
+
+  #checkEncoding(): void {
+    const { oddSample } = this.#reader;
+    if (oddSample !== undefined) throw invalid(notUtf8Json(this.#label, oddSample));
   }
 
   #do(act: () => void): void {

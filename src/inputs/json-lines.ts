@@ -27,15 +27,22 @@ export class JsonLinesCheck {
 
   /** @throws TypedError `Input.Invalid` */
   take(chunk: Uint8Array): void {
-    this.#text(this.#reader.read(chunk));
-    const { oddSample } = this.#reader;
-    if (oddSample !== undefined) throw invalid(notUtf8Json(this.#label, oddSample));
+    const text = this.#reader.read(chunk);
+    this.#checkEncoding();
+    this.#text(text);
   }
 
   /** @throws TypedError `Input.Invalid` */
   end(): void {
-    this.#text(this.#reader.end());
+    const text = this.#reader.end();
+    this.#checkEncoding();
+    this.#text(text);
     this.#finish();
+  }
+
+  #checkEncoding(): void {
+    const { oddSample } = this.#reader;
+    if (oddSample !== undefined) throw invalid(notUtf8Json(this.#label, oddSample));
   }
 
   #text(text: string): void {
