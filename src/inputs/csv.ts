@@ -23,66 +23,86 @@ const SAMPLE_ROWS = 200;
 /** A value may be as long as a text can be in JavaScript. */
 const MAX_RECORD = 500_000_000;
 
+/** What a person says of a dialect, or the name of its file. */
+export interface DialectHints {
+  readonly delimiter?: string;
+  readonly quote?: string;
+  readonly escape?: string;
+  /** `.tsv` */
+  readonly extension?: string;
+}
+
+interface Judged {
+  readonly dialect: Dialect;
+  /** The share of rows that have as many values as the first; 0 where there is one column, or it is not CSV. */
+  readonly evenness: number;
+  /** Values of the first row, where there is no other. */
+  readonly columns: number;
+}
+
 /**
  * The dialect that cuts the beginning of a file into rows of the most even lengths.
  *
  * @param start - of its text
- * @param named - what the person says of it
  */
-export function findDialect(start: string, isWhole: boolean, named: { readonly delimiter?: string; readonly extension?: string } = {}): Dialect {
+export function findDialect(start: string, isWhole: boolean, hints: DialectHints = {}): Dialect {
+  return judgeDialects(start, isWhole, hints).dialect;
+}
+
+function judgeDialects(start: string, isWhole: boolean, hints: DialectHints): Judged {
   const line = SEPARATOR_LINE.exec(start);
   const linesBefore = line === null ? 0 : 1;
   const text = start.slice(line?.[0].length ?? 0);
-  const said = named.delimiter ?? line?.[1];
-  const likely = named.extension === '.tsv' ? ['\t', ...DELIMITERS.filter((each) => each !== '\t')] : DELIMITERS;
-  const dialects = quotesOf(text).flatMap((quotes) =>
-    (said === undefined ? likely : [said]).map((delimiter) => ({ delimiter, ...quotes, linesBefore })),
+  const said = hints.delimiter ?? line?.[1];
+  const likely = hints.extension === '.tsv' ? ['\t', ...DELIMITERS.filter((each) => each !== '\t')] : DELIMITERS;
+  const [first, ...others] = quotesOf(text, hints).flatMap((quotes) =>
+    (said === undefined ? likely : [said]).map((delimiter) => judge(text, isWhole, { delimiter, ...quotes, linesBefore })),
   );
-  let best = { dialect: { delimiter: said ?? ',', quote: '"', escape: '"', linesBefore }, score: 0 };
-  for (const dialect of dialects) {
-    const score = evenness(text, isWhole, dialect);
-    // The first of those that are as good; more of a difference than a few odd rows is wanted of a stranger one.
-    if (score > best.score + 0.01) best = { dialect, score };
-  }
-  return best.dialect;
+  if (first === undefined) throw new Error('there are no dialects');
+  // The first of those that are as good; more of a difference than a few odd rows is wanted of a less usual one.
+  return others.reduce((best, each) => {
+    const difference = each.evenness - best.evenness;
+    return difference > 0.01 || (difference === 0 && each.columns > best.columns) ? each : best;
+  }, first);
 }
 
 /** The usual quotes, and others where something in the text speaks for them. */
-function quotesOf(text: string): readonly Pick<Dialect, 'quote' | 'escape'>[] {
-  const hasDouble = /(?:^|[,;\t|\r\n])"/.test(text);
-  const hasSingle = /(?:^|[,;\t|\r\n])'/.test(text);
+function quotesOf(text: string, { quote, escape }: DialectHints): readonly Pick<Dialect, 'quote' | 'escape'>[] {
+  if (quote !== undefined || escape !== undefined) return [{ quote: quote ?? '"', escape: escape ?? quote ?? '"' }];
   return [
     { quote: '"', escape: '"' },
-    ...(hasDouble && text.includes('\\"') ? [{ quote: '"', escape: '\\' }] : []),
-    ...(hasSingle && !hasDouble ? [{ quote: "'", escape: "'" }] : []),
+    ...(text.includes('\\"') ? [{ quote: '"', escape: '\\' }] : []),
+    ...(/(?:^|[,;\t|\r\n])'/.test(text) ? [{ quote: "'", escape: "'" }] : []),
   ];
 }
 
-/** The share of rows that have as many values as the first; 0 where there is one column, or it is not CSV. */
-function evenness(text: string, isWhole: boolean, dialect: Dialect): number {
-  let rows: string[][];
-  try {
-    rows = parseSync(text, { ...optionsOf(dialect), to: SAMPLE_ROWS }) as string[][];
-  } catch {
-    // A quote that is not closed where the sample ends is none.
-    rows = isWhole ? [] : startRows(text, dialect);
-  }
+function judge(text: string, isWhole: boolean, dialect: Dialect): Judged {
+  const strict = sampleRows(text, dialect, false);
+  // A quote that is not closed where the sample ends is none.
+  const rows = strict ?? sampleRows(isWhole ? text : withoutOpenQuote(text, dialect), dialect, true) ?? [];
   if (!isWhole && rows.length > 1 && rows.length < SAMPLE_ROWS) rows.pop();
   const [first, ...others] = rows;
-  const quote = dialect.quote;
-  if (first === undefined || first.length < 2) return 0;
-  // Quotes of another kind that were left where all values have them.
-  if (first.every((name) => /^(["'])[^"']*\1$/.test(name) && name[0] !== quote)) return 0.1;
-  return (others.filter((row) => row.length === first.length).length + 1) / rows.length;
+  if (first === undefined || first.length < 2) return { dialect, evenness: 0, columns: 0 };
+  const columns = others.length === 0 ? first.length : 0;
+  // Quotes of another kind that were left where all names have them.
+  if (first.every((name) => /^(["']).*\1$/s.test(name) && name[0] !== dialect.quote)) return { dialect, evenness: 0.1, columns };
+  const evenness = (others.filter((row) => row.length === first.length).length + 1) / rows.length;
+  return { dialect, evenness: strict === undefined ? evenness - ODD_QUOTES : evenness, columns };
 }
 
-function startRows(text: string, dialect: Dialect): string[][] {
-  const end = text.lastIndexOf('\n', text.lastIndexOf(dialect.quote));
+/** What quotes in odd places take from the evenness of rows. */
+const ODD_QUOTES = 0.02;
+
+function sampleRows(text: string, dialect: Dialect, relax_quotes: boolean): string[][] | undefined {
   try {
-    return parseSync(text.slice(0, Math.max(end, 0)), { ...optionsOf(dialect), to: SAMPLE_ROWS }) as string[][];
+    return parseSync(text, { ...optionsOf(dialect), relax_quotes, to: SAMPLE_ROWS }) as string[][];
   } catch {
-    return [];
+    return undefined;
   }
+}
+
+function withoutOpenQuote(text: string, { quote }: Dialect): string {
+  return text.slice(0, Math.max(0, text.lastIndexOf('\n', text.lastIndexOf(quote))));
 }
 
 function optionsOf({ delimiter, quote, escape }: Dialect): Options {
@@ -156,5 +176,5 @@ export function csvLine(values: readonly unknown[]): string {
 
 /** Whether a text looks like a table of more than one column. */
 export function hasColumns(start: string, isWhole: boolean): boolean {
-  return evenness(start, isWhole, findDialect(start, isWhole)) > 0.9;
+  return judgeDialects(start, isWhole, {}).evenness > 0.9;
 }

@@ -23,8 +23,7 @@ type Text = Extract<Content, { kind: 'text' }>;
 /** Rows of CSV. */
 export function csvItems(content: Text, field: Field, items: ListItems, options: ReadOptions): FileItems {
   const { label, extension, start, isWhole, found, bytes } = content;
-  const { delimiter } = options;
-  const dialect = findDialect(start, isWhole, { extension, ...(delimiter === undefined ? {} : { delimiter }) });
+  const dialect = findDialect(start, isWhole, { ...options, extension });
   const table = new Table(field, label, items);
   const reader = new Utf8Reader();
   async function* watched(): AsyncGenerator<Uint8Array> {

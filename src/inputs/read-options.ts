@@ -6,12 +6,16 @@ export interface ReadOptions {
   readonly encoding?: string;
   /** Between the values of CSV, `;` or `tab`. Default: what divides the rows most evenly. */
   readonly delimiter?: string;
+  /** Around values of CSV that hold a delimiter. Default: `"`, or `'` where that is what divides the rows evenly. */
+  readonly quote?: string;
+  /** What makes a quote in quotes one of the text, `\\`. Default: the quote itself. */
+  readonly escape?: string;
   /** Of XLSX, by name or by number from 1. Default: the first. */
   readonly sheet?: string;
 }
 
-const NAMES = ['encoding', 'delimiter', 'sheet'] as const;
-const OPTION = /;(encoding|delimiter|sheet)=((?:;$|;(?=;)|[^;])+)$/;
+const NAMES = ['encoding', 'delimiter', 'quote', 'escape', 'sheet'];
+const OPTION = /;(encoding|delimiter|quote|escape|sheet)=((?:;$|;(?=;)|[^;])+)$/;
 
 /** `rows.csv;encoding=latin1;delimiter=;` as its path and what follows. */
 export function splitOptions(typed: string): { readonly path: string; readonly options: ReadOptions } {
@@ -25,13 +29,17 @@ export function splitOptions(typed: string): { readonly path: string; readonly o
   const unknown = /;([a-z_]+)=[^;/]*$/.exec(path)?.[1];
   if (unknown !== undefined)
     throw invalid(`there is no option ${unknown} of a file (${typed}); the options are ${NAMES.join(', ')}`);
-  return { path, options: withDelimiter(options) };
+  return { path, options: checkedOptions(options) };
 }
 
 /** @throws TypedError `Input.Invalid` */
-export function withDelimiter({ delimiter, ...others }: ReadOptions): ReadOptions {
-  if (delimiter === undefined) return others;
+export function checkedOptions(options: ReadOptions): ReadOptions {
+  const { delimiter, quote, escape } = options;
+  for (const [name, mark] of Object.entries({ quote, escape })) {
+    if (mark !== undefined && mark.length !== 1) throw invalid(`the ${name} of CSV is one character, not ${JSON.stringify(mark)}`);
+  }
+  if (delimiter === undefined) return options;
   const mark = /^(?:tab|\\t)$/i.test(delimiter) ? '\t' : delimiter;
-  if (/^[^"'\r\n]$/u.test(mark)) return { ...others, delimiter: mark };
+  if (/^[^"'\r\n]$/u.test(mark)) return { ...options, delimiter: mark };
   throw invalid(`the delimiter of CSV is one character, such as ; or | or tab, not ${JSON.stringify(delimiter)}`);
 }

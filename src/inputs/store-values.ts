@@ -11,7 +11,7 @@ import { TextCounter } from './counters.ts';
 import { encodingOf, transcoded } from './encoding.ts';
 import { InputPath } from './input-path.ts';
 import { pathSource } from './path-source.ts';
-import { withDelimiter } from './read-options.ts';
+import { checkedOptions } from './read-options.ts';
 import { Utf8Reader } from './utf8-reader.ts';
 import { storeSources } from './read-inputs.ts';
 import type { Source } from './source.ts';
@@ -54,7 +54,7 @@ export async function storeValues(
 }
 
 async function sourceOf(field: Field, value: unknown): Promise<Source> {
-  if (value instanceof InputPath) return pathSource(value.path, field, process.cwd(), withDelimiter(value.options));
+  if (value instanceof InputPath) return pathSource(value.path, field, process.cwd(), checkedOptions(value.options));
   if (value instanceof Uint8Array) return bytesSource(value, field);
   return isIterable(value) ? itemsSource(value, field) : valueSource(value, field.type);
 }
