@@ -52,7 +52,7 @@ async function* tableLines(rows: AsyncIterable<TableRow>, table: Table): AsyncGe
 export function jsonLinesItems(content: Text, field: Field, items: ListItems): FileItems {
   const { label, extension, found, bytes } = content;
   const before = items.length;
-  const check = new JsonLinesCheck(field, label, items);
+  const check = new JsonLinesCheck(label, items);
   async function* lines(): AsyncGenerator<Uint8Array> {
     let last = 0;
     for await (const chunk of bytes) {

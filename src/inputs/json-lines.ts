@@ -1,7 +1,6 @@
-import type { Field } from '../domain/signature/field-type.ts';
 import { invalid } from './invalid.ts';
 import { notUtf8Json, previewOfJson } from './json-check.ts';
-import { ListItems } from './list-items.ts';
+import type { ListItems } from './list-items.ts';
 import { parseJson } from './parse-json.ts';
 import { Utf8Reader } from './utf8-reader.ts';
 
@@ -20,7 +19,7 @@ export class JsonLinesCheck {
   #length = 0;
   #line = 0;
 
-  constructor(field: Field, label: string, items = new ListItems(field, label)) {
+  constructor(label: string, items: ListItems) {
     this.#label = label;
     this.#items = items;
   }

@@ -59,7 +59,7 @@ export class Reading {
     if (format === 'json') return JSON.parse(text) as unknown;
     return text
       .split('\n')
-      .filter((line) => line !== '')
+      .filter((line) => line.trim() !== '')
       .map((line) => JSON.parse(line) as unknown);
   }
 

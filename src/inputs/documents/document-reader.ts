@@ -93,7 +93,7 @@ export class DocumentReader {
 }
 
 /** As far as this Node knows of permissions. */
-function restrictions(): string[] {
+export function restrictions(): string[] {
   const known = ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag));
   return known === undefined ? [] : [known, '--allow-fs-read=*', '--allow-worker', '--no-warnings'];
 }
