@@ -89,7 +89,10 @@ export async function contentOf(origin: Origin, input: string, options: ReadOpti
 }
 
 /** What to do about a file that looks binary, and is to be a text. */
-export function describeBinary(input: string, { label, start }: { readonly label: string; readonly start: string }): string {
+export function describeBinary(
+  input: string,
+  { label, start }: { readonly label: string; readonly start: string },
+): string {
   const likely = utf16WithoutMark(Buffer.from(start, 'latin1'));
   if (likely === undefined) return `${input}: ${label} looks binary; it is given as the text of its bytes`;
   return `${input}: ${label} looks like ${likely} without a byte order mark; write '${input}=@${label};encoding=${likely}'`;

@@ -1,5 +1,12 @@
 import { lengthOfText, startOfText } from '../domain/python-repr.ts';
-import { DictPreview, ListPreview, SHOWN_ENTRIES, SHOWN_ITEMS, SHOWN_TEXT, TextPreview } from '../domain/summarize-value.ts';
+import {
+  DictPreview,
+  ListPreview,
+  SHOWN_ENTRIES,
+  SHOWN_ITEMS,
+  SHOWN_TEXT,
+  TextPreview,
+} from '../domain/summarize-value.ts';
 
 /** Measures a text as it passes, and keeps its beginning, which a summary shows. */
 export class TextCounter {

@@ -56,7 +56,9 @@ function judgeDialects(start: string, isWhole: boolean, hints: DialectHints): Ju
   const said = hints.delimiter ?? line?.[1];
   const likely = hints.extension === '.tsv' ? ['\t', ...DELIMITERS.filter((each) => each !== '\t')] : DELIMITERS;
   const [first, ...others] = quotesOf(text, hints).flatMap((quotes) =>
-    (said === undefined ? likely : [said]).map((delimiter) => judge(text, isWhole, { delimiter, ...quotes, linesBefore })),
+    (said === undefined ? likely : [said]).map((delimiter) =>
+      judge(text, isWhole, { delimiter, ...quotes, linesBefore }),
+    ),
   );
   if (first === undefined) throw new Error('there are no dialects');
   // The first of those that are as good; more of a difference than a few odd rows is wanted of a less usual one.
@@ -85,7 +87,8 @@ function judge(text: string, isWhole: boolean, dialect: Dialect): Judged {
   if (first === undefined || first.length < 2) return { dialect, evenness: 0, columns: 0 };
   const columns = others.length === 0 ? first.length : 0;
   // Quotes of another kind that were left where all names have them.
-  if (first.every((name) => /^(["']).*\1$/s.test(name) && name[0] !== dialect.quote)) return { dialect, evenness: 0.1, columns };
+  if (first.every((name) => /^(["']).*\1$/s.test(name) && name[0] !== dialect.quote))
+    return { dialect, evenness: 0.1, columns };
   const evenness = (others.filter((row) => row.length === first.length).length + 1) / rows.length;
   return { dialect, evenness: strict === undefined ? evenness - ODD_QUOTES : evenness, columns };
 }
@@ -119,7 +122,11 @@ function optionsOf({ delimiter, quote, escape }: Dialect): Options {
 }
 
 /** The rows of CSV in UTF-8, with the names first. */
-export async function* csvRows(bytes: AsyncIterable<Uint8Array>, dialect: Dialect, label: string): AsyncGenerator<TableRow> {
+export async function* csvRows(
+  bytes: AsyncIterable<Uint8Array>,
+  dialect: Dialect,
+  label: string,
+): AsyncGenerator<TableRow> {
   const parser = parse({
     ...optionsOf({ ...dialect, delimiter: Buffer.from(dialect.delimiter).toString('latin1') }),
     // Latin-1 keeps every byte, and UTF-8 has no mark of CSV within a character: so bytes that are not UTF-8 get through.
@@ -168,7 +175,8 @@ export function describeDialect({ delimiter, quote, escape }: Dialect): string {
 export function csvLine(values: readonly unknown[]): string {
   return `${values
     .map((value) => {
-      const text = value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+      const text =
+        value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     })
     .join(',')}\n`;

@@ -25,7 +25,9 @@ export interface TextEncoding {
 /** What a text begins with says its encoding; else whoever names the file; else it is UTF-8. */
 export function encodingOf(start: Uint8Array, named: string | undefined, input: string): TextEncoding {
   if (named !== undefined && !iconv.encodingExists(named))
-    throw invalid(`${input}: there is no encoding ${named}; name one such as windows-1252, iso-8859-15, utf-16le or shift_jis`);
+    throw invalid(
+      `${input}: there is no encoding ${named}; name one such as windows-1252, iso-8859-15, utf-16le or shift_jis`,
+    );
   const found = BYTE_ORDER_MARKS.find(([mark]) => mark.every((byte, index) => start[index] === byte));
   if (found !== undefined) return { name: found[1], markLength: found[0].length };
   return { name: named === undefined || UTF_8.test(named) ? 'UTF-8' : named, markLength: 0 };
@@ -87,7 +89,8 @@ export function notUtf8(
 ): string {
   const shown = names.slice(0, SHOWN_NAMES).join(', ');
   const more = count > SHOWN_NAMES ? ` and ${count - SHOWN_NAMES} more` : '';
-  const [files, looks] = count === 1 ? ['1 file', 'is not UTF-8 and looks'] : [`${count} files`, 'are not UTF-8; the first looks'];
+  const [files, looks] =
+    count === 1 ? ['1 file', 'is not UTF-8 and looks'] : [`${count} files`, 'are not UTF-8; the first looks'];
   const likely = likelyEncoding(sample);
   return (
     `${files} of ${input} ${looks} like ${likely}: ${shown}${more}; ` +

@@ -155,7 +155,9 @@ function documentTextSource(content: Document, { name, type }: Field, options: R
     format: 'text',
     bytes: encoded(measured()),
     summary: () => summarizeValue(counter.preview(), type),
-    notes: () => [`${name}: read ${label} as the text of ${document.toUpperCase()}: ${counter.preview().length} characters`],
+    notes: () => [
+      `${name}: read ${label} as the text of ${document.toUpperCase()}: ${counter.preview().length} characters`,
+    ],
   };
 }
 
@@ -171,8 +173,7 @@ async function shortText({ bytes, label }: Text): Promise<string> {
 
 function noText({ name, type }: Field, label: string): Error {
   const wanted = `${name}: ${label} is a text, and the signature wants ${renderType(type)}`;
-  if (takesRows(type))
-    return invalid(`${wanted}: name a table (CSV, XLSX, Parquet) or JSON, or make the field a str`);
+  if (takesRows(type)) return invalid(`${wanted}: name a table (CSV, XLSX, Parquet) or JSON, or make the field a str`);
   if (!accepts(type, ['text'])) return invalid(`${wanted}: name a .json file, or make the field a str`);
   return invalid(
     `${wanted}: name a folder or a pattern (each file is an item), a .jsonl file (each line is an item) ` +

@@ -31,9 +31,15 @@ export async function folderText(
     yield* rest;
   };
   try {
-    if (!isGzip(start)) return await textOf({ start, bytes: all(), name, path: join(folder, name) }, input, options, reader);
+    if (!isGzip(start))
+      return await textOf({ start, bytes: all(), name, path: join(folder, name) }, input, options, reader);
     const begun = await peek(gunzipped(all(), name), START);
-    return await textOf({ start: begun.start, bytes: begun.bytes, name: name.replace(/\.gz$/i, '') }, input, options, reader);
+    return await textOf(
+      { start: begun.start, bytes: begun.bytes, name: name.replace(/\.gz$/i, '') },
+      input,
+      options,
+      reader,
+    );
   } catch (error) {
     if (error instanceof TypedError && error.name === 'Input.Invalid') return { kind: 'fault', why: whyOf(error) };
     throw error;
@@ -65,7 +71,9 @@ async function textOf(
   const encoding = encodingOf(start, options.encoding, input);
   if (encoding.name === 'UTF-8' && start.includes(0)) {
     const fault = extension === '' ? undefined : unreadable(start, extension);
-    return fault === undefined || /archive/.test(fault) ? { kind: 'none', reason: 'binary' } : { kind: 'fault', why: fault };
+    return fault === undefined || /archive/.test(fault)
+      ? { kind: 'none', reason: 'binary' }
+      : { kind: 'fault', why: fault };
   }
   const utf8 = new Utf8Reader();
   return { kind: 'text', pieces: decoded(transcoded(bytes, encoding), utf8), oddSample: () => utf8.oddSample };

@@ -15,7 +15,10 @@ const BLANKS = /^[ \t\r\n]*/;
  *
  * @returns nothing, where the field can hold no such thing
  */
-export function formOf(type: FieldType, { extension, start, isWhole }: { extension: string; start: string; isWhole: boolean }): Form {
+export function formOf(
+  type: FieldType,
+  { extension, start, isWhole }: { extension: string; start: string; isWhole: boolean },
+): Form {
   if (wantsText(type)) return 'text';
   if (extension === '.json') return jsonForm(type, start, isWhole, false);
   if (extension === '.jsonl' || extension === '.ndjson') return jsonForm(type, start, isWhole, true);

@@ -38,7 +38,11 @@ export function csvItems(content: Text, field: Field, items: ListItems, options:
     notes() {
       const sample = reader.oddSample;
       const odd = sample === undefined ? [] : [notUtf8(field.name, `@${label}`, { names: [label], count: 1, sample })];
-      return [`${field.name}: read ${label} as ${[describeDialect(dialect), ...found].join(', ')}: ${table.describe()}`, ...table.notes(), ...odd];
+      return [
+        `${field.name}: read ${label} as ${[describeDialect(dialect), ...found].join(', ')}: ${table.describe()}`,
+        ...table.notes(),
+        ...odd,
+      ];
     },
   };
 }

@@ -46,7 +46,8 @@ export class JsonCheck {
     this.#checkEncoding();
     this.#do(() => {
       this.#tokens.end();
-      if (this.#result === undefined) throw new JsonFault(this.#isEmpty ? 'it is empty' : 'it ends before its value is complete');
+      if (this.#result === undefined)
+        throw new JsonFault(this.#isEmpty ? 'it is empty' : 'it ends before its value is complete');
     });
   }
 

@@ -33,7 +33,11 @@ export class ListItems {
    * @param shown - the item as a summary shows it
    * @returns the item as it is to be kept
    */
-  take(item: unknown, place: string, { type = this.#itemType(), shown }: { type?: FieldType; shown?: unknown } = {}): unknown {
+  take(
+    item: unknown,
+    place: string,
+    { type = this.#itemType(), shown }: { type?: FieldType; shown?: unknown } = {},
+  ): unknown {
     const checked = checkPart(`${this.#field.name}[${this.#counter.length}]`, type, item);
     if ('problems' in checked) throw invalid(`${place}: ${checked.problems}`);
     this.#counter.take(shown ?? item);

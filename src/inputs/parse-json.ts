@@ -7,8 +7,7 @@ export function parseJson(text: string): ParsedJson {
     return { value: JSON.parse(text) as unknown };
   } catch (error) {
     const told = error instanceof Error ? error.message : String(error);
-    if (/token '[NI]'|No number after minus/.test(told) && /NaN|Infinity/.test(text))
-      return { fault: NO_NAN };
+    if (/token '[NI]'|No number after minus/.test(told) && /NaN|Infinity/.test(text)) return { fault: NO_NAN };
     // The position is of a part, which would mislead.
     return { fault: told.replace(/ at position \d+( \(line \d+ column \d+\))?/, '').replaceAll('\n', ' ') };
   }

@@ -93,14 +93,24 @@ async function sourceOf(
   if (text.startsWith('@')) return typedPathSource(text.slice(1), field, cwd);
   const isPath = await looksLikePath(text, cwd);
   const meant = `${field.name}=@${text}`;
-  const source = givenSource(field, text, isPath ? { advice: `; did you mean '${meant}', with an @ before the path?` } : {});
+  const source = givenSource(
+    field,
+    text,
+    isPath ? { advice: `; did you mean '${meant}', with an @ before the path?` } : {},
+  );
   if (!isPath || source.format !== 'text') return source;
-  return { ...source, notes: () => [`${field.name} is the text ${text} itself; for what is in the file write '${meant}'`] };
+  return {
+    ...source,
+    notes: () => [`${field.name} is the text ${text} itself; for what is in the file write '${meant}'`],
+  };
 }
 
 /** What would be a path, or a pattern, if an @ stood before it. */
 async function looksLikePath(text: string, cwd: string): Promise<boolean> {
   if (text.length > 1000 || !/^[^\n[{"]*[/.*][^\n]*$/.test(text) || /^-?[\d.]+$/.test(text)) return false;
   if (/^(?:~|\.{0,2})\/\S*$/.test(text)) return true;
-  return (isPattern(text) && !/\s/.test(text)) || (await kindOf(absolute(text, cwd), text).catch(() => undefined)) !== undefined;
+  return (
+    (isPattern(text) && !/\s/.test(text)) ||
+    (await kindOf(absolute(text, cwd), text).catch(() => undefined)) !== undefined
+  );
 }

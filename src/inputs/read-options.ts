@@ -36,7 +36,8 @@ export function splitOptions(typed: string): { readonly path: string; readonly o
 export function checkedOptions(options: ReadOptions): ReadOptions {
   const { delimiter, quote, escape } = options;
   for (const [name, mark] of Object.entries({ quote, escape })) {
-    if (mark !== undefined && mark.length !== 1) throw invalid(`the ${name} of CSV is one character, not ${JSON.stringify(mark)}`);
+    if (mark !== undefined && mark.length !== 1)
+      throw invalid(`the ${name} of CSV is one character, not ${JSON.stringify(mark)}`);
   }
   if (delimiter === undefined) return options;
   const mark = /^(?:tab|\\t)$/i.test(delimiter) ? '\t' : delimiter;

@@ -85,7 +85,9 @@ export class Table {
   notes(): readonly string[] {
     const notes: string[] = [];
     if (this.#renamed.length > 0)
-      notes.push(`${this.#input}: ${this.#label} has columns of the same name; they were renamed: ${this.#renamed.join(', ')}`);
+      notes.push(
+        `${this.#input}: ${this.#label} has columns of the same name; they were renamed: ${this.#renamed.join(', ')}`,
+      );
     if (this.#short.length > 0)
       notes.push(
         `${this.#input}: ${this.#label}: ${rows(this.#short.length, this.#rows)} fewer values than the ${this.#names?.length} columns: ` +
@@ -96,10 +98,14 @@ export class Table {
 
   #header(values: readonly unknown[]): readonly string[] {
     if (values.length > MAX_COLUMNS)
-      throw invalid(`${this.#label} has ${values.length} columns, and at most ${MAX_COLUMNS} can be read; is its delimiter right?`);
+      throw invalid(
+        `${this.#label} has ${values.length} columns, and at most ${MAX_COLUMNS} can be read; is its delimiter right?`,
+      );
     const given = values.map((value) => (value === null || value === undefined ? '' : String(value)));
     const names = withoutDuplicates(given);
-    this.#renamed = names.flatMap((name, index) => (name === given[index] ? [] : [`${given[index]} to ${name}`])).slice(0, SHOWN_COLUMNS);
+    this.#renamed = names
+      .flatMap((name, index) => (name === given[index] ? [] : [`${given[index]} to ${name}`]))
+      .slice(0, SHOWN_COLUMNS);
     checkColumns(names, this.#type, this.#label);
     return names;
   }
@@ -174,7 +180,8 @@ function checkColumns(names: readonly string[], type: FieldType, label: string):
   if (type.kind !== 'object') return;
   const known = type.properties.map(({ name }) => name);
   for (const { name, required } of type.properties) {
-    if (required && !names.includes(name)) throw invalid(`${label} has no column ${name}; its columns are ${names.join(', ')}`);
+    if (required && !names.includes(name))
+      throw invalid(`${label} has no column ${name}; its columns are ${names.join(', ')}`);
   }
   const unknown = type.additional === null ? names.find((name) => !known.includes(name)) : undefined;
   if (unknown === undefined) return;

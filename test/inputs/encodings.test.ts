@@ -48,17 +48,22 @@ describe.each(ENCODINGS)('a byte order mark of %s says the encoding', (encoding)
 });
 
 describe('an encoding that no mark tells', () => {
-  it.each(['latin-1', 'windows-1252', 'cp1251', 'shift_jis', 'utf-16le', 'koi8-r'])('is named: %s', async (encoding) => {
-    const word = { 'cp1251': 'Привет', 'koi8-r': 'Привет', 'shift_jis': '漢字' }[encoding] ?? 'café';
-    const bytes = (text: string): Buffer => iconv.encode(text, encoding);
-    const option = `;encoding=${encoding}`;
-    expect((await reading.of('str', 'n.txt', bytes(word), option)).value).toBe(word);
-    expect((await reading.of('list[dict]', 'n.csv', bytes(`a,b\n${word},1\n`), option)).value).toEqual([{ a: word, b: '1' }]);
-    expect((await reading.of('list[str]', 'n.json', bytes(JSON.stringify([word])), option)).value).toEqual([word]);
-    reading.write({ [`f-${encoding}/a.txt`]: bytes(word) });
-    expect((await reading.value('dict[str, str]', `@f-${encoding}${option}`)).value).toEqual({ 'a.txt': word });
-    expect((await reading.value('str', `-${option}`, bytes(word))).value).toBe(word);
-  });
+  it.each(['latin-1', 'windows-1252', 'cp1251', 'shift_jis', 'utf-16le', 'koi8-r'])(
+    'is named: %s',
+    async (encoding) => {
+      const word = { cp1251: 'Привет', 'koi8-r': 'Привет', shift_jis: '漢字' }[encoding] ?? 'café';
+      const bytes = (text: string): Buffer => iconv.encode(text, encoding);
+      const option = `;encoding=${encoding}`;
+      expect((await reading.of('str', 'n.txt', bytes(word), option)).value).toBe(word);
+      expect((await reading.of('list[dict]', 'n.csv', bytes(`a,b\n${word},1\n`), option)).value).toEqual([
+        { a: word, b: '1' },
+      ]);
+      expect((await reading.of('list[str]', 'n.json', bytes(JSON.stringify([word])), option)).value).toEqual([word]);
+      reading.write({ [`f-${encoding}/a.txt`]: bytes(word) });
+      expect((await reading.value('dict[str, str]', `@f-${encoding}${option}`)).value).toEqual({ 'a.txt': word });
+      expect((await reading.value('str', `-${option}`, bytes(word))).value).toBe(word);
+    },
+  );
 
   it('is guessed for the note, which says what to write', async () => {
     const russian = 'Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.';
@@ -66,23 +71,34 @@ describe('an encoding that no mark tells', () => {
     const french = 'Le café était fermé; à côté, la forêt brûlait.';
     const notes = async (text: string, encoding: string): Promise<string> =>
       (await reading.of('str', 'guess.txt', iconv.encode(text, encoding))).notes.join('\n');
-    expect(await notes(russian, 'windows-1251')).toContain("looks like windows-1251: guess.txt; write 'value=@guess.txt;encoding=windows-1251'");
+    expect(await notes(russian, 'windows-1251')).toContain(
+      "looks like windows-1251: guess.txt; write 'value=@guess.txt;encoding=windows-1251'",
+    );
     expect(await notes(japanese, 'shift_jis')).toContain('encoding=Shift_JIS');
     expect(await notes(french, 'latin-1')).toContain('encoding=windows-1252');
     expect(await notes(french, 'utf-8')).toBe('');
   });
 
   it('of JSON is an error, because a number or a name might be lost', async () => {
-    reading.write({ 'odd.json': iconv.encode('["café"]', 'latin-1'), 'odd.jsonl': iconv.encode('"café"\n', 'latin-1') });
-    expect(await reading.refusal('v: list[str]', ['v=@odd.json'])).toContain('name its encoding (@odd.json;encoding=windows-1252)');
-    expect(await reading.refusal('v: list[str]', ['v=@odd.jsonl'])).toContain('odd.jsonl holds bytes that are not UTF-8');
+    reading.write({
+      'odd.json': iconv.encode('["café"]', 'latin-1'),
+      'odd.jsonl': iconv.encode('"café"\n', 'latin-1'),
+    });
+    expect(await reading.refusal('v: list[str]', ['v=@odd.json'])).toContain(
+      'name its encoding (@odd.json;encoding=windows-1252)',
+    );
+    expect(await reading.refusal('v: list[str]', ['v=@odd.jsonl'])).toContain(
+      'odd.jsonl holds bytes that are not UTF-8',
+    );
   });
 
   it('must exist, and options must be known', async () => {
     reading.write({ 'x.csv': 'a;b\n1;2\n' });
     const refusal = (options: string): Promise<string> => reading.refusal('v: list[dict]', [`v=@x.csv${options}`]);
     expect(await refusal(';encoding=klingon')).toContain('there is no encoding klingon; name one such as windows-1252');
-    expect(await refusal(';separator=x')).toContain('there is no option separator of a file (x.csv;separator=x); the options are encoding, delimiter');
+    expect(await refusal(';separator=x')).toContain(
+      'there is no option separator of a file (x.csv;separator=x); the options are encoding, delimiter',
+    );
     expect(await refusal(';delimiter=ab')).toContain('the delimiter of CSV is one character');
   });
 
@@ -97,7 +113,9 @@ describe('gzip', () => {
     expect((await reading.of('list[dict]', 'a.csv.gz', gzipSync(marked(TABLE, 'utf-16le')))).value).toEqual(ROWS);
     expect((await reading.of('list[int]', 'a.jsonl.gz', gzipSync('1\n2\n'))).value).toEqual([1, 2]);
     expect((await reading.of('dict', 'a.json.gz', gzipSync('{"a": [1]}'))).value).toEqual({ a: [1] });
-    expect((await reading.of('str', 'no-ending', gzipSync('text'))).notes).toEqual(['value: read no-ending as text, unpacked from gzip']);
+    expect((await reading.of('str', 'no-ending', gzipSync('text'))).notes).toEqual([
+      'value: read no-ending as text, unpacked from gzip',
+    ]);
     reading.write({ 'packed/a.txt.gz': gzipSync('one'), 'packed/b.txt': 'two' });
     expect((await reading.value('dict[str, str]', '@packed')).value).toEqual({ 'a.txt.gz': 'one', 'b.txt': 'two' });
   });

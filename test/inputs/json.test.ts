@@ -87,7 +87,9 @@ describe('JSON is taken, refused and shown as the kernel reads it, wherever its 
   it('on lines', async () => {
     const random = chance(4);
     const contents = Array.from({ length: 300 }, () =>
-      Array.from({ length: random(6) }, () => JSON.stringify(randomValue(random, 1))).join(random(2) === 0 ? '\n' : '\r\n'),
+      Array.from({ length: random(6) }, () => JSON.stringify(randomValue(random, 1))).join(
+        random(2) === 0 ? '\n' : '\r\n',
+      ),
     );
     await agrees('jsonl', 'list', spoilt(contents, '[]{},:"\\ 1n\n\v', 7));
   });
@@ -95,29 +97,164 @@ describe('JSON is taken, refused and shown as the kernel reads it, wherever its 
   // The ideas of JSONTestSuite.
   it('of odd texts', async () => {
     const right = [
-      '[]', '{}', '[[]   ]', '[""]', '[ 1]', '[1 ]', '[true]', 'null', '-0', '-1', '1E22', '1E+2', '1e-2', '0e1', '0.1', '[-0]', '-123123e-5', '20e1',
-      '"\\u0060\\u012a\\u12AB"', '"\\uD801\\udc37"', '"\\"\\\\\\/\\b\\f\\n\\r\\t"', '"\\u0000"', '" "', '"\u2028\u2029"', '"\u007f"', '"€𝄞"', '"\\uD800"', '"\\uDFAA"', '"\\uD888\\u1234"', '"\\uD800\\n"',
-      '{"a":"b","a":"c"}', '{"":0}', '{"a":[]}', '{"foo\\u0000bar": 42}', ' [1] ', '\t\r\n[1]\n', '[null, 1, "1", {}]', '[1,null,null,null,2]',
-      '123456789012345678901234567890', '[1e308]', '[-1.7976931348623157e308]', '[4.9e-324]', '1.0', '[1.0, 10.00, 1e0]', '{"10": 1, "9": 2, "a": 3}',
+      '[]',
+      '{}',
+      '[[]   ]',
+      '[""]',
+      '[ 1]',
+      '[1 ]',
+      '[true]',
+      'null',
+      '-0',
+      '-1',
+      '1E22',
+      '1E+2',
+      '1e-2',
+      '0e1',
+      '0.1',
+      '[-0]',
+      '-123123e-5',
+      '20e1',
+      '"\\u0060\\u012a\\u12AB"',
+      '"\\uD801\\udc37"',
+      '"\\"\\\\\\/\\b\\f\\n\\r\\t"',
+      '"\\u0000"',
+      '" "',
+      '"\u2028\u2029"',
+      '"\u007f"',
+      '"€𝄞"',
+      '"\\uD800"',
+      '"\\uDFAA"',
+      '"\\uD888\\u1234"',
+      '"\\uD800\\n"',
+      '{"a":"b","a":"c"}',
+      '{"":0}',
+      '{"a":[]}',
+      '{"foo\\u0000bar": 42}',
+      ' [1] ',
+      '\t\r\n[1]\n',
+      '[null, 1, "1", {}]',
+      '[1,null,null,null,2]',
+      '123456789012345678901234567890',
+      '[1e308]',
+      '[-1.7976931348623157e308]',
+      '[4.9e-324]',
+      '1.0',
+      '[1.0, 10.00, 1e0]',
+      '{"10": 1, "9": 2, "a": 3}',
       '['.repeat(99) + ']'.repeat(99),
     ];
     const wrong = [
-      '', ' ', '[1 true]', '[a\u00e5]', '["": 1]', '[""],', '[,1]', '[1,,2]', '["x",,]', '["x"]]', '["",]', '["x"', '[x', '[3[4]]', '[1:2]', '[,', '[*]', '[1,\n1\n,1', '[1', '[""', '[fals]', '[nul]', '[tru]',
-      '-', '[-]', '[+1]', '[01]', '[-01]', '[.1]', '[1.]', '[1.e1]', '[0e]', '[0E+]', '[1e]', '[1eE2]', '[2.e+3]', '[0x1]', '[1_000]', '[Infinity]', '[-Infinity]', '[NaN]', '[1e999]', '[１]', '[- 1]', '[--1]', '[1+2]',
-      '{"x", null}', '{"x"::"b"}', '{"a":"a" 123}', '{key: 1}', '{[: "x"}', '{"a" b}', '{:"b"}', '{"a" "b"}', '{"a":', '{"a"', '{1:1}', '{null:null}', '{"id":0,}', '{"a":/*c*/"b"}', '{\'a\':0}', '{"a":"b"}#', '{"a":"b",,"c":"d"}', '{"a":"b"}}', '{"a":"a', '{',
-      '"\\a"', '"\\x00"', '"\\u00A"', '"\\uD834\\uDd"', '"\\', '"new\nline"', '"\t"', '"\\ua', "'single'", 'abc', '"', '"\u0000"', '<.>', '[<null>]', '\u00a0[1]', '\u2060[]', '[\u000c]', '[1]x', '2@', '{}}', '*', 'nulll', '1]', '[True]', '/* */ []', '# x\n[]',
+      '',
+      ' ',
+      '[1 true]',
+      '[a\u00e5]',
+      '["": 1]',
+      '[""],',
+      '[,1]',
+      '[1,,2]',
+      '["x",,]',
+      '["x"]]',
+      '["",]',
+      '["x"',
+      '[x',
+      '[3[4]]',
+      '[1:2]',
+      '[,',
+      '[*]',
+      '[1,\n1\n,1',
+      '[1',
+      '[""',
+      '[fals]',
+      '[nul]',
+      '[tru]',
+      '-',
+      '[-]',
+      '[+1]',
+      '[01]',
+      '[-01]',
+      '[.1]',
+      '[1.]',
+      '[1.e1]',
+      '[0e]',
+      '[0E+]',
+      '[1e]',
+      '[1eE2]',
+      '[2.e+3]',
+      '[0x1]',
+      '[1_000]',
+      '[Infinity]',
+      '[-Infinity]',
+      '[NaN]',
+      '[1e999]',
+      '[１]',
+      '[- 1]',
+      '[--1]',
+      '[1+2]',
+      '{"x", null}',
+      '{"x"::"b"}',
+      '{"a":"a" 123}',
+      '{key: 1}',
+      '{[: "x"}',
+      '{"a" b}',
+      '{:"b"}',
+      '{"a" "b"}',
+      '{"a":',
+      '{"a"',
+      '{1:1}',
+      '{null:null}',
+      '{"id":0,}',
+      '{"a":/*c*/"b"}',
+      "{'a':0}",
+      '{"a":"b"}#',
+      '{"a":"b",,"c":"d"}',
+      '{"a":"b"}}',
+      '{"a":"a',
+      '{',
+      '"\\a"',
+      '"\\x00"',
+      '"\\u00A"',
+      '"\\uD834\\uDd"',
+      '"\\',
+      '"new\nline"',
+      '"\t"',
+      '"\\ua',
+      "'single'",
+      'abc',
+      '"',
+      '"\u0000"',
+      '<.>',
+      '[<null>]',
+      '\u00a0[1]',
+      '\u2060[]',
+      '[\u000c]',
+      '[1]x',
+      '2@',
+      '{}}',
+      '*',
+      'nulll',
+      '1]',
+      '[True]',
+      '/* */ []',
+      '# x\n[]',
       '['.repeat(100_000),
     ];
     await agrees('json', 'Any', [...right, ...wrong]);
-    for (const content of right) expect([content, said('json', 'Any', Buffer.from(content), 3) !== undefined]).toEqual([content, true]);
-    for (const content of wrong) expect([content, said('json', 'Any', Buffer.from(content), 3)]).toEqual([content, undefined]);
+    for (const content of right)
+      expect([content, said('json', 'Any', Buffer.from(content), 3) !== undefined]).toEqual([content, true]);
+    for (const content of wrong)
+      expect([content, said('json', 'Any', Buffer.from(content), 3)]).toEqual([content, undefined]);
   });
 });
 
 describe('the place of a fault is told', () => {
   it.each([
     ['list', '[1,\n"a\nb"]', 'line 2 is not JSON: a text holds a line end or another control character'],
-    ['list', '[\n1,\n-Infinity]', 'line 3 is not JSON: JSON has no NaN or Infinity; write null where a number is missing'],
+    [
+      'list',
+      '[\n1,\n-Infinity]',
+      'line 3 is not JSON: JSON has no NaN or Infinity; write null where a number is missing',
+    ],
     ['list', '[\nNaN]', 'line 2 is not JSON: JSON has no NaN or Infinity'],
     ['list[list[int]]', '[[1],\n[2,\n"x"]]', "line 3: v[1][1]: expected int, got str 'x'"],
     ['dict[int, str]', '{"1": "a",\n"x": "b"}', "line 2: v.x: expected a key of type int, got str 'x'"],
@@ -159,7 +296,9 @@ describe('lines of JSON under any name', () => {
   });
 
   it('and are said to be such', async () => {
-    expect((await reading.of('list[dict]', 'rows.log', '{"a": 1}\n{"a": 2}\n')).notes).toEqual(['value: read rows.log as JSON Lines: 2 items']);
+    expect((await reading.of('list[dict]', 'rows.log', '{"a": 1}\n{"a": 2}\n')).notes).toEqual([
+      'value: read rows.log as JSON Lines: 2 items',
+    ]);
     expect((await reading.of('list[dict]', 'rows.jsonl', '{"a": 1}\n{"a": 2}\n')).notes).toEqual([]);
   });
 });
@@ -167,7 +306,10 @@ describe('lines of JSON under any name', () => {
 it('a gigabyte-like shape, one list in a dict, is checked without being held', async () => {
   const record = JSON.stringify({ id: 1, tags: ['a', 'b'], text: 'x'.repeat(900) });
   const part = Buffer.from(`${record},`.repeat(1000));
-  const check = new JsonCheck({ name: 'value', type: parseType('{data: list[{id: int, tags: list[str], text: str}]}') }, 'file');
+  const check = new JsonCheck(
+    { name: 'value', type: parseType('{data: list[{id: int, tags: list[str], text: str}]}') },
+    'file',
+  );
   const before = process.memoryUsage.rss();
   check.take(Buffer.from('{"data": ['));
   for (let count = 0; count < 150; count += 1) check.take(part);

@@ -45,7 +45,8 @@ const TYPES =
   '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">' +
   '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>' +
   '<Default Extension="xml" ContentType="application/xml"/>';
-const RELATIONS = '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">';
+const RELATIONS =
+  '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">';
 const OFFICE = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships';
 
 export function zip(files: Readonly<Record<string, string>>): Uint8Array {
@@ -62,7 +63,9 @@ export function docxOf(body: string): Uint8Array {
 }
 
 export function docx(paragraphs: readonly string[]): Uint8Array {
-  return docxOf(paragraphs.map((text) => `<w:p><w:r><w:t xml:space="preserve">${escaped(text)}</w:t></w:r></w:p>`).join(''));
+  return docxOf(
+    paragraphs.map((text) => `<w:p><w:r><w:t xml:space="preserve">${escaped(text)}</w:t></w:r></w:p>`).join(''),
+  );
 }
 
 export type Cell = string | number | boolean | Date | null;
@@ -79,7 +82,8 @@ export function xlsx(sheets: Readonly<Record<string, readonly (readonly Cell[])[
   };
   for (const [index, name] of names.entries()) {
     const rows = (sheets[name] ?? []).map(
-      (cells, row) => `<row r="${row + 1}">${cells.map((cell, column) => cellXml(cell, `${columnName(column)}${row + 1}`)).join('')}</row>`,
+      (cells, row) =>
+        `<row r="${row + 1}">${cells.map((cell, column) => cellXml(cell, `${columnName(column)}${row + 1}`)).join('')}</row>`,
     );
     files[`xl/worksheets/sheet${index + 1}.xml`] =
       `<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>${rows.join('')}</sheetData></worksheet>`;

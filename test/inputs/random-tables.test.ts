@@ -32,7 +32,9 @@ it(`${COUNT} tables that Python's csv wrote, in random dialects and encodings, a
   const wrong: unknown[] = [];
   for (const { file, option, written, rows } of tables) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
-    const { value, notes } = await reading.value('list[dict]', `@${file}${option}`).catch((error: Error) => ({ value: error.message, notes: [] }));
+    const { value, notes } = await reading
+      .value('list[dict]', `@${file}${option}`)
+      .catch((error: Error) => ({ value: error.message, notes: [] }));
     if (JSON.stringify(value) !== JSON.stringify(rows)) wrong.push({ file, written, notes, value, rows });
   }
   expect(wrong).toEqual([]);

@@ -201,12 +201,27 @@ describe('a file', () => {
     ['dict', 'a.json', '{"a" 1}', 'a.json, line 1 is not JSON: '],
     ['Any', 'a.json', '', 'a.json, line 1 is not JSON: it is empty'],
     ['Any', 'a.json', '[1e999]', 'expected Any, got float inf'],
-    ['list', 'a.json', Buffer.from([0x5b, 0x22, 0xff, 0x22, 0x5d]), 'a.json holds bytes that are not UTF-8; it looks like windows-1252: name its encoding (@a.json;encoding=windows-1252)'],
+    [
+      'list',
+      'a.json',
+      Buffer.from([0x5b, 0x22, 0xff, 0x22, 0x5d]),
+      'a.json holds bytes that are not UTF-8; it looks like windows-1252: name its encoding (@a.json;encoding=windows-1252)',
+    ],
     ['list[int]', 'a.jsonl', '1\n\n"x"\n', "a.jsonl, line 3: value[1]: expected int, got str 'x'"],
     ['list', 'a.jsonl', '1\n{\n', 'a.jsonl, line 2 is not JSON: '],
     ['dict', 'a.jsonl', '{}\n{}\n', 'value: expected dict, and a.jsonl holds a list'],
-    ['list', 'a.json', '[1, NaN]', 'a.json, line 1 is not JSON: JSON has no NaN or Infinity; write null where a number'],
-    ['list', 'a.jsonl', '{"a": -Infinity}\n', 'line 1 is not JSON: JSON has no NaN or Infinity; write null where a number'],
+    [
+      'list',
+      'a.json',
+      '[1, NaN]',
+      'a.json, line 1 is not JSON: JSON has no NaN or Infinity; write null where a number',
+    ],
+    [
+      'list',
+      'a.jsonl',
+      '{"a": -Infinity}\n',
+      'line 1 is not JSON: JSON has no NaN or Infinity; write null where a number',
+    ],
     ['list[{n: int}]', 'a.csv', 'n\n1\nx\n', "a.csv, line 3: value[1].n: expected int, got str 'x'"],
     [
       'list[{n: float, s: str}]',
@@ -222,7 +237,12 @@ describe('a file', () => {
       'has a column nme2 that {name: str} does not have; did you mean name?',
     ],
     ['list[dict]', 'a.csv', '', 'a.csv is empty: the first row must name the columns'],
-    ['list[dict]', 'a.csv', 'a,b\n1,2,3\n', 'a.csv: 1 of 1 row has more values than the 2 columns: line 2; put values that hold the delimiter in quotes'],
+    [
+      'list[dict]',
+      'a.csv',
+      'a,b\n1,2,3\n',
+      'a.csv: 1 of 1 row has more values than the 2 columns: line 2; put values that hold the delimiter in quotes',
+    ],
     ['list[dict]', 'a.csv', 'a\n"open', 'a.csv, line 2 is not CSV: a quote is never closed'],
     [
       'list[str]',
@@ -403,9 +423,7 @@ it('a kernel is sent what was read', async () => {
     const open = async function* (index: number): AsyncGenerator<Uint8Array> {
       yield await blobs.get(inputs[index]?.ref ?? '');
     };
-    await sendInputs(under.kernel, info, inputs, ({ name }) =>
-      open(inputs.findIndex((input) => input.name === name)),
-    );
+    await sendInputs(under.kernel, info, inputs, ({ name }) => open(inputs.findIndex((input) => input.name === name)));
     const result = await under.run('print(ascii((texts, named, rows, pairs, text, count)))');
     expect(result.stdout).toBe(
       String.raw`(['one', '\udcff'], {'1.txt': 'one', '2.txt': '\udcff'}, [{'n': 1}], [(1, 2.0)], '\xe4', 7)` + '\n',

@@ -33,7 +33,11 @@ export class Reading {
   }
 
   /** The value of one input of a type, and what was said. */
-  async value(type: string, given: string, stdin: Content = ''): Promise<{ value: unknown; notes: readonly string[]; input: StoredInput }> {
+  async value(
+    type: string,
+    given: string,
+    stdin: Content = '',
+  ): Promise<{ value: unknown; notes: readonly string[]; input: StoredInput }> {
     const { inputs, warnings } = await this.read(`value: ${type}`, [`value=${given}`], stdin);
     const [input] = inputs;
     if (input === undefined) throw new Error('nothing was stored');
@@ -41,7 +45,12 @@ export class Reading {
   }
 
   /** The same of a file that is written first. */
-  of(type: string, name: string, content: Content, options = ''): Promise<{ value: unknown; notes: readonly string[]; input: StoredInput }> {
+  of(
+    type: string,
+    name: string,
+    content: Content,
+    options = '',
+  ): Promise<{ value: unknown; notes: readonly string[]; input: StoredInput }> {
     this.write({ [name]: content });
     return this.value(type, `@${name}${options}`);
   }

@@ -14,10 +14,24 @@ const notes = (content: string, name = 'a.csv'): Promise<readonly string[]> =>
 
 describe('the delimiter is found', () => {
   it.each([
-    ['semicolons, with decimal commas', 'id;amount\n1;12,50\n2;7,00\n', [{ id: '1', amount: '12,50' }, { id: '2', amount: '7,00' }]],
+    [
+      'semicolons, with decimal commas',
+      'id;amount\n1;12,50\n2;7,00\n',
+      [
+        { id: '1', amount: '12,50' },
+        { id: '2', amount: '7,00' },
+      ],
+    ],
     ['tabs', 'id\tamount\n1\t12\n', [{ id: '1', amount: '12' }]],
     ['pipes', 'id|amount\n1|a,b\n', [{ id: '1', amount: 'a,b' }]],
-    ['commas, with semicolons in values', 'id,note\n1,a;b\n2,c\n', [{ id: '1', note: 'a;b' }, { id: '2', note: 'c' }]],
+    [
+      'commas, with semicolons in values',
+      'id,note\n1,a;b\n2,c\n',
+      [
+        { id: '1', note: 'a;b' },
+        { id: '2', note: 'c' },
+      ],
+    ],
     ['a sep= line', 'sep=;\nid;amount\n1;12,50\n', [{ id: '1', amount: '12,50' }]],
     ['a sep= line of another delimiter', 'sep=^\r\nid^a\r\n1^2\r\n', [{ id: '1', a: '2' }]],
     ['a sep= line in quotes', '"sep=|"\nid|a\n1|2\n', [{ id: '1', a: '2' }]],
@@ -44,7 +58,9 @@ describe('the delimiter is found', () => {
   });
 
   it('and said in one line', async () => {
-    expect(await notes('id;amount\n1;12,50\n2;7,00\n')).toEqual(['value: read a.csv as CSV with semicolons: 2 rows, columns id, amount']);
+    expect(await notes('id;amount\n1;12,50\n2;7,00\n')).toEqual([
+      'value: read a.csv as CSV with semicolons: 2 rows, columns id, amount',
+    ]);
     expect(await notes(`${Array.from({ length: 12 }, (_, index) => `c${index}`).join('\t')}\n`, 'wide.tsv')).toEqual([
       'value: read wide.tsv as CSV with tabs: 0 rows, columns c0, c1, c2, c3, c4, c5, c6, c7 and 4 more',
     ]);
@@ -77,12 +93,30 @@ describe('line ends', () => {
 
 describe('columns of the same name', () => {
   it.each([
-    [['x', 'x'], ['x', 'x.1']],
-    [['x', 'x', 'x'], ['x', 'x.1', 'x.2']],
-    [['x', 'x.1', 'x'], ['x', 'x.1', 'x.2']],
-    [['x', 'x', 'x.1'], ['x', 'x.2', 'x.1']],
-    [['x', 'y', 'x', 'y'], ['x', 'y', 'x.1', 'y.1']],
-    [['', 'a', ''], ['', 'a', '.1']],
+    [
+      ['x', 'x'],
+      ['x', 'x.1'],
+    ],
+    [
+      ['x', 'x', 'x'],
+      ['x', 'x.1', 'x.2'],
+    ],
+    [
+      ['x', 'x.1', 'x'],
+      ['x', 'x.1', 'x.2'],
+    ],
+    [
+      ['x', 'x', 'x.1'],
+      ['x', 'x.2', 'x.1'],
+    ],
+    [
+      ['x', 'y', 'x', 'y'],
+      ['x', 'y', 'x.1', 'y.1'],
+    ],
+    [
+      ['', 'a', ''],
+      ['', 'a', '.1'],
+    ],
   ])('%j are renamed as pandas does: %j', (given, expected) => {
     expect(withoutDuplicates(given)).toEqual(expected);
   });
@@ -102,7 +136,9 @@ describe('rows of odd lengths', () => {
     const content = `a,b,c\n${Array.from({ length: 9 }, (_, index) => (index === 4 ? '1,2,3\n' : '1\n')).join('')}`;
     const { value, notes: told } = await reading.of('list[dict]', 'short.csv', content);
     expect((value as unknown[])[0]).toEqual({ a: '1', b: null, c: null });
-    expect(told[1]).toBe('value: short.csv: 8 of 9 rows have fewer values than the 3 columns: lines 2, 3, 4, 5, 7 and 3 more; what is missing is None');
+    expect(told[1]).toBe(
+      'value: short.csv: 8 of 9 rows have fewer values than the 3 columns: lines 2, 3, 4, 5, 7 and 3 more; what is missing is None',
+    );
   });
 
   it('that are too long are an error with their number and lines, those after long values too', async () => {
@@ -116,11 +152,26 @@ describe('rows of odd lengths', () => {
 
 // The ideas of csv-spectrum: what readers of CSV get wrong.
 it.each([
-  ['a comma in quotes', 'first,last,address\nJohn,Doe,"120 any st., Anytown"\n', [{ first: 'John', last: 'Doe', address: '120 any st., Anytown' }]],
-  ['nothing in fields', 'a,b,c\n1,"",""\n2,3,4\n', [{ a: '1', b: '', c: '' }, { a: '2', b: '3', c: '4' }]],
+  [
+    'a comma in quotes',
+    'first,last,address\nJohn,Doe,"120 any st., Anytown"\n',
+    [{ first: 'John', last: 'Doe', address: '120 any st., Anytown' }],
+  ],
+  [
+    'nothing in fields',
+    'a,b,c\n1,"",""\n2,3,4\n',
+    [
+      { a: '1', b: '', c: '' },
+      { a: '2', b: '3', c: '4' },
+    ],
+  ],
   ['nothing in fields, CRLF', 'a,b,c\r\n1,"",""\r\n', [{ a: '1', b: '', c: '' }]],
   ['quotes within quotes', 'a,b\n1,"ha ""ha"" ha"\n', [{ a: '1', b: 'ha "ha" ha' }]],
-  ['JSON in a field', 'key,val\n1,"{""type"": ""Point"", ""at"": [1, 2]}"\n', [{ key: '1', val: '{"type": "Point", "at": [1, 2]}' }]],
+  [
+    'JSON in a field',
+    'key,val\n1,"{""type"": ""Point"", ""at"": [1, 2]}"\n',
+    [{ key: '1', val: '{"type": "Point", "at": [1, 2]}' }],
+  ],
   ['line ends in quotes', 'a,b\n"Once upon \na time",5\n', [{ a: 'Once upon \na time', b: '5' }]],
   ['both', 'a,b\n1,"ha \n""ha"" \nha"\n', [{ a: '1', b: 'ha \n"ha" \nha' }]],
   ['UTF-8', 'a,b\n1,ʤ\n', [{ a: '1', b: 'ʤ' }]],
@@ -147,7 +198,9 @@ describe('values have the types of their columns', () => {
 
   it('or the line is told', async () => {
     reading.write({ 'bad.csv': 'n\n1\n1,5\n'.replace('1,5', '"1,5"') });
-    expect(await reading.refusal('v: list[{n: float}]', ['v=@bad.csv'])).toContain("bad.csv, line 3: v[1].n: expected float, got str '1,5'");
+    expect(await reading.refusal('v: list[{n: float}]', ['v=@bad.csv'])).toContain(
+      "bad.csv, line 3: v[1].n: expected float, got str '1,5'",
+    );
   });
 });
 
@@ -180,6 +233,8 @@ describe('many tables', () => {
       { path: 'b.csv', text: 'x,y\n3,4\n' },
     ]);
     reading.write({ 'two/readme.md': 'hello' });
-    expect(await reading.refusal('v: list[{x: int, y: int}]', ['v=@two'])).toContain('rows come from a folder or a pattern of tables alone (@*.csv)');
+    expect(await reading.refusal('v: list[{x: int, y: int}]', ['v=@two'])).toContain(
+      'rows come from a folder or a pattern of tables alone (@*.csv)',
+    );
   });
 });

@@ -52,7 +52,8 @@ export class DocumentReader {
         const next = await lines.next().finally(() => {
           clearTimeout(timer);
         });
-        if (next.done === true) throw new DocumentFault(isLate ? `it took longer than ${stepMs / 1000} seconds` : this.#whyLost());
+        if (next.done === true)
+          throw new DocumentFault(isLate ? `it took longer than ${stepMs / 1000} seconds` : this.#whyLost());
         size += next.value.length;
         if (size > outputBytes) throw new DocumentFault(`it holds more than ${outputBytes / 1024 ** 3} GiB`);
         const message = JSON.parse(next.value, revived) as DocumentMessage;
@@ -94,7 +95,9 @@ export class DocumentReader {
 
 /** As far as this Node knows of permissions. */
 export function restrictions(): string[] {
-  const known = ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag));
+  const known = ['--permission', '--experimental-permission'].find((flag) =>
+    process.allowedNodeEnvironmentFlags.has(flag),
+  );
   return known === undefined ? [] : [known, '--allow-fs-read=*', '--allow-worker', '--no-warnings'];
 }
 

@@ -22,7 +22,9 @@ export function unreadable(start: Buffer, extension: string): string | undefined
   if (isNamed) return `it is no ${extension.slice(1).toUpperCase()} file, whatever its name says`;
   if (start.subarray(0, 8).equals(Buffer.from('d0cf11e0a1b11ae1', 'hex')))
     return 'it is a file of old Microsoft Office, or protected by a password; save it as DOCX, XLSX or PDF';
-  const archive = /\.(?:zip|tar|tgz|bz2|tbz2|xz|txz|zst|7z|rar)$/.test(extension) || start.subarray(0, 4).equals(Buffer.from('PK\u0003\u0004'));
+  const archive =
+    /\.(?:zip|tar|tgz|bz2|tbz2|xz|txz|zst|7z|rar)$/.test(extension) ||
+    start.subarray(0, 4).equals(Buffer.from('PK\u0003\u0004'));
   return archive ? 'it is an archive, or compressed; unpack it and name what is in it' : undefined;
 }
 

@@ -41,7 +41,8 @@ export async function* documentMessages(
     }
     if (!hasText) throw new DocumentFault('it holds no text, only images (a scan?); recognise its text first (OCR)');
   } catch (error) {
-    if (error instanceof DocumentFault) throw invalid(`${input}: ${content.label} cannot be read: ${error.message}`, error);
+    if (error instanceof DocumentFault)
+      throw invalid(`${input}: ${content.label} cannot be read: ${error.message}`, error);
     throw error;
   } finally {
     if (reader === undefined) own.close();

@@ -16,20 +16,19 @@ export const readers: Readonly<Record<DocumentKind, (request: DocumentRequest) =
 /** The text of each page. What its scripts would do is not done. */
 async function* readPdf({ path }: DocumentRequest): Messages {
   const { getDocumentProxy } = await import('unpdf');
-  let pdf: Awaited<ReturnType<typeof getDocumentProxy>>;
   try {
-    pdf = await getDocumentProxy(new Uint8Array(await readFile(path)), { isEvalSupported: false, verbosity: 0 });
+    const pdf = await getDocumentProxy(new Uint8Array(await readFile(path)), { isEvalSupported: false, verbosity: 0 });
+    for (let number = 1; number <= pdf.numPages; number += 1) {
+      const page = await pdf.getPage(number);
+      const { items } = await page.getTextContent();
+      const parts = items.map((item) => ('str' in item ? `${item.str}${item.hasEOL ? '\n' : ''}` : ''));
+      yield { kind: 'text', text: parts.join('') };
+      page.cleanup();
+    }
   } catch (error) {
     const { name, message } = error as Error;
     if (name === 'PasswordException') throw new Error('it is protected by a password; save a copy without one');
     throw new Error(`it is damaged, or no PDF (${message})`);
-  }
-  for (let number = 1; number <= pdf.numPages; number += 1) {
-    const page = await pdf.getPage(number);
-    const { items } = await page.getTextContent();
-    const parts = items.map((item) => ('str' in item ? `${item.str}${item.hasEOL ? '\n' : ''}` : ''));
-    yield { kind: 'text', text: parts.join('') };
-    page.cleanup();
   }
   yield { kind: 'end' };
 }
@@ -51,7 +50,8 @@ async function* readXlsx({ path, sheet: wanted }: DocumentRequest): Messages {
     throw new Error(`it is damaged, or no XLSX (${(error as Error).message})`);
   });
   const names = sheets.map(({ sheet }) => sheet);
-  const found = wanted === undefined ? sheets[0] : (sheets.find(({ sheet }) => sheet === wanted) ?? sheets[Number(wanted) - 1]);
+  const found =
+    wanted === undefined ? sheets[0] : (sheets.find(({ sheet }) => sheet === wanted) ?? sheets[Number(wanted) - 1]);
   if (found === undefined) throw new Error(`it has no sheet ${wanted}; its sheets are ${names.join(', ')}`);
   const rows = found.data.map((row) => row.map((cell) => (cell instanceof Date ? isoDate(cell) : cell)));
   for (let start = 0; start < rows.length; start += ROWS) yield { kind: 'rows', rows: rows.slice(start, start + ROWS) };
@@ -84,7 +84,8 @@ async function* readParquet({ path }: DocumentRequest): Messages {
 
 /** A value of Parquet as JSON has it: bytes as text, where they are one. */
 function plainValue(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : { [BIG_INTEGER]: String(value) };
+  if (typeof value === 'bigint')
+    return Number.isSafeInteger(Number(value)) ? Number(value) : { [BIG_INTEGER]: String(value) };
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
   if (value instanceof Date) return isoDate(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
