@@ -1,5 +1,6 @@
 import type { FieldType } from '../domain/signature/field-type.ts';
 import { accepts } from './check-part.ts';
+import { toJson } from './to-json.ts';
 
 /** As Python's `int` and `float` take them. */
 const INTEGER = /^[+-]?\d+(?:_\d+)*$/;
@@ -25,6 +26,12 @@ export function cellValue(cell: unknown, type: FieldType): unknown {
     default:
       return cell;
   }
+}
+
+/** A cell as CSV writes it. */
+export function cellText(cell: unknown): string {
+  if (cell === null || cell === undefined) return '';
+  return typeof cell === 'string' ? cell : toJson(cell);
 }
 
 function textOf(cell: unknown): unknown {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { parse, CsvError, type Options } from 'csv-parse';
 import { parse as parseSync } from 'csv-parse/sync';
+import { cellText } from './cell-value.ts';
 import { invalid } from './invalid.ts';
 import type { TableRow } from './table.ts';
 import { utf8Text } from './utf8-reader.ts';
@@ -98,7 +99,7 @@ const ODD_QUOTES = 0.02;
 
 function sampleRows(text: string, dialect: Dialect, relax_quotes: boolean): string[][] | undefined {
   try {
-    return parseSync(text, { ...optionsOf(dialect), relax_quotes, to: SAMPLE_ROWS }) as string[][];
+    return parseSync(text, { ...optionsOf(dialect), relax_quotes, to: SAMPLE_ROWS });
   } catch {
     return undefined;
   }
@@ -175,8 +176,7 @@ export function describeDialect({ delimiter, quote, escape }: Dialect): string {
 export function csvLine(values: readonly unknown[]): string {
   return `${values
     .map((value) => {
-      const text =
-        value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+      const text = cellText(value);
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     })
     .join(',')}\n`;

@@ -24,7 +24,8 @@ export interface TextEncoding {
 
 /** What a text begins with says its encoding; else whoever names the file; else it is UTF-8. */
 export function encodingOf(start: Uint8Array, named: string | undefined, input: string): TextEncoding {
-  if (named !== undefined && !iconv.encodingExists(named))
+  const isUnknown: boolean = named !== undefined && !iconv.encodingExists(named);
+  if (isUnknown)
     throw invalid(
       `${input}: there is no encoding ${named}; name one such as windows-1252, iso-8859-15, utf-16le or shift_jis`,
     );

@@ -94,7 +94,7 @@ export class JsonTokens {
     const rest = this.#chunk.toString('latin1', this.#offset - this.#before, this.#offset - this.#before + 9);
     if (/^(?:NaN|-?Infinity)/.test(rest) || text === 'I') return NO_NAN;
     if (this.#isDone) return 'there is more after the end of the JSON value';
-    if (/^[\0-\x1f]$/.test(text))
+    if (text < ' ' && text !== '')
       return 'a text holds a line end or another control character, which JSON writes as \\n or \\u0000';
     return `${JSON.stringify(text)} is not expected there`;
   }

@@ -3,7 +3,7 @@ import { ANY, NONE, type Field, type FieldType, unionOf } from '../domain/signat
 import { renderType } from '../domain/signature/render.ts';
 import { ExactNumber } from '../domain/summarize-value.ts';
 import { accepts } from './check-part.ts';
-import { cellValue } from './cell-value.ts';
+import { cellText, cellValue } from './cell-value.ts';
 import { invalid } from './invalid.ts';
 import { itemTypeOf } from './json-source.ts';
 import type { ListItems } from './list-items.ts';
@@ -101,7 +101,7 @@ export class Table {
       throw invalid(
         `${this.#label} has ${values.length} columns, and at most ${MAX_COLUMNS} can be read; is its delimiter right?`,
       );
-    const given = values.map((value) => (value === null || value === undefined ? '' : String(value)));
+    const given = values.map(cellText);
     const names = withoutDuplicates(given);
     this.#renamed = names
       .flatMap((name, index) => (name === given[index] ? [] : [`${given[index]} to ${name}`]))

@@ -261,7 +261,7 @@ describe('the place of a fault is told', () => {
     ['{a: int}', '{"a": 1,\n"b": 2}', 'line 2: v.b: there is no such key; did you mean a?'],
     ['list[{a: int}]', '[{"a": 1},\n{}]', 'line 2: v[1].a: is missing; expected int'],
     ['list[int] | None', '[1,\n2.5]', 'line 2: v[1]: expected int, got float 2.5'],
-    ['list', `${'['.repeat(150)}`, 'it is nested deeper than 100'],
+    ['list', '['.repeat(150), 'it is nested deeper than 100'],
   ])('%s', async (type, content, expected) => {
     reading.write({ 'fault.json': content });
     expect(await reading.refusal(`v: ${type}`, ['v=@fault.json'])).toContain(expected);

@@ -27,8 +27,9 @@ async function* readPdf({ path }: DocumentRequest): Messages {
     }
   } catch (error) {
     const { name, message } = error as Error;
-    if (name === 'PasswordException') throw new Error('it is protected by a password; save a copy without one');
-    throw new Error(`it is damaged, or no PDF (${message})`);
+    if (name === 'PasswordException')
+      throw new Error('it is protected by a password; save a copy without one', { cause: error });
+    throw new Error(`it is damaged, or no PDF (${message})`, { cause: error });
   }
   yield { kind: 'end' };
 }
@@ -37,7 +38,7 @@ async function* readPdf({ path }: DocumentRequest): Messages {
 async function* readDocx({ path }: DocumentRequest): Messages {
   const { default: mammoth } = await import('mammoth');
   const { value } = await mammoth.extractRawText({ path }).catch((error: unknown) => {
-    throw new Error(`it is damaged, or no DOCX (${(error as Error).message})`);
+    throw new Error(`it is damaged, or no DOCX (${(error as Error).message})`, { cause: error });
   });
   for (const text of value.split('\n\n')) if (text.trim() !== '') yield { kind: 'text', text };
   yield { kind: 'end' };
@@ -47,7 +48,7 @@ async function* readDocx({ path }: DocumentRequest): Messages {
 async function* readXlsx({ path, sheet: wanted }: DocumentRequest): Messages {
   const { default: readExcelFile } = await import('read-excel-file/node');
   const sheets = await readExcelFile(path).catch((error: unknown) => {
-    throw new Error(`it is damaged, or no XLSX (${(error as Error).message})`);
+    throw new Error(`it is damaged, or no XLSX (${(error as Error).message})`, { cause: error });
   });
   const names = sheets.map(({ sheet }) => sheet);
   const found =
@@ -69,7 +70,7 @@ async function* readParquet({ path }: DocumentRequest): Messages {
   const { compressors } = await import('hyparquet-compressors');
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((error: unknown) => {
-    throw new Error(`it is damaged, or no Parquet (${(error as Error).message})`);
+    throw new Error(`it is damaged, or no Parquet (${(error as Error).message})`, { cause: error });
   });
   const names = parquetSchema(metadata).children.map(({ element }) => element.name);
   yield { kind: 'rows', rows: [names] };
