@@ -143,7 +143,7 @@ export async function* csvRows(
     let countedTwice = 0;
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
       for (const cell of record) if (cell.includes('\r\n')) countedTwice += cell.split('\r\n').length - 1;
-      const values = record.map((cell) => (/[\x80-\xff]/.test(cell) ? utf8Text(cell) : cell));
+      const values = record.map(utf8Text);
       yield { values, line: info.lines - countedTwice };
     }
   } catch (error) {

@@ -35,12 +35,18 @@ export class Utf8Reader {
   #text(bytes: Buffer): string {
     if (isUtf8(bytes)) return bytes.toString('utf8');
     this.#sample ??= sampleOf(bytes);
-    return utf8Text(bytes.toString('latin1'));
+    return escapedText(bytes.toString('latin1'));
   }
 }
 
 /** @param binary - bytes of UTF-8 as Latin-1 shows them */
 export function utf8Text(binary: string): string {
+  if (!/[\x80-\xff]/.test(binary)) return binary;
+  const bytes = Buffer.from(binary, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : escapedText(binary);
+}
+
+function escapedText(binary: string): string {
   return binary.replace(WELL_FORMED, (found, odd: string | undefined) =>
     odd === undefined ? Buffer.from(found, 'latin1').toString('utf8') : String.fromCharCode(0xdc00 + odd.charCodeAt(0)),
   );
