@@ -39,6 +39,7 @@ interface Judged {
   readonly evenness: number;
   /** Values of the first row, where there is no other. */
   readonly columns: number;
+  readonly rows: number;
 }
 
 /**
@@ -85,13 +86,13 @@ function judge(text: string, isWhole: boolean, dialect: Dialect): Judged {
   const rows = strict ?? sampleRows(isWhole ? text : withoutOpenQuote(text, dialect), dialect, true) ?? [];
   if (!isWhole && rows.length > 1 && rows.length < SAMPLE_ROWS) rows.pop();
   const [first, ...others] = rows;
-  if (first === undefined || first.length < 2) return { dialect, evenness: 0, columns: 0 };
+  if (first === undefined || first.length < 2) return { dialect, evenness: 0, columns: 0, rows: rows.length };
   const columns = others.length === 0 ? first.length : 0;
   // Quotes of another kind that were left where all names have them.
   if (first.every((name) => /^(["']).*\1$/s.test(name) && name[0] !== dialect.quote))
-    return { dialect, evenness: 0.1, columns };
+    return { dialect, evenness: 0.1, columns, rows: rows.length };
   const evenness = (others.filter((row) => row.length === first.length).length + 1) / rows.length;
-  return { dialect, evenness: strict === undefined ? evenness - ODD_QUOTES : evenness, columns };
+  return { dialect, evenness: strict === undefined ? evenness - ODD_QUOTES : evenness, columns, rows: rows.length };
 }
 
 /** What quotes in odd places take from the evenness of rows. */
@@ -182,7 +183,8 @@ export function csvLine(values: readonly unknown[]): string {
     .join(',')}\n`;
 }
 
-/** Whether a text looks like a table of more than one column. */
+/** Whether a text looks like a table: rows under a header, of more than one column. */
 export function hasColumns(start: string, isWhole: boolean): boolean {
-  return judgeDialects(start, isWhole, {}).evenness > 0.9;
+  const { evenness, rows } = judgeDialects(start, isWhole, {});
+  return evenness > 0.9 && rows > 1;
 }

@@ -7,7 +7,7 @@ import { accepts } from './check-part.ts';
 import { contentOf, describeBinary, fileOrigin, type Content, type Origin } from './content.ts';
 import { TextCounter } from './counters.ts';
 import { isTable } from './documents/kinds.ts';
-import { documentMessages, documentText } from './documents/messages.ts';
+import { documentText } from './documents/messages.ts';
 import { notUtf8 } from './encoding.ts';
 import { formOf, wantsText } from './form.ts';
 import { givenSource } from './given-value.ts';
@@ -146,7 +146,7 @@ function documentTextSource(content: Document, { name, type }: Field, options: R
   const { document, label } = content;
   const counter = new TextCounter();
   async function* measured(): AsyncGenerator<string> {
-    for await (const text of documentText(documentMessages(content, name, options))) {
+    for await (const text of documentText(content, name, options)) {
       counter.take(text);
       yield text;
     }

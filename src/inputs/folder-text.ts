@@ -1,7 +1,7 @@
 import { extname, join } from 'node:path';
 import { TypedError } from '../domain/failures.ts';
 import { documentKind, unreadable } from './documents/kinds.ts';
-import { documentMessages, documentText } from './documents/messages.ts';
+import { documentText } from './documents/messages.ts';
 import type { DocumentReader } from './documents/document-reader.ts';
 import { encodingOf, transcoded } from './encoding.ts';
 import type { Reason } from './leave-out.ts';
@@ -65,7 +65,7 @@ async function textOf(
   if (document !== undefined) {
     const content = { document, label: name, bytes, ...(path === undefined ? {} : { path }) };
     const pieces: string[] = [];
-    for await (const piece of documentText(documentMessages(content, input, options, reader))) pieces.push(piece);
+    for await (const piece of documentText(content, input, { ...options, reader })) pieces.push(piece);
     return { kind: 'text', pieces: each(pieces), oddSample: () => undefined };
   }
   const encoding = encodingOf(start, options.encoding, input);

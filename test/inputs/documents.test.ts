@@ -142,7 +142,10 @@ describe('XLSX', () => {
   });
 
   it('is CSV for a str, and no list of texts', async () => {
-    expect((await reading.of('str', 'c.xlsx', content)).value).toBe(
+    expect((await reading.of('str', 'all.xlsx', content)).value).toBe(
+      '[People]\nid,name,born,member,note\n1,Müller,1815-12-10,true,\n2.5,Sørensen,,false,"x,""y"""\n\n[Other sheet]\na,a\n1,2\n\n[Empty]\n',
+    );
+    expect((await reading.of('str', 'c.xlsx', content, ';sheet=1')).value).toBe(
       'id,name,born,member,note\n1,Müller,1815-12-10,true,\n2.5,Sørensen,,false,"x,""y"""\n',
     );
     expect(await reading.refusal('v: list[str]', ['v=@c.xlsx'])).toContain(

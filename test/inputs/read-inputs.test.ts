@@ -404,6 +404,15 @@ it('a program names files and folders too', async () => {
   expect(warnings).toEqual([expect.stringContaining('1 hidden'), expect.stringContaining('CSV with commas: 1 row')]);
 });
 
+it('a program says of files what they do not say themselves', async () => {
+  write({ 'rows.csv': Buffer.from('a^b\nx^\xe9\n', 'latin1'), 'docs/a.txt': Buffer.from('\xe9', 'latin1') });
+  const inputs = await storeValues(blobs, parseSignature('texts: list[str], rows: list[dict] -> answer'), {
+    texts: folder(join(cwd, 'docs'), { encoding: 'latin1' }),
+    rows: file(join(cwd, 'rows.csv'), { encoding: 'latin1', delimiter: '^' }),
+  });
+  expect(await loaded(inputs)).toEqual(["['é']", "[{'a': 'x', 'b': 'é'}]"]);
+});
+
 it('a kernel is sent what was read', async () => {
   write({
     'docs/1.txt': 'one',

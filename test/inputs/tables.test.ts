@@ -50,6 +50,19 @@ describe('the delimiter is found', () => {
     expect(await rows('id|note\n1|b\n', 'no-ending')).toEqual([{ id: '1', note: 'b' }]);
   });
 
+  it('but not of prose', async () => {
+    reading.write({
+      'prose.txt': 'Dear Anna, thank you.\nI will come, as I said, on Monday.\n',
+      'line.txt': 'Hello, world\n',
+    });
+    for (const name of ['prose.txt', 'line.txt']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect(await reading.refusal('v: list[dict]', [`v=@${name}`])).toContain(
+        `${name} is a text, and the signature wants list[dict]: name a table (CSV, XLSX, Parquet) or JSON, or make the field a str`,
+      );
+    }
+  });
+
   it('or named', async () => {
     expect(await rows('a,b;c\n1,2;3\n', 'n.csv', ';delimiter=;')).toEqual([{ 'a,b': '1,2', c: '3' }]);
     expect(await rows('a b\n1 2\n', 'n.csv', ';delimiter= ')).toEqual([{ a: '1', b: '2' }]);

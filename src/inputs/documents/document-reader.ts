@@ -43,7 +43,8 @@ export class DocumentReader {
     let size = 0;
     let isDone = false;
     try {
-      child.stdin.write(`${JSON.stringify(request)}\n`);
+      // These two end lines for who reads it.
+      child.stdin.write(`${JSON.stringify(request).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')}\n`);
       while (!isDone) {
         const timer = setTimeout(() => {
           isLate = true;

@@ -32,14 +32,18 @@ export function unreadable(start: Buffer, extension: string): string | undefined
 export interface DocumentRequest {
   readonly path: string;
   readonly kind: DocumentKind;
-  /** Of XLSX: its name, or its number from 1. Default: the first. */
+  /** Of XLSX: its name, or its number from 1. Default: all of them, or the first. */
   readonly sheet?: string;
+  /** Whether all sheets are wanted, where none is named. */
+  readonly allSheets?: boolean;
 }
 
 /** What it answers, one message after the other; `end` or `error` is the last. */
 export type DocumentMessage =
   /** A page of PDF, a paragraph of DOCX. */
   | { readonly kind: 'text'; readonly text: string }
+  /** Its rows follow: one of several sheets. */
+  | { readonly kind: 'sheet'; readonly name: string }
   /** Rows of XLSX or Parquet, those with the names of the columns first. */
   | { readonly kind: 'rows'; readonly rows: readonly (readonly unknown[])[] }
   /** @property about - what else there is, such as the names of other sheets */

@@ -17,17 +17,22 @@ export interface DocumentContent {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
+export interface DocumentOptions {
+  readonly sheet?: string;
+  readonly allSheets?: boolean;
+  /** Default: one that ends with this document. */
+  readonly reader?: DocumentReader;
+}
+
 /**
  * What is in a document.
  *
- * @param reader - default: one that ends with this document
  * @throws TypedError `Input.Invalid` with a sentence that says why it cannot be read
  */
 export async function* documentMessages(
   content: DocumentContent,
   input: string,
-  { sheet }: { readonly sheet?: string },
-  reader?: DocumentReader,
+  { sheet, allSheets = false, reader }: DocumentOptions,
 ): AsyncGenerator<DocumentMessage> {
   const own = reader ?? new DocumentReader();
   const folder = content.path === undefined ? await mkdtemp(join(tmpdir(), 'rlm-document-')) : undefined;
@@ -35,7 +40,7 @@ export async function* documentMessages(
     const path = content.path ?? (await spooled(content.bytes, join(folder ?? '', 'document')));
     const { document: kind } = content;
     let hasText = kind !== 'pdf';
-    for await (const message of own.read({ path, kind, ...(sheet === undefined ? {} : { sheet }) })) {
+    for await (const message of own.read({ path, kind, allSheets, ...(sheet === undefined ? {} : { sheet }) })) {
       hasText ||= message.kind === 'text' && message.text.trim() !== '';
       yield message;
     }
@@ -55,13 +60,18 @@ async function spooled(bytes: AsyncIterable<Uint8Array>, path: string): Promise<
   return path;
 }
 
-/** Its whole text: pages and paragraphs with an empty line between them, tables as CSV. */
-export async function* documentText(messages: AsyncIterable<DocumentMessage>): AsyncGenerator<string> {
+/** Its whole text: pages and paragraphs with an empty line between them; tables as CSV, of several sheets under their names. */
+export async function* documentText(
+  content: DocumentContent,
+  input: string,
+  options: DocumentOptions,
+): AsyncGenerator<string> {
   let separator = '';
-  for await (const message of messages) {
+  for await (const message of documentMessages(content, input, { ...options, allSheets: true })) {
     if (message.kind === 'rows') yield message.rows.map(csvLine).join('');
-    if (message.kind !== 'text') continue;
-    yield `${separator}${message.text}`;
-    separator = '\n\n';
+    else if (message.kind === 'sheet') yield `${separator}[${message.name}]\n`;
+    else if (message.kind === 'text') yield `${separator}${message.text}`;
+    else continue;
+    separator = message.kind === 'text' ? '\n\n' : '\n';
   }
 }

@@ -44,20 +44,26 @@ async function* readDocx({ path }: DocumentRequest): Messages {
   yield { kind: 'end' };
 }
 
-/** The rows of one sheet; dates as ISO 8601. */
-async function* readXlsx({ path, sheet: wanted }: DocumentRequest): Messages {
+/** The rows of one sheet, or of all; dates as ISO 8601. */
+async function* readXlsx({ path, sheet: wanted, allSheets = false }: DocumentRequest): Messages {
   const { default: readExcelFile } = await import('read-excel-file/node');
   const sheets = await readExcelFile(path).catch((error: unknown) => {
     throw new Error(`it is damaged, or no XLSX (${(error as Error).message})`, { cause: error });
   });
   const names = sheets.map(({ sheet }) => sheet);
-  const found =
-    wanted === undefined ? sheets[0] : (sheets.find(({ sheet }) => sheet === wanted) ?? sheets[Number(wanted) - 1]);
-  if (found === undefined) throw new Error(`it has no sheet ${wanted}; its sheets are ${names.join(', ')}`);
-  const rows = found.data.map((row) => row.map((cell) => (cell instanceof Date ? isoDate(cell) : cell)));
-  for (let start = 0; start < rows.length; start += ROWS) yield { kind: 'rows', rows: rows.slice(start, start + ROWS) };
-  if (sheets.length === 1) yield { kind: 'end' };
-  else yield { kind: 'end', about: `sheet ${found.sheet} of ${names.join(', ')}` };
+  const found = sheets.filter(({ sheet }) => sheet === wanted);
+  const numbered = sheets.slice(Number(wanted) - 1, Number(wanted));
+  const read =
+    wanted === undefined ? sheets.slice(0, allSheets ? sheets.length : 1) : found.length > 0 ? found : numbered;
+  if (read.length === 0) throw new Error(`it has no sheet ${wanted}; its sheets are ${names.join(', ')}`);
+  for (const { sheet, data } of read) {
+    if (read.length > 1) yield { kind: 'sheet', name: sheet };
+    const rows = data.map((row) => row.map((cell) => (cell instanceof Date ? isoDate(cell) : cell)));
+    for (let start = 0; start < rows.length; start += ROWS)
+      yield { kind: 'rows', rows: rows.slice(start, start + ROWS) };
+  }
+  if (sheets.length === read.length) yield { kind: 'end' };
+  else yield { kind: 'end', about: `sheet ${read[0]?.sheet} of ${names.join(', ')}` };
 }
 
 /** A date without a time is a date. */
