@@ -4,7 +4,6 @@ import {
   type BlockResult,
   type EventsReply,
   type InputReply,
-  type InputSummary,
   type KernelEvent,
   type KernelInfo,
   type ProcessReply,
