@@ -8,13 +8,14 @@ from rlm_kernel.typed import Checker
 _ANY = {"kind": "any"}
 _REAL_ERROR = 64 * 1024
 """An error this many characters before the end of what has arrived is not cured by what follows."""
-_PREVIEW = 400
+_MAX_OPEN_NUMBER = 2
+"""Characters after a complete number that may be the beginning of its rest: `1` of `1e-5` is followed by `e-`."""
 
 
 def load(chunks, format, type, name):
     """The value of a variable. `chunks`: an iterable of bytes. ValueError where they are not what was announced."""
-    checker = Checker(restores=True, from_text=format == "csv")
-    build = {"text": _text, "json": _json, "jsonl": _json_lines, "csv": _csv}[format]
+    checker = Checker(restores=True)
+    build = {"text": _text, "json": _json, "jsonl": _json_lines}[format]
     was_enabled = gc.isenabled()
     # Many objects that all stay: looking for cycles among them would take longer than making them.
     gc.disable()
@@ -43,7 +44,8 @@ class _Items:
         if self.type["kind"] not in ("list", "tuple_of"):
             return value
         item = self.type["item"]
-        return _interned(value) if item["kind"] == "any" else self._checker.convert(value, item, (self._path, index), 1)
+        value = _interned(value)
+        return value if item["kind"] == "any" else self._checker.convert(value, item, (self._path, index), 1)
 
     def finish(self, items):
         """A list whose items went through `item`."""
@@ -62,15 +64,10 @@ def _interned(value):
 
 
 def _decoded(chunks, errors):
-    """Text in pieces; a byte order mark is left out."""
+    """Text in pieces."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
-    first = True
     for chunk in chunks:
-        text = decoder.decode(chunk)
-        if first and text:
-            first = False
-            text = text[1:] if text[0] == "\ufeff" else text
-        yield text
+        yield decoder.decode(chunk)
     yield decoder.decode(b"", True)
 
 
@@ -190,8 +187,8 @@ class _Window:
             except ValueError as error:
                 position, message = getattr(error, "pos", None), getattr(error, "msg", str(error))
             else:
-                # A number may go on in what has not arrived.
-                if end == len(self._text) and self._more():
+                # A number may go on in what has not arrived: `0` of `0.5`, `1` of `1e-5`.
+                if len(self._text) - end <= _MAX_OPEN_NUMBER and self._more():
                     continue
                 self.position = end - (self._before - before)
                 return value
@@ -239,8 +236,6 @@ def _json_lines(chunks, items):
     decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
     found = []
     for number, line in enumerate(_lines(chunks), 1):
-        if number == 1 and line[:3] == codecs.BOM_UTF8:
-            line = line[3:]
         if not line.strip():
             continue
         try:
@@ -251,69 +246,3 @@ def _json_lines(chunks, items):
             raise ValueError("line %d is not JSON: %s" % (number, error)) from None
         found.append(items.item(value, len(found)))
     return items.finish(found)
-
-
-def _csv(chunks, items):
-    """A dict for each row, by the names in the first one; a row that is too short has None at its end."""
-    import csv
-
-    csv.field_size_limit((1 << 31) - 1)
-    rows = csv.reader(_text_lines(_decoded(chunks, "surrogateescape")), strict=True)
-    try:
-        names = next(rows, None)
-        if names is None:
-            return items.finish([])
-        twice = [name for index, name in enumerate(names) if name in names[:index]]
-        if twice:
-            raise ValueError("two columns are called %r" % twice[0])
-        return items.finish(_csv_records(rows, names, items))
-    except csv.Error as error:
-        raise ValueError("line %d is not CSV: %s" % (rows.line_num, error)) from None
-
-
-def _csv_records(rows, names, items):
-    found = []
-    for row in rows:
-        if not row:
-            continue
-        if len(row) > len(names):
-            raise ValueError("line %d has %d values for %d columns" % (rows.line_num, len(row), len(names)))
-        record = dict(zip(names, row + [None] * (len(names) - len(row))))
-        found.append(items.item(record, len(found)))
-    return found
-
-
-def _text_lines(pieces):
-    """Lines with their ends."""
-    rest = []
-    for piece in pieces:
-        lines = _split(piece)
-        lines[0] = "".join(rest) + lines[0]
-        rest = [lines.pop()]
-        yield from lines
-    if rest and rest[0]:
-        yield rest[0]
-
-
-def _split(piece):
-    """At newlines only: a text may hold other characters that end lines. The last part has no newline."""
-    lines = piece.split("\n")
-    last = lines.pop()
-    return [line + "\n" for line in lines] + [last]
-
-
-def summary(value):
-    """What a prompt says of a variable: its type, how long it is, how it begins."""
-    import reprlib
-
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = _PREVIEW // 2
-    short.maxlist = short.maxtuple = 3
-    short.maxdict = 6
-    short.maxlevel = 3
-    preview = short.repr(value)
-    return {
-        "type": type(value).__name__,
-        "length": len(value) if hasattr(value, "__len__") else None,
-        "preview": preview[:_PREVIEW] + ("..." if len(preview) > _PREVIEW else ""),
-    }

@@ -3,7 +3,7 @@
 from rlm_kernel import wire
 from rlm_kernel.connection import HttpError
 
-FORMATS = ("text", "json", "jsonl", "csv")
+FORMATS = ("text", "json", "jsonl")
 
 
 class Loading:
@@ -20,6 +20,8 @@ class Loading:
         """The answer to the last piece, by the position of the input."""
         self._current = None
         self._received = 0
+        self._lost = None
+        """Why the REPL is gone that had a part of an input: told to who sends the next piece."""
         self._waiting = None
         """(done, is last) of the piece the REPL is busy with."""
         self._queue = []
@@ -53,6 +55,8 @@ class Loading:
             return
         if self._current is None and offset == 0:
             self._begin(index)
+        if self._current is None and self._lost is not None:
+            raise HttpError(413, "memory", self._lost)
         if index != self._current:
             raise HttpError(409, "diverged", "input %d must begin at its first byte, after the one before" % index)
         known = self._received - offset
@@ -70,7 +74,7 @@ class Loading:
             repl.send_frame(data)
 
     def _begin(self, index):
-        self._current, self._received = index, 0
+        self._current, self._received, self._lost = index, 0, None
         wanted = self._inputs[index]
         message = {"type": "load", "name": wanted["name"], "format": wanted["format"], "of": wanted.get("type")}
         self._repl().send_frame(wire.frame(message))
@@ -83,13 +87,13 @@ class Loading:
         if self._waiting is not None and not self._waiting[1]:
             self._finish(self._answer())
 
-    def loaded(self, error, summary):
+    def loaded(self, error):
         """The REPL has made the variable, or cannot."""
         if self._current is None or self._waiting is None:
             return
         index, self._current = self._current, None
         if error is None:
-            self._loaded[index] = {"received": self._received, "loaded": True, "summary": summary}
+            self._loaded[index] = {"received": self._received, "loaded": True}
             self._finish(self._loaded[index])
         else:
             name = self._inputs[index]["name"]
@@ -98,6 +102,7 @@ class Loading:
     def lost(self, sentence):
         """The REPL is gone, and every variable with it."""
         self._loaded.clear()
+        self._lost = sentence if self._current is not None else None
         self._current = None
         if self._waiting is not None:
             self._finish(HttpError(413, "memory", sentence))

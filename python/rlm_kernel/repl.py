@@ -99,9 +99,9 @@ class Repl:
         from rlm_kernel import load
 
         try:
-            value = load.load(self._pieces(), message["format"], message["of"], message["name"])
-            self._module.__dict__[message["name"]] = value
-            return {"error": None, "summary": load.summary(value)}
+            pieces = self._pieces()
+            self._module.__dict__[message["name"]] = load.load(pieces, message["format"], message["of"], message["name"])
+            return {"error": None}
         except MemoryError:
             return {"error": "the sandbox has too little memory for it"}
         except Exception as error:

@@ -234,7 +234,7 @@ class Supervisor:
         elif kind == "taken":
             self._loading.taken()
         elif kind == "loaded":
-            self._loading.loaded(error, message.get("summary"))
+            self._loading.loaded(error)
         elif kind == "finished" and self._running and message.get("block") == self._number:
             block = self._block
             if block.finished is None:

@@ -59,10 +59,8 @@ class Checker:
     Integers beyond 2^53 become the text of their digits, as does each key of a dict that is no text.
     """
 
-    def __init__(self, restores=False, from_text=False, visiting=None):
+    def __init__(self, restores=False, visiting=None):
         self._restores = restores
-        self._from_text = from_text
-        """Numbers and booleans may be texts: they come from CSV."""
         self._visiting = set() if visiting is None else visiting
         self.problems = []
         self.count = 0
@@ -130,9 +128,7 @@ class Checker:
         return value if self._restores else clean(value)
 
     def _to_int(self, value, type, path, depth):
-        if self._from_text and isinstance(value, str):
-            value = _number(int, value)
-        elif self._restores and isinstance(value, str):
+        if self._restores and isinstance(value, str):
             value = _large(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -144,8 +140,6 @@ class Checker:
         return value if self._restores or -_EXACT <= value <= _EXACT else digits(value)
 
     def _to_float(self, value, type, path, depth):
-        if self._from_text and isinstance(value, str):
-            value = _number(float, value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return self._wrong(path, type, value)
         try:
@@ -162,13 +156,9 @@ class Checker:
         return _REFUSED
 
     def _to_bool(self, value, type, path, depth):
-        if self._from_text and isinstance(value, str):
-            value = {"true": True, "false": False}.get(value.strip().lower(), value)
         return value if isinstance(value, bool) else self._wrong(path, type, value)
 
     def _to_none(self, value, type, path, depth):
-        if self._from_text and value == "":
-            return None
         return self._wrong(path, type, value) if value is not None else None
 
     def _to_any(self, value, type, path, depth):
@@ -270,11 +260,9 @@ class Checker:
         if isinstance(value, int):
             # Exactly, where that is possible.
             members = sorted(members, key=lambda member: member["kind"] == "float")
-        elif self._from_text and value == "":
-            members = sorted(members, key=lambda member: member["kind"] != "none")
         attempts = []
         for member in members:
-            checker = Checker(self._restores, self._from_text, self._visiting)
+            checker = Checker(self._restores, self._visiting)
             found = checker._by_kind(value, member, path, depth)
             if checker.count == 0:
                 return found

@@ -11,7 +11,7 @@ export function analyzeCommand({ io, perform }: CommandContext): Command {
     )
     .option(
       '-i, --input <name=value>',
-      'a value, @file (text, JSON, JSONL, CSV), @folder, @glob or - for standard input; repeatable',
+      'a value, @file (text, JSON, CSV, XLSX, Parquet, PDF, DOCX), @folder, @glob or - for standard input; repeatable',
       repeated,
     )
     .option('--instructions <text>', 'what the signature does not say; - reads it from standard input')

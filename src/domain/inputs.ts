@@ -10,4 +10,15 @@ export interface StoredInput extends InputVariable {
   /** Bytes. */
   readonly size: number;
   readonly summary: InputSummary;
+  /** The files it is from. Left out where it is from none. */
+  readonly files?: InputFiles;
+}
+
+/** Names of files, relative to their folder, in the order in which the variable holds them. */
+export interface InputFiles {
+  /** Blob with all of them, a list in JSON. */
+  readonly ref: string;
+  readonly count: number;
+  /** As many of the first as a prompt shows. */
+  readonly first: readonly string[];
 }

@@ -61,22 +61,21 @@ export interface OutputVariable {
 export interface InputVariable {
   readonly name: string;
   /**
-   * text: a str, whatever is not UTF-8 as lone surrogates. json: any value. jsonl: a list, an item a line. csv: a list of
-   * dicts by the names in the first row, all str unless `type` says otherwise. Integers of any size are exact.
+   * UTF-8 without a byte order mark. text: a str, whatever is not UTF-8 as lone surrogates. json: any value. jsonl: a list,
+   * an item a line. Integers of any size are exact.
    */
   readonly format: InputFormat;
   /** What the value must be; tuples and keys that are no str are made of lists and str. Default: anything. */
   readonly type?: FieldType;
 }
 
-export type InputFormat = 'text' | 'json' | 'jsonl' | 'csv';
+export type InputFormat = 'text' | 'json' | 'jsonl';
 
 /** The answer to a piece of an input. */
 export interface InputReply {
   /** Bytes of it that have arrived; a piece may begin at this offset or before. */
   readonly received: number;
   readonly loaded: boolean;
-  readonly summary?: InputSummary;
 }
 
 /** What a prompt can say of a variable. */

@@ -58,27 +58,3 @@ export function startOfText(text: string, count: number): string {
     .slice(0, count)
     .join('');
 }
-
-/** The last `count` characters. */
-export function endOfText(text: string, count: number): string {
-  const units = text.slice(-2 * count - 1);
-  return Array.from(units).slice(-count).join('');
-}
-
-/** As Python sorts texts: by code points, where JavaScript goes by halves of surrogate pairs. */
-export function compareTexts(left: string, right: string): number {
-  const shorter = Math.min(left.length, right.length);
-  for (let index = 0; index < shorter; index += 1) {
-    const [one, other] = [left.charCodeAt(index), right.charCodeAt(index)];
-    if (one !== other) return rank(left, index, one) - rank(right, index, other);
-  }
-  return left.length - right.length;
-}
-
-/** Of two units that differ: what belongs to a pair stands above all else. */
-function rank(text: string, index: number, unit: number): number {
-  const isPair =
-    ((unit & 0xfc00) === 0xd800 && (text.charCodeAt(index + 1) & 0xfc00) === 0xdc00) ||
-    ((unit & 0xfc00) === 0xdc00 && (text.charCodeAt(index - 1) & 0xfc00) === 0xd800);
-  return isPair ? unit + 0x1_0000 : unit;
-}

@@ -1,20 +1,20 @@
 import type { InputSummary } from './kernel-protocol.ts';
-import { compareTexts, endOfText, lengthOfText, reprOfFloat, reprOfText, startOfText } from './python-repr.ts';
+import { lengthOfText, reprOfFloat, reprOfText, startOfText } from './python-repr.ts';
 import { checkInputs } from './signature/check-value.ts';
 import { ANY, type FieldType } from './signature/field-type.ts';
 import { KEY_PATTERNS, literalKey } from './signature/to-json-schema.ts';
 
-/* The limits of the kernel's own summaries (python/rlm_kernel/load.py), which are those of Python's reprlib. */
-const PREVIEW = 400;
-const MOST_TEXT = 200;
-const MOST_DIGITS = 40;
-const MOST_LEVELS = 3;
-/** Items that a preview shows of a list. */
+/** Characters of a preview; three dots follow where there is more. */
+const MAX_PREVIEW = 400;
+const MAX_DIGITS = 40;
+/** Lists and dicts within each other that a preview shows. */
+const MAX_LEVELS = 3;
+/** Items that a preview shows of a list: the first. */
 export const SHOWN_ITEMS = 3;
-/** Entries that a preview shows of a dict: those with the smallest keys. */
+/** Entries that a preview shows of a dict: the first. */
 export const SHOWN_ENTRIES = 6;
-/** Characters of a text's beginning and end that a preview may show. */
-export const SHOWN_TEXT = MOST_TEXT;
+/** Characters that a preview shows of a text: the first. */
+export const SHOWN_TEXT = 200;
 
 /** A number as it was written: JavaScript's cannot tell `1.0` from `1`, and has no large integers. */
 export class ExactNumber {
@@ -25,19 +25,18 @@ export class ExactNumber {
 }
 
 /** What a preview needs of a text that is too long to be held. */
-export class TextGlimpse {
+export class TextPreview {
   /** Its first `SHOWN_TEXT` characters, or all of them. */
   readonly start: string;
-  readonly end: string;
-  /** Characters; null where nobody knows. */
-  readonly length: number | null;
-  constructor(start: string, end: string, length: number | null) {
-    [this.start, this.end, this.length] = [start, end, length];
+  /** Characters. */
+  readonly length: number;
+  constructor(start: string, length: number) {
+    [this.start, this.length] = [start, length];
   }
 }
 
 /** What a preview needs of a list. */
-export class ListGlimpse {
+export class ListPreview {
   /** The first `SHOWN_ITEMS`, or all of them. */
   readonly items: readonly unknown[];
   readonly length: number;
@@ -47,8 +46,8 @@ export class ListGlimpse {
 }
 
 /** What a preview needs of a dict. */
-export class DictGlimpse {
-  /** The `SHOWN_ENTRIES` with the smallest keys, or all of them; keys as JSON writes them. */
+export class DictPreview {
+  /** The first `SHOWN_ENTRIES`, or all of them; keys as JSON writes them. */
   readonly entries: readonly (readonly [key: string, value: unknown])[];
   readonly length: number;
   constructor(entries: readonly (readonly [key: string, value: unknown])[], length: number) {
@@ -56,19 +55,16 @@ export class DictGlimpse {
   }
 }
 
-/** Something nobody has looked at. */
-export const UNKNOWN = Symbol('unknown');
-
 /**
- * What a prompt says of a variable, worded as the kernel words it: Python's name of its type, its `len`, and its repr
- * as reprlib cuts it. Large values may be given as glimpses, at any depth.
+ * What a prompt says of a variable: Python's name of its type, its `len`, and the beginning of its repr. Large values may
+ * be given as previews, at any depth.
  *
  * @param value a JSON value
  * @param type what the kernel makes of it: `[1, 2]` is shown as `(1.0, 2.0)` where a tuple of floats is wanted
  */
 export function summarizeValue(value: unknown, type: FieldType = ANY): InputSummary {
-  const preview = repr(value, type, MOST_LEVELS);
-  const start = startOfText(preview, PREVIEW);
+  const preview = repr(value, type, MAX_LEVELS);
+  const start = startOfText(preview, MAX_PREVIEW);
   return {
     type: typeName(value, type),
     length: lengthOf(value, type),
@@ -82,47 +78,40 @@ function typeName(value: unknown, declared: FieldType): string {
   if (typeof value === 'boolean') return 'bool';
   if (isNumber(value)) return isFloat(value, type) ? 'float' : 'int';
   if (isLargeInteger(value, type)) return 'int';
-  if (typeof value === 'string' || value instanceof TextGlimpse) return 'str';
-  if (!Array.isArray(value) && !(value instanceof ListGlimpse)) return value === UNKNOWN ? 'unknown' : 'dict';
+  if (typeof value === 'string' || value instanceof TextPreview) return 'str';
+  if (!Array.isArray(value) && !(value instanceof ListPreview)) return 'dict';
   return type.kind === 'tuple' || type.kind === 'tuple_of' ? 'tuple' : 'list';
 }
 
 function lengthOf(value: unknown, declared: FieldType): number | null {
   if (isLargeInteger(value, memberFor(value, declared))) return null;
   if (typeof value === 'string') return lengthOfText(value);
-  if (value instanceof TextGlimpse || value instanceof ListGlimpse || value instanceof DictGlimpse) return value.length;
+  if (value instanceof TextPreview || value instanceof ListPreview || value instanceof DictPreview) return value.length;
   if (Array.isArray(value)) return value.length;
   return typeof value === 'object' && value !== null && !isNumber(value) ? entriesOf(value).length : null;
 }
 
-/** As reprlib's `repr1`. */
 function repr(value: unknown, declared: FieldType, level: number): string {
   const type = memberFor(value, declared);
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (isNumber(value)) return reprOfNumber(value, type);
   if (isLargeInteger(value, type)) return cutDigits(value);
-  if (typeof value === 'string') return reprOfShortText(glimpseOf(value));
-  if (value instanceof TextGlimpse) return reprOfShortText(value);
-  if (Array.isArray(value)) return reprOfList(new ListGlimpse(value, value.length), type, level);
-  if (value instanceof ListGlimpse) return reprOfList(value, type, level);
-  if (value instanceof DictGlimpse) return reprOfDict(value, type, level);
+  if (typeof value === 'string') return reprOfShortText(previewOf(value));
+  if (value instanceof TextPreview) return reprOfShortText(value);
+  if (Array.isArray(value)) return reprOfList(new ListPreview(value, value.length), type, level);
+  if (value instanceof ListPreview) return reprOfList(value, type, level);
+  if (value instanceof DictPreview) return reprOfDict(value, type, level);
   return typeof value === 'object' ? reprOfDict(allEntries(value), type, level) : '...';
 }
 
-function glimpseOf(text: string): TextGlimpse {
-  return new TextGlimpse(startOfText(text, MOST_TEXT), endOfText(text, MOST_TEXT), lengthOfText(text));
+function previewOf(text: string): TextPreview {
+  return new TextPreview(startOfText(text, SHOWN_TEXT), lengthOfText(text));
 }
 
-function reprOfShortText({ start, end, length }: TextGlimpse): string {
-  const first = startOfText(start, MOST_TEXT);
-  const whole = reprOfText(first);
-  if (lengthOfText(whole) <= MOST_TEXT && length !== null) return whole;
-  const before = Math.floor((MOST_TEXT - 3) / 2);
-  const after = MOST_TEXT - 3 - before;
-  if (length === null) return `${startOfText(whole, before)}...`;
-  const ends = reprOfText(`${startOfText(start, before)}${endOfText(end, after)}`);
-  return `${startOfText(ends, before)}...${endOfText(ends, after)}`;
+function reprOfShortText({ start, length }: TextPreview): string {
+  const shown = startOfText(start, SHOWN_TEXT);
+  return length > lengthOfText(shown) ? `${reprOfText(shown)}...` : reprOfText(shown);
 }
 
 function reprOfNumber(value: number | bigint | ExactNumber, type: FieldType): string {
@@ -133,12 +122,10 @@ function reprOfNumber(value: number | bigint | ExactNumber, type: FieldType): st
 }
 
 function cutDigits(digits: string): string {
-  if (digits.length <= MOST_DIGITS) return digits;
-  const before = Math.floor((MOST_DIGITS - 3) / 2);
-  return `${digits.slice(0, before)}...${digits.slice(-(MOST_DIGITS - 3 - before))}`;
+  return digits.length <= MAX_DIGITS ? digits : `${digits.slice(0, MAX_DIGITS)}...`;
 }
 
-function reprOfList({ items, length }: ListGlimpse, type: FieldType, level: number): string {
+function reprOfList({ items, length }: ListPreview, type: FieldType, level: number): string {
   const [open, close] = type.kind === 'tuple' || type.kind === 'tuple_of' ? ['(', ')'] : ['[', ']'];
   if (level <= 0 && length > 0) return `${open}...${close}`;
   const shown = items.slice(0, SHOWN_ITEMS).map((item, index) => repr(item, itemType(type, index), level - 1));
@@ -151,14 +138,15 @@ function itemType(type: FieldType, index: number): FieldType {
   return (type.kind === 'tuple' ? type.items[index] : undefined) ?? ANY;
 }
 
-function reprOfDict({ entries, length }: DictGlimpse, type: FieldType, level: number): string {
+function reprOfDict({ entries, length }: DictPreview, type: FieldType, level: number): string {
   if (length === 0) return '{}';
   if (level <= 0) return '{...}';
   const keyType = type.kind === 'dict' ? type.key : ANY;
-  const keys = entries.map(([text, value]) => ({ text, value, key: restoredKey(text, keyType) }));
-  const shown = sorted(keys)
+  const shown = entries
     .slice(0, SHOWN_ENTRIES)
-    .map(({ text, value, key }) => `${reprOfKey(key)}: ${repr(value, entryType(type, text), level - 1)}`);
+    .map(
+      ([key, value]) => `${repr(restoredKey(key, keyType), ANY, 0)}: ${repr(value, entryType(type, key), level - 1)}`,
+    );
   if (length > SHOWN_ENTRIES) shown.push('...');
   return `{${shown.join(', ')}}`;
 }
@@ -187,32 +175,9 @@ function restoredKey(text: string, type: FieldType): Key {
   return member === undefined ? text : restoredKey(text, member);
 }
 
-function reprOfKey(key: Key): string {
-  return repr(key, ANY, 0);
-}
-
-/** As Python's `sorted`, or as they come where the keys cannot be compared. */
-function sorted<T extends { readonly text: string; readonly key: Key }>(entries: readonly T[]): readonly T[] {
-  // A key that is a text is the text that JSON wrote.
-  if (entries.every(({ key }) => typeof key === 'string')) {
-    return entries.toSorted((left, right) => compareTexts(left.text, right.text));
-  }
-  if (entries.some(({ key }) => typeof key === 'string' || key === null)) return entries;
-  return entries.toSorted((left, right) => compareNumbers(numberOf(left.key), numberOf(right.key)));
-}
-
-function numberOf(key: Key): bigint | number {
-  if (!(key instanceof ExactNumber)) return Number(key);
-  return /^-?\d+$/.test(key.source) ? BigInt(key.source) : Number(key.source);
-}
-
-function compareNumbers(left: bigint | number, right: bigint | number): number {
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
-function allEntries(value: object): DictGlimpse {
+function allEntries(value: object): DictPreview {
   const entries = entriesOf(value);
-  return new DictGlimpse(entries, entries.length);
+  return new DictPreview(entries, entries.length);
 }
 
 function entriesOf(value: object): (readonly [string, unknown])[] {
@@ -255,13 +220,13 @@ function memberFor(value: unknown, type: FieldType): FieldType {
 }
 
 function mayBe(value: unknown, kind: FieldType['kind']): boolean {
-  if (kind === 'any' || value === UNKNOWN) return true;
+  if (kind === 'any') return true;
   if (value === null) return kind === 'none' || kind === 'literal';
   if (typeof value === 'boolean') return kind === 'bool' || kind === 'literal';
   if (isNumber(value)) return kind === 'int' || kind === 'float' || kind === 'literal';
   if (typeof value === 'string') return kind === 'str' || kind === 'int' || kind === 'literal';
-  if (value instanceof TextGlimpse) return kind === 'str';
-  if (Array.isArray(value) || value instanceof ListGlimpse)
+  if (value instanceof TextPreview) return kind === 'str';
+  if (Array.isArray(value) || value instanceof ListPreview)
     return kind === 'list' || kind === 'tuple' || kind === 'tuple_of';
   return kind === 'dict' || kind === 'object';
 }
@@ -270,12 +235,12 @@ function takes(type: FieldType, value: unknown): boolean {
   return checkInputs({ inputs: [{ name: 'value', type }] }, { value: plain(value) }).ok;
 }
 
-/** Without glimpses and exact numbers. */
+/** Without previews and exact numbers. */
 function plain(value: unknown): unknown {
   if (value instanceof ExactNumber) return Number(value.source);
-  if (value instanceof TextGlimpse) return value.start;
-  if (value instanceof ListGlimpse) return value.items.map(plain);
-  if (value instanceof DictGlimpse) return Object.fromEntries(value.entries.map(([key, item]) => [key, plain(item)]));
+  if (value instanceof TextPreview) return value.start;
+  if (value instanceof ListPreview) return value.items.map(plain);
+  if (value instanceof DictPreview) return Object.fromEntries(value.entries.map(([key, item]) => [key, plain(item)]));
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));

@@ -1,149 +1,179 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { extname } from 'node:path';
-import type { Field, FieldType } from '../domain/signature/field-type.ts';
+import { basename, extname } from 'node:path';
+import type { Field } from '../domain/signature/field-type.ts';
 import { renderType } from '../domain/signature/render.ts';
 import { summarizeValue } from '../domain/summarize-value.ts';
 import { accepts } from './check-part.ts';
-import { checked, type Check } from './checking.ts';
-import { checkCsv } from './csv-check.ts';
-import { fileFault, invalid } from './invalid.ts';
-import { checkJson, checkJsonLines } from './json-check.ts';
+import { contentOf, describeBinary, fileOrigin, type Content, type Origin } from './content.ts';
+import { TextCounter } from './counters.ts';
+import { isTable } from './documents/kinds.ts';
+import { documentText } from './documents/messages.ts';
+import { notUtf8 } from './encoding.ts';
+import { formOf, wantsText } from './form.ts';
 import { givenSource } from './given-value.ts';
-import { itemTypeOf } from './json-source.ts';
-import type { Source } from './source.ts';
-import { TextTally } from './text-tally.ts';
-import { oddBytes, Utf8Reader } from './utf8-reader.ts';
+import { fileFault, invalid } from './invalid.ts';
+import { csvItems, documentItems, jsonLinesItems, refuseDocument, type FileItems } from './items.ts';
+import { JsonCheck } from './json-check.ts';
+import { ListItems } from './list-items.ts';
+import type { ReadOptions } from './read-options.ts';
+import { encoded, type Source } from './source.ts';
+import { takesRows } from './table.ts';
+import { Utf8Reader } from './utf8-reader.ts';
 
-const CHUNK = 256 * 1024;
 /** Of a file that holds a number or the like. */
-const LONGEST_SCALAR = 1024 * 1024;
-const COMPRESSED = /\.(?:gz|tgz|bz2|xz|zst|zip|7z)$/i;
+const MAX_SCALAR = 1024 * 1024;
 
-type Bytes = AsyncIterable<Uint8Array>;
+type Text = Extract<Content, { kind: 'text' }>;
+type Document = Extract<Content, { kind: 'document' }>;
 
 /**
- * A file by its name's ending and the field's type.
+ * A file by its beginning, its name's ending and the field's type.
  *
  * @param label - the path as it was typed
  */
-export async function fileSource(path: string, field: Field, label: string): Promise<Source> {
-  if (COMPRESSED.test(path))
-    throw invalid(`${field.name}: ${label} is compressed; unpack it first (gunzip, unzip) and name what is in it`);
-  const extension = extname(path).toLowerCase();
-  const bytes = bytesOf(path, label);
-  if (wantsText(field.type)) return textSource(bytes, field, label);
-  if (extension === '.json') return checkedSource('json', bytes, checkJson(field, label));
-  if (extension === '.jsonl' || extension === '.ndjson')
-    return checkedSource('jsonl', bytes, checkJsonLines(field, label));
-  if (extension === '.csv') return checkedSource('csv', bytes, checkCsv(field, label));
-  if (isScalar(field.type)) return givenSource(field, await shortText(bytes, label), label);
-  if (accepts(field.type, 'text')) return textSource(bytes, field, label);
-  throw noText(field, label);
+export async function fileSource(path: string, field: Field, label: string, options: ReadOptions): Promise<Source> {
+  const source = await sourceOf(fileOrigin(path, label, extname(path).toLowerCase()), field, options);
+  return { ...source, names: [basename(path)] };
 }
 
-/** The same for standard input, which has no name: lists are JSON or JSON Lines, by their first character. */
-export async function streamSource(stream: Bytes, field: Field): Promise<Source> {
-  const label = 'standard input';
-  if (wantsText(field.type) || field.type.kind === 'any') return textSource(stream, field, label);
-  if (isScalar(field.type)) return givenSource(field, await shortText(stream, label), label);
-  const { first, bytes } = await begun(stream);
-  const isLines = first !== '[' && itemTypeOf(field.type) !== undefined && !accepts(field.type, {});
-  return isLines
-    ? checkedSource('jsonl', bytes, checkJsonLines(field, label))
-    : checkedSource('json', bytes, checkJson(field, label));
+/** The same for standard input, which has no name. */
+export function streamSource(bytes: AsyncIterable<Uint8Array>, field: Field, options: ReadOptions): Promise<Source> {
+  return sourceOf({ label: 'standard input', bytes, extension: '' }, field, options);
 }
 
-function checkedSource(format: 'json' | 'jsonl' | 'csv', bytes: Bytes, check: Check): Source {
+async function sourceOf(origin: Origin, field: Field, options: ReadOptions): Promise<Source> {
+  const content = await contentOf(origin, field.name, options);
+  if (content.kind === 'document') return documentSource(content, field, options);
+  try {
+    return await textContentSource(content, field, options);
+  } catch (error) {
+    await content.close();
+    throw error;
+  }
+}
+
+async function textContentSource(content: Text, field: Field, options: ReadOptions): Promise<Source> {
+  const { label } = content;
+  switch (formOf(field.type, content)) {
+    case 'text':
+      return textSource(content, field);
+    case 'json':
+      return jsonSource(content, field);
+    case 'json lines': {
+      const items = new ListItems(field, label);
+      return itemsSource(jsonLinesItems(content, field, items), items);
+    }
+    case 'csv': {
+      const items = new ListItems(field, label);
+      return itemsSource(csvItems(content, field, items, options), items);
+    }
+    case 'scalar':
+      return givenSource(field, await shortText(content), { label });
+    default:
+      throw noText(field, label);
+  }
+}
+
+/** Items that were checked as they came. */
+export function itemsSource({ lines, notes }: FileItems, items: ListItems): Source {
+  async function* checked(): AsyncGenerator<string | Uint8Array> {
+    yield* lines;
+    items.end();
+  }
+  return { format: 'jsonl', bytes: encoded(checked()), summary: () => items.summary(), notes };
+}
+
+function jsonSource({ bytes, label, extension, found }: Text, field: Field): Source {
+  const check = new JsonCheck(field, label);
+  async function* checked(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of bytes) {
+      check.take(chunk);
+      yield chunk;
+    }
+    check.end();
+  }
+  const isPlain = extension === '.json' && found.length === 0;
   return {
-    format,
-    bytes: checked(bytes, check),
+    format: 'json',
+    bytes: checked(),
     summary: () => check.summary(),
-    warnings: () => check.warnings?.() ?? [],
+    notes: () => (isPlain ? [] : [`${field.name}: read ${label} as ${['JSON', ...found].join(', ')}`]),
   };
 }
 
-function textSource(bytes: Bytes, { name, type }: Field, label: string): Source {
-  const tally = new TextTally();
+function textSource({ bytes, label, start, found, looksBinary }: Text, { name, type }: Field): Source {
+  const counter = new TextCounter();
   const reader = new Utf8Reader();
-  let isBinary = false;
   async function* measured(): AsyncGenerator<Uint8Array> {
     for await (const chunk of bytes) {
-      isBinary ||= chunk.includes(0);
-      tally.take(reader.read(chunk));
+      counter.take(reader.read(chunk));
       yield chunk;
     }
-    tally.take(reader.end());
+    counter.take(reader.end());
   }
   return {
     format: 'text',
     bytes: measured(),
-    summary: () => summarizeValue(tally.glimpse(), type),
-    warnings() {
-      if (isBinary) return [`${name}: ${label} looks binary; it is given as the text of its bytes`];
-      return oddBytes(name, reader.isUtf8 ? [] : [label]);
+    summary: () => summarizeValue(counter.preview(), type),
+    notes() {
+      if (looksBinary) return [describeBinary(name, { label, start })];
+      const sample = reader.oddSample;
+      return [
+        ...(found.length === 0 ? [] : [`${name}: read ${label} as text, ${found.join(', ')}`]),
+        ...(sample === undefined ? [] : [notUtf8(name, `@${label}`, { names: [label], count: 1, sample })]),
+      ];
     },
   };
 }
 
-async function* bytesOf(path: string, label: string): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK })) yield chunk as Buffer;
-  } catch (error) {
-    throw fileFault(label, error);
+function documentSource(content: Document, field: Field, options: ReadOptions): Source {
+  const { document, label } = content;
+  const { name, type } = field;
+  const isRows = isTable(document) && takesRows(type) && !wantsText(type);
+  if (!isRows && accepts(type, 'text')) return documentTextSource(content, field, options);
+  if (!isTable(document) && !accepts(type, ['text'])) throw refuseDocument(field, label, document);
+  if (isTable(document) && !isRows) {
+    throw invalid(
+      `${name}: ${label} is a table, and the signature wants ${renderType(type)}: ` +
+        'make the field a list[dict] or a list[{column: type, ...}], or a str for its text',
+    );
   }
+  const items = new ListItems(field, label);
+  return itemsSource(documentItems(content, field, items, options), items);
 }
 
-/** Whether any file is taken as the text it is. */
-function wantsText(type: FieldType): boolean {
-  if (type.kind === 'union') return type.members.every((member) => member.kind === 'none' || wantsText(member));
-  return type.kind === 'str';
+function documentTextSource(content: Document, { name, type }: Field, options: ReadOptions): Source {
+  const { document, label } = content;
+  const counter = new TextCounter();
+  async function* measured(): AsyncGenerator<string> {
+    for await (const text of documentText(content, name, options)) {
+      counter.take(text);
+      yield text;
+    }
+  }
+  return {
+    format: 'text',
+    bytes: encoded(measured()),
+    summary: () => summarizeValue(counter.preview(), type),
+    notes: () => [
+      `${name}: read ${label} as the text of ${document.toUpperCase()}: ${counter.preview().length} characters`,
+    ],
+  };
 }
 
-function isScalar(type: FieldType): boolean {
-  if (type.kind === 'union') return type.members.every((member) => member.kind === 'str' || isScalar(member));
-  return ['int', 'float', 'bool', 'none', 'literal'].includes(type.kind);
-}
-
-async function shortText(bytes: Bytes, label: string): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
+async function shortText({ bytes, label }: Text): Promise<string> {
+  const reader = new Utf8Reader();
+  let text = '';
   for await (const chunk of bytes) {
-    parts.push(chunk);
-    size += chunk.length;
-    if (size > LONGEST_SCALAR) throw invalid(`${label} is longer than 1 MiB, and one short value is wanted`);
+    text += reader.read(chunk);
+    if (text.length > MAX_SCALAR) throw invalid(`${label} is longer than 1 MiB, and one short value is wanted`);
   }
-  return Buffer.concat(parts)
-    .toString('utf8')
-    .replace(/^\uFEFF/, '')
-    .replace(/\r?\n$/, '');
-}
-
-/** The first character that is no blank, and all the bytes. */
-async function begun(stream: Bytes): Promise<{ first: string; bytes: Bytes }> {
-  const chunks = stream[Symbol.asyncIterator]();
-  const taken: Uint8Array[] = [];
-  let first = '';
-  while (first === '') {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
-    const next = await chunks.next();
-    if (next.done === true) break;
-    taken.push(next.value);
-    first =
-      Buffer.from(next.value)
-        .toString('latin1')
-        .replace(/^\xEF\xBB\xBF/, '')
-        .trimStart()[0] ?? '';
-  }
-  async function* bytes(): AsyncGenerator<Uint8Array> {
-    yield* taken.splice(0);
-    yield* { [Symbol.asyncIterator]: () => chunks };
-  }
-  return { first, bytes: bytes() };
+  return (text + reader.end()).replace(/\r?\n$/, '');
 }
 
 function noText({ name, type }: Field, label: string): Error {
   const wanted = `${name}: ${label} is a text, and the signature wants ${renderType(type)}`;
+  if (takesRows(type)) return invalid(`${wanted}: name a table (CSV, XLSX, Parquet) or JSON, or make the field a str`);
   if (!accepts(type, ['text'])) return invalid(`${wanted}: name a .json file, or make the field a str`);
   return invalid(
     `${wanted}: name a folder or a pattern (each file is an item), a .jsonl file (each line is an item) ` +

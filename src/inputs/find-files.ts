@@ -15,6 +15,8 @@ export interface Found {
   readonly hidden: number;
   /** Links to folders, links to nothing, sockets and the like. */
   readonly odd: number;
+  /** Each of them was asked for. */
+  readonly isPattern: boolean;
 }
 
 const VERSION_CONTROL = new Set(['CVS', '_darcs', 'RCS', 'SCCS']);
@@ -23,7 +25,7 @@ const VERSION_CONTROL = new Set(['CVS', '_darcs', 'RCS', 'SCCS']);
 export async function findInFolder(folder: string): Promise<Found> {
   const walk = new Walk(folder, { depth: Infinity, takesHidden: false, takes: () => true });
   await walk.enter('', 1);
-  return walk;
+  return { folder: walk.folder, names: walk.names, hidden: walk.hidden, odd: walk.odd, isPattern: false };
 }
 
 /** The files that a pattern names; its wildcards stand for no hidden ones. */
@@ -40,7 +42,7 @@ export async function findByPattern(pattern: string, cwd: string): Promise<Found
   });
   await walk.enter('', 1);
   // Nobody expects them of a pattern.
-  return { folder: walk.folder, names: walk.names, hidden: 0, odd: 0 };
+  return { folder: walk.folder, names: walk.names, hidden: 0, odd: 0, isPattern: true };
 }
 
 /** Whether a path that does not exist is a pattern. */
@@ -63,7 +65,7 @@ interface WalkOptions {
   readonly takes: (name: string) => boolean;
 }
 
-class Walk implements Found {
+class Walk {
   readonly folder: string;
   readonly names: string[] = [];
   hidden = 0;

@@ -3,7 +3,8 @@ import { renderType } from '../domain/signature/render.ts';
 import { summarizeValue } from '../domain/summarize-value.ts';
 import { checkPart } from './check-part.ts';
 import { invalid } from './invalid.ts';
-import { parseExactly, parseJson } from './parse-json.ts';
+import { previewOfJson } from './json-check.ts';
+import { NO_NAN, parseJson } from './parse-json.ts';
 import { encoded, type Source } from './source.ts';
 
 /** As Python writes them. */
@@ -14,8 +15,13 @@ const MOST_SHOWN = 60;
  * A value as it was typed: a str as it is; else JSON, or what Python calls True, False and None.
  *
  * @param label - where it comes from, when it was not typed
+ * @param advice - what may have been meant, where it is wrong
  */
-export function givenSource(field: Field, text: string, label?: string): Source {
+export function givenSource(
+  field: Field,
+  text: string,
+  { label, advice = '' }: { readonly label?: string; readonly advice?: string } = {},
+): Source {
   const { name, type } = field;
   if (type.kind === 'str' || isTextOf(type, text)) return textSource(type, text);
   const json = CONSTANTS[text.trim()] ?? text.trim();
@@ -23,21 +29,22 @@ export function givenSource(field: Field, text: string, label?: string): Source 
   const place = label === undefined ? name : `${name}: ${label}`;
   if (type.kind === 'literal' && ('fault' in parsed || !('value' in checkPart(name, type, parsed.value)))) {
     const values = type.values.map((value) => renderType({ kind: 'literal', values: [value] }).slice(8, -1));
-    throw invalid(`${place}: ${shown(text)} is not one of ${values.join(', ')}; ${example(field)}`);
+    throw invalid(`${place}: ${shown(text)} is not one of ${values.join(', ')}; ${example(field)}${advice}`);
   }
   if ('fault' in parsed) {
     if (takesText(type)) return textSource(type, text);
+    const why = parsed.fault === NO_NAN ? ` (${NO_NAN})` : '';
     throw invalid(
-      `${place}: ${shown(text)} is not JSON, and the signature wants ${renderType(type)}; ${example(field)}`,
+      `${place}: ${shown(text)} is not JSON${why}, and the signature wants ${renderType(type)}; ${example(field)}${advice}`,
     );
   }
   const checked = checkPart(name, type, parsed.value);
   if ('value' in checked) {
     // As it was typed: integers of any size are exact.
-    return { format: 'json', bytes: encoded([json]), summary: () => summarizeValue(parseExactly(json), type) };
+    return { format: 'json', bytes: encoded([json]), summary: () => summarizeValue(previewOfJson(json), type) };
   }
   if (takesText(type)) return textSource(type, text);
-  throw invalid(`${label === undefined ? '' : `${label}: `}${checked.problems}\n${example(field)}`);
+  throw invalid(`${label === undefined ? '' : `${label}: `}${checked.problems}\n${example(field)}${advice}`);
 }
 
 function textSource(type: FieldType, text: string): Source {

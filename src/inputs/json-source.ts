@@ -4,7 +4,7 @@ import { renderType } from '../domain/signature/render.ts';
 import { summarizeValue } from '../domain/summarize-value.ts';
 import { checkPart } from './check-part.ts';
 import { invalid } from './invalid.ts';
-import { ListTally } from './list-tally.ts';
+import { ListCounter } from './counters.ts';
 import { encoded, type Source } from './source.ts';
 
 /** A list of more items, or with longer texts, is written item by item, as it is read again. */
@@ -64,10 +64,10 @@ export function itemsSource(items: AsyncIterable<unknown> | Iterable<unknown>, {
       `${name}: a stream of values makes a list, and the signature wants ${renderType(type)}; give the value`,
     );
   }
-  const tally = new ListTally();
+  const counter = new ListCounter();
   async function* written(): AsyncGenerator<string> {
     for await (const each of items) {
-      const path = `${name}[${tally.length}]`;
+      const path = `${name}[${counter.length}]`;
       if (each instanceof Uint8Array) {
         throw invalid(
           `${path}: bytes are no item; for the lines of a file use file(path), or yield the items themselves`,
@@ -75,11 +75,11 @@ export function itemsSource(items: AsyncIterable<unknown> | Iterable<unknown>, {
       }
       const checked = checkPart(path, item ?? ANY, each);
       if ('problems' in checked) throw invalid(checked.problems);
-      tally.take(checked.value);
+      counter.take(checked.value);
       yield `${JSON.stringify(checked.value)}\n`;
     }
   }
-  return { format: 'jsonl', bytes: encoded(written()), summary: () => summarizeValue(tally.glimpse(), type) };
+  return { format: 'jsonl', bytes: encoded(written()), summary: () => summarizeValue(counter.preview(), type) };
 }
 
 /** Of a list that the type allows, what its items are; undefined where it allows none. */

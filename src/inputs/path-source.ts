@@ -7,18 +7,38 @@ import { fileSource, kindOf } from './file-source.ts';
 import { findByPattern, findInFolder, isPattern } from './find-files.ts';
 import { folderSource } from './folder-source.ts';
 import { invalid } from './invalid.ts';
+import { splitOptions, type ReadOptions } from './read-options.ts';
 import type { Source } from './source.ts';
 
-/** A file, a folder or a pattern; `~/` is the user's folder, and a file whose name looks like a pattern is a file. */
-export async function pathSource(typed: string, field: Field, cwd: string): Promise<Source> {
+/**
+ * A file, a folder or a pattern, with options behind it: `rows.csv;encoding=windows-1252`. `~/` is the user's folder, and
+ * a file whose name looks like a pattern, or like options, is a file.
+ */
+export async function typedPathSource(typed: string, field: Field, cwd: string): Promise<Source> {
   if (typed === '') throw invalid(`${field.name}: name a file, a folder or a pattern after the @`);
-  const expanded = typed.startsWith('~/') || typed === '~' ? join(homedir(), typed.slice(1)) : typed;
-  const path = resolve(cwd, expanded);
+  if (typed.includes(';') && (await kindOf(absolute(typed, cwd), typed)) === undefined) {
+    const { path, options } = splitOptions(typed);
+    return pathSource(path, field, cwd, options);
+  }
+  return pathSource(typed, field, cwd, {});
+}
+
+/** The same with options apart. */
+export async function pathSource(typed: string, field: Field, cwd: string, options: ReadOptions): Promise<Source> {
+  const path = absolute(typed, cwd);
   const kind = await kindOf(path, typed);
-  if (kind === 'file') return fileSource(path, field, typed);
-  if (kind === 'folder') return folderSource(await findInFolder(path), field, typed);
-  if (isPattern(expanded)) return folderSource(await findByPattern(expanded, cwd), field, typed);
+  if (kind === 'file') return fileSource(path, field, typed, options);
+  if (kind === 'folder') return folderSource(await findInFolder(path), field, typed, options);
+  if (isPattern(typed)) return folderSource(await findByPattern(inHome(typed), cwd), field, typed, options);
   throw invalid(`${field.name}: there is no file or folder ${typed}${await advice(path)}`);
+}
+
+export function absolute(typed: string, cwd: string): string {
+  return resolve(cwd, inHome(typed));
+}
+
+function inHome(typed: string): string {
+  return typed.startsWith('~/') || typed === '~' ? join(homedir(), typed.slice(1)) : typed;
 }
 
 async function advice(path: string): Promise<string> {

@@ -1,16 +1,18 @@
 import type { StoredInput } from '../domain/inputs.ts';
 import type { Field, Signature } from '../domain/signature/field-type.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import { streamSource } from './file-source.ts';
+import { isPattern } from './find-files.ts';
+import { kindOf, streamSource } from './file-source.ts';
 import { givenSource } from './given-value.ts';
 import { checkNames, invalid, wanted } from './invalid.ts';
-import { pathSource } from './path-source.ts';
+import { absolute, typedPathSource } from './path-source.ts';
+import { splitOptions } from './read-options.ts';
 import { store, type Source } from './source.ts';
 
 export interface InputsRead {
   /** In the signature's order. */
   readonly inputs: StoredInput[];
-  /** What was left out, a line each. */
+  /** What was found in files, left out, or looks wrong, a line each. */
   readonly warnings: string[];
 }
 
@@ -19,6 +21,7 @@ export interface InputsRead {
  *
  *     question=why?            a str as it is, anything else as JSON
  *     documents=@folder        also @file, @pattern
+ *     rows=@rows.csv;encoding=windows-1252      also ;delimiter=, ;sheet=
  *     text=-                   standard input, also @-
  *     handle=@@someone         the value @someone
  *
@@ -62,7 +65,7 @@ export async function storeSources(
   for (const [field, source] of sources) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other: each may be large
     inputs.push(await store(blobs, field, source));
-    warnings.push(...(source.warnings?.() ?? []));
+    warnings.push(...(source.notes?.() ?? []));
   }
   return { inputs, warnings };
 }
@@ -77,7 +80,7 @@ function splitPair(text: string, fields: readonly Field[]): [name: string, value
 }
 
 function isStandardInput(text: string): boolean {
-  return text === '-' || text === '@-';
+  return /^@?-(?:;|$)/.test(text);
 }
 
 async function sourceOf(
@@ -85,7 +88,29 @@ async function sourceOf(
   field: Field,
   { cwd, stdin }: { readonly cwd: string; readonly stdin: AsyncIterable<Uint8Array> },
 ): Promise<Source> {
-  if (isStandardInput(text)) return streamSource(stdin, field);
+  if (isStandardInput(text)) return streamSource(stdin, field, splitOptions(text).options);
   if (text.startsWith('@@')) return givenSource(field, text.slice(1));
-  return text.startsWith('@') ? pathSource(text.slice(1), field, cwd) : givenSource(field, text);
+  if (text.startsWith('@')) return typedPathSource(text.slice(1), field, cwd);
+  const isPath = await looksLikePath(text, cwd);
+  const meant = `${field.name}=@${text}`;
+  const source = givenSource(
+    field,
+    text,
+    isPath ? { advice: `; did you mean '${meant}', with an @ before the path?` } : {},
+  );
+  if (!isPath || source.format !== 'text') return source;
+  return {
+    ...source,
+    notes: () => [`${field.name} is the text ${text} itself; for what is in the file write '${meant}'`],
+  };
+}
+
+/** What would be a path, or a pattern, if an @ stood before it. */
+async function looksLikePath(text: string, cwd: string): Promise<boolean> {
+  if (text.length > 1000 || !/^[^\n[{"]*[/.*][^\n]*$/.test(text) || /^-?[\d.]+$/.test(text)) return false;
+  if (/^(?:~|\.{0,2})\/\S*$/.test(text)) return true;
+  return (
+    (isPattern(text) && !/\s/.test(text)) ||
+    (await kindOf(absolute(text, cwd), text).catch(() => undefined)) !== undefined
+  );
 }

@@ -7,11 +7,14 @@ import { summarizeValue } from '../domain/summarize-value.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { checkNames, invalid, wanted } from './invalid.ts';
 import { itemsSource, itemTypeOf, valueSource } from './json-source.ts';
+import { TextCounter } from './counters.ts';
+import { encodingOf, transcoded } from './encoding.ts';
 import { InputPath } from './input-path.ts';
 import { pathSource } from './path-source.ts';
+import { checkedOptions } from './read-options.ts';
+import { Utf8Reader } from './utf8-reader.ts';
 import { storeSources } from './read-inputs.ts';
 import type { Source } from './source.ts';
-import { tallied, TextTally } from './text-tally.ts';
 
 /**
  * Keeps the inputs of an analysis, given as values. Nothing is written before all names and whole values are checked.
@@ -19,7 +22,7 @@ import { tallied, TextTally } from './text-tally.ts';
  * @param values - an object with a value for each input: a JSON value; for a list also anything that can be iterated,
  *   synchronously or not (a generator, an object stream), whose items are written as they come; for a str also its bytes;
  *   `file(path)` or `folder(path)`.
- * @param options.warn - told what was left out of folders.
+ * @param options.warn - told what was found in files and what was left out of folders.
  * @throws TypedError `Input.Invalid` with every problem that was found, one a line; what is wrong with an item that is
  *   yielded is told when it comes.
  */
@@ -51,7 +54,7 @@ export async function storeValues(
 }
 
 async function sourceOf(field: Field, value: unknown): Promise<Source> {
-  if (value instanceof InputPath) return pathSource(value.path, field, process.cwd());
+  if (value instanceof InputPath) return pathSource(value.path, field, process.cwd(), checkedOptions(value.options));
   if (value instanceof Uint8Array) return bytesSource(value, field);
   return isIterable(value) ? itemsSource(value, field) : valueSource(value, field.type);
 }
@@ -61,12 +64,16 @@ function bytesSource(bytes: Uint8Array, { name, type }: Field): Source {
     const advice = itemTypeOf(type) === undefined ? 'give the value' : 'give a list';
     throw invalid(`${name}: bytes are the text of a str, and the signature wants ${renderType(type)}; ${advice}`);
   }
-  const tally = new TextTally();
-  return {
-    format: 'text',
-    bytes: tallied(once(bytes), tally),
-    summary: () => summarizeValue(tally.glimpse(), type),
-  };
+  const counter = new TextCounter();
+  async function* measured(): AsyncGenerator<Uint8Array> {
+    const reader = new Utf8Reader();
+    for await (const chunk of transcoded(once(bytes), encodingOf(bytes, undefined, name))) {
+      counter.take(reader.read(chunk));
+      yield chunk;
+    }
+    counter.take(reader.end());
+  }
+  return { format: 'text', bytes: measured(), summary: () => summarizeValue(counter.preview(), type) };
 }
 
 async function* once<T>(value: T): AsyncGenerator<T> {

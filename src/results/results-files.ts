@@ -5,7 +5,7 @@ import type { RepositoryReference } from '../domain/records.ts';
 import { writeAtomically } from '../files/write-atomically.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { exportTree, type ExportedAgent } from './export-agent.ts';
-import { patchFields, readAnswer, readPatch, type PatchFields } from './run-document.ts';
+import { inputNames, patchFields, readAnswer, readPatch, type InputNames, type PatchFields } from './run-document.ts';
 import type { RunReader } from './run-reader.ts';
 import { runTotals, type RunSnapshot, type RunTotals } from './run-snapshot.ts';
 
@@ -22,6 +22,8 @@ export interface ResultsDetail extends PatchFields {
   readonly prompt: string;
   /** Null for an analysis. */
   readonly repository: RepositoryReference | null;
+  /** As in `RunDocument`. */
+  readonly inputs?: InputNames;
   readonly answer: unknown;
   readonly error: string | null;
   readonly notes: readonly string[];
@@ -78,6 +80,7 @@ export async function resultsDetail(
     status: outcome?.status ?? 'running',
     prompt: specification.prompt,
     repository: specification.repository ?? null,
+    ...(await inputNames(blobs, specification)),
     answer: outcome === undefined ? null : await readAnswer(blobs, outcome),
     ...patchFields(outcome === undefined ? undefined : await readPatch(blobs, outcome)),
     error: outcome?.error ?? null,

@@ -4,12 +4,16 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
 import { runTotals, type RunSnapshot } from './run-snapshot.ts';
 
+/** For each input that is from files their names, in the order in which the variable holds them. */
+export type InputNames = Readonly<Record<string, readonly string[]>>;
+
 /** What `--json` prints for a run. */
 export interface RunDocument extends PatchFields {
   readonly run_id: string;
   readonly status: RunStatus | 'paused' | 'starting' | 'running' | 'finishing' | 'asleep' | 'terminated';
   /** Absent as long as nothing of it is stored. */
   readonly type?: RunSpecification['type'];
+  readonly inputs?: InputNames;
   /** What the root gave to FINAL: text (a number as well), a list or a dict; of an analysis the fields of its signature. */
   readonly answer: unknown;
   /** Where it comes from; null as long as the run works. */
@@ -53,6 +57,7 @@ export async function runDocument(
   return {
     run_id: run.run,
     type: specification.type,
+    ...(await inputNames(blobs, specification)),
     status: outcome?.status ?? status,
     answer: specification.type === 'investigate' && typeof answer === 'number' ? String(answer) : answer,
     answer_source: outcome?.answer_source ?? null,
@@ -67,6 +72,22 @@ export async function runDocument(
     error: outcome?.error ?? reason ?? null,
     notes: outcome?.notes ?? [],
   };
+}
+
+/** Of an analysis, the inputs that are from files. */
+export async function inputNames(
+  blobs: BlobStore,
+  specification: RunSpecification,
+): Promise<{ readonly inputs?: InputNames }> {
+  if (specification.type !== 'analyze') return {};
+  const entries: (readonly [string, readonly string[]])[] = [];
+  for (const { name, files } of specification.inputs) {
+    if (files === undefined) continue;
+    // oxlint-disable-next-line no-await-in-loop -- inputs are few
+    const bytes = await blobs.get(files.ref);
+    entries.push([name, JSON.parse(Buffer.from(bytes).toString('utf8')) as string[]]);
+  }
+  return entries.length === 0 ? {} : { inputs: Object.fromEntries(entries) };
 }
 
 /** The whole answer; null where the run has none. */

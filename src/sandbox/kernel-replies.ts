@@ -5,7 +5,6 @@ import {
   type BlockResult,
   type EventsReply,
   type InputReply,
-  type InputSummary,
   type KernelEvent,
   type KernelInfo,
   type ProcessReply,
@@ -93,12 +92,7 @@ const eventsSchema: z.ZodType<EventsReply> = z.object({
   pending: z.array(callName).max(MAX_PENDING_CALLS),
 });
 
-const inputSummary: z.ZodType<InputSummary> = z.object({ type: short, length: count.nullable(), preview: short });
-
-const inputSchema: z.ZodType<InputReply> = z.discriminatedUnion('loaded', [
-  z.object({ received: count, loaded: z.literal(false) }),
-  z.object({ received: count, loaded: z.literal(true), summary: inputSummary }),
-]);
+const inputSchema: z.ZodType<InputReply> = z.object({ received: count, loaded: z.boolean() });
 
 /** `z.base64()` would decode it. */
 const base64 = z

@@ -1,4 +1,4 @@
-import type { InputSummary, InputVariable, KernelInfo } from '../domain/kernel-protocol.ts';
+import type { InputVariable, KernelInfo } from '../domain/kernel-protocol.ts';
 import type { Kernel } from './provider.ts';
 
 /** Bytes of a piece: what client, supervisor and REPL each hold of an input at a time. */
@@ -10,7 +10,6 @@ const PIECE = 4 * 1024 * 1024;
  *
  * @param inputs - all of the setup's, in its order.
  * @param open - the bytes of one, from its beginning; called once for each that is missing.
- * @returns what is known of the variables that were sent, by name.
  * @throws TypedError `Input.Invalid` where the bytes are not what the format or the type says, or need more memory than
  *   the sandbox has; otherwise as every method of a kernel.
  */
@@ -20,20 +19,17 @@ export async function sendInputs(
   inputs: readonly InputVariable[],
   open: (input: InputVariable) => AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
-): Promise<ReadonlyMap<string, InputSummary>> {
-  const summaries = new Map<string, InputSummary>();
+): Promise<void> {
   for (const [position, input] of inputs.entries()) {
     if (!missing.includes(input.name)) continue;
     let offset = 0;
     for await (const { bytes, last } of inPieces(open(input))) {
       const reply = await kernel.input({ generation, input: position, offset, last, bytes }, signal);
       offset += bytes.length;
-      if (reply.summary !== undefined) summaries.set(input.name, reply.summary);
       // Another attempt had finished it.
       if (reply.loaded) break;
     }
   }
-  return summaries;
 }
 
 interface Piece {

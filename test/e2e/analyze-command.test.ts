@@ -67,7 +67,23 @@ describe('rlm analyze', () => {
       repository: null,
       status: 'completed',
       prompt: expect.stringContaining('documents'),
+      inputs: { documents: ['a2.txt', 'a10.txt', 'b.md'] },
     });
+  });
+
+  it('refuses a file of the wrong type before anything is spent, with what to do', async () => {
+    writeFileSync(join(desk.folder, 'table.csv'), 'id;n\n1;2\n');
+    writeFileSync(join(desk.folder, 'page.pdf'), '<html></html>');
+    const asked = model.count();
+    for (const [file, advice] of [
+      ['table.csv', 'table.csv is a list of rows, and the signature wants list[str]: make the field a list[dict]'],
+      ['page.pdf', 'page.pdf cannot be read: it is no PDF file, whatever its name says'],
+    ] as const) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const { code, stderr } = await desk.run(['analyze', '-s', 'd: list[str] -> answer', '-i', `d=@${file}`]);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(advice)]);
+    }
+    expect(model.count()).toBe(asked);
   });
 
   it('finds the run again, writes the fields to a file, and shows it in every other command', async () => {

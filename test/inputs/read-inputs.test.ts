@@ -187,24 +187,41 @@ describe('a file', () => {
 
   it.each([
     ['list[str]', 'a.json', '["a",\n 1]', 'a.json, line 2: value[1]: expected str, got int 1'],
-    ['list[str]', 'a.json', '{"a": 1}', 'value: expected list[str], and a.json holds a dict'],
-    ['dict[str, int]', 'a.json', '[1]', 'value: expected dict[str, int], and a.json holds a list'],
+    ['list[str]', 'a.json', '{"a": 1}', 'a.json, line 1: value: expected list[str], got a dict'],
+    ['dict[str, int]', 'a.json', '\n[1]', 'a.json, line 2: value: expected dict[str, int], got a list'],
     ['dict[str, int]', 'a.json', '{"a": 1,\n"b": "c"}', "a.json, line 2: value.b: expected int, got str 'c'"],
-    ['{a: int, b: int}', 'a.json', '{"a": 1}', 'value.b: is missing in a.json; expected {a: int, b: int}'],
-    ['tuple[int, int]', 'a.json', '[1]', 'value: expected tuple[int, int], and a.json has 1 items'],
-    ['int', 'a.json', '"x"', "a.json: value: expected int, got str 'x'"],
-    ['list', 'a.json', '[1, 2', 'a.json, line 1 is not JSON: it ends before the ] that belongs to it'],
+    ['{a: int, b: int}', 'a.json', '{"a": 1}', 'a.json, line 1: value.b: is missing; expected int'],
+    ['tuple[int, int]', 'a.json', '[1]', 'value: expected tuple[int, int], got a list of 1 item'],
+    ['int', 'a.json', '"x"', "a.json, line 1: value: expected int, got str 'x'"],
+    ['list', 'a.json', '[1, 2', 'a.json, line 1 is not JSON: it ends before its value is complete'],
     ['list', 'a.json', '[1, 2]\n]', 'a.json, line 2 is not JSON: there is more after the end of the JSON value'],
-    ['list', 'a.json', '[1, 2}', 'a.json, line 1 is not JSON: there is a } where a ] is wanted'],
-    ['list', 'a.json', '[1,\n2,\n]', 'a.json, line 3 is not JSON: a value is missing beside a comma'],
-    ['list', 'a.json', '[1,\n\nnope]', 'a.json, line 3 is not JSON: Unexpected token'],
+    ['list', 'a.json', '[1, 2}', 'a.json, line 1 is not JSON: a comma or ] is missing'],
+    ['list', 'a.json', '[1,\n2,\n]', 'a.json, line 3 is not JSON: there is a comma before the ]'],
+    ['list', 'a.json', '[1,\n\nnope]', 'a.json, line 3 is not JSON: "o" is not expected there'],
     ['dict', 'a.json', '{"a" 1}', 'a.json, line 1 is not JSON: '],
     ['Any', 'a.json', '', 'a.json, line 1 is not JSON: it is empty'],
     ['Any', 'a.json', '[1e999]', 'expected Any, got float inf'],
-    ['list', 'a.json', Buffer.from([0x5b, 0x22, 0xff, 0x22, 0x5d]), 'it holds bytes that are not UTF-8'],
+    [
+      'list',
+      'a.json',
+      Buffer.from([0x5b, 0x22, 0xff, 0x22, 0x5d]),
+      'a.json holds bytes that are not UTF-8; it looks like windows-1252: name its encoding (@a.json;encoding=windows-1252)',
+    ],
     ['list[int]', 'a.jsonl', '1\n\n"x"\n', "a.jsonl, line 3: value[1]: expected int, got str 'x'"],
     ['list', 'a.jsonl', '1\n{\n', 'a.jsonl, line 2 is not JSON: '],
-    ['dict', 'a.jsonl', '{}', 'value: expected dict, and a.jsonl holds a list'],
+    ['dict', 'a.jsonl', '{}\n{}\n', 'value: expected dict, and a.jsonl holds a list'],
+    [
+      'list',
+      'a.json',
+      '[1, NaN]',
+      'a.json, line 1 is not JSON: JSON has no NaN or Infinity; write null where a number',
+    ],
+    [
+      'list',
+      'a.jsonl',
+      '{"a": -Infinity}\n',
+      'line 1 is not JSON: JSON has no NaN or Infinity; write null where a number',
+    ],
     ['list[{n: int}]', 'a.csv', 'n\n1\nx\n', "a.csv, line 3: value[1].n: expected int, got str 'x'"],
     [
       'list[{n: float, s: str}]',
@@ -220,10 +237,13 @@ describe('a file', () => {
       'has a column nme2 that {name: str} does not have; did you mean name?',
     ],
     ['list[dict]', 'a.csv', '', 'a.csv is empty: the first row must name the columns'],
-    ['list[dict]', 'a.csv', 'a,b\n1,2,3\n', 'a.csv, line 2: it has 3 values for 2 columns'],
-    ['list[dict]', 'a.csv', 'a,a\n', "a.csv: two columns are called 'a'; rename one of them"],
+    [
+      'list[dict]',
+      'a.csv',
+      'a,b\n1,2,3\n',
+      'a.csv: 1 of 1 row has more values than the 2 columns: line 2; put values that hold the delimiter in quotes',
+    ],
     ['list[dict]', 'a.csv', 'a\n"open', 'a.csv, line 2 is not CSV: a quote is never closed'],
-    ['list[dict]', 'a.csv', 'a\n"x"y\n', `a.csv, line 2 is not CSV: ',' expected after '"'`],
     [
       'list[str]',
       'a.csv',
@@ -233,7 +253,7 @@ describe('a file', () => {
     ['list[str]', 'a.txt', 'a', 'name a folder or a pattern (each file is an item), a .jsonl file'],
     ['dict', 'a.txt', 'a', 'a.txt is a text, and the signature wants dict: name a .json file, or make the field a str'],
     ['int', 'a.txt', 'three', 'value: a.txt: "three" is not JSON, and the signature wants int'],
-    ['str', 'a.gz', 'x', 'a.gz is compressed; unpack it first'],
+    ['str', 'a.zip', 'x', 'a.zip cannot be read: it is an archive, or compressed; unpack it and name what is in it'],
   ])('%s from %s: %s is told to be wrong', async (type, name, content, expected) => {
     write({ [name]: content });
     expect(await refusal(`value: ${type}`, [`value=@${name}`])).toContain(expected);
@@ -253,16 +273,17 @@ describe('a file', () => {
     const odd = Buffer.from([0x63, 0x61, 0x66, 0xe9]);
     write({ 'caf.txt': odd, 'a.csv': odd, 'fine.txt': 'café' });
     write({ 'docs/1': odd, 'docs/2': 'café', 'docs/3': odd, 'docs/4': odd, 'docs/5': odd });
-    const advice = 'convert it with iconv -f latin1 -t utf8, or its odd bytes are shown as they are';
+    const kept = "or the odd bytes are kept as Python's surrogateescape has them";
     expect((await read('text', ['text=@caf.txt'])).warnings).toEqual([
-      `1 file of text is not UTF-8: caf.txt; ${advice}`,
+      `1 file of text is not UTF-8 and looks like windows-1252: caf.txt; write 'text=@caf.txt;encoding=windows-1252', ${kept}`,
     ]);
     expect((await read('rows: list[dict]', ['rows=@a.csv'])).warnings).toEqual([
-      `1 file of rows is not UTF-8: a.csv; ${advice}`,
+      'rows: read a.csv as CSV with commas: 0 rows, column caf\udce9',
+      `1 file of rows is not UTF-8 and looks like windows-1252: a.csv; write 'rows=@a.csv;encoding=windows-1252', ${kept}`,
     ]);
     expect((await read('documents: list[str]', ['documents=@docs'])).warnings).toEqual([
-      '4 files of documents are not UTF-8: 1, 3, 4 and 1 more; ' +
-        'convert them with iconv -f latin1 -t utf8, or their odd bytes are shown as they are',
+      '4 files of documents are not UTF-8; the first looks like windows-1252: 1, 3, 4 and 1 more; ' +
+        `write 'documents=@docs;encoding=windows-1252', ${kept}`,
     ]);
     expect((await read('text', ['text=@fine.txt'])).warnings).toEqual([]);
   });
@@ -274,9 +295,12 @@ describe('a file', () => {
   });
 
   it('that looks binary is told', async () => {
-    write({ 'a.pdf': Buffer.from([0x25, 0, 0x41]) });
-    const { warnings } = await read('text', ['text=@a.pdf']);
-    expect(warnings).toEqual(['text: a.pdf looks binary; it is given as the text of its bytes']);
+    write({ 'a.dat': Buffer.from([0x25, 0, 0x41]), 'b.txt': Buffer.from('no mark', 'utf16le') });
+    const { warnings } = await read('a, b', ['a=@a.dat', 'b=@b.txt']);
+    expect(warnings).toEqual([
+      'a: a.dat looks binary; it is given as the text of its bytes',
+      "b: b.txt looks like UTF-16LE without a byte order mark; write 'b=@b.txt;encoding=UTF-16LE'",
+    ]);
   });
 });
 
@@ -325,6 +349,7 @@ describe('a folder', () => {
       'docs/.git/config': 'x',
       'docs/CVS/Root': 'x',
       'docs/b.png': Buffer.from([0x89, 0, 0]),
+      'docs/b.bin': Buffer.from([0x89, 0, 0]),
       'other/c.txt': 'c',
     });
     symlinkSync('nowhere', join(cwd, 'docs', 'broken'));
@@ -333,7 +358,7 @@ describe('a folder', () => {
     const { inputs, warnings } = await read('texts: list[str]', ['texts=@docs']);
     expect(await loaded(inputs)).toEqual(["['a', 'c']"]);
     expect(warnings).toEqual([
-      'texts: of docs these were left out: 3 hidden, 1 that looks binary, 2 that are no files',
+      'texts: of docs these were left out: 3 hidden, 1 image, 1 that looks binary, 2 that are no files',
     ]);
   });
 
@@ -376,10 +401,19 @@ it('a program names files and folders too', async () => {
     { warn: (text) => warnings.push(text) },
   );
   expect(await loaded(inputs)).toEqual(["['a']", "[{'n': 1}]"]);
-  expect(warnings).toEqual([expect.stringContaining('1 hidden')]);
+  expect(warnings).toEqual([expect.stringContaining('1 hidden'), expect.stringContaining('CSV with commas: 1 row')]);
 });
 
-it('a kernel is sent what was read, and says the same of it', async () => {
+it('a program says of files what they do not say themselves', async () => {
+  write({ 'rows.csv': Buffer.from('a^b\nx^\xe9\n', 'latin1'), 'docs/a.txt': Buffer.from('\xe9', 'latin1') });
+  const inputs = await storeValues(blobs, parseSignature('texts: list[str], rows: list[dict] -> answer'), {
+    texts: folder(join(cwd, 'docs'), { encoding: 'latin1' }),
+    rows: file(join(cwd, 'rows.csv'), { encoding: 'latin1', delimiter: '^' }),
+  });
+  expect(await loaded(inputs)).toEqual(["['é']", "[{'a': 'x', 'b': 'é'}]"]);
+});
+
+it('a kernel is sent what was read', async () => {
   write({
     'docs/1.txt': 'one',
     'docs/2.txt': Buffer.from([0xff]),
@@ -398,10 +432,7 @@ it('a kernel is sent what was read, and says the same of it', async () => {
     const open = async function* (index: number): AsyncGenerator<Uint8Array> {
       yield await blobs.get(inputs[index]?.ref ?? '');
     };
-    const summaries = await sendInputs(under.kernel, info, inputs, ({ name }) =>
-      open(inputs.findIndex((input) => input.name === name)),
-    );
-    expect(inputs.map(({ name, summary }) => [name, summary])).toEqual([...summaries]);
+    await sendInputs(under.kernel, info, inputs, ({ name }) => open(inputs.findIndex((input) => input.name === name)));
     const result = await under.run('print(ascii((texts, named, rows, pairs, text, count)))');
     expect(result.stdout).toBe(
       String.raw`(['one', '\udcff'], {'1.txt': 'one', '2.txt': '\udcff'}, [{'n': 1}], [(1, 2.0)], '\xe4', 7)` + '\n',

@@ -56,7 +56,7 @@ describe('values are kept', () => {
     });
     expect(await kept('dict[str, Any]', { b: [true, null], a: { c: 1 } })).toMatchObject({
       bytes: '{"b":[true,null],"a":{"c":1}}',
-      preview: "{'a': {'c': 1}, 'b': [True, None]}",
+      preview: "{'b': [True, None], 'a': {'c': 1}}",
     });
     expect(await kept('dict', {})).toMatchObject({ bytes: '{}', length: 0 });
     expect(await kept('int', 2n ** 70n)).toMatchObject({
@@ -104,12 +104,13 @@ describe('values are kept', () => {
   it('bytes as the text they are, whatever they are', async () => {
     const bytes = Buffer.concat([Buffer.from('\uFEFFä😀'), Buffer.from([0xff, 0xe4, 0xb8])]);
     const [input] = await stored('text: str', { text: bytes });
+    // A byte order mark is left out.
     expect(input).toMatchObject({
       format: 'text',
-      size: bytes.length,
+      size: bytes.length - 3,
       summary: { type: 'str', length: 5, preview: String.raw`'ä😀\udcff\udce4\udcb8'` },
     });
-    expect(Buffer.from(await blobs.get(input?.ref ?? ''))).toEqual(bytes);
+    expect(Buffer.from(await blobs.get(input?.ref ?? ''))).toEqual(bytes.subarray(3));
   });
 });
 

@@ -1,4 +1,5 @@
-import type { StoredInput } from '../inputs.ts';
+import type { InputFiles, StoredInput } from '../inputs.ts';
+import { reprOfText } from '../python-repr.ts';
 import type { AnalysisSpecification, TaskRecord } from '../records.ts';
 import { describeFields, submitExample, submitSignature } from '../signature/describe.ts';
 import type { Field, Signature } from '../signature/field-type.ts';
@@ -145,11 +146,20 @@ function variableLine({ name, type, description }: Field, input: StoredInput | u
   return input === undefined ? head : `${head}\n    ${holds(input)}`;
 }
 
-/** `list of length 117, 2.6 MB, begins: ['...` */
-function holds({ size, summary }: StoredInput): string {
+/** `list of length 117, 2.6 MB: ['...`, and the files it is from */
+function holds({ size, summary, files }: StoredInput): string {
   const { type, length, preview } = summary;
   const parts = [`${type}${length === null ? '' : ` of length ${length.toLocaleString('en-US')}`}`, formatBytes(size)];
-  return `${parts.join(', ')}: ${preview}`;
+  return `${parts.join(', ')}: ${preview}${files === undefined ? '' : `\n    ${fromFiles(files)}`}`;
+}
+
+/** Names as Python writes them: whatever they hold stays in its quotes. */
+function fromFiles({ count, first }: InputFiles): string {
+  const names = first.map(reprOfText).join(', ');
+  const more = count > first.length ? ` and ${(count - first.length).toLocaleString('en-US')} more` : '';
+  return count === 1
+    ? `from the file ${names}`
+    : `from ${count.toLocaleString('en-US')} files, in this order: ${names}${more}`;
 }
 
 function formatBytes(bytes: number): string {

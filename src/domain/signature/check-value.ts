@@ -10,7 +10,8 @@ export type Checked =
 
 /** Names of a mistake beyond this many are not listed. */
 const MOST_PROBLEMS = 20;
-const DEEPEST = 100;
+/** Lists and dicts within each other. */
+export const MAX_DEPTH = 100;
 /** An integer that a double cannot hold, as it travels. */
 const LARGE_INTEGER = /^-?[1-9][0-9]{15,}$/;
 
@@ -69,7 +70,7 @@ class Checker {
   readonly problems: ValueProblem[] = [];
 
   check(value: unknown, type: FieldType, path: Path, depth = 0): unknown {
-    if (depth > DEEPEST) return this.#refuse(path, type, `something nested deeper than ${DEEPEST}`);
+    if (depth > MAX_DEPTH) return this.#refuse(path, type, `something nested deeper than ${MAX_DEPTH}`);
     switch (type.kind) {
       case 'str':
         return typeof value === 'string' ? wellFormed(value) : this.#wrong(path, type, value);

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { BIG_INTEGER, type DocumentKind, type DocumentMessage, type DocumentRequest } from './kinds.ts';
+
+type Messages = AsyncGenerator<DocumentMessage>;
+
+/** Rows of Parquet that are held at a time. */
+const ROWS = 1000;
+
+export const readers: Readonly<Record<DocumentKind, (request: DocumentRequest) => Messages>> = {
+  pdf: readPdf,
+  docx: readDocx,
+  xlsx: readXlsx,
+  parquet: readParquet,
+};
+
+/** The text of each page. What its scripts would do is not done. */
+async function* readPdf({ path }: DocumentRequest): Messages {
+  const { getDocumentProxy } = await import('unpdf');
+  try {
+    const pdf = await getDocumentProxy(new Uint8Array(await readFile(path)), { isEvalSupported: false, verbosity: 0 });
+    for (let number = 1; number <= pdf.numPages; number += 1) {
+      const page = await pdf.getPage(number);
+      const { items } = await page.getTextContent();
+      const parts = items.map((item) => ('str' in item ? `${item.str}${item.hasEOL ? '\n' : ''}` : ''));
+      yield { kind: 'text', text: parts.join('') };
+      page.cleanup();
+    }
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (name === 'PasswordException')
+      throw new Error('it is protected by a password; save a copy without one', { cause: error });
+    throw new Error(`it is damaged, or no PDF (${message})`, { cause: error });
+  }
+  yield { kind: 'end' };
+}
+
+/** The text of each paragraph that has one. */
+async function* readDocx({ path }: DocumentRequest): Messages {
+  const { default: mammoth } = await import('mammoth');
+  const { value } = await mammoth.extractRawText({ path }).catch((error: unknown) => {
+    throw new Error(`it is damaged, or no DOCX (${(error as Error).message})`, { cause: error });
+  });
+  for (const text of value.split('\n\n')) if (text.trim() !== '') yield { kind: 'text', text };
+  yield { kind: 'end' };
+}
+
+/** The rows of one sheet, or of all; dates as ISO 8601. */
+async function* readXlsx({ path, sheet: wanted, allSheets = false }: DocumentRequest): Messages {
+  const { default: readExcelFile } = await import('read-excel-file/node');
+  const sheets = await readExcelFile(path).catch((error: unknown) => {
+    throw new Error(`it is damaged, or no XLSX (${(error as Error).message})`, { cause: error });
+  });
+  const names = sheets.map(({ sheet }) => sheet);
+  const found = sheets.filter(({ sheet }) => sheet === wanted);
+  const numbered = sheets.slice(Number(wanted) - 1, Number(wanted));
+  const read =
+    wanted === undefined ? sheets.slice(0, allSheets ? sheets.length : 1) : found.length > 0 ? found : numbered;
+  if (read.length === 0) throw new Error(`it has no sheet ${wanted}; its sheets are ${names.join(', ')}`);
+  for (const { sheet, data } of read) {
+    if (read.length > 1) yield { kind: 'sheet', name: sheet };
+    const rows = data.map((row) => row.map((cell) => (cell instanceof Date ? isoDate(cell) : cell)));
+    for (let start = 0; start < rows.length; start += ROWS)
+      yield { kind: 'rows', rows: rows.slice(start, start + ROWS) };
+  }
+  if (sheets.length === read.length) yield { kind: 'end' };
+  else yield { kind: 'end', about: `sheet ${read[0]?.sheet} of ${names.join(', ')}` };
+}
+
+/** A date without a time is a date. */
+function isoDate(date: Date): string {
+  return date.toISOString().replace(/T00:00:00\.000Z$/, '');
+}
+
+async function* readParquet({ path }: DocumentRequest): Messages {
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet');
+  const { compressors } = await import('hyparquet-compressors');
+  const file = await asyncBufferFromFile(path);
+  const metadata = await parquetMetadataAsync(file).catch((error: unknown) => {
+    throw new Error(`it is damaged, or no Parquet (${(error as Error).message})`, { cause: error });
+  });
+  const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+  yield { kind: 'rows', rows: [names] };
+  const count = Number(metadata.num_rows);
+  for (let rowStart = 0; rowStart < count; rowStart += ROWS) {
+    const rowEnd = Math.min(rowStart + ROWS, count);
+    const found = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd });
+    yield { kind: 'rows', rows: found.map((row) => names.map((name) => plainValue(row[name]))) };
+  }
+  yield { kind: 'end' };
+}
+
+/** A value of Parquet as JSON has it: bytes as text, where they are one. */
+function plainValue(value: unknown): unknown {
+  if (typeof value === 'bigint')
+    return Number.isSafeInteger(Number(value)) ? Number(value) : { [BIG_INTEGER]: String(value) };
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (value instanceof Date) return isoDate(value);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+  if (Array.isArray(value)) return value.map(plainValue);
+  if (typeof value !== 'object' || value === null) return value ?? null;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainValue(item)]));
+}
