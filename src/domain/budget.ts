@@ -140,9 +140,7 @@ export function changeLimits(budget: Budget, changes: Partial<BudgetLimits>): Bu
 export function notDelivered(budget: Budget, { to, grant, repeated }: Delivery): BudgetStep {
   // The agent may have used what it got the first time.
   if (repeated === true) return { budget, deliveries: [] };
-  const withdrawn = withdrawRequest(budget, to, grant.id);
-  const { [to]: _ended, ...senders } = withdrawn.senders;
-  return answerWaiting({ ...withdrawn, senders });
+  return answerWaiting(withdrawRequest(budget, to, grant.id));
 }
 
 /** What may still be used. USD only where there is a limit. */

@@ -38,7 +38,10 @@ interface Spending {
 
 export interface SimulationOptions {
   readonly limits: BudgetLimits;
-  /** What happens to agents besides ending by themselves; each a probability at every step. Default: 0. */
+  /**
+   * What happens to agents besides ending by themselves; each a probability at every step. Default: 0. Half of those
+   * that are cancelled lose only what their block had called.
+   */
   readonly cancels?: number;
   readonly kills?: number;
   /** Probability that a sandbox that was granted cannot be made, and is given back. Default: 0. */
@@ -53,7 +56,8 @@ class Cancelled extends Error {}
 
 interface Agent {
   readonly id: string;
-  state: 'works' | 'cancelled' | 'killed' | 'ended';
+  /** `interrupted`: its block has ended with calls open, which are cancelled; then it goes on. */
+  state: 'works' | 'interrupted' | 'cancelled' | 'killed' | 'ended';
   client: BudgetClient;
   calls: PaidCalls;
 }
@@ -140,8 +144,12 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     });
   }
 
+  function isStopped({ state }: Agent): boolean {
+    return state === 'cancelled' || state === 'interrupted';
+  }
+
   function isCancelled({ agent, timed }: Pick<Waiter, 'agent' | 'timed'>): boolean {
-    return agent.state === 'cancelled' && !timed && !cleaning.has(agent);
+    return isStopped(agent) && !timed && !cleaning.has(agent);
   }
 
   function check(): void {
@@ -168,7 +176,9 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
         // Several threads of the code call at the same time.
         const calls = Array.from({ length: random.between(1, 2) }, () => act(agent, depth, children));
         const outcomes = await Promise.allSettled(calls);
-        for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+        const isInterrupted = agent.state === 'interrupted';
+        if (isInterrupted) agent.state = 'works';
+        for (const outcome of outcomes) if (outcome.status === 'rejected' && !isInterrupted) throw outcome.reason;
         if (chance(0.2)) {
           await agent.client.idle();
           connect(agent); // It continues as new.
@@ -220,7 +230,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
     const costs = Array.from({ length: count }, () => price(random));
     await later(() => undefined);
     if (agent.state === 'killed') return new Promise(() => undefined);
-    if (agent.state === 'cancelled') throw new Cancelled();
+    if (isStopped(agent)) throw new Cancelled();
     made.usd += costs.reduce((a, b) => a + b, 0);
     return costs;
   }
@@ -266,7 +276,9 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
       agents.filter(({ id }) => id === agent.id || id.startsWith(`${agent.id}.`));
     if (chance(options.renewals ?? 0.02) && !renewing) void renew();
     if (chance(options.cancels)) {
-      for (const agent of below(victim())) if (agent.state === 'works') agent.state = 'cancelled';
+      const [agent, ...others] = below(victim());
+      if (agent?.state === 'works') agent.state = chance(0.5) ? 'interrupted' : 'cancelled';
+      for (const each of others) if (each.state !== 'killed' && each.state !== 'ended') each.state = 'cancelled';
       for (const waiter of waiters.filter(isCancelled)) {
         waiters = waiters.filter((each) => each !== waiter);
         waiter.settle(new Cancelled());
