@@ -158,7 +158,10 @@ describe('the loop of an agent', () => {
       { 0: { callModel: [{ kind: 'truncated', head: 'c', usage }, invalid, invalid, invalid] } },
       { max_iterations: 1 },
     );
-    expect(outcome).toMatchObject({ status: 'failed', error: expect.stringContaining('3 final answers did not fit') });
+    expect(outcome).toMatchObject({
+      status: 'failed',
+      error: expect.stringContaining('3 final answers could not be used'),
+    });
   });
 
   it('answers calls as they come, in any order, and lets the block continue with each', async () => {
