@@ -1,12 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { connect } from '../../src/client.ts';
 import { openEnvironment } from '../../src/client/environment.ts';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { exportTree } from '../../src/results/export-agent.ts';
 import { createRunReader } from '../../src/results/run-reader.ts';
+import { connect as connectTemporal, embeddedTarget, type TemporalConnection } from '../../src/temporal/connection.ts';
 import { defaultDatabaseFile, devServerStatus, stopDevServer } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
 import type { LongContextTask } from './task.ts';
@@ -48,7 +49,7 @@ export async function openStage(folder: string, modelUrl: string): Promise<Stage
   const config = { model: { name: 'openai/scripted', base_url: modelUrl }, rlm: { on_error: 'fail' as const } };
   const databaseFile = defaultDatabaseFile(state);
   const client = await connect({ env, cwd: folder, config });
-  let connection: Connection | undefined;
+  let connection: TemporalConnection | undefined;
   const close = async (): Promise<void> => {
     await client.close();
     await connection?.close();
@@ -56,8 +57,9 @@ export async function openStage(folder: string, modelUrl: string): Promise<Stage
   };
   try {
     await client.work();
-    connection = await Connection.connect({ address: devServerStatus(databaseFile).server?.address ?? '' });
-    const workflows = new Client({ connection }).workflow;
+    const address = devServerStatus(databaseFile).server?.address ?? '';
+    connection = await connectTemporal(embeddedTarget({ address, namespace: 'default' }));
+    const workflows = connection.client.workflow;
     const { blobs } = await openEnvironment({ env, cwd: folder, config: parseConfig(config) });
 
     const rootTokens = async (run: string, execution: string): Promise<number> => {

@@ -5,7 +5,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { openEnvironment, type Environment } from '../../src/client/environment.ts';
 import { planRun } from '../../src/client/start-run.ts';
 import { createTemporalRuns } from '../../src/client/temporal-runs.ts';
@@ -13,6 +13,7 @@ import { cacheDirectory } from '../../src/config/directories.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import type { RunConfig } from '../../src/domain/config.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
+import { connect, embeddedTarget } from '../../src/temporal/connection.ts';
 import { defaultDatabaseFile, devServerStatus, stopDevServer } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
 import type { Contestant, Performance } from './contestant.ts';
@@ -71,11 +72,12 @@ export async function startDurableRlm(options: DurableRlmOptions): Promise<Durab
     await untilItWorks(up);
     const server = devServerStatus(databaseFile).server;
     if (server === undefined) throw new Error('rlm up runs without its Temporal server');
-    const connection = await Connection.connect({ address: server.address });
-    const client = new Client({ connection });
+    const connection = await connect(embeddedTarget({ ...server, namespace: 'default' }));
+    const { client } = connection;
     const environment = await openEnvironment({ env, cwd: options.folder, config: parseConfig({}) });
     let closing: Promise<void> | undefined;
-    const pids = { server: server.process.pid, worker: up.pid ?? 0 };
+    // The relay's only child.
+    const pids = { server: childrenOf(server.process.pid)[0]?.pid ?? 0, worker: up.pid ?? 0 };
     return {
       name: 'durable-rlm',
       how: '`rlm up` (embedded server on a database file, worker) in processes of their own, isolated sandboxes',

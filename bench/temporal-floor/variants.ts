@@ -1,5 +1,6 @@
 import type { WorkerOptions } from '@temporalio/worker';
 import { DYNAMIC_CONFIG } from '../../src/temporal/dev-server-arguments.ts';
+import { SERVER_ENVIRONMENT } from '../../src/temporal/dev-server-launcher.ts';
 import { WORKER_OPTIONS } from '../../src/temporal/worker-options.ts';
 
 /** One way to run server and worker. */
@@ -10,6 +11,8 @@ export interface Variant {
   readonly pragmas: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly worker: Partial<WorkerOptions>;
+  /** On a port of the loopback instead of behind the relay. */
+  readonly direct?: boolean;
 }
 
 const PRAGMAS = ['journal_mode=wal', 'synchronous=1'];
@@ -19,7 +22,7 @@ const shipped: Variant = {
   name: 'shipped',
   dynamicConfig: DYNAMIC_CONFIG,
   pragmas: PRAGMAS,
-  env: {},
+  env: SERVER_ENVIRONMENT,
   worker: WORKER_OPTIONS,
 };
 
@@ -48,20 +51,20 @@ export const VARIANTS: readonly Variant[] = [
   asItComes,
   shipped,
   ...Object.keys(DYNAMIC_CONFIG).map(lacking),
+  variant('direct', { direct: true }),
   variant('partitions 1', {
     dynamicConfig: { 'matching.numTaskqueueReadPartitions': '1', 'matching.numTaskqueueWritePartitions': '1' },
   }),
   variant('transfer poll 1000', { dynamicConfig: { 'history.transferProcessorMaxPollRPS': '1000' } }),
   variant('timer poll 200', { dynamicConfig: { 'history.timerProcessorMaxPollRPS': '200' } }),
   variant('visibility poll 5', { dynamicConfig: { 'history.visibilityProcessorMaxPollRPS': '5' } }),
-  variant('GOGC 400', { env: { GOGC: '400' } }),
-  variant('GOMAXPROCS 1', { env: { GOMAXPROCS: '1' } }),
+  variant('GOGC as it comes', { env: {} }),
+  variant('GOMAXPROCS 1', { env: { ...SERVER_ENVIRONMENT, GOMAXPROCS: '1' } }),
   variant('exclusive', { pragmas: ['locking_mode=exclusive'] }),
   variant('memory temp, 64 MB cache', { pragmas: ['temp_store=memory', 'cache_size=-65536'] }),
   variant('mmap', { pragmas: ['mmap_size=268435456'] }),
   variant('checkpoint 10000', { pragmas: ['wal_autocheckpoint=10000'] }),
   variant('sync off', { pragmas: ['synchronous=0'] }),
-  variant('no nexus', { dynamicConfig: { 'system.enableNexus': 'false' } }),
   variant('host events cache', { dynamicConfig: { 'history.enableHostLevelEventsCache': 'true' } }),
   variant('parent close in place', { dynamicConfig: { 'system.enableParentClosePolicyWorker': 'false' } }),
   variant('workflow tasks 200', { worker: { maxConcurrentWorkflowTaskExecutions: 200 } }),

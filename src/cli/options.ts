@@ -20,7 +20,7 @@ export interface JsonOption {
 export function withTemporal(command: Command): Command {
   return command
     .option('-c, --config <file>', 'configuration (default: config.yaml in the current folder, when there is one)')
-    .option('--address <host:port>', 'Temporal server (default: TEMPORAL_ADDRESS, a profile, or the embedded one)')
+    .option('--address <address>', 'Temporal server (default: TEMPORAL_ADDRESS, a profile, or the embedded one)')
     .option('--namespace <name>', 'Temporal namespace')
     .option('--profile <name>', "profile of Temporal's configuration file");
 }

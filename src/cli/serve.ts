@@ -46,10 +46,8 @@ interface Serving extends ServeOptions {
 
 async function work(io: Io, session: Session, options: Serving): Promise<number> {
   const { talk, interrupts } = options;
-  const { temporal } = await session.openTemporal({ ui: true, log: talk });
-  const uiAddress = temporal.embedded?.uiAddress;
-  const ui = uiAddress === undefined ? '' : `, to be looked at on ${uiAddress}`;
-  talk(`Temporal: ${temporal.address}, namespace ${temporal.namespace}${ui}`);
+  const { temporal } = await session.openTemporal({ log: talk });
+  talk(`Temporal: ${temporal.address}, namespace ${temporal.namespace}`);
   const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
   talk(`Working on task queue ${session.taskQueue}. Ctrl-C stops; runs go on when a worker is back.`);
   options.onReady();

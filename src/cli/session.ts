@@ -23,7 +23,7 @@ export interface Session extends Environment {
   readonly taskQueue: string;
   readonly databaseFile: string;
   /** The server that was asked for, else the embedded one, started when it does not run. */
-  openTemporal(options?: { ui?: boolean; log?: (line: string) => void }): Promise<OpenTemporal>;
+  openTemporal(options?: { log?: (line: string) => void }): Promise<OpenTemporal>;
   /** The same, but no server is started: undefined where the embedded one does not run. */
   findTemporal(): Promise<OpenTemporal | undefined>;
   /** Gives back what was opened. */
@@ -63,8 +63,8 @@ export async function openSession(
     config,
     taskQueue,
     databaseFile,
-    async openTemporal({ ui = false, log } = {}) {
-      const embedded = { ...environment, databaseFile, ui, ...(log === undefined ? {} : { log }) };
+    async openTemporal({ log } = {}) {
+      const embedded = { ...environment, databaseFile, ...(log === undefined ? {} : { log }) };
       return opened(await resolveTemporal(choice, embedded));
     },
     async findTemporal() {

@@ -2,13 +2,14 @@ import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
 import type { NativeConnection } from '@temporalio/worker';
 import { type DevServer, type DevServerOptions, startOrAttachDevServer } from './dev-server.ts';
+import { dial, type Dialed } from './dial.ts';
 import { TemporalSetupError } from './errors.ts';
 import { networkFault } from './network-fault.ts';
 import { installRuntime } from './runtime.ts';
 
 /** What says which Temporal server to use; the first that names an address counts, in the order of the fields. */
 export interface TemporalChoice {
-  /** From the command line: `host:port`. */
+  /** From the command line: `host:port`, or `unix:///path`. */
   readonly address?: string | undefined;
   readonly namespace?: string | undefined;
   /** Profile of Temporal's configuration file; it must exist there. */
@@ -34,7 +35,7 @@ export interface TemporalConnection {
   readonly clusterId: string;
   readonly connection: Connection;
   readonly client: Client;
-  /** The connection a worker needs; each call makes one, whoever calls closes it. */
+  /** The connection a worker needs; each call makes one, which its caller closes before this. */
   connectWorker(): Promise<NativeConnection>;
   close(): Promise<void>;
 }
@@ -73,7 +74,12 @@ export function chooseTemporal(choice: TemporalChoice): TemporalTarget | undefin
  */
 export async function connect(target: TemporalTarget): Promise<TemporalConnection> {
   const { address, namespace } = target;
-  const connection = await prepareConnection(target);
+  const dialed = await dial(address);
+  const connection = await prepareConnection(target, dialed);
+  const close = async (): Promise<void> => {
+    await connection.close();
+    await dialed.close();
+  };
   try {
     const clusterId = await connection.withDeadline(Date.now() + CONNECT_TIME, () => introduce(connection, target));
     return {
@@ -82,11 +88,11 @@ export async function connect(target: TemporalTarget): Promise<TemporalConnectio
       clusterId,
       connection,
       client: new Client({ connection, namespace }),
-      connectWorker: () => connectWorker(target),
-      close: () => connection.close(),
+      connectWorker: () => connectWorker(target, dialed),
+      close,
     };
   } catch (error) {
-    await connection.close();
+    await close();
     throw error instanceof TemporalSetupError ? error : await unreachable(target, error);
   }
 }
@@ -164,7 +170,7 @@ async function introduce(connection: Connection, { address, namespace }: Tempora
   return (await clusterId) || address;
 }
 
-async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
+async function connectWorker(target: TemporalTarget, { address }: Dialed): Promise<NativeConnection> {
   // Loaded only by processes that work: it takes over half a second.
   const { NativeConnection } = await import('@temporalio/worker');
   await installRuntime();
@@ -172,7 +178,7 @@ async function connectWorker(target: TemporalTarget): Promise<NativeConnection> 
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('no answer in time')), CONNECT_TIME);
   });
-  const connecting = NativeConnection.connect(target.options);
+  const connecting = NativeConnection.connect({ ...target.options, address });
   try {
     return await Promise.race([connecting, timeout]);
   } catch (error) {
@@ -185,10 +191,16 @@ async function connectWorker(target: TemporalTarget): Promise<NativeConnection> 
 }
 
 /** Nothing is sent yet; certificates that cannot be read are found out here. */
-async function prepareConnection(target: TemporalTarget): Promise<Connection> {
+async function prepareConnection(target: TemporalTarget, dialed: Dialed): Promise<Connection> {
+  const { address } = dialed;
   try {
-    return Connection.lazy({ ...clientOptions(target.options), connectTimeout: CONNECT_TIME });
+    return Connection.lazy({
+      ...clientOptions({ ...target.options, address }),
+      ...dialed.clientOptions,
+      connectTimeout: CONNECT_TIME,
+    });
   } catch (error) {
+    await dialed.close();
     throw await unreachable(target, error);
   }
 }

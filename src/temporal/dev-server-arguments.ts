@@ -1,9 +1,8 @@
+import { randomUUID } from 'node:crypto';
+
 /** What decides how an embedded server is started. */
 export interface DevServerSettings {
   readonly databaseFile: string;
-  readonly port: number;
-  /** Port of the web interface; none when undefined. */
-  readonly uiPort: number | undefined;
   readonly namespace: string;
   /**
    * `normal`: a killed process loses nothing, a power cut may lose the last moments, which a run repeats.
@@ -12,8 +11,9 @@ export interface DevServerSettings {
   readonly sync: 'normal' | 'full';
 }
 
-/** Clients that may be on the same machine only. */
-export const LOOPBACK = '127.0.0.1';
+/** Ports in the server's own network namespace, of which nothing else has any. */
+export const FRONTEND_PORT = 7233;
+export const UI_PORT = 8233;
 
 /** Days for which the server keeps the history of a run that has ended. As it comes it keeps one. */
 export const RETENTION_DAYS = 90;
@@ -24,6 +24,8 @@ export const DYNAMIC_CONFIG: Readonly<Record<string, string>> = {
   'history.transferProcessorMaxPollRPS': '200',
   // A worker that ends a workflow task takes the activity it just scheduled along, without a poll.
   'system.enableActivityEagerExecution': 'true',
+  // Not used here, and a way for a workflow to have the server call other machines.
+  'system.enableNexus': 'false',
 };
 
 /** The command line of `temporal` for these settings. */
@@ -35,10 +37,11 @@ export function devServerArguments(
     'server',
     'start-dev',
     '--ip',
-    LOOPBACK,
+    '127.0.0.1',
     '--port',
-    String(settings.port),
-    ...(settings.uiPort === undefined ? ['--headless'] : ['--ui-port', String(settings.uiPort)]),
+    String(FRONTEND_PORT),
+    '--ui-port',
+    String(UI_PORT),
     '--db-filename',
     settings.databaseFile,
     '--sqlite-pragma',
@@ -51,6 +54,14 @@ export function devServerArguments(
     '--disable-config-env',
     '--color',
     'never',
-    ...Object.entries(dynamicConfig).flatMap(([key, value]) => ['--dynamic-config-value', `${key}=${value}`]),
+    ...Object.entries({ ...dynamicConfig, ...closedHttpApi() }).flatMap(([key, value]) => [
+      '--dynamic-config-value',
+      `${key}=${value}`,
+    ]),
   ];
+}
+
+/** The HTTP API, which has no switch, answers only who names a host that nobody knows. An empty list would let HTTP/1.0 through. */
+function closedHttpApi(): Readonly<Record<string, string>> {
+  return { 'frontend.httpAllowedHosts': JSON.stringify([`${randomUUID()}.invalid`]) };
 }

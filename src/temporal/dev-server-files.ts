@@ -18,7 +18,7 @@ import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.t
 export interface DevServerFiles {
   readonly databaseFile: string;
   readonly folder: string;
-  /** Held by the server process itself for its whole life, as a lock of the kernel's. */
+  /** Held by the server for its whole life, as a lock of the kernel's. */
   readonly lock: string;
   readonly record: string;
   /** There while the database is made for the first time: one whose making was cut off holds nothing and is made anew. */
@@ -30,11 +30,13 @@ export interface DevServerFiles {
   readonly stoppers: string;
 }
 
-/** Where the server of a database file is; written by its launcher before it becomes the server. */
+/** Where the server of a database file is; written by python/rlm_server before it starts the server. */
 export interface DevServerRecord {
+  /** The relay's, which lives as long as the server. */
   readonly process: ProcessIdentity;
-  readonly port: number;
-  readonly uiPort: number | null;
+  /** Unix sockets that lead to the frontend and to the web interface. */
+  readonly socket: string;
+  readonly uiSocket: string;
   readonly executable: string;
   /** It was told to end: nobody may begin to use it. */
   readonly ending?: boolean;
@@ -169,5 +171,5 @@ function isIdentity(value: unknown): value is ProcessIdentity {
 function isRecord(value: unknown): value is DevServerRecord {
   if (typeof value !== 'object' || value === null) return false;
   const record = value as Partial<DevServerRecord>;
-  return isIdentity(record.process) && Number.isInteger(record.port);
+  return isIdentity(record.process) && typeof record.socket === 'string' && typeof record.uiSocket === 'string';
 }

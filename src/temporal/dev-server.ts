@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LOOPBACK } from './dev-server-arguments.ts';
 import {
   announceStop,
   type DevServerFiles,
@@ -17,6 +16,7 @@ import { ANSWER_TIME, endServer, POLL, startServer, untilItAnswers } from './dev
 import { TemporalSetupError } from './errors.ts';
 import { findTemporalCli } from './find-cli.ts';
 import { ensureNamespace } from './namespace.ts';
+import { waysToAllowUserNamespaces } from '../user-namespaces.ts';
 import { isAlive, type ProcessIdentity, signal } from './process-identity.ts';
 
 export interface DevServerOptions {
@@ -32,21 +32,19 @@ export interface DevServerOptions {
   readonly sync?: 'normal' | 'full';
   /** Further dynamic configuration of the server; counts for whoever starts it. Default: none. */
   readonly dynamicConfig?: Readonly<Record<string, string>>;
-  /** Serve Temporal's web interface; counts for the command that starts the server. Default: false. */
-  readonly ui?: boolean;
   /** The `temporal` to start; default: what `findTemporalCli` finds. */
   readonly executable?: string;
-  /** Start the server again on its port when it ends while this handle is held. Default: true. */
+  /** Start the server again when it ends while this handle is held. Default: true. */
   readonly restart?: boolean;
   /** Gets lines for a person: what is installed, started, waited for. */
   readonly log?: (line: string) => void;
 }
 
 export interface DevServer {
-  /** `host:port` of the frontend. */
+  /** `unix:///path` of the frontend, as Temporal's own command line takes it. Only the owner can connect to it. */
   readonly address: string;
-  /** Of the web interface, where it is served. */
-  readonly uiAddress: string | undefined;
+  /** Path of a unix socket on which Temporal's web interface answers to its owner. */
+  readonly uiSocket: string;
   readonly namespace: string;
   readonly databaseFile: string;
   readonly process: ProcessIdentity;
@@ -59,7 +57,7 @@ export interface DevServer {
   release(options?: { readonly wait?: boolean }): Promise<void>;
 }
 
-export type RunningDevServer = Pick<DevServer, 'address' | 'uiAddress' | 'process'>;
+export type RunningDevServer = Pick<DevServer, 'address' | 'uiSocket' | 'process'>;
 
 export interface DevServerStatus {
   readonly databaseFile: string;
@@ -125,7 +123,7 @@ export function devServerStatus(databaseFile: string): DevServerStatus {
   const record = runningRecord(files);
   return {
     databaseFile: files.databaseFile,
-    server: record && { address: addressOf(record), uiAddress: uiAddressOf(record), process: record.process },
+    server: record && { address: addressOf(record), uiSocket: record.uiSocket, process: record.process },
     users: livingProcesses(files.users).map(({ pid }) => pid),
   };
 }
@@ -154,7 +152,7 @@ async function use(
     const stopWatching = options.restart === false ? () => Promise.resolve() : keepRunning(files, record, options);
     return {
       address,
-      uiAddress: uiAddressOf(record),
+      uiSocket: record.uiSocket,
       namespace,
       databaseFile: files.databaseFile,
       process: record.process,
@@ -174,14 +172,16 @@ async function use(
 
 /** This process must be registered as a user. */
 async function ensureRunning(files: DevServerFiles, options: DevServerOptions): Promise<Running> {
-  const { namespace = 'default', sync = 'normal', ui = false, dynamicConfig = {}, cacheDirectory, log } = options;
+  const { namespace = 'default', sync = 'normal', dynamicConfig = {}, cacheDirectory, log } = options;
+  if (process.platform !== 'linux') throw noNamespace(`That needs Linux; this is ${process.platform}.`);
   let executable = options.executable;
   let deadline: number | undefined;
   for (let failures = 0; failures < 3;) {
     const running = await attached(files);
     if (running !== undefined) return { record: running, startedByUs: false };
     executable ??= await findTemporalCli({ cacheDirectory, ...(log === undefined ? {} : { log }) });
-    const started = await startServer(files, readRecord(files), { executable, namespace, sync, ui, dynamicConfig });
+    const started = await startServer(files, { executable, namespace, sync, dynamicConfig });
+    if (started === 'refused') throw noNamespace(logTail(files, 1));
     if (started === 'failed') failures++;
     else if (started !== 'held') return { record: started, startedByUs: true };
     // Whoever holds it has yet to write where it listens; or it is out of sight, in another container.
@@ -216,10 +216,9 @@ async function attached(files: DevServerFiles): Promise<DevServerRecord | undefi
 function keepRunning(files: DevServerFiles, first: DevServerRecord, options: DevServerOptions): () => Promise<void> {
   const log = options.log ?? (() => undefined);
   let restart: Promise<void> | undefined;
-  const restartOnPort = async (port: number): Promise<void> => {
+  const startAgain = async (): Promise<void> => {
     try {
-      const { record } = await ensureRunning(files, options);
-      if (record.port !== port) log(`Temporal's port ${port} was taken meanwhile: run the same command again.`);
+      await ensureRunning(files, options);
     } catch (error) {
       log(error instanceof Error ? error.message : String(error));
     }
@@ -228,7 +227,7 @@ function keepRunning(files: DevServerFiles, first: DevServerRecord, options: Dev
     const record = readRecord(files) ?? first;
     if (restart !== undefined || record.ending === true || isAlive(record.process)) return;
     log('The Temporal server has ended unexpectedly; starting it again on the same database.');
-    restart = restartOnPort(first.port).finally(() => (restart = undefined));
+    restart = startAgain().finally(() => (restart = undefined));
   };
   const timer = setInterval(look, 500);
   timer.unref();
@@ -271,11 +270,16 @@ function runningRecord(files: DevServerFiles): DevServerRecord | undefined {
 }
 
 function addressOf(record: DevServerRecord): string {
-  return `${LOOPBACK}:${record.port}`;
+  return `unix://${record.socket}`;
 }
 
-function uiAddressOf(record: DevServerRecord): string | undefined {
-  return record.uiPort === null ? undefined : `http://${LOOPBACK}:${record.uiPort}`;
+/** @param why what the system said */
+function noNamespace(why: string): TemporalSetupError {
+  const ways = [...waysToAllowUserNamespaces(why), 'or give --address of a Temporal server of your own'];
+  return new TemporalSetupError(
+    'The embedded Temporal server is not started: it does not ask its clients who they are, so it runs in a network ' +
+      `namespace of its own or not at all. ${why}\n${ways.map((way) => `  - ${way}`).join('\n')}`,
+  );
 }
 
 function notStarting(files: DevServerFiles): TemporalSetupError {

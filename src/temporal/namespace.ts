@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { RETENTION_DAYS } from './dev-server-arguments.ts';
+import { dial } from './dial.ts';
 import { TemporalSetupError } from './errors.ts';
 
 const SECONDS_A_DAY = 86_400;
@@ -14,23 +15,33 @@ const NOT_FOUND = 5;
 export async function ensureNamespace(address: string, namespace: string, patience: number): Promise<void> {
   // Loaded here, while a server that was just started gets going: it takes a third of a second.
   const { Connection } = await import('@temporalio/client');
+  const dialed = await dial(address);
   const deadline = Date.now() + patience;
-  for (;;) {
-    try {
-      const connection = await Connection.connect({ address, connectTimeout: Math.max(deadline - Date.now(), 1000) });
+  try {
+    for (;;) {
       try {
-        return await connection.withDeadline(deadline, () => prepare(connection, namespace));
-      } finally {
-        await connection.close();
-      }
-    } catch (error) {
-      if (Date.now() >= deadline) {
-        throw new TemporalSetupError(`The Temporal server at ${address} does not answer: ${String(error)}`, {
-          cause: error,
+        const connectTimeout = Math.max(deadline - Date.now(), 1000);
+        const connection = await Connection.connect({
+          ...dialed.clientOptions,
+          address: dialed.address,
+          connectTimeout,
         });
+        try {
+          return await connection.withDeadline(deadline, () => prepare(connection, namespace));
+        } finally {
+          await connection.close();
+        }
+      } catch (error) {
+        if (Date.now() >= deadline) {
+          throw new TemporalSetupError(`The Temporal server at ${address} does not answer: ${String(error)}`, {
+            cause: error,
+          });
+        }
+        await delay(20);
       }
-      await delay(20);
     }
+  } finally {
+    await dialed.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { connect as connectSocket, isIP } from 'node:net';
 import { connect as connectTls, createSecureContext, type ConnectionOptions } from 'node:tls';
 import type { ClientConnectConfig } from '@temporalio/envconfig';
+import { unixSocketPath } from './unix-relay.ts';
 
 interface Target {
   readonly address: string;
@@ -17,9 +18,11 @@ const PREFACE = Buffer.from('505249202a20485454502f322e300d0a0d0a534d0d0a0d0a000
  * gRPC does, which only says that its time was up. Undefined when a connection does come about, or nothing is known in time.
  */
 export async function networkFault({ address, tls }: Target): Promise<string | undefined> {
+  const path = unixSocketPath(address);
+  if (path !== undefined) return socketFault({ path });
   const [, bracketed, plain, port] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(address) ?? [];
   const host = bracketed ?? plain;
-  if (host === undefined) return 'it is no address of the form host:port';
+  if (host === undefined) return 'it is no address of the form host:port or unix:///path';
   const place = { host, port: Number(port ?? 7233) };
   const fault = await socketFault(place);
   if (fault !== undefined) return fault;
@@ -27,7 +30,7 @@ export async function networkFault({ address, tls }: Target): Promise<string | u
   return (await speaksTls(place)) ? 'it speaks TLS. Set TEMPORAL_TLS=true, or tls in the profile' : undefined;
 }
 
-function socketFault(place: { host: string; port: number }): Promise<string | undefined> {
+function socketFault(place: { host: string; port: number } | { path: string }): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connectSocket({ ...place, timeout: LOOK });
     const settle = (fault: string | undefined): void => {

@@ -4,11 +4,12 @@ import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { devServerArguments, RETENTION_DAYS } from '../../src/temporal/dev-server-arguments.ts';
 import { devServerFiles } from '../../src/temporal/dev-server-files.ts';
 import { launchDevServer, LOCK_IS_HELD } from '../../src/temporal/dev-server-launcher.ts';
+import { prepareSockets } from '../../src/temporal/dev-server-sockets.ts';
 import {
   attachDevServer,
   type DevServer,
@@ -19,7 +20,15 @@ import {
 } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
 import { identityOf, isAlive } from '../../src/temporal/process-identity.ts';
-import { kill, serverOptions, startServer, temporaryFolder, testCacheDirectory, until } from './fixtures.ts';
+import {
+  connectionTo,
+  kill,
+  serverOptions,
+  startServer,
+  temporaryFolder,
+  testCacheDirectory,
+  until,
+} from './fixtures.ts';
 
 describe('starting and attaching', () => {
   test('the second user of a database file gets the server of the first', async () => {
@@ -50,9 +59,8 @@ describe('starting and attaching', () => {
     expect([...servers, ...told].filter(({ startedByUs }) => startedByUs)).toHaveLength(1);
   });
 
-  test('it listens on loopback only, keeps histories long and has the namespace', async () => {
+  test('it keeps histories long and has the namespace', async () => {
     const server = await startServer(serverOptions({ namespace: 'ours' }));
-    expect(server.address).toMatch(/^127\.0\.0\.1:\d+$/);
     const connection = await connectionTo(server);
     const { config } = await connection.workflowService.describeNamespace({ namespace: 'ours' });
     expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(RETENTION_DAYS * 86_400);
@@ -84,12 +92,12 @@ describe('one server for each database file', () => {
     const server = await startServer(options);
     const files = devServerFiles(server.databaseFile);
     const executable = await findTemporalCli({ cacheDirectory: testCacheDirectory() });
-    const settings = { databaseFile: server.databaseFile, uiPort: undefined, namespace: 'default' } as const;
+    const settings = { databaseFile: server.databaseFile, namespace: 'default', sync: 'normal' } as const;
     const second = launchDevServer(files, {
       executable,
-      serverArguments: devServerArguments({ ...settings, port: 14_999, sync: 'normal' }),
-      port: 14_999,
-      uiPort: undefined,
+      serverArguments: devServerArguments(settings),
+      sockets: prepareSockets(files),
+      environment: {},
     });
     expect(await once(second, 'exit')).toEqual([LOCK_IS_HELD, null]);
     expect(isAlive(server.process)).toBe(true);
@@ -100,10 +108,11 @@ describe('one server for each database file', () => {
     const files = devServerFiles(defaultDatabaseFile(options.stateDirectory));
     const other = identityOf(process.pid);
     mkdirSync(files.folder, { recursive: true });
-    const record = { process: { ...other, startTime: '1' }, port: 14_998, uiPort: null, executable: '/bin/true' };
+    const sockets = { socket: '/nonexistent/one', uiSocket: '/nonexistent/other' };
+    const record = { process: { ...other, startTime: '1' }, ...sockets, executable: '/bin/true' };
     writeFileSync(files.record, JSON.stringify(record));
     const server = await startServer(options);
-    expect(server).toMatchObject({ startedByUs: true, address: '127.0.0.1:14998' });
+    expect(server).toMatchObject({ startedByUs: true, address: expect.not.stringContaining('nonexistent') });
   });
 
   test('a database whose making was cut off is made anew, one that was ever used is not', async () => {
@@ -154,7 +163,7 @@ describe('kill -9', () => {
     expect(events?.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'noted')).toBe(true);
   });
 
-  test('of the server, while a command uses it: that command starts it again on its port', async () => {
+  test('of the server, while a command uses it: that command starts it again where it was', async () => {
     const said: string[] = [];
     const options = serverOptions({ restart: true, log: (line) => said.push(line) });
     const server = await startServer(options);
@@ -238,12 +247,6 @@ describe('the last user stops it', () => {
     await server.release();
   });
 });
-
-async function connectionTo(server: DevServer): Promise<Connection> {
-  const connection = await Connection.connect({ address: server.address });
-  onTestFinished(() => connection.close());
-  return connection;
-}
 
 /** `start-server.ts` in a process group of its own. */
 function command(stateDirectory: string): {

@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
 import { onTestFinished } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import { type DevServer, type DevServerOptions, startOrAttachDevServer } from '../../src/temporal/dev-server.ts';
 import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
+import { dial } from '../../src/temporal/dial.ts';
 import { isAlive, type ProcessIdentity, signal } from '../../src/temporal/process-identity.ts';
 
 /** The user's own cache: a CLI that is there is not installed again. */
@@ -35,6 +37,17 @@ export async function startServer(options: DevServerOptions): Promise<DevServer>
   const server = await startOrAttachDevServer(options);
   onTestFinished(() => kill(server.process));
   return server;
+}
+
+/** A connection of gRPC's own client to an embedded server. */
+export async function connectionTo({ address }: Pick<DevServer, 'address'>): Promise<Connection> {
+  const dialed = await dial(address);
+  const connection = await Connection.connect({ ...dialed.clientOptions, address: dialed.address });
+  onTestFinished(async () => {
+    await connection.close();
+    await dialed.close();
+  });
+  return connection;
 }
 
 /** Kills -9 and waits until the process is gone. */

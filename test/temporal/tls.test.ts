@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chooseTemporal, connect, type TemporalTarget } from '../../src/temporal/connection.ts';
 import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
+import { dial, type Dialed } from '../../src/temporal/dial.ts';
 import { testCacheDirectory } from './fixtures.ts';
 import { makeCertificates, startTlsFront, type Certificates, type TlsFront } from './tls-front.ts';
 
@@ -22,6 +23,7 @@ const hasOpenssl = (() => {
 describe.skipIf(!hasOpenssl)('TLS', { concurrent: true }, () => {
   const state = mkdtempSync(join(tmpdir(), 'rlm-tls-state-'));
   let server: DevServer;
+  let plain: Dialed;
   let certificates: Certificates;
   let open: TlsFront;
   let mutual: TlsFront;
@@ -30,12 +32,14 @@ describe.skipIf(!hasOpenssl)('TLS', { concurrent: true }, () => {
   beforeAll(async () => {
     server = await startOrAttachDevServer({ stateDirectory: state, cacheDirectory: testCacheDirectory() });
     certificates = makeCertificates();
-    open = await startTlsFront(certificates, server.address);
-    mutual = await startTlsFront(certificates, server.address, { clientCertificate: true });
-    cloud = await startTlsFront(certificates, server.address, { apiKey: 'right-key' });
+    plain = await dial(server.address);
+    open = await startTlsFront(certificates, plain.address);
+    mutual = await startTlsFront(certificates, plain.address, { clientCertificate: true });
+    cloud = await startTlsFront(certificates, plain.address, { apiKey: 'right-key' });
   });
   afterAll(async () => {
     await Promise.all([open, mutual, cloud].map((front) => front.close()));
+    await plain.close();
     await server.release({ wait: true });
     certificates.remove();
     rmSync(state, { recursive: true, force: true });
@@ -149,7 +153,7 @@ describe.skipIf(!hasOpenssl)('TLS', { concurrent: true }, () => {
       ['a server with TLS, asked without', () => chosen(open, {}), /it speaks TLS\. Set TEMPORAL_TLS=true/],
       [
         'a server without TLS, asked with it',
-        () => chosen({ ...open, address: server.address }, trusting()),
+        () => chosen({ ...open, address: plain.address }, trusting()),
         /does not speak TLS\. Set TEMPORAL_TLS=false/,
       ],
       [

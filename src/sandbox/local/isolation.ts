@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
+import { waysToAllowUserNamespaces } from '../../user-namespaces.ts';
 import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import { isRootForGood, launchSpec, uidToBecome, type Interpreter } from './launch-spec.ts';
 import type { Launcher } from './launcher.ts';
@@ -66,7 +67,7 @@ export async function tryIsolation(request: TrialRequest): Promise<Isolation> {
   if (overlay === undefined) return { ok: true, bubblewrap, overlay: true };
   const copy = await trial(request, bubblewrap, 'copy');
   if (copy === undefined) return { ok: true, bubblewrap, overlay: false };
-  return { ok: false, reason: `a trial sandbox failed: ${copy}`, remedies: [...remediesFor(copy), ...OTHER_WAYS] };
+  return { ok: false, reason: `a trial sandbox failed: ${copy}`, remedies: [...waysToAllowUserNamespaces(copy), ...OTHER_WAYS] };
 }
 
 /** Undefined when it went well, else why not. */
@@ -115,30 +116,6 @@ const OTHER_WAYS = [
   'use remote sandboxes: sandbox.provider: daytona in the configuration, with DAYTONA_API_KEY set',
   'or run model-written code unprotected, as your own user, which must be said explicitly: sandbox.isolation: none',
 ];
-
-function setting(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
-}
-
-function remediesFor(failure: string): string[] {
-  const remedies: string[] = [];
-  if (setting('/proc/sys/user/max_user_namespaces') === '0') {
-    remedies.push('allow user namespaces: sudo sysctl -w user.max_user_namespaces=15000');
-  }
-  if (setting('/proc/sys/kernel/unprivileged_userns_clone') === '0') {
-    remedies.push('allow user namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1');
-  }
-  if (setting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1') {
-    remedies.push('allow user namespaces: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0');
-  }
-  const inContainer = existsSync('/.dockerenv') || existsSync('/run/.containerenv');
-  if (remedies.length === 0 && (inContainer || /not permitted|permission denied/i.test(failure))) {
-    remedies.push(
-      'in a container, start it with: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined ...',
-    );
-  }
-  return remedies;
-}
 
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/bin', '/usr/bin', '/bin'];
