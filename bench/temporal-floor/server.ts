@@ -35,6 +35,7 @@ export async function startServer(variant: Variant): Promise<BenchServer> {
     address: dialed.address,
     cpu: () => cpuOf(child),
     stop: async () => {
+      child.ref();
       child.kill('SIGKILL');
       await Promise.all([once(child, 'exit'), dialed.close()]);
       rmSync(folder, { recursive: true, force: true, maxRetries: 10 });

@@ -5,11 +5,16 @@ import { catchInterrupts } from './interrupts.ts';
 import { say, type Io } from './io.ts';
 import type { TalkOptions, TemporalOptions } from './options.ts';
 import { refuseDetachedTools } from './open-tools.ts';
+import { introduceCli } from './introduce-cli.ts';
 import { CommandError } from './report-error.ts';
 import { withSession, type Session } from './session.ts';
+import type { ResolvedTemporal } from '../temporal/connection.ts';
+import type { UiProxy } from '../temporal/ui-proxy.ts';
 
 export interface ServeOptions extends TemporalOptions, TalkOptions {
   readonly detach?: boolean;
+  /** Serve Temporal's web interface. */
+  readonly ui?: boolean;
   /** This is the background process. */
   readonly inBackground?: boolean;
   readonly tools?: readonly string[];
@@ -25,6 +30,8 @@ export function serve(io: Io, options: ServeOptions): Promise<number> {
       refuseDetachedTools(options.tools ?? []);
       const { serves, log, process: identity } = await ensureBackground(session, options, talk);
       talk(`A worker for ${serves} is in the background (pid ${identity.pid}, log: ${log}). rlm down stops it.`);
+      const embedded = (await session.findTemporal())?.temporal.embedded;
+      if (embedded !== undefined) talk(introduceCli(embedded, session.env));
       return EXIT_DONE;
     }
     const announcement = options.inBackground === true ? announceBackground(session, options) : undefined;
@@ -47,7 +54,11 @@ interface Serving extends ServeOptions {
 async function work(io: Io, session: Session, options: Serving): Promise<number> {
   const { talk, interrupts } = options;
   const { temporal } = await session.openTemporal({ log: talk });
+  const { embedded } = temporal;
   talk(`Temporal: ${temporal.address}, namespace ${temporal.namespace}`);
+  if (embedded !== undefined && options.inBackground !== true) talk(introduceCli(embedded, session.env));
+  const ui = options.ui === true ? await serveUi(temporal) : undefined;
+  if (ui !== undefined) talk(`Its web interface, for you alone while this command runs: ${ui.link}`);
   const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
   talk(`Working on task queue ${session.taskQueue}. Ctrl-C stops; runs go on when a worker is back.`);
   options.onReady();
@@ -64,6 +75,17 @@ async function work(io: Io, session: Session, options: Serving): Promise<number>
     // Who cannot wait presses once more.
     void interrupts.next().then(() => process.exit(1));
     await worker.close().catch(() => undefined);
+    await ui?.close();
   }
   return EXIT_DONE;
+}
+
+async function serveUi({ address, embedded }: ResolvedTemporal): Promise<UiProxy> {
+  if (embedded === undefined) {
+    throw new CommandError(
+      `--ui is for the embedded server. The one at ${address} has a web interface of its own, or none.`,
+    );
+  }
+  const { startUiProxy } = await import('../temporal/ui-proxy.ts');
+  return startUiProxy(embedded.uiSocket);
 }

@@ -1,11 +1,12 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { hidden, withTalk, withTemporal, withTools } from './options.ts';
 import type { CommandContext } from './program.ts';
 
 export function upCommand({ io, perform }: CommandContext): Command {
   const command = new Command('up')
     .description('run the Temporal server, where none is configured, and a worker, until Ctrl-C')
-    .option('--detach', 'in the background; rlm down stops them');
+    .addOption(new Option('--detach', 'in the background; rlm down stops them').conflicts('ui'))
+    .option('--ui', "serve the embedded server's web interface, to whoever has the link that is printed");
   return withTemporal(withTalk(withTools(command)))
     .addOption(hidden('--in-background'))
     .action((options: import('./serve.ts').ServeOptions) =>

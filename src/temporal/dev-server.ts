@@ -45,6 +45,8 @@ export interface DevServer {
   readonly address: string;
   /** Path of a unix socket on which Temporal's web interface answers to its owner. */
   readonly uiSocket: string;
+  /** Path of the `temporal` that runs it. */
+  readonly executable: string;
   readonly namespace: string;
   readonly databaseFile: string;
   readonly process: ProcessIdentity;
@@ -153,6 +155,7 @@ async function use(
     return {
       address,
       uiSocket: record.uiSocket,
+      executable: record.executable,
       namespace,
       databaseFile: files.databaseFile,
       process: record.process,

@@ -67,7 +67,11 @@ export async function tryIsolation(request: TrialRequest): Promise<Isolation> {
   if (overlay === undefined) return { ok: true, bubblewrap, overlay: true };
   const copy = await trial(request, bubblewrap, 'copy');
   if (copy === undefined) return { ok: true, bubblewrap, overlay: false };
-  return { ok: false, reason: `a trial sandbox failed: ${copy}`, remedies: [...waysToAllowUserNamespaces(copy), ...OTHER_WAYS] };
+  return {
+    ok: false,
+    reason: `a trial sandbox failed: ${copy}`,
+    remedies: [...waysToAllowUserNamespaces(copy), ...OTHER_WAYS],
+  };
 }
 
 /** Undefined when it went well, else why not. */
