@@ -123,6 +123,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     stateDirectory: options.stateDirectory,
     cacheDirectory: options.cacheDirectory,
     host,
+    environment: options.environment,
     log: options.log,
   });
   const daytona = createDaytonaProvider({

@@ -1,8 +1,9 @@
 """Runs the commands of `sandbox.setup` one after another, before any agent begins; `kernel setup`, inside a sandbox.
 
-    kernel setup --workspace FOLDER --seconds N --commands JSON [--least-free BYTES]
+    kernel setup --workspace FOLDER --seconds N --commands JSON [--least-free BYTES] [--proxy SOCKET --proxy-port N]
 
-`commands` is a list of argument lists. Writes one line of JSON:
+`commands` is a list of argument lists. `proxy` is a unix socket that the port of the loopback leads to while they run.
+Writes one line of JSON:
 
     {"failed": null, "seconds": 12.3}
     {"failed": 1, "seconds": 12.3, "code": 1, "why": "ended with exit code 1", "output": "the end of what it printed"}
@@ -18,6 +19,7 @@ from time import monotonic, sleep
 
 from rlm_kernel import system
 from rlm_kernel.processes import Processes
+from rlm_kernel.way_out import open_way_out
 
 _KEPT = 8 * 1024
 _INTERVAL = 0.5
@@ -29,6 +31,8 @@ def main(arguments):
     least_free = int(options.get("--least-free", "0"))
     if os.getpid() != 1:
         system.adopt_orphans()
+    if "--proxy" in options:
+        open_way_out(int(options["--proxy-port"]), options["--proxy"])
     began = monotonic()
     report = {"failed": None}
     for place, command in enumerate(json.loads(options["--commands"])):

@@ -11,7 +11,6 @@ A specification is a JSON object made by the provider (src/sandbox/local/launch-
     workspace   {"kind": "overlay" | "copy", "lower": path} | {"kind": "empty"} | {"kind": "bind", "path": path}
                 "folders": [[name, path inside], ...]   `lower` is not the working folder itself, but holds these
     inside      path of the working folder inside
-    network     true: the host's network instead of none                               jobs only
     disk_mb     size of the file system that holds everything the sandbox writes
     memory_mb, processes    limits
     environment, argv       of the command; "{socket}" in argv becomes the number of the listening socket
@@ -43,7 +42,6 @@ _ETC = {
     "gitconfig": "[user]\n\tname = agent\n\temail = agent@localhost\n[init]\n\tdefaultBranch = main\n"
     "[advice]\n\tdetachedHead = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n",
 }
-_ETC_WITH_NETWORK = {"nsswitch.conf": _ETC["nsswitch.conf"].replace("hosts: files", "hosts: files dns")}
 
 
 def run(spec, status_fd, error_fd, output_fd):
@@ -129,7 +127,7 @@ def _run_isolated(spec, listener, status_fd):
     writable = _make_workspace(spec, stage, lower) + writable
     _forbid_user_namespaces()
     arguments = _bubblewrap_arguments(spec, stage, read_only, writable, status_fd)
-    filter_fd = _filter_pipe(spec["network"])
+    filter_fd = _filter_pipe()
     arguments += ["--seccomp", str(filter_fd), "--"]
     arguments += _command(spec["argv"], listener)
     os.chdir("/")
@@ -220,7 +218,7 @@ def _make_workspace(spec, stage, lower):
     linux.mount("tmpfs", f"{stage}/scratch", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"size={_SCRATCH_MB}m,mode=755")
     os.chmod(f"{data}/tmp", 0o1777)
     os.chmod(f"{data}/shm", 0o1777)
-    for name, text in {**_ETC, **(_ETC_WITH_NETWORK if spec["network"] else {})}.items():
+    for name, text in _ETC.items():
         with open(f"{data}/etc/{name}", "w") as file:
             file.write(text)
     if spec["workspace"]["kind"] == "bind":
@@ -257,9 +255,9 @@ def _forbid_user_namespaces():
         file.write("2")
 
 
-def _filter_pipe(network):
+def _filter_pipe():
     read_end, write_end = os.pipe()
-    os.write(write_end, seccomp.program(unix_sockets=not network))
+    os.write(write_end, seccomp.program())
     os.close(write_end)
     return read_end
 
@@ -267,9 +265,7 @@ def _filter_pipe(network):
 def _bubblewrap_arguments(spec, stage, read_only, writable, status_fd):
     data = f"{stage}/data"
     arguments = ["--unshare-user", "--uid", str(_INSIDE_UID), "--gid", str(_INSIDE_UID)]
-    arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
-    if not spec["network"]:
-        arguments += ["--unshare-net"]
+    arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--unshare-net"]
     if spec["folder"] is None:
         # A job is nobody's any more when its launcher is gone.
         arguments += ["--die-with-parent"]

@@ -156,10 +156,10 @@ def _not_one_of(index, refused, refusal):
     return _load_argument(index) + tests + _statement(_RET, _ALLOW) + refusal
 
 
-def _sockets(unix_sockets):
+def _sockets():
     """Unix and internet sockets; of netlink only the routing protocol, which lists network interfaces."""
     refusal = _refusal(errno.EAFNOSUPPORT)
-    allowed = [_AF_UNIX, _AF_INET, _AF_INET6] if unix_sockets else [_AF_INET, _AF_INET6]
+    allowed = [_AF_UNIX, _AF_INET, _AF_INET6]
     netlink = _load_argument(2) + _jump(_JEQ, 0, 1, 0) + refusal + _statement(_RET, _ALLOW)
     tests = b"".join(_jump(_JEQ, value, len(allowed) - 1 - place, 0) for place, value in enumerate(allowed[:-1]))
     tests += _jump(_JEQ, allowed[-1], 0, 1) + _statement(_RET, _ALLOW)
@@ -167,10 +167,8 @@ def _sockets(unix_sockets):
     return _load_argument(0) + tests + netlink
 
 
-def program(machine=None, unix_sockets=True):
+def program(machine=None):
     """The filter as bytes, as `bwrap --seccomp` reads it.
-
-    unix_sockets: false in the host's network, whose abstract sockets belong to other programs; pairs are allowed.
 
     Raises ValueError on an architecture it was not written for.
     """
@@ -190,7 +188,7 @@ def program(machine=None, unix_sockets=True):
         parts.append(_jump(_JGE, _X32_BIT, 0, 1) + _refusal(errno.ENOSYS))
     clone = _load_argument(0) + _jump(_JSET, _NAMESPACE_FLAGS, 0, 1) + _refusal() + _statement(_RET, _ALLOW)
     parts.append(_when(_CLONE[column], clone))
-    parts.append(_when(_SOCKET[column], _sockets(unix_sockets)))
+    parts.append(_when(_SOCKET[column], _sockets()))
     parts.append(_when(_SOCKETPAIR[column], _one_of(0, [_AF_UNIX], _refusal(errno.EAFNOSUPPORT))))
     parts.append(_when(_IOCTL[column], _not_one_of(1, [_TIOCSTI, _TIOCLINUX], _refusal())))
     parts.append(_when(_PERSONALITY[column], _one_of(0, [0, 0xFFFFFFFF], _refusal())))

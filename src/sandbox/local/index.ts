@@ -36,6 +36,8 @@ export interface LocalProviderOptions {
   readonly host?: string;
   /** Interpreter of the launcher, and of sandboxes that name none. */
   readonly python?: string;
+  /** The worker's: names the proxies that setups use, and the hosts they may reach. Default: that of this process. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** One line for a person: something is being installed. Default: standard error. */
   readonly log?: (line: string) => void;
 }
@@ -76,6 +78,7 @@ class Provider implements LocalProvider {
   readonly #pool: SparePool;
   readonly #tag: string;
   readonly #defaultPython: string | undefined;
+  readonly #environment: NodeJS.ProcessEnv;
   #launcher: Promise<Launcher> | undefined;
   #isolation: Promise<Isolation> | undefined;
 
@@ -91,6 +94,7 @@ class Provider implements LocalProvider {
     this.#interpreters = new Interpreters(this.#cacheDirectory);
     this.#tag = createHash('sha256').update(stateDirectory).digest('hex').slice(0, 12);
     this.#defaultPython = options.python;
+    this.#environment = options.environment ?? process.env;
     const end = (id: string): Promise<void> => this.#end(id);
     this.#pool = new SparePool({ records: this.#records, isRunning, end, log: this.#log });
   }
@@ -178,7 +182,13 @@ class Provider implements LocalProvider {
     if (setup === undefined || bwrap === null) {
       return new BaseCheckouts(cacheDirectory, launcher).ensure(repository, { bwrap, interpreter }, signal);
     }
-    const layers = new SetupLayers({ cacheDirectory, launcher, shared: this.#setups, log: this.#log });
+    const layers = new SetupLayers({
+      cacheDirectory,
+      launcher,
+      shared: this.#setups,
+      environment: this.#environment,
+      log: this.#log,
+    });
     return layers.ensure({ ...repository, setup, python }, { bwrap, interpreter }, signal);
   }
 

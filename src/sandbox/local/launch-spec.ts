@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LaunchSpec } from './launcher.ts';
 
@@ -108,18 +108,6 @@ export function interpreterBinds(interpreter: Interpreter): Binds {
     .map((path) => [path, path]);
 }
 
-/**
- * What programs need to find other machines; a sandbox without network does without. Where a name is a link into a
- * folder that sandboxes do not have, its target is shown.
- */
-function networkSettings(): Binds {
-  const names = ['resolv.conf', 'hosts', 'gai.conf', 'services', 'protocols'];
-  return names
-    .map((name) => `/etc/${name}`)
-    .filter(existsSync)
-    .map((path) => [realpathSync(path), path]);
-}
-
 /** The whole environment of what runs in a sandbox. */
 export function sandboxEnvironment(interpreter: Interpreter): Record<string, string> {
   const standard = ['/usr/local/bin', '/usr/bin', '/bin'];
@@ -146,8 +134,6 @@ export interface SpecRequest {
   readonly disk_mb?: number;
   readonly argv: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  /** The host's. Of jobs only. */
-  readonly network?: boolean;
 }
 
 export const WORKSPACE = '/workspace';
@@ -155,17 +141,15 @@ export const HOME = '/home/agent';
 
 export function launchSpec(request: SpecRequest): LaunchSpec {
   const view = systemView();
-  const settings = request.network === true ? networkSettings() : [];
   return {
     bwrap: request.bwrap,
     uid: uidToBecome(),
     folder: request.folder,
-    read_only: [...view.read_only, ...settings, ...interpreterBinds(request.interpreter), ...(request.read_only ?? [])],
+    read_only: [...view.read_only, ...interpreterBinds(request.interpreter), ...(request.read_only ?? [])],
     writable: request.writable ?? [],
     symlinks: view.symlinks,
     workspace: request.workspace,
     inside: request.inside ?? WORKSPACE,
-    network: request.network ?? false,
     memory_mb: request.memory_mb,
     disk_mb: request.disk_mb ?? Math.max(LEAST_DISK_MB, request.memory_mb),
     processes: PROCESSES,

@@ -20,7 +20,6 @@ export interface LaunchSpec {
     | { readonly kind: 'empty' }
     | { readonly kind: 'bind'; readonly path: string };
   readonly inside: string;
-  readonly network: boolean;
   readonly disk_mb: number;
   readonly memory_mb: number;
   readonly processes: number;

@@ -6,6 +6,7 @@ import { readSetupReport, type SetupPlace, type SetupPlan } from '../setup.ts';
 import type { KernelInterpreter } from './interpreters.ts';
 import { launchSpec, sandboxEnvironment, type SpecRequest } from './launch-spec.ts';
 import type { Exit, Launcher } from './launcher.ts';
+import { openWayOut, type WayOut, type WayOutOptions } from './way-out.ts';
 
 const MEMORY_MB = 8192;
 const DISK_MB = 65_536;
@@ -28,12 +29,15 @@ export interface SetupRoom {
   /** What of the host is shown to the processes; without isolation nothing has to be. */
   readonly binds: Pick<SpecRequest, 'read_only' | 'writable'>;
   readonly workspace: SpecRequest['workspace'];
+  /** Without isolation the commands have the host's network. */
+  readonly wayOut?: WayOutOptions;
   /** Of every process, without isolation. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 /**
- * Runs the commands, with network, and nothing afterwards; then, without network, takes down what they did to the tree.
+ * Runs the commands, with a way out to the internet, and nothing afterwards; then, without it, takes down what they did to
+ * the tree.
  *
  * @throws TypedError `Sandbox.SetupFailed`.
  */
@@ -44,15 +48,20 @@ export async function runSetup(
 ): Promise<void> {
   const { interpreter, inside } = room;
   const own = { ...interpreter, path: plan.python };
-  const environment = { ...setup.environment, ...sandboxEnvironment(own), ...room.environment, ...plan.variables };
   const argv = [interpreter.path, '-I', '-S', inside.kernel];
-  const exit = await job(
-    room,
-    { argv: [...argv, ...plan.arguments], environment, network: true },
-    setup.timeout * 1000 + GRACE_MS,
-    signal,
-  );
-  readSetupReport(plan, exit);
+  const wayOut = room.wayOut === undefined ? undefined : await openWayOut(setup, room.wayOut);
+  const given = wayOut?.environment ?? setup.environment;
+  const environment = { ...given, ...sandboxEnvironment(own), ...room.environment, ...plan.variables };
+  const commands = {
+    argv: [...argv, ...plan.arguments, ...(wayOut?.arguments ?? [])],
+    environment,
+    read_only: wayOut?.read_only ?? [],
+  };
+  try {
+    readSetupReport(plan, await job(room, commands, setup.timeout * 1000 + GRACE_MS, signal));
+  } finally {
+    await wayOut?.close();
+  }
   const paths = ['--workspace', inside.workspace, '--objects', inside.objects, '--index', inside.index];
   const baseline = [...argv, 'baseline', '--commit', commit, ...paths, '--into', inside.baseline];
   const taken = await job(room, { argv: baseline }, BASELINE_TIMEOUT_MS, signal);
@@ -88,7 +97,7 @@ export async function buildKernelInside(
 
 async function job(
   room: SetupRoom,
-  what: { argv: readonly string[]; environment?: Readonly<Record<string, string>>; network?: boolean },
+  what: { argv: readonly string[]; environment?: Readonly<Record<string, string>>; read_only?: WayOut['read_only'] },
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Exit> {
@@ -103,6 +112,7 @@ async function job(
     disk_mb: DISK_MB,
     environment: { ...sandboxEnvironment(room.interpreter), ...room.environment },
     ...what,
+    read_only: [...(room.binds.read_only ?? []), ...(what.read_only ?? [])],
   });
   signal?.throwIfAborted();
   const exit = await room.launcher.job(spec, timeoutMs, signal);

@@ -51,19 +51,23 @@ export class SetupLayers {
   readonly #launcher: Launcher;
   readonly #log: (line: string) => void;
   readonly #shared: SharedWork;
+  readonly #environment: NodeJS.ProcessEnv;
 
   /** @param options.shared a setup that fails is not tried again by each of those who waited for it. */
   constructor(options: {
     readonly cacheDirectory: string;
     readonly launcher: Launcher;
     readonly shared: SharedWork;
+    /** The worker's. */
+    readonly environment: NodeJS.ProcessEnv;
     readonly log: (line: string) => void;
   }) {
-    const { cacheDirectory, launcher, shared, log } = options;
+    const { cacheDirectory, launcher, shared, environment, log } = options;
     this.#directory = join(cacheDirectory, 'layers');
     this.#checkouts = new BaseCheckouts(cacheDirectory, launcher);
     this.#launcher = launcher;
     this.#shared = shared;
+    this.#environment = environment;
     this.#log = log;
   }
 
@@ -182,6 +186,7 @@ export class SetupLayers {
         ],
       },
       workspace: { kind: 'bind', path: join(lower, 'tree') },
+      wayOut: { folder: join(fresh, 'way-out'), environment: this.#environment, log: this.#log },
     };
   }
 }
