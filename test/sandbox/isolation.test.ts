@@ -1,26 +1,13 @@
 import { execFile } from 'node:child_process';
-import { accessSync, chownSync, constants, mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chownSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+import { cannotSwitch, ORDINARY_UID } from './another-user.ts';
 import { temporaryFolder } from './fixtures.ts';
 import { runAttempts, type AttemptResult } from './run-attempts.ts';
 
-const ORDINARY_UID = 61_001;
 const SCRIPT = fileURLToPath(new URL('run-attempts.ts', import.meta.url));
-
-/** Why the attempts cannot be made as an ordinary user here; undefined when they can. */
-function cannotSwitch(): string | undefined {
-  if (process.getuid?.() !== 0) return 'the tests themselves run as an ordinary user';
-  for (const file of [process.execPath, SCRIPT]) {
-    accessSync(file, constants.R_OK);
-    for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
-      if ((statSync(folder).mode & 0o001) === 0) return `${folder} is closed to other users`;
-    }
-  }
-  return undefined;
-}
 
 const possible = (results: readonly AttemptResult[]): readonly AttemptResult[] =>
   results.filter(({ blocked }) => !blocked);
@@ -35,7 +22,7 @@ describe('code in a local sandbox', () => {
     expect(possible(results)).toEqual([]);
   }, 120_000);
 
-  const why = cannotSwitch();
+  const why = cannotSwitch(SCRIPT);
   it.skipIf(why !== undefined)(
     `can do nothing to the host of a worker that runs as another user${why === undefined ? '' : ` (skipped: ${why})`}`,
     async () => {

@@ -53,8 +53,11 @@ const INTERNAL = blockList([
   ['ff00::', 8],
 ]);
 
-/** @param allowed `host` or `host:port`, as they will be asked for */
-export function createEgressPolicy(allowed: readonly string[]): EgressPolicy {
+/**
+ * @param allowed `host` or `host:port`, as they will be asked for
+ * @param resolve default: as every program of this host does
+ */
+export function createEgressPolicy(allowed: readonly string[], resolve: LookupFunction = systemLookup): EgressPolicy {
   const names = new Set(allowed.map((entry) => entry.toLowerCase()));
   const isAllowed = (host: string, port: number): boolean =>
     [host, `${host}:${port}`, `[${host}]:${port}`].some((name) => names.has(name.toLowerCase()));
@@ -65,8 +68,7 @@ export function createEgressPolicy(allowed: readonly string[]): EgressPolicy {
       if (isIP(host) !== 0 && isInternal(host)) throw new EgressRefused(host, port);
       return (hostname, options, callback) => {
         resolve(hostname, options, (error, found, family) => {
-          const addresses = typeof found === 'string' ? [found] : (found ?? []).map(({ address }) => address);
-          const refused = error === null && addresses.some(isInternal);
+          const refused = error === null && addressesOf(found).some(isInternal);
           callback(refused ? new EgressRefused(host, port) : error, found, family);
         });
       };
@@ -74,8 +76,8 @@ export function createEgressPolicy(allowed: readonly string[]): EgressPolicy {
     checkName(host, port) {
       if (isAllowed(host, port)) return Promise.resolve();
       return new Promise((done, reject) => {
-        lookup(host, { all: true }, (error, found) => {
-          if (error === null && found.some(({ address }) => isInternal(address))) reject(new EgressRefused(host, port));
+        resolve(host, { all: true }, (error, found) => {
+          if (error === null && addressesOf(found).some(isInternal)) reject(new EgressRefused(host, port));
           else done();
         });
       });
@@ -83,7 +85,11 @@ export function createEgressPolicy(allowed: readonly string[]): EgressPolicy {
   };
 }
 
-const resolve: LookupFunction = (hostname: string, options: LookupOptions, callback) =>
+function addressesOf(found: string | readonly LookupAddress[]): readonly string[] {
+  return typeof found === 'string' ? [found] : found.map(({ address }) => address);
+}
+
+const systemLookup: LookupFunction = (hostname: string, options: LookupOptions, callback) =>
   lookup(
     hostname,
     options,
