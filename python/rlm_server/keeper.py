@@ -27,7 +27,7 @@ def main(spec):
     try:
         linux.enter_network_namespace()
     except OSError as error:
-        print(f"No network namespace can be made: {error}", file=sys.stderr, flush=True)
+        print(f"No network namespace can be made: {error.strerror}.", file=sys.stderr, flush=True)
         return NO_NAMESPACE
     listeners = [(relay.bind(path), port) for path, port in spec["sockets"].items()]
     _write_record(spec["record"], spec["found"])
