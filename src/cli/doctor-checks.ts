@@ -9,7 +9,8 @@ import { probeModel } from '../llm/probe-model.ts';
 import { findPython } from '../sandbox/kernel-python.ts';
 import type { Isolation } from '../sandbox/local/index.ts';
 import { chooseTemporal, connect, type TemporalChoice } from '../temporal/connection.ts';
-import { defaultDatabaseFile, devServerStatus } from '../temporal/dev-server.ts';
+import { namespaceFault } from '../temporal/dev-server-launcher.ts';
+import { defaultDatabaseFile, devServerStatus, waysWithoutNamespace } from '../temporal/dev-server.ts';
 import { installCommands, locateTemporalCli } from '../temporal/find-cli.ts';
 
 /** What was looked at, what was found, and what to do about it. */
@@ -123,6 +124,11 @@ export async function checkTemporal(
   }
   const { server } = devServerStatus(defaultDatabaseFile(options.stateDirectory));
   if (server !== undefined) return { name, ok: true, found: `embedded server at ${server.address} (running)` };
+  const fault = namespaceFault();
+  if (fault !== undefined) {
+    const found = `the embedded server can have no network namespace of its own: ${fault}`;
+    return { name, ok: false, found, remedy: waysWithoutNamespace(fault).join('\n') };
+  }
   const cli = await locateTemporalCli({ cacheDirectory: options.cacheDirectory, env: options.env });
   if (cli !== undefined) {
     return { name, ok: true, found: `embedded server ${cli.serverVersion} (${cli.path}), started when needed` };

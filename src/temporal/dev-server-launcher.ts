@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname } from 'node:path';
@@ -56,6 +56,14 @@ export function launchDevServer(files: DevServerFiles, launch: Launch): ChildPro
   } finally {
     closeSync(log);
   }
+}
+
+/** Why the server cannot have a network namespace here, found out by making one; undefined when it can. */
+export function namespaceFault(): string | undefined {
+  if (process.platform !== 'linux') return `That needs Linux; this is ${process.platform}.`;
+  const trial = 'import sys; sys.path[:0] = sys.argv[1:]; import linux; linux.enter_network_namespace()';
+  const { status, stderr } = spawnSync(findPython(), ['-I', '-S', '-B', '-c', trial, KEEPER], { encoding: 'utf8' });
+  return status === 0 ? undefined : (stderr.trim().split('\n').at(-1) ?? `The trial ended with ${status}.`);
 }
 
 /** Nothing else: the server lives long and must know none of its first user's keys. */

@@ -15,6 +15,7 @@ import {
 import { ANSWER_TIME, endServer, POLL, startServer, untilItAnswers } from './dev-server-process.ts';
 import { TemporalSetupError } from './errors.ts';
 import { findTemporalCli } from './find-cli.ts';
+import { namespaceFault } from './dev-server-launcher.ts';
 import { ensureNamespace } from './namespace.ts';
 import { waysToAllowUserNamespaces } from '../user-namespaces.ts';
 import { isAlive, type ProcessIdentity, signal } from './process-identity.ts';
@@ -176,7 +177,7 @@ async function use(
 /** This process must be registered as a user. */
 async function ensureRunning(files: DevServerFiles, options: DevServerOptions): Promise<Running> {
   const { namespace = 'default', sync = 'normal', dynamicConfig = {}, cacheDirectory, log } = options;
-  if (process.platform !== 'linux') throw noNamespace(`That needs Linux; this is ${process.platform}.`);
+  if (process.platform !== 'linux') throw noNamespace(namespaceFault() ?? '');
   let executable = options.executable;
   let deadline: number | undefined;
   for (let failures = 0; failures < 3;) {
@@ -276,9 +277,14 @@ function addressOf(record: DevServerRecord): string {
   return `unix://${record.socket}`;
 }
 
+/** What to do where the server cannot be started for want of a network namespace, one way a line. */
+export function waysWithoutNamespace(why: string): readonly string[] {
+  return [...waysToAllowUserNamespaces(why), 'or give --address of a Temporal server of your own'];
+}
+
 /** @param why what the system said */
 function noNamespace(why: string): TemporalSetupError {
-  const ways = [...waysToAllowUserNamespaces(why), 'or give --address of a Temporal server of your own'];
+  const ways = waysWithoutNamespace(why);
   return new TemporalSetupError(
     'The embedded Temporal server is not started: it does not ask its clients who they are, so it runs in a network ' +
       `namespace of its own or not at all. ${why}\n${ways.map((way) => `  - ${way}`).join('\n')}`,
