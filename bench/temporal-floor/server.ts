@@ -28,16 +28,17 @@ export async function startServer(variant: Variant): Promise<BenchServer> {
   const folder = mkdtempSync(join(tmpdir(), 'rlm-bench-'));
   const files = devServerFiles(join(folder, 'temporal.db'));
   mkdirSync(files.folder, { mode: 0o700 });
-  const { child, address } = variant.direct === true ? direct(variant, executable, folder) : relayed();
-  await ensureNamespace(address, 'default', 20_000);
-  const dialed = await dial(address);
+  const started = variant.direct === true ? direct(variant, executable, folder) : relayed();
+  const { child: server } = started;
+  await ensureNamespace(started.address, 'default', 20_000);
+  const dialed = await dial(started.address);
   return {
     address: dialed.address,
-    cpu: () => cpuOf(child),
+    cpu: () => cpuOf(server),
     stop: async () => {
-      child.ref();
-      child.kill('SIGKILL');
-      await Promise.all([once(child, 'exit'), dialed.close()]);
+      server.ref();
+      server.kill('SIGKILL');
+      await Promise.all([once(server, 'exit'), dialed.close()]);
       rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };

@@ -106,9 +106,7 @@ function refuse(response: ServerResponse, why: string): void {
 
 function pass(request: IncomingMessage, response: ServerResponse, to: { socketPath: string; agent: Agent }): void {
   const { cookie = '', origin: _, ...headers } = withoutHopByHop(request.headers);
-  const others = String(cookie)
-    .split(';')
-    .filter((pair) => !pair.trim().startsWith(`${COOKIE}=`));
+  const others = cookie.split(';').filter((pair) => !pair.trim().startsWith(`${COOKIE}=`));
   const onward = askServer({
     ...to,
     method: request.method,
@@ -124,7 +122,10 @@ function pass(request: IncomingMessage, response: ServerResponse, to: { socketPa
     answer.pipe(response);
   });
   onward.on('error', () => {
-    if (response.headersSent) return response.destroy();
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
     response.writeHead(502, { 'content-type': 'text/plain; charset=utf-8' });
     response.end("Temporal's web interface does not answer.\n");
   });

@@ -23,7 +23,10 @@ export async function openUnixRelay(path: string): Promise<UnixRelay> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     client.on('error', () => client.destroy());
     const peer = loopbackPeer(client);
-    if (peer === undefined || peer.uid !== process.getuid?.() || !isOwnSocket(peer)) return client.destroy();
+    if (peer === undefined || peer.uid !== process.getuid?.() || !isOwnSocket(peer)) {
+      client.destroy();
+      return;
+    }
     const onward = connect({ path, allowHalfOpen: true });
     for (const [end, other] of [
       [client, onward],

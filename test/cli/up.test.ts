@@ -26,8 +26,8 @@ describe('rlm up', { timeout: 60_000 }, () => {
     (await promisify(exec)(line, { cwd: desk.folder, env: desk.env })).stdout;
 
   it('prints the line with which its owner lists and starts workflows', async () => {
-    const { stderr } = await up();
-    const line = printed(stderr());
+    const command = await up();
+    const line = printed(command.stderr());
     expect(line).toBe('temporal --profile durable-rlm workflow list');
     expect(await type(line)).toBe('');
     const start =
@@ -65,14 +65,14 @@ describe('rlm up', { timeout: 60_000 }, () => {
     mkdirSync(join(desk.folder, '.config', 'temporalio'), { recursive: true });
     const file = join(desk.folder, '.config', 'temporalio', 'temporal.toml');
     writeFileSync(file, 'profile.durable-rlm.address = "unix:///gone"\n');
-    const { stderr } = await up();
-    expect(printed(stderr())).toMatch(/^temporal --address unix:\/\/\S+ --namespace default workflow list \(/);
-    expect(stderr()).toContain(`${file} was left as it is: `);
+    const command = await up();
+    expect(printed(command.stderr())).toMatch(/^temporal --address unix:\/\/\S+ --namespace default workflow list \(/);
+    expect(command.stderr()).toContain(`${file} was left as it is: `);
   });
 
   it('serves the web interface with --ui only, to whoever has the link', async () => {
-    const { stderr } = await up(['--ui']);
-    const link = /http:\/\/\S+/.exec(stderr())?.[0] ?? '';
+    const command = await up(['--ui']);
+    const link = /http:\/\/\S+/.exec(command.stderr())?.[0] ?? '';
     const opened = await fetch(link);
     expect(opened.status).toBe(200);
     const cookie = opened.headers.get('set-cookie')?.split(';')[0] ?? '';

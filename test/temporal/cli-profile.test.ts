@@ -12,7 +12,11 @@ function servers(): { readonly one: string; readonly other: string; readonly gon
   return { one: address('one'), other: address('other'), gone: address('gone') };
 }
 
-function configFile(text?: string): { readonly env: NodeJS.ProcessEnv; readonly file: string; read(): string } {
+function configFile(text?: string): {
+  readonly env: NodeJS.ProcessEnv;
+  readonly file: string;
+  readonly read: () => string;
+} {
   const file = join(temporaryFolder(), 'temporalio', 'temporal.toml');
   if (text !== undefined) {
     mkdirSync(dirname(file));

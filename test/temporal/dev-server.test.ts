@@ -12,7 +12,6 @@ import { launchDevServer, LOCK_IS_HELD } from '../../src/temporal/dev-server-lau
 import { prepareSockets } from '../../src/temporal/dev-server-sockets.ts';
 import {
   attachDevServer,
-  type DevServer,
   defaultDatabaseFile,
   devServerStatus,
   startOrAttachDevServer,

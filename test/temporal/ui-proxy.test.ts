@@ -37,16 +37,13 @@ const WORKFLOWS = '/api/v1/namespaces/default/workflows';
 
 describe('what asks without being the page that was opened by the link is refused', () => {
   const cookie = async (): Promise<string> => (await fetch(ui.link)).headers.get('set-cookie')?.split(';')[0] ?? '';
-  const ask = async (headers: Readonly<Record<string, string>>): Promise<number> =>
-    // Node's own fetch decides on Host and Origin itself.
-    Number(
-      (
-        await promisify(execFile)('curl', [
-          ...['-s', '-o', '/dev/null', '-w', '%{http_code}', `${origin}${WORKFLOWS}`],
-          ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
-        ])
-      ).stdout,
-    );
+  /** Node's own fetch decides on Host and Origin itself. */
+  const ask = async (headers: Readonly<Record<string, string>>): Promise<number> => {
+    const given = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+    const code = ['-s', '-o', '/dev/null', '-w', '%{http_code}'];
+    const { stdout } = await promisify(execFile)('curl', [...code, ...given, `${origin}${WORKFLOWS}`]);
+    return Number(stdout);
+  };
 
   test('but with the cookie that the link is exchanged for, it is served', async () => {
     const given = { cookie: await cookie() };

@@ -1,4 +1,4 @@
-import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
+import { lookup, type LookupAddress } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
@@ -89,12 +89,7 @@ function addressesOf(found: string | readonly LookupAddress[]): readonly string[
   return typeof found === 'string' ? [found] : found.map(({ address }) => address);
 }
 
-const systemLookup: LookupFunction = (hostname: string, options: LookupOptions, callback) =>
-  lookup(
-    hostname,
-    options,
-    callback as (error: Error | null, found: string | LookupAddress[], family?: number) => void,
-  );
+const systemLookup: LookupFunction = (hostname, options, callback) => lookup(hostname, options, callback);
 
 function isInternal(address: string): boolean {
   // A zone, which only addresses of links have, is unknown to BlockList.

@@ -44,7 +44,10 @@ export async function startEgressProxy(options: EgressProxyOptions): Promise<Egr
   const server = createServer((request, response) => {
     forward(request, response).catch((error: unknown) => {
       const { status, why } = explain(error);
-      if (response.headersSent) return response.destroy();
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
       response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
       response.end(`${why}\n`);
     });
