@@ -19,20 +19,22 @@ import type { ConfigInput } from './config/schema.ts';
 import type { ModelConfig, RunConfig } from './domain/config.ts';
 import { TypedError } from './domain/failures.ts';
 import { storeValues } from './inputs/index.ts';
-import { createChatModels } from './llm/openai-chat-models.ts';
 import type { ChatModels } from './llm/chat-model.ts';
+import { createModelLimits, type ModelLimits } from './llm/concurrency.ts';
+import { limitModels } from './llm/limit-models.ts';
+import { createChatModels } from './llm/openai-chat-models.ts';
 import { referToRepository } from './repository-reference.ts';
 import { createDaytonaProvider } from './sandbox/daytona/index.ts';
 import { requireDaytonaKey } from './sandbox/daytona/client.ts';
 import { createLocalProvider } from './sandbox/local/index.ts';
 import type { SandboxProvider } from './sandbox/provider.ts';
+import { createSlots } from './sandbox/slots.ts';
 import { RepositoryCache } from './sandbox/repository/repository-cache.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { createChains } from './storage/chain.ts';
 import { countOpenAgents, countSandboxes, startSweeping } from './sweeping.ts';
 import type { Listener } from './telemetry/events.ts';
 import type { Levels } from './telemetry/metrics.ts';
-import { createSlots } from './telemetry/slots.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import type { Traces } from './telemetry/traces.ts';
 import { createQueueWorkers } from './temporal/queue-workers.ts';
@@ -130,17 +132,15 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     cacheDirectory: options.cacheDirectory,
     owner: { cluster: options.clusterId, namespace: options.namespace },
   });
-  const slots = {
-    models: createSlots(options.concurrency?.models),
-    sandboxes: createSlots(options.concurrency?.sandboxes),
-  };
+  const modelLimits = createModelLimits(options.concurrency?.models);
+  const sandboxSlots = createSlots(options.concurrency?.sandboxes);
   const { listeners = [], traces } = options;
-  const telemetry = createTelemetry({ listeners, traces, slots });
+  const telemetry = createTelemetry({ listeners, traces, sandboxSlots });
   const sandboxes = createSandboxes(
     [local, daytona].map((provider) => telemetry.sandboxes(provider)),
     options,
   );
-  const activities = createActivities(dependencies(options, sandboxes, telemetry));
+  const activities = createActivities(dependencies(options, { sandboxes, modelLimits, telemetry }));
   const shared = {
     connection: options.nativeConnection,
     namespace: options.namespace,
@@ -181,7 +181,8 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     running,
     problems: () => workers.flatMap(problemsOf),
     levels: {
-      ...slots,
+      models: modelLimits,
+      sandboxes: sandboxSlots,
       openAgents: () => countOpenAgents(options),
       aliveSandboxes: () => countSandboxes({ ...options, providers: () => sandboxes.swept() }),
     },
@@ -234,14 +235,21 @@ function createSandboxes(all: readonly SandboxProvider[], options: WorkerOptions
   };
 }
 
-function dependencies(options: WorkerOptions, sandboxes: Sandboxes, telemetry: Telemetry): ActivityDependencies {
+interface Shared {
+  readonly sandboxes: Sandboxes;
+  readonly modelLimits: ModelLimits;
+  readonly telemetry: Telemetry;
+}
+
+function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetry }: Shared): ActivityDependencies {
   const { blobs, environment } = options;
   const cache = new RepositoryCache(options.cacheDirectory);
-  const models = modelsByConfig(environment, options.host ?? hostname());
+  const host = options.host ?? hostname();
+  const models = modelsByConfig(environment, host);
   return {
     blobs,
     chains: telemetry.chains(createChains(blobs)),
-    models: (config) => telemetry.models(models(config)),
+    models: (config) => limitModels(telemetry.models(models(config)), config, modelLimits),
     sandboxes: (name) => sandboxes.named(name),
     parseConfig: validConfig,
     async resolveRepository({ config, signal, ...question }) {
@@ -260,6 +268,7 @@ function dependencies(options: WorkerOptions, sandboxes: Sandboxes, telemetry: T
     storeInputs: (signature, values) => storeValues(blobs, signature, values),
     tools: options.tools ?? NO_TOOLS,
     environment,
+    host,
     cluster: options.clusterId,
     namespace: options.namespace,
     lastPoll: lastPollOf(options.client),

@@ -1,24 +1,19 @@
-import pLimit from 'p-limit';
 import type { AnswerPromptsInput, AnswerPromptsResult } from '../domain/contract.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
-import type { Answer, CallRequest, CallUsage } from '../domain/records.ts';
+import { splitReasoning } from '../domain/reasoning.ts';
+import type { Answer, CallRequest } from '../domain/records.ts';
+import { addUsage, type Usage } from '../domain/usage.ts';
+import type { ChatReply } from '../llm/chat-model.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
-import { withHeartbeat } from './with-heartbeat.ts';
+import { noteFailedPrompts } from './failed-prompts.ts';
+import { exhausted, isExhausted, noteKeyMissing } from './model-attempts.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
-import { exhausted, isExhausted } from './model-attempts.ts';
+import { openPromptJournal, promptKey, type PromptEntry, type PromptJournal } from './prompt-journal.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
 
-/**
- * Prompts of this process at one time, until their answers are recorded: were more on their way, more would be lost,
- * and paid again, when the process is killed.
- */
-const AT_ONCE = 500;
-const room = pLimit(AT_ONCE);
-
-interface JournalEntry {
-  readonly ref: string;
-  readonly usage: CallUsage;
-}
+/** How often a prompt is asked that gets an empty answer: they mostly pass. */
+const MAX_EMPTY_ANSWERS = 3;
 
 /**
  * Answers some prompts of one `llm_query` or `llm_query_batched` call, all at once. Each answer is journalled by
@@ -29,65 +24,91 @@ export async function answerPrompts(
   input: Scoped<AnswerPromptsInput>,
 ): Promise<AnswerPromptsResult> {
   const { list } = (await deps.chains.getJson(input.request)) as CallRequest;
+  const { config } = await deps.chains.specification(input.scope.spec);
   const { from, to } = input.range ?? { from: 0, to: list.length };
   const prompts = list.slice(from, to);
-  const settled = await withHeartbeat((signal) =>
-    Promise.allSettled(
-      prompts.map((prompt, at) => room(() => answerOnce(deps, input, { prompt, index: from + at, signal }))),
-    ),
-  );
-  const { config } = await deps.chains.specification(input.scope.spec);
-  return {
-    answers: settled.map((outcome) =>
-      outcome.status === 'fulfilled' ? outcome.value : errorAnswer(outcome.reason, config),
-    ),
-  };
+  return withHeartbeat(async (signal) => {
+    const journal = await openPromptJournal(deps.blobs, input, from);
+    const settled = await Promise.allSettled(
+      prompts.map((prompt, at) => answerOnce(deps, input, { config, prompt, index: from + at, journal, signal })),
+    );
+    await journal.close();
+    const answers = settled.map((outcome) =>
+      outcome.status === 'fulfilled' ? outcome.value : errorAnswer(outcome.reason, config, deps.host),
+    );
+    await noteFailedPrompts(deps, input, { from, answers, signal });
+    return { answers };
+  });
 }
 
 interface Prompt {
+  readonly config: RunConfig;
   readonly prompt: string;
   readonly index: number;
+  readonly journal: PromptJournal;
   readonly signal: AbortSignal;
 }
 
 async function answerOnce(
   deps: ActivityDependencies,
   input: Scoped<AnswerPromptsInput>,
-  { prompt, index, signal }: Prompt,
+  { config, prompt, index, journal, signal }: Prompt,
 ): Promise<Answer> {
-  const { run, execution, agent, spec } = input.scope;
-  // By what was asked as well: in a sandbox that was made again another call may have the same number.
-  const name = `journal/${run}@${execution}/${agent}/${input.call}-${input.request.slice(0, 16)}.${index}`;
-  const journalled = (await deps.blobs.getReference(name)) as JournalEntry | undefined;
-  if (journalled !== undefined) return journalled;
-  const { config } = await deps.chains.specification(spec);
-  const reply = await deps.models(config.model).complete(
-    {
-      model: config.model.sub_name ?? config.model.name,
-      messages: [{ role: 'user', content: prompt }],
-      idempotencyKey: `${execution}/${agent}/${input.call}.${index}`,
-    },
-    signal,
-  );
-  deps.checkpoint('prompt.replied');
-  const { input_tokens, output_tokens, cost } = reply.usage;
-  const entry: JournalEntry = {
-    ref: await persistWithRetry(() => deps.chains.putJson(reply.text), signal),
-    usage: { input_tokens, output_tokens, cost },
-  };
-  const outcome = await persistWithRetry(() => deps.blobs.swapReference(name, entry, null), signal);
-  deps.checkpoint('prompt.recorded');
-  // Another attempt was faster: one prompt has one answer.
-  return outcome.kind === 'swapped' ? entry : ((outcome.current?.value as JournalEntry | undefined) ?? entry);
+  const key = promptKey(input, index);
+  let entry = journal.read(index);
+  while (entry === undefined || (entry.outcome === 'empty' && entry.asked < MAX_EMPTY_ANSWERS)) {
+    const { asked = 0, usage: before } = entry ?? {};
+    const reply = await deps.models(config.model).complete(
+      {
+        model: config.model.sub_name ?? config.model.name,
+        messages: [{ role: 'user', content: prompt }],
+        idempotencyKey: asked === 0 ? key : `${key}/${asked}`,
+      },
+      signal,
+    );
+    deps.checkpoint('prompt.replied');
+    const usage: Usage = before === undefined ? reply.usage : addUsage(before, reply.usage);
+    const next: PromptEntry = { index, ...readReply(reply), usage, asked: asked + 1, at: Date.now() };
+    await persistWithRetry(() => journal.write(next), signal);
+    deps.checkpoint('prompt.recorded');
+    entry = next;
+  }
+  return answerOf(deps, entry, signal);
 }
 
+function readReply({ text, finish_reason }: ChatReply): Pick<PromptEntry, 'text' | 'outcome'> {
+  const said = splitReasoning(text).text;
+  if (finish_reason === 'content_filter') return { text: said, outcome: 'withheld' };
+  if (finish_reason === 'length') return { text: said, outcome: 'cut' };
+  return { text: said, outcome: said.trim() === '' ? 'empty' : 'answered' };
+}
+
+const ERRORS = {
+  cut: 'the answer was cut at the output limit (model.max_tokens, or the longest reply of the model)',
+  withheld: 'the provider withheld the answer (content_filter)',
+  empty: 'the model gave no answer',
+} as const;
+
+async function answerOf(
+  deps: ActivityDependencies,
+  { text, outcome, usage: { input_tokens, output_tokens, cost } }: PromptEntry,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const usage = { input_tokens, output_tokens, cost };
+  if (outcome !== 'answered' && text.trim() === '') return { error: ERRORS[outcome], usage };
+  const ref = await persistWithRetry(() => deps.chains.putJson(text), signal);
+  return { ref, usage, ...(outcome === 'answered' ? {} : { error: ERRORS[outcome] }) };
+}
+
+/** What a person has to put right: no other prompt would fare better. */
+const PAUSING = new Set(['Model.Refused', 'Model.KeyMissing', 'Model.RateLimited']);
+
 /** Data for the code, or rethrown: then Temporal retries, or the run pauses. */
-function errorAnswer(error: unknown, { model, rlm }: RunConfig): Answer {
+function errorAnswer(error: unknown, { model, rlm }: RunConfig, host: string): Answer {
   if (!(error instanceof TypedError)) throw error;
+  noteKeyMissing(error, host);
   const spent = isExhausted(error, model);
   if (FAILURES[error.type].retryable && !spent) throw error;
-  // Without its key or its credit no other prompt would fare better: a person is asked.
-  const refused = error.type === 'Model.Refused' || error.type === 'Model.KeyMissing';
-  if (refused && rlm.on_error === 'pause') throw spent ? exhausted(error, model) : error;
+  if (PAUSING.has(error.type) && rlm.on_error === 'pause') throw spent ? exhausted(error, model) : error;
   return { error: error.message };
 }

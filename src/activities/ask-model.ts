@@ -6,7 +6,7 @@ import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
 import type { Trajectory } from './agent-trajectory.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { exhausted, isExhausted } from './model-attempts.ts';
+import { exhausted, isExhausted, noteKeyMissing } from './model-attempts.ts';
 import type { AgentScope } from './trajectory.ts';
 
 export interface ModelRequest {
@@ -32,16 +32,23 @@ export async function askModel(request: ModelRequest): Promise<ChatReply> {
         signal,
       );
     } catch (error) {
+      noteKeyMissing(error, deps.host);
       if (isExhausted(error, run.config.model)) throw exhausted(error, run.config.model);
       // These must get through: they are asked with the middle of the conversation left out.
       if (!isContextLength(error) || purpose === 'turn' || shortened === 4) throw error;
-      messages = shortenConversation(messages, Math.floor(characters(messages) / 2));
+      messages = shortenConversation(messages, Math.floor(characters(messages) * shareThatFits(error)));
     }
   }
 }
 
-export function isContextLength(error: unknown): boolean {
+export function isContextLength(error: unknown): error is TypedError {
   return error instanceof TypedError && error.type === 'Model.ContextLength';
+}
+
+/** Of a conversation that is too long: half, or less where the provider says that half is still too much. */
+function shareThatFits({ tokens }: TypedError): number {
+  const { sent, limit } = tokens ?? {};
+  return sent === undefined || limit === undefined ? 0.5 : Math.min(0.5, (limit / sent) * 0.8);
 }
 
 /** The entry of `by_depth` with the greatest depth not above the agent's, else `name`. */

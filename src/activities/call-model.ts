@@ -29,7 +29,8 @@ export async function callModel(deps: ActivityDependencies, input: Scoped<CallMo
     const started = performance.now();
     const asked = await askWithinContext({ deps, trajectory, scope, run, iteration, purpose, signal }).catch(
       (error: unknown) => {
-        if (isContextLength(error)) return undefined;
+        // Of a final answer the provider's own words are what the agent fails with.
+        if (isContextLength(error) && purpose === 'turn') return undefined;
         throw error;
       },
     );

@@ -1,6 +1,7 @@
 import { estimatedTokens, lastToSummarize } from '../domain/prompts/compaction.ts';
 import { renderConversation, type Message } from '../domain/prompts/conversation.ts';
 import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
+import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
 import type { Trajectory } from './agent-trajectory.ts';
 import { askModel, isContextLength } from './ask-model.ts';
@@ -39,18 +40,24 @@ export async function askWithinContext(
     const size = render().reduce((sum, { content }) => sum + content.length, 0);
     if (estimatedTokens(trajectory.records, size) > compaction) await summarize(question, compaction);
   }
-  try {
-    return await ask();
-  } catch (error) {
-    if (!isContextLength(error) || purpose !== 'turn') throw error;
-    // The model's context is smaller than was thought: only the last turn is kept.
-    if (!(await summarize(question, 0))) throw error;
-    return ask();
-  }
+  if (purpose !== 'turn') return ask();
+  const asked = await ask().catch((error: unknown) => {
+    if (isContextLength(error)) return error;
+    throw error;
+  });
+  if (!(asked instanceof Error) && asked.reply.window_full !== true) return asked;
+  // The model's context is smaller than was thought: only the last turn is kept. What was cut off there is paid all the same.
+  const isShorter = await summarize(question, 0, asked instanceof Error ? NO_USAGE : asked.reply.usage);
+  if (isShorter) return ask();
+  if (asked instanceof Error) throw asked;
+  return asked;
 }
 
-/** @returns false where there is nothing that could be left out */
-async function summarize(question: Question, limit: number): Promise<boolean> {
+/**
+ * @param spent on a reply that is thrown away, counted with the summary
+ * @returns false where there is nothing that could be left out
+ */
+async function summarize(question: Question, limit: number, spent = NO_USAGE): Promise<boolean> {
   const { deps, trajectory, run, iteration, signal } = question;
   const through = lastToSummarize(trajectory.records, limit);
   if (through === undefined) return false;
@@ -64,7 +71,7 @@ async function summarize(question: Question, limit: number): Promise<boolean> {
     through,
     text: reply.text,
     model: reply.model,
-    usage: reply.usage,
+    usage: addUsage(spent, reply.usage),
     execution_time: seconds(performance.now() - started),
   } as const;
   await persistWithRetry(() => trajectory.append<'summary'>(record), signal);

@@ -27,6 +27,8 @@ export interface ActivityDependencies {
   /** Functions of this worker that code may call. */
   readonly tools: Toolbox;
   readonly environment: NodeJS.ProcessEnv;
+  /** Name of this host, for messages. */
+  readonly host: string;
   /** Identity of the Temporal cluster and namespace, for sandbox labels. */
   readonly cluster: string;
   readonly namespace: string;

@@ -1,5 +1,6 @@
 import { activityInfo, ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { FAILURES, TypedError } from '../domain/failures.ts';
+import { retryDelay } from './model-attempts.ts';
 
 type Activity = (input: never) => Promise<unknown>;
 
@@ -40,11 +41,12 @@ function toFailure(error: unknown): unknown {
   if (!(error instanceof TypedError)) {
     return error instanceof Error && error.name === 'AbortError' ? new CancelledFailure('cancelled') : error;
   }
+  const delay = retryDelay(error);
   return ApplicationFailure.create({
     type: error.type,
     message: error.message,
     nonRetryable: !FAILURES[error.type].retryable,
-    ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
+    ...(delay === undefined ? {} : { nextRetryDelay: delay }),
     ...(error.cause instanceof Error ? { cause: error.cause } : {}),
   });
 }

@@ -7,6 +7,7 @@ import { beginning } from '../domain/truncate.ts';
 import { addUsage } from '../domain/usage.ts';
 import { finishResult, INLINE_ANSWER } from './finish-agent.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { describeFailedPrompts } from './failed-prompts.ts';
 import { readAgentReference } from './trajectory.ts';
 
 /**
@@ -20,7 +21,9 @@ export async function recordOutcome(
   const name = runReferenceName(told.run_id, execution);
   const before = (await deps.blobs.getReference(name)) as RunReference | undefined;
   if (before === undefined) throw new TypedError('Storage.Missing', `run ${told.run_id} is not in the blob store`);
-  const outcome = told.sandboxes === 0 ? await recorded(deps, told, before) : told;
+  const known = told.sandboxes === 0 ? await recorded(deps, told, before) : told;
+  const failed = await describeFailedPrompts(deps.blobs, before);
+  const outcome = failed === undefined ? known : { ...known, notes: [...known.notes, failed] };
   const reference: RunReference = { ...before, outcome, ended_at: Date.now() };
   await deps.blobs.setReference(name, reference);
   return outcome;

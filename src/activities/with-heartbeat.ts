@@ -6,7 +6,8 @@ const INTERVAL_MS = 1000;
 /** Runs `work` with a heartbeat every second, and with the signal that a cancellation fires. */
 export async function withHeartbeat<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const context = Context.current();
-  const timer = setInterval(() => context.heartbeat(), INTERVAL_MS);
+  // What an earlier attempt left is kept for the next one.
+  const timer = setInterval(() => context.heartbeat(context.info.heartbeatDetails), INTERVAL_MS);
   try {
     return await work(context.cancellationSignal);
   } finally {

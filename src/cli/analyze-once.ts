@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { planAnalysis } from '../client/start-analysis.ts';
-import { checkKeys } from '../client/check-keys.ts';
+import { checkBeforeRun } from '../client/check-models.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { ANALYSIS_DEFAULTS } from '../domain/config.ts';
 import { readInputs } from '../inputs/index.ts';
@@ -71,7 +71,7 @@ export async function analyzeOnce(
     );
     // What was typed wrong shows itself at once; what is large is read while there is a key for it.
     await Promise.race([plan.prepared, delay(FIRST_LOOK)]);
-    if (options.worker) checkKeys(session.config, session.env);
+    if (options.worker) await checkBeforeRun(session.config, session, options.id);
     // Before a server is started for nothing.
     await plan.prepared;
     return await launchRun({

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { RunConfig } from '../domain/config.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { modelsOf } from '../client/check-models.ts';
 import { probeModel } from '../llm/probe-model.ts';
 import { findPython } from '../sandbox/kernel-python.ts';
 import type { Isolation } from '../sandbox/local/index.ts';
@@ -138,15 +139,18 @@ export async function checkStore({ storage }: RunConfig, blobs: Pick<BlobStore, 
   return { name: 'blob store', ok: true, found };
 }
 
-/** Asks the endpoint something free that wants the key. */
+/** Asks the endpoint whether key, name and address are right. */
 export async function checkModel(
   model: string,
   config: RunConfig,
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<Check> {
-  const { endpoint, withKey } = await probeModel(model, { model: config.model, env, host: hostname(), signal });
-  return { name: `model ${model}`, ok: true, found: `${endpoint} answers${withKey ? ' and takes the key' : ''}` };
+  const probed = await probeModel(model, { model: config.model, env, host: hostname(), signal });
+  const name = `model ${model}`;
+  if (probed.kind === 'unsure') return { name, ok: 'warning', found: probed.reason };
+  const { endpoint, withKey } = probed;
+  return { name, ok: true, found: `${endpoint} answers${withKey ? ' and takes the key' : ''}` };
 }
 
 /** @param patience milliseconds for asking whether the key is taken, where Daytona is used */
@@ -203,12 +207,6 @@ async function guarded(name: string, check: () => Check | Promise<Check>): Promi
     const [found = '', ...remedy] = (error instanceof Error ? error.message : String(error)).split('\n');
     return { name, ok: false, found, ...(remedy.length === 0 ? {} : { remedy: remedy.join('\n') }) };
   }
-}
-
-/** Every model that a run may ask, each once. */
-function modelsOf({ model }: RunConfig): readonly string[] {
-  const names = [model.name, model.sub_name, ...Object.values(model.by_depth ?? {})];
-  return [...new Set(names.filter((name) => name !== undefined))];
 }
 
 function isAtLeast(version: string, [oldestMajor, oldestMinor]: readonly [number, number]): boolean {

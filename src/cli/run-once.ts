@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { planRun } from '../client/start-run.ts';
-import { checkKeys } from '../client/check-keys.ts';
+import { checkBeforeRun } from '../client/check-models.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import type { Io } from './io.ts';
 import { launchRun, type LaunchOptions } from './launch-run.ts';
@@ -36,9 +36,11 @@ export async function runOnce(
     await session.blobs.check();
     const plan = planRun(session, { ...options, prompt }, session.config);
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
-    if (options.worker) checkKeys(session.config, session.env);
     // What is wrong with a repository is mostly found at once: then no server is started for nothing.
-    await Promise.race([plan.prepared, delay(FIRST_LOOK)]);
+    await Promise.all([
+      options.worker ? checkBeforeRun(session.config, session, options.id) : undefined,
+      Promise.race([plan.prepared, delay(FIRST_LOOK)]),
+    ]);
     return await launchRun({ io, session, plan, options, again });
   } finally {
     await session.close();

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadDotEnv } from '../config/dot-env.ts';
 import { parseConfig } from '../config/load-config.ts';
 import type { ToolDefinition } from '../tools/tool.ts';
-import { checkKeys } from './check-keys.ts';
+import { checkKeys } from './check-models.ts';
 import type { RunArguments } from './run-arguments.ts';
 import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
 import type { SignatureOutputs } from '../domain/signature/inference.ts';

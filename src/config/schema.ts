@@ -63,7 +63,18 @@ const modelSchema = z.strictObject({
   max_attempts: count
     .default(model.max_attempts)
     .describe(
-      'Attempts of a call that fails in a way that may pass (5xx, 429, a cut connection), with pauses of half a second doubling to half a minute or as long as the provider asks for. After the last one an agent pauses its run, and a prompt of `llm_query` gets an error string. The default is about two minutes.',
+      'Attempts of a call that fails in a way that may pass (5xx, 429, a cut connection), with pauses of half a second doubling to half a minute, longer where the provider asks for it. After the last one an agent pauses its run, and a prompt of `llm_query` gets an error string. A rate limit (429) pauses the run for prompts too; while other calls are answered it is not given up. The default is about two minutes.',
+    ),
+  max_concurrency: count
+    .optional()
+    .describe(
+      'Calls to one model that a worker has in flight at most, over all its runs, agents and `llm_query` alike. Default: adaptive. With or without it a rate limit (429) halves their number, and answers let it grow again.',
+    ),
+  check: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether `rlm run` and `rlm analyze` first ask the provider if key, model name and address are right. It costs nothing where the provider lists its models, elsewhere a call of a few tokens. [More](providers.md#before-a-run).',
     ),
   prices: z
     .record(

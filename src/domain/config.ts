@@ -30,6 +30,10 @@ export interface ModelConfig {
   readonly timeout: number;
   /** Attempts of a call that fails in a way that may pass, before it counts as failed. Default 10: about two minutes. */
   readonly max_attempts: number;
+  /** Calls to one model that a worker has in flight at most, over all its runs; default: as many as the provider takes. */
+  readonly max_concurrency?: number;
+  /** Whether `rlm` asks the provider, before a run is prepared, if key, name and address are right. Default true. */
+  readonly check?: boolean;
   /** USD for a million tokens, by model name, where the provider does not report a cost. */
   readonly prices?: Readonly<Record<string, ModelPrice>>;
 }

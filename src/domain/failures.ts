@@ -10,6 +10,8 @@ export const FAILURES = {
   'Model.Unavailable': { retryable: true },
   /** 401, 402, 403, quota used up: the run pauses (or fails, `on_error: fail`). */
   'Model.Refused': { retryable: false },
+  /** The provider's moderation does not let this prompt through; another prompt it would: nothing pauses. */
+  'Model.Moderated': { retryable: false },
   /** The key's variable is not set on this host: another worker's chance. */
   'Model.KeyMissing': { retryable: true },
   /** The conversation is longer than the model's context. */
@@ -49,6 +51,12 @@ export const FAILURES = {
 
 export type FailureType = keyof typeof FAILURES;
 
+/** Numbers of tokens that a provider names when a request is too long for it. */
+export interface TokenCounts {
+  readonly sent?: number;
+  readonly limit?: number;
+}
+
 /**
  * An error with one of the types above. Thrown by llm, sandbox, storage and config; turned into an
  * ApplicationFailure where activities end.
@@ -57,15 +65,21 @@ export class TypedError extends Error {
   readonly type: FailureType;
   /** Milliseconds to wait before the next attempt, where the other side said so. */
   readonly retryAfterMs: number | undefined;
+  /** Of a conversation that is too long, where the provider says how much. */
+  readonly tokens: TokenCounts | undefined;
+  /** Of a rate limit: when this process last had another answer from there, in milliseconds since the epoch. */
+  readonly answeredAt: number | undefined;
 
   constructor(
     type: FailureType,
     message: string,
-    options: { cause?: unknown; retryAfterMs?: number | undefined } = {},
+    options: { cause?: unknown; retryAfterMs?: number | undefined; tokens?: TokenCounts; answeredAt?: number } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = type;
     this.type = type;
     this.retryAfterMs = options.retryAfterMs;
+    this.tokens = options.tokens;
+    this.answeredAt = options.answeredAt;
   }
 }

@@ -169,7 +169,7 @@ export function isQuery(name: string): boolean {
 export type Answer =
   /** With `error`: what is known of an answer that did not come to its end. */
   | { readonly ref: string; readonly child?: string; readonly usage?: CallUsage; readonly error?: string }
-  | { readonly error: string }
+  | { readonly error: string; readonly usage?: CallUsage }
   | { readonly items: readonly Answer[] };
 
 /** What one model call used. */

@@ -17,6 +17,8 @@ export interface ChatReply {
   /** May be empty. */
   readonly text: string;
   readonly finish_reason: 'stop' | 'length' | 'content_filter' | 'other';
+  /** Cut after far fewer tokens than were allowed: the conversation fills the model's context. */
+  readonly window_full?: true;
   /** The model that answered, as the provider names it. */
   readonly model: string;
   readonly usage: Usage;

@@ -1,7 +1,9 @@
-import { TypedError, type FailureType } from '../domain/failures.ts';
+import { TypedError, type FailureType, type TokenCounts } from '../domain/failures.ts';
+import { readErrorBody } from './error-body.ts';
 import { redact } from './redact.ts';
 import type { ResolvedModel } from './resolve-model.ts';
 import { retryAfterMs } from './retry-after.ts';
+import { BAD_KEY, findWording, MODERATED, NO_CREDIT, OVER_MINUTE_LIMIT, THROTTLED, TOO_LONG } from './wordings.ts';
 
 /** Who was asked, for messages. */
 export interface Asked {
@@ -18,23 +20,24 @@ export interface ErrorAnswer {
   readonly body: unknown;
 }
 
-const CONTEXT_LENGTH =
-  /context[_ -]?(length|window|size|limit)|maximum (context|prompt) length|(prompt|input|request|conversation)( is| has)? too (long|many tokens)|token count.*exceeds|exceeds.*(token limit|number of tokens)|too many (input )?tokens|reduce the length of (the )?(messages|prompt)|exceed_context_size/i;
-const QUOTA = /^(insufficient_quota|billing_hard_limit_reached|billing_not_active|insufficient_balance)$/;
-const CREDIT = /credit balance is too low|insufficient (credit|balance|funds)/i;
-const BAD_KEY =
-  /(invalid|incorrect|wrong|expired|missing).{0,20}api[ _-]?key|api[ _-]?key.{0,30}(not valid|invalid|incorrect|expired)/i;
+/** Characters of a provider's words that reach the person. */
+const MAX_QUOTED = 2000;
+/** Characters of them in which wordings are looked for. */
+const MAX_READ = 4000;
 
 /** What an error answer means for the run, in the types of `domain/failures.ts`. */
 export function failureOfAnswer(asked: Asked, answer: ErrorAnswer, now = Date.now()): TypedError {
-  const { status } = answer;
-  const detail = detailOf(answer.body);
-  const type = typeOf(status, detail);
-  const quoted = excerpt(detail.message, asked);
-  const text = `${asked.name}: HTTP ${status}${quoted === '' ? '' : `, ${quoted}`}. ${advice(type, status, asked)}`;
+  const { status, headers, body } = answer;
+  const { message, codes } = readErrorBody(body);
+  const words = `${codes.join(' ')} ${message}`.slice(0, MAX_READ);
+  const meaning = meaningOf(status, words, headers);
+  const { type } = meaning;
+  const quoted = excerpt(message, asked);
+  const text = `${asked.name}: HTTP ${status}${quoted === '' ? '' : `, ${quoted}`}. ${advice(meaning, status, asked)}`;
   const wait = type === 'Model.RateLimited' || type === 'Model.Unavailable';
-  return new TypedError(type, text, {
-    retryAfterMs: wait ? retryAfterMs(answer.headers, answer.body, now) : undefined,
+  return new TypedError(type, text.trimEnd(), {
+    retryAfterMs: wait ? retryAfterMs(headers, body, message, now) : undefined,
+    ...(meaning.tokens === undefined ? {} : { tokens: meaning.tokens }),
   });
 }
 
@@ -47,7 +50,7 @@ export function failureOfTransport(asked: Asked, what: string, error?: unknown):
   const reason = error === undefined ? what : `${what} (${innermostReason(error)})`;
   return new TypedError(
     'Model.Unavailable',
-    `${asked.name}: ${excerpt(reason, asked)}. ${advice('Model.Unavailable', 0, asked)}`,
+    `${asked.name}: ${excerpt(reason, asked)}. ${advice({ type: 'Model.Unavailable' }, 0, asked)}`,
   );
 }
 
@@ -60,33 +63,74 @@ function innermostReason(error: unknown): string {
   return [code, innermost.message].filter((part) => part !== '').join(': ');
 }
 
-function typeOf(status: number, detail: Detail): FailureType {
-  const text = `${detail.code} ${detail.message}`;
-  if (status === 429 || status === 529) return QUOTA.test(detail.code) ? 'Model.Refused' : 'Model.RateLimited';
-  if (status === 401 || status === 402 || status === 403) return 'Model.Refused';
-  if (status === 413) return 'Model.ContextLength';
-  // Conflict, too early and request time-out pass by themselves.
-  if (status >= 500 || status === 408 || status === 409 || status === 425) return 'Model.Unavailable';
-  if (CONTEXT_LENGTH.test(text)) return 'Model.ContextLength';
-  // Some providers say 400 for what others say 401 and 402.
-  if (QUOTA.test(detail.code) || CREDIT.test(text) || BAD_KEY.test(text)) return 'Model.Refused';
-  return 'Model.BadRequest';
+/** What an error is, beyond its status. */
+interface Meaning {
+  readonly type: FailureType;
+  /** Of a conversation that is too long. */
+  readonly tokens?: TokenCounts;
+  /** The request is larger than a minute's tokens: a longer context would not help. */
+  readonly overMinuteLimit?: true;
 }
 
-function advice(type: FailureType, status: number, { resolved }: Asked): string {
-  const host = new URL(resolved.baseUrl).host;
+function meaningOf(status: number, words: string, headers: Headers | undefined): Meaning {
+  const overLimit = readOverMinuteLimit(words);
+  if (overLimit !== undefined) return { type: 'Model.ContextLength', tokens: overLimit, overMinuteLimit: true };
+  const isThrottled = findWording(THROTTLED, words) !== undefined;
+  const hasNoCredit = !isThrottled && findWording(NO_CREDIT, words) !== undefined;
+  if (status === 429 || status === 529) return { type: hasNoCredit ? 'Model.Refused' : 'Model.RateLimited' };
+  if (status === 402)
+    return { type: isThrottled || headers?.has('retry-after') === true ? 'Model.RateLimited' : 'Model.Refused' };
+  if (status === 401) return { type: 'Model.Refused' };
+  // Conflict, too early and request time-out pass by themselves; so does what a server says when it fails.
+  const mayPass = status >= 500 || status === 408 || status === 409 || status === 425;
+  const tooLong = isAboutOutput(words) ? undefined : findWording(TOO_LONG, words);
+  if (tooLong !== undefined && (!mayPass || status === 500))
+    return { type: 'Model.ContextLength', tokens: tokensIn(tooLong) };
+  if (status === 413) return { type: 'Model.ContextLength' };
+  if (mayPass) return { type: 'Model.Unavailable' };
+  if (isThrottled) return { type: 'Model.RateLimited' };
+  if (hasNoCredit || findWording(BAD_KEY, words) !== undefined) return { type: 'Model.Refused' };
+  if (findWording(MODERATED, words) !== undefined) return { type: 'Model.Moderated' };
+  return { type: status === 403 || status === 412 ? 'Model.Refused' : 'Model.BadRequest' };
+}
+
+/** That fewer tokens must be allowed for the reply is a setting to be changed, whatever is sent. */
+function isAboutOutput(words: string): boolean {
+  return /max_(?:completion_|output_|new_)?tokens/i.test(words) && !/context|prompt|input|messages/i.test(words);
+}
+
+/** Undefined where what was sent would pass in another minute. */
+function readOverMinuteLimit(words: string): TokenCounts | undefined {
+  const found = OVER_MINUTE_LIMIT.exec(words);
+  if (found === null) return undefined;
+  const { sent = 0, limit = 0 } = tokensIn(found);
+  return sent > limit ? { sent, limit } : undefined;
+}
+
+function tokensIn({ groups = {} }: RegExpExecArray): TokenCounts {
+  const sent = Number(groups['sent']);
+  const limit = Number(groups['limit']);
+  return { ...(sent > 0 ? { sent } : {}), ...(limit > 0 ? { limit } : {}) };
+}
+
+function advice({ type, overMinuteLimit }: Meaning, status: number, { resolved }: Asked): string {
+  const { host } = new URL(resolved.baseUrl);
   switch (type) {
     case 'Model.RateLimited':
-      return 'A lower rlm.max_parallel asks less at once.';
+      return 'A lower model.max_concurrency asks less at once.';
     case 'Model.Refused':
       if (resolved.apiKey === undefined) {
-        return `No key was sent: set ${resolved.keyVariables.join(' or ')} where the worker runs, then resume the run.`;
+        return `No key was sent: set ${resolved.keyVariables.join(' or ')} where the worker runs; a run that paused goes on with rlm resume.`;
       }
       return status === 401
-        ? `Put a valid key for ${host} into ${resolved.keyVariables.join(' or ')} where the worker runs, then resume the run.`
-        : `Check credit and rights of the key with ${host}, then resume the run.`;
+        ? `Put a valid key for ${host} into ${resolved.keyVariables.join(' or ')} where the worker runs; a run that paused goes on with rlm resume.`
+        : `Check credit and rights of the key with ${host}; a run that paused goes on with rlm resume.`;
     case 'Model.ContextLength':
-      return 'Choose a model with a longer context, or lower rlm.output_limit.';
+      return overMinuteLimit === true
+        ? `One request is larger than the limit of ${host} for a minute: ask there for a higher one, or choose another model.`
+        : 'Choose a model with a longer context, or lower rlm.output_limit.';
+    case 'Model.Moderated':
+      return `${host} does not answer this prompt; another wording or another model may.`;
     case 'Model.BadRequest':
       return status === 404 || status === 405
         ? `Check model.name and model.base_url (${host}).`
@@ -96,43 +140,12 @@ function advice(type: FailureType, status: number, { resolved }: Asked): string 
   }
 }
 
-interface Detail {
-  readonly message: string;
-  readonly code: string;
-}
-
-/** Code and message out of the many forms of error bodies: OpenAI's, a bare string, Google's list, vLLM's flat one. */
-function detailOf(body: unknown): Detail {
-  if (typeof body === 'string') return { message: isMarkup(body) ? 'a web page instead of JSON' : body, code: '' };
-  if (Array.isArray(body)) return detailOf(body[0]);
-  if (!isRecord(body)) return { message: '', code: '' };
-  if (isRecord(body['error']) || typeof body['error'] === 'string') return detailOf(body['error']);
-  const codes = [body['code'], body['type'], body['status']].filter((value) => typeof value === 'string');
-  const code = codes.find((value) => QUOTA.test(value)) ?? codes[0] ?? '';
-  const message = body['message'] ?? body['detail'];
-  const text = typeof message === 'string' ? message : message === undefined ? '' : JSON.stringify(message);
-  return { message: [text, upstreamMessage(body['metadata'])].filter((part) => part !== '').join(': '), code };
-}
-
-/** OpenRouter's own message is often only "Provider returned error"; the provider's words are in `metadata.raw`. */
-function upstreamMessage(metadata: unknown): string {
-  if (!isRecord(metadata)) return '';
-  return typeof metadata['raw'] === 'string' ? metadata['raw'] : '';
-}
-
-function isMarkup(text: string): boolean {
-  return /^\s*<(!doctype|html|head|body|\?xml)/i.test(text);
-}
-
-/** One short line that quotes the other side, without the key. */
+/** One line that quotes the other side: bounded, without control characters and without the key. */
 function excerpt(text: string, { resolved }: Asked): string {
   const line = redact(text, resolved.apiKey)
-    .replaceAll(/[\s\p{Cc}]+/gu, ' ')
+    // Control characters, and those that change the direction of what follows.
+    .replaceAll(/[\s\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, ' ')
     .trim()
     .replace(/[.\s]+$/, '');
-  return line.length <= 300 ? line : `${line.slice(0, 297)}...`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return line.length <= MAX_QUOTED ? line : `${line.slice(0, MAX_QUOTED - 3)}...`;
 }

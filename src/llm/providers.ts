@@ -16,6 +16,8 @@ export interface ProviderDefinition {
   readonly modelName?: (name: string) => string;
   /** Path below the base URL whose answer tells whether the key is good. Default `models`. */
   readonly keyCheckPath?: string;
+  /** Its list of models is for everybody, so it says nothing about a key. */
+  readonly publicModels?: true;
 }
 
 const VLLM: ProviderDefinition = {
@@ -68,9 +70,17 @@ export const PROVIDERS: Readonly<Record<string, ProviderDefinition>> = {
   },
   xai: { baseUrl: 'https://api.x.ai/v1', keyVariables: ['XAI_API_KEY'] },
   cerebras: { baseUrl: 'https://api.cerebras.ai/v1', keyVariables: ['CEREBRAS_API_KEY'] },
-  sambanova: { baseUrl: 'https://api.sambanova.ai/v1', keyVariables: ['SAMBANOVA_API_KEY'] },
-  deepinfra: { baseUrl: 'https://api.deepinfra.com/v1/openai', keyVariables: ['DEEPINFRA_API_KEY'] },
-  nvidia_nim: { baseUrl: 'https://integrate.api.nvidia.com/v1', keyVariables: ['NVIDIA_NIM_API_KEY'] },
+  sambanova: { baseUrl: 'https://api.sambanova.ai/v1', keyVariables: ['SAMBANOVA_API_KEY'], publicModels: true },
+  deepinfra: {
+    baseUrl: 'https://api.deepinfra.com/v1/openai',
+    keyVariables: ['DEEPINFRA_API_KEY'],
+    publicModels: true,
+  },
+  nvidia_nim: {
+    baseUrl: 'https://integrate.api.nvidia.com/v1',
+    keyVariables: ['NVIDIA_NIM_API_KEY'],
+    publicModels: true,
+  },
   moonshot: { baseUrl: 'https://api.moonshot.ai/v1', keyVariables: ['MOONSHOT_API_KEY'] },
   dashscope: {
     baseUrl: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',

@@ -17,6 +17,8 @@ export interface ResolvedModel {
   readonly body: Readonly<Record<string, unknown>>;
   /** Path below the base URL whose answer tells whether the key is good. */
   readonly keyCheckPath: string;
+  /** Whether its list of models wants the key too. */
+  readonly modelsNeedKey: boolean;
 }
 
 type Connection = Pick<ModelConfig, 'base_url' | 'api_key_env'>;
@@ -56,6 +58,7 @@ export function resolveModel(
     maxTokensField: definition.maxTokensField ?? 'max_tokens',
     body: definition.body ?? {},
     keyCheckPath: definition.keyCheckPath ?? 'models',
+    modelsNeedKey: definition.publicModels !== true,
   };
 }
 

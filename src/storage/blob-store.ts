@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Journals } from './journal.ts';
 
 /** SHA-256 of a blob's bytes in base64url, 43 characters: shorter than hexadecimal, because it travels through history. */
 export type BlobHash = string;
@@ -37,7 +38,7 @@ export const FRESH_MS = 60 * 60_000;
  *
  * @throws TypedError `Storage.Missing`, `Storage.Damaged` (naming the blob), `Storage.Unavailable`.
  */
-export interface BlobStore {
+export interface BlobStore extends Journals {
   /** Stored (and on disk) when this resolves; the same bytes are stored once. */
   put(bytes: Uint8Array): Promise<BlobHash>;
   /** Like `put` for bytes that should not be held in memory. */

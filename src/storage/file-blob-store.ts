@@ -16,11 +16,13 @@ import {
 } from './blob-files.ts';
 import { checking, measure, objectSegments, sha256 } from './blob-names.ts';
 import { FRESH_MS, type BlobHash, type BlobStore } from './blob-store.ts';
+import { createFileJournals } from './file-journals.ts';
 import { simpleReferences } from './reference-entry.ts';
 import { createReferenceFiles } from './reference-files.ts';
 
 /**
- * Blobs and references as files below one folder: `objects/<2 digits>/<62 digits>`, `references/<name>/@<version>.json`.
+ * Blobs, references and journals as files below one folder: `objects/<2 digits>/<62 digits>`,
+ * `references/<name>/@<version>.json`, `journals/<name>.jsonl`.
  *
  * A blob's file is written under a temporary name, synced and renamed, so it is there as a whole or not at all, also after
  * a power cut. Several processes of one host, or of several on a network file system, may share the folder.
@@ -117,6 +119,8 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
     ...simpleReferences({ readReference, swapReference }),
     listReferences: (prefix) => guard(() => references.list(prefix)),
     deleteReference: (name) => guard(() => references.delete(name)),
+
+    ...createFileJournals(join(path, 'journals'), guard),
 
     check: () =>
       guard(async () => {

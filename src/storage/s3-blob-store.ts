@@ -15,6 +15,7 @@ import { Upload } from '@aws-sdk/lib-storage';
 import { TypedError } from '../domain/failures.ts';
 import { checking, hashOfSegments, objectSegments, sha256 } from './blob-names.ts';
 import { FRESH_MS, type BlobHash, type BlobStore, type StoredBlob } from './blob-store.ts';
+import { createObjectJournals } from './object-journals.ts';
 import { simpleReferences } from './reference-entry.ts';
 import { createS3Client, endpointOf, SMALL_REQUEST_TIME, type S3Place } from './s3-client.ts';
 import { asUnavailable, isAbsent, isRefusedCondition } from './s3-failures.ts';
@@ -34,7 +35,8 @@ const CHECK_ATTEMPTS = 3;
 const PROBE = Buffer.from('durable-rlm can write here\n');
 
 /**
- * Blobs and references as objects of an S3 bucket, `<prefix>objects/...` and `<prefix>references/....json`.
+ * Blobs, references and journals as objects of an S3 bucket, `<prefix>objects/...`, `<prefix>references/....json` and
+ * `<prefix>journals/....jsonl`.
  *
  * A stream is spooled first (in memory, beyond 8 MiB in a temporary file) and not uploaded under a temporary key:
  * its hash, hence its key, is known only at its end, and so nothing incomplete ever lies in the bucket, an upload can
@@ -199,6 +201,25 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
     listReferences: (wanted) => guard(() => references.list(wanted)),
     deleteReference: (name) => guard(() => references.delete(name)),
 
+    ...createObjectJournals(`${prefix}journals/`, {
+      read: (Key) =>
+        guard(async () => {
+          try {
+            const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }), small);
+            return await Body?.transformToString();
+          } catch (error) {
+            if (isAbsent(error)) return undefined;
+            throw error;
+          }
+        }),
+      write: (key, text) => guard(() => write(key, Buffer.from(text))),
+      list: (Prefix) => guard(() => listKeys(client, { Bucket: bucket, Prefix })),
+      remove: (Key) =>
+        guard(async () => {
+          await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }), small);
+        }),
+    }),
+
     check: () =>
       guard(async () => {
         // With few attempts of its own: the fault is to be told, not waited out.
@@ -221,6 +242,13 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
         }
       }),
   };
+}
+
+async function listKeys(client: S3Client, where: { Bucket: string; Prefix: string }): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { Contents = [] } of paginateListObjectsV2({ client }, where))
+    for (const { Key } of Contents) if (Key !== undefined) keys.push(Key);
+  return keys;
 }
 
 async function* listObjects(

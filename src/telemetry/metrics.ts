@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Listener } from './events.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from '../sandbox/slots.ts';
 
 /** Upper bounds in seconds. */
 const MODEL_SECONDS = [0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
@@ -96,7 +96,7 @@ export function createMetrics(): Metrics {
       help:
         kind === 'taken'
           ? 'Model calls under way, and sandboxes being made or running code for this worker'
-          : 'Model calls and sandboxes held back by --max-models and --max-sandboxes',
+          : 'Model calls held back by model.max_concurrency, rate limits and --max-models, sandboxes by --max-sandboxes',
       labelNames: ['work'],
       registers,
       collect() {

@@ -2,13 +2,11 @@ import { TypedError } from '../domain/failures.ts';
 import type { ChatModels, ChatReply, ChatRequest } from '../llm/chat-model.ts';
 import type { Listener, Purpose } from './events.ts';
 import { currentPlace } from './place.ts';
-import type { Slots } from './slots.ts';
 
-/** The same models, of which at most as many calls are made at a time as there are slots, and each call is told of. */
-export function observeModels(models: ChatModels, { slots, tell }: { slots: Slots; tell: Listener }): ChatModels {
+/** The same models; each call is told of. */
+export function observeModels(models: ChatModels, tell: Listener): ChatModels {
   return {
     async complete(request, signal) {
-      const release = await slots.acquire(signal);
       const started = performance.now();
       const told = (outcome: { readonly reply: ChatReply } | { readonly error: unknown }): void =>
         tell({
@@ -29,8 +27,6 @@ export function observeModels(models: ChatModels, { slots, tell }: { slots: Slot
       } catch (error) {
         told({ error });
         throw error;
-      } finally {
-        release();
       }
     },
   };

@@ -4,7 +4,7 @@ import type { Listener } from './events.ts';
 import { createOnce } from './once.ts';
 import { overriding } from './overriding.ts';
 import { currentPlace } from './place.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from '../sandbox/slots.ts';
 
 /**
  * The same provider; what becomes of its sandboxes is told. A slot is held while a sandbox is made, and from the moment

@@ -13,7 +13,7 @@ import { observeSandboxes } from './observe-sandboxes.ts';
 import { attemptTrace, traceEvent, traceRecord } from './observe-traces.ts';
 import { createOnce } from './once.ts';
 import { placeOf, within } from './place.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from '../sandbox/slots.ts';
 import type { Traces } from './traces.ts';
 
 interface WorkflowTraceSinks extends Sinks {
@@ -34,11 +34,11 @@ export interface Telemetry {
 export interface TelemetryOptions {
   readonly listeners: readonly Listener[];
   readonly traces?: Traces | undefined;
-  /** What at most so many model calls, and sandboxes at work, hold at a time. */
-  readonly slots: { readonly models: Slots; readonly sandboxes: Slots };
+  /** What at most so many sandboxes at work hold at a time. */
+  readonly sandboxSlots: Slots;
 }
 
-export function createTelemetry({ listeners, traces, slots }: TelemetryOptions): Telemetry {
+export function createTelemetry({ listeners, traces, sandboxSlots }: TelemetryOptions): Telemetry {
   let spans = 0;
   const record = (span: TraceSpan): void => traces?.record(span);
   const tell: Listener = (event) => {
@@ -58,8 +58,8 @@ export function createTelemetry({ listeners, traces, slots }: TelemetryOptions):
         tell,
         ...(traces === undefined ? {} : { onRecord: (entry, place) => traceRecord(entry, place, record) }),
       }),
-    models: (models) => observeModels(models, { slots: slots.models, tell }),
-    sandboxes: (provider) => observeSandboxes(provider, { slots: slots.sandboxes, tell }),
+    models: (models) => observeModels(models, tell),
+    sandboxes: (provider) => observeSandboxes(provider, { slots: sandboxSlots, tell }),
     swept: (provider, { removed }) => tell({ kind: 'sweep', provider, removed }),
     activityInterceptor: (context) => ({
       inbound: {

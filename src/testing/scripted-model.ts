@@ -14,6 +14,8 @@ export interface ScriptedModelOptions {
   readonly port?: number;
   /** With it, a request that does not bear this key gets a 401. */
   readonly apiKey?: string;
+  /** Names of the models it has: it lists them, and refuses any other. Default: whatever it is asked for. */
+  readonly models?: readonly string[];
   /** File that gets one JSON line for each call that has ended. */
   readonly logFile?: string;
 }
@@ -56,6 +58,7 @@ interface Stage {
   readonly unscripted: string[];
   readonly latencyMs: number;
   readonly apiKey: string | undefined;
+  readonly models: readonly string[] | undefined;
   readonly summary: () => ScriptedModelSummary;
 }
 
@@ -84,6 +87,7 @@ export async function startScriptedModel(options: ScriptedModelOptions): Promise
     unscripted,
     latencyMs: options.latencyMs ?? 0,
     apiKey: options.apiKey,
+    models: options.models,
     summary,
   };
   const server = createServer((request, response) => void serve(stage, request, response));
@@ -125,9 +129,15 @@ async function serve(stage: Stage, request: IncomingMessage, response: ServerRes
     if (stage.apiKey !== undefined && request.headers.authorization !== `Bearer ${stage.apiKey}`) {
       return sendError(response, 401, 'the scripted model was given another key');
     }
-    if (path.endsWith('/models')) return sendJson(response, 200, { object: 'list', data: [] });
-    if (!path.endsWith('/chat/completions')) return sendError(response, 404, `the scripted model has no ${path}`);
-    await play(stage, readConversation(body, request.headers), response, arrived);
+    if (/\/v1\/models$/.test(path)) {
+      const data = (stage.models ?? []).map((id) => ({ id, object: 'model' }));
+      return sendJson(response, 200, { object: 'list', data });
+    }
+    if (!/\/v1\/chat\/completions$/.test(path)) return sendError(response, 404, `the scripted model has no ${path}`);
+    const requested = readConversation(body, request.headers);
+    if (stage.models?.includes(requested.model) === false)
+      return sendError(response, 404, `The model \`${requested.model}\` does not exist`, 'model_not_found');
+    await play(stage, requested, response, arrived);
   } catch (error) {
     sendError(response, 400, error instanceof Error ? error.message : String(error));
   }

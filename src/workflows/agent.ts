@@ -208,12 +208,6 @@ async function askFinalAnswer(self: Agent, why: string): Promise<void> {
     // oxlint-disable-next-line no-await-in-loop -- the next question depends on this answer
     const reply = await callModel(self, 'final_answer');
     if (reply.kind === 'answer') return;
-    if (reply.kind === 'context_length') {
-      throw ApplicationFailure.nonRetryable(
-        'The conversation is too long for the model, even with its turns left out. Choose a model with a longer context, or lower rlm.output_limit.',
-        'Model.ContextLength',
-      );
-    }
   }
   throw ApplicationFailure.nonRetryable(`${why}, and ${MAX_FINAL_ANSWERS} final answers did not fit the signature.`);
 }

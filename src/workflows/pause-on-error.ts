@@ -16,6 +16,7 @@ export interface PauseOnError {
 const RECOVERABLE = new Set([
   'Model.Refused',
   'Model.KeyMissing',
+  'Model.RateLimited',
   'Model.Unavailable',
   'Storage.Unavailable',
   'Budget.Exhausted',

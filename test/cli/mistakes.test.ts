@@ -11,9 +11,15 @@ import { createDesk, type Desk } from '../e2e/command.ts';
 
 let desk: Desk;
 let model: ScriptedModel;
+/** It wants another key. */
+let locked: ScriptedModel;
+/** It has one model. */
+let listing: ScriptedModel;
 
 beforeAll(async () => {
   desk = await createDesk();
+  locked = await startScriptedModel({ scripts: () => 'nobody is asked', apiKey: 'another-key' });
+  listing = await startScriptedModel({ scripts: () => 'nobody is asked', models: ['scripted'] });
   model = await startScriptedModel({ scripts: () => 'nobody is asked' });
   const repository = join(desk.folder, 'repository');
   mkdirSync(repository);
@@ -31,11 +37,23 @@ beforeAll(async () => {
     'bucket.yaml',
     `model: {name: openai/scripted, base_url: "${model.url}"}\nstorage: {driver: s3, bucket: b, endpoint: "http://127.0.0.1:1"}\n`,
   );
+  configure('wrong-key.yaml', `model: {name: openai/scripted, base_url: "${locked.url}"}\n`);
+  configure('wrong-model.yaml', `model: {name: openai/scriptde, base_url: "${listing.url}"}\n`);
+  configure(
+    'wrong-sub-model.yaml',
+    `model: {name: openai/scripted, sub_name: openai/small, base_url: "${listing.url}"}\n`,
+  );
+  configure('wrong-url.yaml', 'model: {name: openai/scripted, base_url: "http://127.0.0.1:1/v1"}\n');
+  configure('wrong-path.yaml', `model: {name: openai/scripted, base_url: "${listing.url}/chat/completions"}\n`);
+  configure(
+    'wrong-python.yaml',
+    `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {python: /no/such/python}\n`,
+  );
   configure('key.yaml', 'model:\n  name: openai/some\n  api_key_env: NO_SUCH_KEY\n');
 });
 
 afterAll(async () => {
-  await model.close({ check: false });
+  await Promise.all([model, locked, listing].map((each) => each.close({ check: false })));
   await desk.close();
 });
 
@@ -74,6 +92,25 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
     ['negative number', [...RUN, '-c', 'negative.yaml'], /negative\.yaml:3:\d+: rlm\.max_sandboxes must be .* -3/],
     ['no such configuration', [...RUN, '-c', 'none.yaml'], /none\.yaml: there is no such file/],
     ['missing key', [...RUN, '-c', 'key.yaml'], /set NO_SUCH_KEY/],
+    ['wrong key', [...RUN, '-c', 'wrong-key.yaml'], /HTTP 401.*Put a valid key .* into OPENAI_API_KEY or LLM_API_KEY/],
+    [
+      'wrong model',
+      [...RUN, '-c', 'wrong-model.yaml'],
+      /HTTP 404.*does not exist.*Check model\.name.*Did you mean "openai\/scripted"\?/,
+    ],
+    ['wrong model for prompts', [...RUN, '-c', 'wrong-sub-model.yaml'], /openai\/small: HTTP 404.*does not exist/],
+    ['address where nothing is', [...RUN, '-c', 'wrong-url.yaml'], /cannot reach 127\.0\.0\.1:1 .*model\.base_url/],
+    ['address of another path', [...RUN, '-c', 'wrong-path.yaml'], /HTTP 404.*model\.base_url/],
+    [
+      'unusable Python',
+      [...RUN, '-c', 'wrong-python.yaml'],
+      /named in sandbox\.python, \/no\/such\/python, cannot be used/,
+    ],
+    [
+      'wrong key of an analysis',
+      ['analyze', '-s', 'question -> answer', '-i', 'question=why', '-c', 'wrong-key.yaml'],
+      /HTTP 401.*Put a valid key/,
+    ],
     ['missing key of Daytona', [...RUN, '-c', 'daytona.yaml'], /DAYTONA_API_KEY is not set.*export DAYTONA_API_KEY/],
     [
       'no blob store',
@@ -106,7 +143,7 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).not.toMatch(/\n\s+at /);
-    expect(model.calls).toHaveLength(0);
+    expect([model, locked, listing].flatMap(({ calls }) => calls)).toEqual([]);
   });
 
   it('leaves no file behind that was only to be written', () => {

@@ -23,10 +23,12 @@ export async function callsPaidAgain(state: string, run: string, calls: readonly
       hash = record.parent;
     }
   }
-  for (const name of await blobs.listReferences(`journal/${run}@`)) {
-    // Created once: its first version is its only one.
-    const file = join(store, 'references', ...name.split('/').map(encodeURIComponent), '@1.json');
-    recorded.set(name.slice(`journal/${run}@`.length), (await stat(file)).mtimeMs);
+  for (const name of await blobs.listJournals(`${run}@`)) {
+    const journal = await blobs.openJournal(name);
+    await journal.close();
+    const call = name.slice(`${run}@`.length).replace(/\.\d+$/, '');
+    for (const { index, at } of journal.entries as { index: number; at: number }[])
+      recorded.set(`${call}.${index}`, at);
   }
   if (recorded.size === 0) throw new Error(`nothing is recorded of run ${run}`);
   return calls.flatMap((call) => {

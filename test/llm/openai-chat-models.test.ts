@@ -79,6 +79,64 @@ describe('a reply', () => {
     expect((await complete(models, { model: 'openrouter/another' })).usage.cost).toBe(0);
   });
 
+  it.each<[string, object, object]>([
+    [
+      'texts',
+      { prompt_tokens: '12', completion_tokens: '3', cost: '0.5' },
+      { input_tokens: 12, output_tokens: 3, cost: 0.5 },
+    ],
+    ['negative', { prompt_tokens: -1, completion_tokens: 3, cost: -2 }, { input_tokens: 0, output_tokens: 3, cost: 3 }],
+    ['missing', {}, { input_tokens: 0, output_tokens: 0, cost: 0 }],
+    ['null', { prompt_tokens: 2, completion_tokens: 1, cost: null }, { input_tokens: 2, output_tokens: 1, cost: 3 }],
+    ['of other names', { input_tokens: 2, output_tokens: 1 }, { input_tokens: 2, output_tokens: 1, cost: 3 }],
+    [
+      'no numbers',
+      { prompt_tokens: 'many', completion_tokens: [], cost: {} },
+      { input_tokens: 0, output_tokens: 0, cost: 0 },
+    ],
+  ])('counts what it can where usage is %s', async (_, usage, expected) => {
+    const raw = JSON.stringify({ choices: [{ message: { content: 'x' }, finish_reason: 'stop' }], usage });
+    const models = await modelsFor(() => ({ raw }), { prices: { [MODEL]: { input: 1_000_000, output: 1_000_000 } } });
+    const { cost, ...counts } = (await complete(models)).usage;
+    const { cost: price, ...tokens } = expected as { cost: number };
+    expect(counts).toEqual({ ...tokens, llm_calls: 1 });
+    expect(cost).toBe(
+      usage && 'cost' in usage && typeof usage.cost === 'string' ? 0.5 : counts.input_tokens + counts.output_tokens,
+    );
+    expect(price).toBe(cost);
+  });
+
+  it('is asked for as a whole, and read where it comes as a stream', async () => {
+    const bodies: unknown[] = [];
+    const models = await modelsFor((conversation) => {
+      bodies.push(conversation);
+      return {
+        raw: 'data: {"choices":[{"delta":{"content":"h"}}]}\n\ndata: {"choices":[{"delta":{"content":"i"},"finish_reason":"length"}]}\n\n',
+      };
+    });
+    expect(await complete(models)).toMatchObject({ text: 'hi', finish_reason: 'length' });
+  });
+
+  it.each([
+    ['that breaks off', 'data: {"choices":[{"delta":{"content":"h"}}]}\n\n'],
+    ['of what is not JSON', 'data: nonsense\n\n'],
+    ['of an error', 'data: {"error":{"code":503,"message":"overloaded"}}\n\ndata: [DONE]\n\n'],
+    ['of nothing', 'data: [DONE]\n\n'],
+  ])('does not take a stream %s for an answer', async (_, raw) => {
+    expect(await failure({ raw })).toMatchObject({ type: 'Model.Unavailable' });
+  });
+
+  it.each(['error', 'network_error', 'insufficient_system_resource'])(
+    'is none where the provider broke it off: %s',
+    async (finish_reason) => {
+      const raw = JSON.stringify({ choices: [{ message: { content: 'half' }, finish_reason }] });
+      expect(await failure({ raw })).toMatchObject({
+        type: 'Model.Unavailable',
+        message: expect.stringContaining(finish_reason),
+      });
+    },
+  );
+
   it("adds the provider's bill to the fee when the account brings its own provider key", async () => {
     const raw = JSON.stringify({
       choices: [{ message: { content: 'x' }, finish_reason: 'stop' }],
@@ -208,7 +266,24 @@ describe('an error of the provider', () => {
     [{ 'retry-after': '0.5' }, 500],
     [{ 'retry-after-ms': '120', 'retry-after': '7' }, 120],
     [{ 'retry-after': 'Thu, 01 Jan 1970 00:00:00 GMT' }, 0],
-    [{ 'retry-after': '86400' }, 3_600_000],
+    [{ 'retry-after': '86400' }, 86_400_000],
+    [{ 'retry-after': '8640000' }, 86_400_000],
+    [{ 'retry-after': '-1' }, 0],
+    [{ 'retry-after-ms': '0' }, 0],
+    [{ 'retry-after': '0' }, 0],
+    [{ 'retry-after': '1m26.4s' }, 86_400],
+    [{ 'x-ratelimit-reset-requests': '1s', 'x-ratelimit-reset-tokens': '6m0s' }, 1000],
+    [
+      {
+        'x-ratelimit-reset-requests': '1s',
+        'x-ratelimit-remaining-requests': '7',
+        'x-ratelimit-reset-tokens': '6m0s',
+        'x-ratelimit-remaining-tokens': '0',
+      },
+      360_000,
+    ],
+    [{ 'x-ratelimit-reset': '20ms' }, 20],
+    [{ 'retry-after': 'tomorrow at 7' }, undefined],
     [{ 'retry-after': 'soon' }, undefined],
     [{}, undefined],
   ])('says when to ask again: %j', async (headers, expected) => {
@@ -223,6 +298,28 @@ describe('an error of the provider', () => {
     expect(dated.retryAfterMs).toBeLessThanOrEqual(60_000);
     const details = [{ '@type': 'RetryInfo', retryDelay: '34s' }];
     expect((await failure(error(429, 'quota per minute', { details }))).retryAfterMs).toBe(34_000);
+  });
+
+  it.each<[string, number | undefined]>([
+    ['Please retry in 2.5s.', 2500],
+    ['Rate limit reached. Please try again in 20s. Visit our page.', 20_000],
+    ['Please try again in 1h34m52.896s', 5_692_896],
+    ['Please try again in 350ms', 350],
+    ['please try again after 1 seconds', 1000],
+    ['Please retry after 7 seconds.', 7000],
+    ['Try again in 2 minutes', 120_000],
+    ['try again later, limit: 20 requests', undefined],
+    ['your quota resets soon', undefined],
+  ])('says when to ask again in its message: %s', async (message, expected) => {
+    expect(await failure(error(429, message))).toMatchObject({ type: 'Model.RateLimited', retryAfterMs: expected });
+  });
+
+  it('says when to ask again in the headers that a router quotes', async () => {
+    const reset = String(Date.now() + 3000);
+    const metadata = { headers: { 'X-RateLimit-Remaining': '0', 'X-RateLimit-Reset': reset } };
+    const { retryAfterMs = 0 } = await failure(error(429, 'Rate limit exceeded', { metadata }));
+    expect(retryAfterMs).toBeGreaterThan(1000);
+    expect(retryAfterMs).toBeLessThanOrEqual(3000);
   });
 
   it('says what to do', async () => {

@@ -371,6 +371,40 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
     await store.check();
     expect(await store.listReferences('')).toEqual([]);
   });
+
+  describe(`${name}: journals`, () => {
+    const written = { index: 0, text: 'an answer\nof two lines' };
+
+    it('hold what was appended, for another process too', async () => {
+      const journal = await store.openJournal('run@1/0/1.1-abc.0');
+      expect(journal.entries).toEqual([]);
+      await journal.append(written);
+      await Promise.all([1, 2, 3].map((index) => journal.append({ index })));
+      await journal.close();
+      const again = await under.other.openJournal('run@1/0/1.1-abc.0');
+      expect(again.entries).toEqual([written, { index: 1 }, { index: 2 }, { index: 3 }]);
+      await again.append({ index: 4 });
+      await again.close();
+      const last = await store.openJournal('run@1/0/1.1-abc.0');
+      expect(last.entries).toHaveLength(5);
+      await last.close();
+    });
+
+    it('are listed by prefix and deleted by name, apart from references', async () => {
+      for (const journalName of ['run@1/0/a', 'run@1/0.1/b', 'run@10/0/c', 'odd name/100%']) {
+        const journal = await store.openJournal(journalName);
+        await journal.append(written);
+        await journal.close();
+      }
+      expect((await store.listJournals('run@1/')).toSorted()).toEqual(['run@1/0.1/b', 'run@1/0/a']);
+      expect(await store.listJournals('odd')).toEqual(['odd name/100%']);
+      expect(await store.listJournals('none/')).toEqual([]);
+      await store.deleteJournal('run@1/0/a');
+      await store.deleteJournal('run@1/0/a');
+      expect(await store.listJournals('run@1/')).toEqual(['run@1/0.1/b']);
+      expect(await store.listReferences('')).toEqual([]);
+    });
+  });
 }
 
 function* largeBytes(): Generator<Buffer> {

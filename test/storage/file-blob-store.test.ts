@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { appendFile, link, mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -112,5 +113,32 @@ describe('files of blobs', () => {
     const store = createFileBlobStore({ path: join(file, 'below') });
     await expect(store.put(Buffer.from('hello'))).rejects.toMatchObject({ type: 'Storage.Unavailable' });
     await expect(store.check()).rejects.toMatchObject({ type: 'Storage.Unavailable' });
+  });
+});
+
+describe('files of journals', () => {
+  const file = (): string => join(path, 'journals', 'run%401', '0', 'a.jsonl');
+
+  it('hold an entry before its promise resolves', async () => {
+    const journal = await createFileBlobStore({ path }).openJournal('run@1/0/a');
+    const appended = journal.append({ index: 0 });
+    expect(readFileSync(file(), 'utf8')).toContain('{"index":0}\n');
+    await appended;
+    await journal.close();
+  });
+
+  it('that end in a torn line lose that entry and no other', async () => {
+    const store = createFileBlobStore({ path });
+    const journal = await store.openJournal('run@1/0/a');
+    await journal.append({ index: 0 });
+    await journal.close();
+    await appendFile(file(), '{"index":1,"te');
+    const torn = await store.openJournal('run@1/0/a');
+    expect(torn.entries).toEqual([{ index: 0 }]);
+    await torn.append({ index: 2 });
+    await torn.close();
+    const again = await store.openJournal('run@1/0/a');
+    expect(again.entries).toEqual([{ index: 0 }, { index: 2 }]);
+    await again.close();
   });
 });

@@ -156,6 +156,8 @@ export async function referencesOf(blobs: BlobStore, { run, execution }: RunRefe
 /** Removes what is known of a run. */
 export async function forgetRun(blobs: BlobStore, reference: RunReference): Promise<void> {
   const names = await referencesOf(blobs, reference);
+  const journals = await blobs.listJournals(`${reference.run}@${reference.execution}/`);
+  await mapLimited(journals, (name) => blobs.deleteJournal(name));
   await mapLimited(names.slice(0, -1), (name) => blobs.deleteReference(name));
   await Promise.all(names.slice(-1).map((name) => blobs.deleteReference(name)));
 }

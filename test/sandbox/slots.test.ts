@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createSlots } from '../../src/telemetry/slots.ts';
+import { createSlots } from '../../src/sandbox/slots.ts';
 
 describe('slots', () => {
   it('are given to so many at a time, in the order they were asked for', async () => {

@@ -1,0 +1,49 @@
+import { hostname } from 'node:os';
+import type { RunConfig } from '../domain/config.ts';
+import { probeModel } from '../llm/probe-model.ts';
+import { resolveModel } from '../llm/resolve-model.ts';
+import { findRun } from '../results/find-run.ts';
+import { requireDaytonaKey } from '../sandbox/daytona/client.ts';
+import { findPython } from '../sandbox/kernel-python.ts';
+import { isInRepository } from '../sandbox/setup.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+
+/** Milliseconds that providers get to answer in; one that does not is not what is checked. */
+const CHECK_MS = 5000;
+
+/** @throws TypedError when a model's name cannot be right, or a key that is needed is not here */
+export function checkKeys({ model, sandbox }: RunConfig, env: NodeJS.ProcessEnv): void {
+  if (sandbox.provider === 'daytona') requireDaytonaKey(env);
+  for (const name of modelsOf({ model })) resolveModel(name, model, env);
+}
+
+/**
+ * What a worker of this process would find wrong after something was spent: a key that is refused, a model that does not
+ * exist, an address where nothing is, an interpreter that cannot be used. A run that exists is only attended: its
+ * configuration was checked when it began.
+ *
+ * @param run id that a person has given
+ * @throws TypedError that says what to do
+ */
+export async function checkBeforeRun(
+  config: RunConfig,
+  { env, blobs }: { readonly env: NodeJS.ProcessEnv; readonly blobs: BlobStore },
+  run: string | undefined,
+): Promise<void> {
+  checkKeys(config, env);
+  if (run !== undefined && (await findRun(blobs, run)) !== undefined) return;
+  const { model, sandbox } = config;
+  const { python: preferred } = sandbox;
+  const isHostPython = sandbox.provider === 'local' && preferred !== undefined && !isInRepository(preferred);
+  const probe = { model, env, host: hostname(), signal: AbortSignal.timeout(CHECK_MS) };
+  await Promise.all([
+    isHostPython ? findPython({ preferred }) : undefined,
+    ...(model.check === false ? [] : modelsOf(config).map((name) => probeModel(name, probe))),
+  ]);
+}
+
+/** Every model that a run may ask, each once. */
+export function modelsOf({ model }: Pick<RunConfig, 'model'>): readonly string[] {
+  const names = [model.name, model.sub_name, ...Object.values(model.by_depth ?? {})];
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
