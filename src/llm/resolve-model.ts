@@ -45,7 +45,9 @@ export function resolveModel(
   const model = known === undefined ? name : name.slice(slash + 1);
   if (model.trim() === '') throw new TypedError('Input.Invalid', `Model "${name}" has no name after its provider.`);
   const keyVariables =
-    config.api_key_env === undefined ? [...definition.keyVariables, ANY_PROVIDER_KEY] : [config.api_key_env];
+    config.api_key_env === undefined
+      ? [...definition.keyVariables, ...(isAtPort(definition, config, env) ? [] : [ANY_PROVIDER_KEY])]
+      : [config.api_key_env];
   const keyNeeded =
     config.api_key_env !== undefined || (config.base_url === undefined && definition.keyOptional !== true);
   return {
@@ -57,6 +59,16 @@ export function resolveModel(
     body: definition.body ?? {},
     keyCheckPath: definition.keyCheckPath ?? 'models',
   };
+}
+
+/**
+ * Whether the model is asked at a well-known port of this machine that nobody has named: whoever listens there must not
+ * get a key that was meant for any provider.
+ */
+function isAtPort(definition: ProviderDefinition, config: Connection, env: NodeJS.ProcessEnv): boolean {
+  const isNamed =
+    config.base_url !== undefined || definition.baseUrlVariables?.some((variable) => isSet(env[variable])) === true;
+  return definition.keyOptional === true && definition.baseUrl !== undefined && !isNamed;
 }
 
 function baseUrlOf(

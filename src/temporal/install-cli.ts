@@ -61,6 +61,8 @@ export const installWithGo: InstallWay = async (target, env, log) => {
   log(`Building the Temporal CLI ${CLI_VERSION} with Go (about two minutes, once) ...`);
   await inTemporaryFolder(target, async (folder) => {
     const go = spawn('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`], {
+      // Not where the command was typed: a go.work there, or a toolchain that it names, is not to be heeded.
+      cwd: folder,
       env: { ...env, GOBIN: folder },
       stdio: ['ignore', 'ignore', 'pipe'],
     });

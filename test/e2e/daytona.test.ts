@@ -25,7 +25,7 @@ describe.runIf(rigIsHere())('a run whose sandboxes are at Daytona', () => {
       commit = git(repository(), 'rev-parse', 'HEAD').trim();
       model = await startScriptedModel({ scripts: fortyOneAgents, latencyMs: 100 });
       const config = { ...desk.settings, model: { name: 'openai/scripted', base_url: model.url } };
-      writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
+      desk.configure(stringify(config));
     });
 
     afterAll(async () => {
