@@ -99,20 +99,17 @@ export function createAdmission(options: AdmissionOptions): Admission {
     async admit(request) {
       const { grant } = request.input;
       if (grant === undefined) return authorized(request, undefined);
-      switch (await grants.check(request, grant)) {
-        case 'granted': {
-          const ofType = request.type === 'analyze' ? ANALYSIS_DEFAULTS : {};
-          return { config: validConfig(request.input.config ?? {}, { ...ofType, ...queues }), granted: true };
-        }
-        case 'unknown':
-          return authorized(request, 'unknown');
-        case 'of another run':
-          throw new TypedError(
-            'Input.NotAllowed',
-            'The `grant` of this input was made for another run id or another input. Leave it out: it is made by rlm ' +
-              'run, rlm analyze and programs, for the runs that they start.',
-          );
+      const granted = await grants.check(request, grant);
+      if (granted === 'unknown') return authorized(request, granted);
+      if (granted === 'of another run') {
+        throw new TypedError(
+          'Input.NotAllowed',
+          'The `grant` of this input was made for another run id or another input. Leave it out: rlm run, rlm analyze ' +
+            'and programs make it for the runs that they start.',
+        );
       }
+      const ofType = request.type === 'analyze' ? ANALYSIS_DEFAULTS : {};
+      return { config: validConfig(request.input.config ?? {}, { ...ofType, ...queues }), granted: true };
     },
     async admitted(spec) {
       await grants.specifications.add(spec, new Date().toISOString());

@@ -35,8 +35,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig {
   const said = layers.reduce<unknown>((below, { value }) => mergeFiles(below, value), {});
   const given = mergeSections(said, overrides);
   const config = check(withDefaults(given, defaults), (issue) => place(issue, layers, overrides));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has just been checked
-  return { config, given: (withoutEmpty(given) ?? {}) as ConfigInput };
+  return { config, given: withoutEmpty(given) ?? {} };
 }
 
 interface Layer {

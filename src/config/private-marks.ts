@@ -1,5 +1,4 @@
-import { chmod, lstat, mkdir, rename, writeFile } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
+import { chmod, lstat, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TypedError } from '../domain/failures.ts';
 
@@ -30,9 +29,8 @@ export function createPrivateMarks(folder: string): PrivateMarks {
               'on. Remove it, or name another state folder with DURABLE_RLM_STATE.',
           );
       }
-      const temporary = join(folder, `.${randomUUID()}.tmp`);
-      await writeFile(temporary, `${note}\n`, { mode: 0o600, flag: 'wx' });
-      await rename(temporary, join(folder, checked(hash)));
+      // That it is there is the mark; the note is for a person.
+      await writeFile(join(folder, checked(hash)), `${note}\n`, { mode: 0o600 });
     },
     has: async (hash) => (await isOwn(folder)) && (await isOwn(join(folder, checked(hash)))),
   };
@@ -40,7 +38,7 @@ export function createPrivateMarks(folder: string): PrivateMarks {
 
 /** A path made of anything else could lead out of the folder. */
 function checked(hash: string): string {
-  if (!/^[0-9a-f]{64}$/.test(hash)) throw new Error(`not a SHA-256: ${hash.slice(0, 80)}`);
+  if (!/^[A-Za-z0-9_-]{43,64}$/.test(hash)) throw new TypedError('Input.Invalid', `Not a hash: ${hash.slice(0, 80)}`);
   return hash;
 }
 
