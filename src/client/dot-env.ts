@@ -21,7 +21,7 @@ const DAYTONA_KEY = 'DAYTONA_API_KEY';
 export async function loadDotEnv(cwd: string, env: NodeJS.ProcessEnv): Promise<DotEnv> {
   const text = await readFile(join(cwd, '.env'), 'utf8').catch(() => '');
   const found = parseEnv(text);
-  const names = Object.keys(found);
+  const names = Object.keys(found).toSorted();
   const taken = names.filter((name) => isKey(name) && !isCovered(name, env));
   const ignored = names.filter((name) => !taken.includes(name) && found[name] !== env[name]);
   return { env: { ...Object.fromEntries(taken.map((name) => [name, found[name]])), ...env }, taken, ignored };

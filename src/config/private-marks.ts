@@ -32,7 +32,10 @@ export function createPrivateMarks(folder: string): PrivateMarks {
       // That it is there is the mark; the note is for a person.
       await writeFile(join(folder, checked(hash)), `${note}\n`, { mode: 0o600 });
     },
-    has: async (hash) => (await isOwn(folder)) && (await isOwn(join(folder, checked(hash)))),
+    async has(hash) {
+      const file = join(folder, checked(hash));
+      return (await isOwn(folder)) && (await isOwn(file));
+    },
   };
 }
 

@@ -48,11 +48,14 @@ const DIRECTING = [
 
 describe('a .env file of the current folder', () => {
   it('gives keys of known names', async () => {
-    await writeFile(join(folder, '.env'), '# keys\nOPENROUTER_API_KEY="one"\nexport LLM_API_KEY=two\nDAYTONA_API_KEY=three\n');
+    await writeFile(
+      join(folder, '.env'),
+      '# keys\nOPENROUTER_API_KEY="one"\nexport LLM_API_KEY=two\nDAYTONA_API_KEY=three\n',
+    );
     const env = { HOME: '/home/me' };
     expect(await loadDotEnv(folder, env)).toEqual({
       env: { HOME: '/home/me', OPENROUTER_API_KEY: 'one', LLM_API_KEY: 'two', DAYTONA_API_KEY: 'three' },
-      taken: ['OPENROUTER_API_KEY', 'LLM_API_KEY', 'DAYTONA_API_KEY'],
+      taken: ['DAYTONA_API_KEY', 'LLM_API_KEY', 'OPENROUTER_API_KEY'],
       ignored: [],
     });
     expect(env).toEqual({ HOME: '/home/me' });
@@ -75,9 +78,12 @@ describe('a .env file of the current folder', () => {
   });
 
   it('is told of in one line, without any value', async () => {
-    await writeFile(join(folder, '.env'), 'OPENROUTER_API_KEY=secret\nOPENAI_BASE_URL=http://evil\nNODE_OPTIONS=evil\n');
+    await writeFile(
+      join(folder, '.env'),
+      'OPENROUTER_API_KEY=secret\nOPENAI_BASE_URL=http://evil\nNODE_OPTIONS=evil\n',
+    );
     const note = dotEnvNote(await loadDotEnv(folder, {}));
-    expect(note).toMatch(/^\.env: took OPENROUTER_API_KEY; ignored OPENAI_BASE_URL, NODE_OPTIONS \(only API keys/);
+    expect(note).toMatch(/^\.env: took OPENROUTER_API_KEY; ignored NODE_OPTIONS, OPENAI_BASE_URL \(only API keys/);
     expect(note).not.toMatch(/secret|evil|\n/);
   });
 

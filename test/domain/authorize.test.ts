@@ -29,47 +29,51 @@ const URL = { kind: 'url', url: 'https://github.com/acme/tool.git' } as const;
 const FOREIGN = 'http://127.0.0.1:9/v1';
 
 /** What an input asks for, and the worker's configuration that allows it. */
-const ASKED: readonly (readonly [setting: string, input: object, allows: ConfigInput, repository?: RequestedRepository])[] =
+const ASKED: readonly (readonly [
+  setting: string,
+  input: object,
+  allows: ConfigInput,
+  repository?: RequestedRepository,
+])[] = [
   [
-    [
-      'model.base_url',
-      { model: { base_url: FOREIGN } },
-      { worker: { allow: { endpoints: [{ base_url: `${FOREIGN}/` }] } } },
-    ],
-    ['model.base_url', { model: { base_url: FOREIGN } }, { model: { base_url: FOREIGN } }],
-    [
-      'model.api_key_env',
-      { model: { api_key_env: 'AWS_SECRET_ACCESS_KEY' } },
-      { worker: { allow: { api_key_envs: ['AWS_SECRET_ACCESS_KEY'] } } },
-    ],
-    ['sandbox.isolation', { sandbox: { isolation: 'none' } }, { worker: { allow: { isolation_none: true } } }],
-    ['sandbox.isolation', { sandbox: { isolation: 'none' } }, { sandbox: { isolation: 'none' } }],
-    ['sandbox.provider', { sandbox: { provider: 'daytona' } }, { worker: { allow: { sandbox_providers: ['daytona'] } } }],
-    ['sandbox.python', { sandbox: { python: '/tmp/python' } }, { worker: { allow: { python: ['/tmp/python'] } } }],
-    ['sandbox.setup', { sandbox: { setup: ['make'] } }, { worker: { allow: { setup: true } } }],
-    ['sandbox.setup', { sandbox: { setup: ['make'] } }, { sandbox: { setup: ['make'] } }],
-    ['sandbox.setup_env', { sandbox: { setup_env: ['TOKEN'] } }, { worker: { allow: { setup_env: ['TOKEN'] } } }],
-    ['sandbox.daytona.image', { sandbox: { daytona: { image: 'any' } } }, { worker: { allow: { daytona: true } } }],
-    ['repo', {}, { worker: { allow: { folders: ['/srv/git'] } } }, { kind: 'path', path: '/srv/git/tool' }],
-    [
-      'repo',
-      {},
-      { worker: { allow: { repositories: [{ url: 'ssh://github.com/acme' }] } } },
-      { kind: 'url', url: 'git@github.com:acme/tool.git' },
-    ],
-    [
-      'repository.token_env',
-      { repository: { token_env: 'TOKEN' } },
-      { worker: { allow: { repositories: [{ url: 'https://github.com/acme', token_env: 'TOKEN' }] } } },
-      URL,
-    ],
-    ['rlm.max_cost', { rlm: { max_cost: 10 } }, { rlm: { max_cost: 10 } }],
-    ['rlm.max_sandboxes', { rlm: { max_sandboxes: 51 } }, { rlm: { max_sandboxes: 51 } }],
-    ['rlm.global_timeout', { rlm: { global_timeout: 3601 } }, { rlm: { global_timeout: 7200 } }],
-    ['rlm.max_llm_calls', { rlm: { max_llm_calls: 501 } }, { rlm: { max_llm_calls: 501 } }],
-    ['sandbox.memory_mb', { sandbox: { memory_mb: 4096 } }, { sandbox: { memory_mb: 4096 } }],
-    ['model.max_attempts', { model: { max_attempts: 11 } }, { model: { max_attempts: 11 } }],
-  ];
+    'model.base_url',
+    { model: { base_url: FOREIGN } },
+    { worker: { allow: { endpoints: [{ base_url: `${FOREIGN}/` }] } } },
+  ],
+  ['model.base_url', { model: { base_url: FOREIGN } }, { model: { base_url: FOREIGN } }],
+  [
+    'model.api_key_env',
+    { model: { api_key_env: 'AWS_SECRET_ACCESS_KEY' } },
+    { worker: { allow: { api_key_envs: ['AWS_SECRET_ACCESS_KEY'] } } },
+  ],
+  ['sandbox.isolation', { sandbox: { isolation: 'none' } }, { worker: { allow: { isolation_none: true } } }],
+  ['sandbox.isolation', { sandbox: { isolation: 'none' } }, { sandbox: { isolation: 'none' } }],
+  ['sandbox.provider', { sandbox: { provider: 'daytona' } }, { worker: { allow: { sandbox_providers: ['daytona'] } } }],
+  ['sandbox.python', { sandbox: { python: '/tmp/python' } }, { worker: { allow: { python: ['/tmp/python'] } } }],
+  ['sandbox.setup', { sandbox: { setup: ['make'] } }, { worker: { allow: { setup: true } } }],
+  ['sandbox.setup', { sandbox: { setup: ['make'] } }, { sandbox: { setup: ['make'] } }],
+  ['sandbox.setup_env', { sandbox: { setup_env: ['TOKEN'] } }, { worker: { allow: { setup_env: ['TOKEN'] } } }],
+  ['sandbox.daytona.image', { sandbox: { daytona: { image: 'any' } } }, { worker: { allow: { daytona: true } } }],
+  ['repo', {}, { worker: { allow: { folders: ['/srv/git'] } } }, { kind: 'path', path: '/srv/git/tool' }],
+  [
+    'repo',
+    {},
+    { worker: { allow: { repositories: [{ url: 'ssh://github.com/acme' }] } } },
+    { kind: 'url', url: 'git@github.com:acme/tool.git' },
+  ],
+  [
+    'repository.token_env',
+    { repository: { token_env: 'TOKEN' } },
+    { worker: { allow: { repositories: [{ url: 'https://github.com/acme', token_env: 'TOKEN' }] } } },
+    URL,
+  ],
+  ['rlm.max_cost', { rlm: { max_cost: 10 } }, { rlm: { max_cost: 10 } }],
+  ['rlm.max_sandboxes', { rlm: { max_sandboxes: 51 } }, { rlm: { max_sandboxes: 51 } }],
+  ['rlm.global_timeout', { rlm: { global_timeout: 3601 } }, { rlm: { global_timeout: 7200 } }],
+  ['rlm.max_llm_calls', { rlm: { max_llm_calls: 501 } }, { rlm: { max_llm_calls: 501 } }],
+  ['sandbox.memory_mb', { sandbox: { memory_mb: 4096 } }, { sandbox: { memory_mb: 4096 } }],
+  ['model.max_attempts', { model: { max_attempts: 11 } }, { model: { max_attempts: 11 } }],
+];
 
 describe('the input of a run that asks for what reaches further than its worker says', () => {
   it.each(ASKED)('is refused by name: %s %j', (setting, input, _, repository) => {
@@ -86,7 +90,11 @@ describe('the input of a run that asks for what reaches further than its worker 
   });
 
   it('is told all of it at once', () => {
-    const input = { model: { base_url: FOREIGN }, sandbox: { isolation: 'none', setup: ['x'] }, rlm: { max_sandboxes: 500 } };
+    const input = {
+      model: { base_url: FOREIGN },
+      sandbox: { isolation: 'none', setup: ['x'] },
+      rlm: { max_sandboxes: 500 },
+    };
     expect(refused(ask({}, input)).toSorted()).toEqual([
       'model.base_url',
       'rlm.max_sandboxes',
