@@ -76,7 +76,8 @@ const ASKED: readonly (readonly [
 ];
 
 describe('the input of a run that asks for what reaches further than its worker says', () => {
-  it.each(ASKED)('is refused by name: %s %j', (setting, input, _, repository) => {
+  it.each(ASKED.map((asked) => ({ asked, name: asked[0] })))('is refused by name: $name', ({ asked }) => {
+    const [setting, input, , repository] = asked;
     const strict: ConfigInput = setting === 'rlm.max_cost' ? { rlm: { max_cost: 5 } } : {};
     const verdict = ask(strict, input, repository);
     expect(refused(verdict)).toEqual([setting]);
@@ -85,9 +86,13 @@ describe('the input of a run that asks for what reaches further than its worker 
     );
   });
 
-  it.each(ASKED)('is allowed by the setting that the refusal names: %s %j', (_, input, allows, repository) => {
-    expect(refused(ask(allows, input, repository))).toEqual([]);
-  });
+  it.each(ASKED.map((asked) => ({ asked, name: asked[0] })))(
+    'is allowed by the setting that the refusal names: $name',
+    ({ asked }) => {
+      const [, input, allows, repository] = asked;
+      expect(refused(ask(allows, input, repository))).toEqual([]);
+    },
+  );
 
   it('is told all of it at once', () => {
     const input = {
