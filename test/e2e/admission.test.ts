@@ -38,7 +38,7 @@ describe('a worker without a configuration, and a run that somebody starts who c
   beforeAll(async () => {
     world = await createWorld('local');
     model = await world.startModel(done);
-    await world.startWorker({ tools: toolsOf({ secret: SECRET }), servesOthers: false });
+    await world.startWorker({ config: {}, tools: toolsOf({ secret: SECRET }), servesOthers: false });
   }, 120_000);
   afterAll(() => world.close());
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { cacheDirectory } from '../../src/config/directories.ts';
+import type { ConfigInput } from '../../src/config/schema.ts';
 import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
 import { readSignature } from '../../src/domain/signature/read-signature.ts';
 import { createGrants } from '../../src/grants.ts';
@@ -113,7 +114,7 @@ export async function createWorld(
       const worker = await startWorker(
         temporal,
         { folder, blobs, place },
-        { log: (line) => log.push(line), ...options },
+        { log: (line) => log.push(line), config: ownFolders(folder), ...options },
       );
       workers.push(worker);
       return worker;
@@ -176,6 +177,9 @@ function configOf(place: Place, { model, config }: Pick<StartInput, 'model' | 'c
     sandbox: { ...place.settings, ...config?.sandbox },
   };
 }
+
+/** Repositories of the world are folders of its workers' host. */
+const ownFolders = (folder: string): ConfigInput => ({ worker: { allow: { folders: [folder] } } });
 
 async function startWorker(
   temporal: TemporalConnection,
