@@ -97,13 +97,13 @@ export async function startRun(
     await refuseForgotten(blobs, run);
   }
   const { warnings, summary, ...start } = await (plan.prepared ?? plan.prepare());
-  const started = await runs.start({ run, digest, summary, start: await granted(stateDirectory, run, start) });
+  const started = await runs.start({ run, digest, summary, start: await withGrant(stateDirectory, run, start) });
   if (!started.isNew) compare(run, digest, started.digest);
   return { ...started, warnings };
 }
 
 /** The run with the hash of a grant: workers with this state folder know by it that their own user started it. */
-async function granted(stateDirectory: string, run: string, start: WorkflowStart): Promise<WorkflowStart> {
+export async function withGrant(stateDirectory: string, run: string, start: WorkflowStart): Promise<WorkflowStart> {
   const grant = await createGrants(stateDirectory).issue({ run, ...start });
   return start.type === 'analyze'
     ? { type: start.type, input: { ...start.input, grant } }
