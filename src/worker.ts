@@ -12,11 +12,10 @@ import {
   type WorkflowBundleOption,
 } from '@temporalio/worker';
 import type { ActivityDependencies, Toolbox } from './activities/dependencies.ts';
+import { createAdmission } from './admission.ts';
 import { createActivities } from './activities/index.ts';
-import { ConfigError } from './config/config-error.ts';
-import { parseConfig } from './config/load-config.ts';
 import type { ConfigInput } from './config/schema.ts';
-import type { ModelConfig, RunConfig } from './domain/config.ts';
+import type { ModelConfig } from './domain/config.ts';
 import { TypedError } from './domain/failures.ts';
 import { storeValues } from './inputs/index.ts';
 import type { ChatModels } from './llm/chat-model.ts';
@@ -51,6 +50,12 @@ export interface WorkerOptions {
   /** Identity of the cluster, for sandbox labels. */
   readonly clusterId: string;
   readonly taskQueue: string;
+  /**
+   * The worker's own configuration, as in `config.yaml`: what runs have that say nothing else, and what they may ask for
+   * (`worker.allow`). Runs that its user started with this state folder may do all that a configuration can say.
+   * Default: nothing.
+   */
+  readonly config?: ConfigInput;
   readonly blobs: BlobStore;
   readonly stateDirectory: string;
   readonly cacheDirectory: string;
@@ -77,6 +82,11 @@ export interface WorkerOptions {
   readonly version?: WorkerVersion;
   /** Functions that the code of analyses may call. Closed by whoever made them. Default: none. */
   readonly tools?: Toolbox;
+  /**
+   * Whether runs that somebody else started get what this worker was given: tools, and `sandbox.isolation: none`. Not where it was
+   * given them for runs of its own. Default: they do.
+   */
+  readonly servesOthers?: boolean;
   /** Told of what it does. */
   readonly listeners?: readonly Listener[];
   /** Absent: nothing is traced. */
@@ -247,12 +257,20 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
   const cache = new RepositoryCache(options.cacheDirectory);
   const host = options.host ?? hostname();
   const models = modelsByConfig(environment, host);
+  const { tools = NO_TOOLS, servesOthers = true } = options;
+  const admission = createAdmission({
+    config: options.config ?? {},
+    stateDirectory: options.stateDirectory,
+    host,
+    servesOthers,
+    hasTool: (name) => tools.descriptions.some((tool) => tool.name === name),
+  });
   return {
     blobs,
-    chains: telemetry.chains(createChains(blobs)),
+    chains: telemetry.chains(admission.guard(createChains(blobs))),
     models: (config) => limitModels(telemetry.models(models(config)), config, modelLimits),
     sandboxes: (name) => sandboxes.named(name),
-    parseConfig: validConfig,
+    admission,
     async resolveRepository({ config, signal, ...question }) {
       // The first that a run asks: nothing has been spent yet.
       if (config.sandbox.provider === 'daytona') requireDaytonaKey(environment);
@@ -267,7 +285,8 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
       return answer.repository;
     },
     storeInputs: (signature, values) => storeValues(blobs, signature, values),
-    tools: options.tools ?? NO_TOOLS,
+    tools,
+    servesOthers,
     environment,
     host,
     cluster: options.clusterId,
@@ -276,15 +295,6 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
     hostPatience: options.hostPatience ?? HOST_PATIENCE,
     checkpoint: (point) => checkpoints.publish(point),
   };
-}
-
-function validConfig(value: unknown, defaults: ConfigInput = {}): RunConfig {
-  try {
-    return parseConfig(value, defaults);
-  } catch (error) {
-    if (error instanceof ConfigError) throw new TypedError('Input.Invalid', error.message, { cause: error });
-    throw error;
-  }
 }
 
 /** Runs mostly share a configuration: the client of the last one is kept. */

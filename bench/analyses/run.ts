@@ -40,7 +40,7 @@ const model = await spawnScriptedModel({
 });
 const report: string[] = [];
 try {
-  writeFileSync(join(desk.folder, 'config.yaml'), configuration(model));
+  desk.configure(configuration(model));
   if (options.only !== 'gigabyte') report.push(...(await prompts()));
   if (options.only !== 'prompts') report.push(...(await gigabyte()));
 } finally {

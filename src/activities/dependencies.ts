@@ -1,3 +1,4 @@
+import type { Admission } from '../admission.ts';
 import type { ModelConfig, RunConfig } from '../domain/config.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import type { RepositoryReference } from '../domain/records.ts';
@@ -18,14 +19,16 @@ export interface ActivityDependencies {
   readonly chains: Chains;
   readonly models: (config: ModelConfig) => ChatModels;
   readonly sandboxes: (provider: string) => SandboxProvider;
-  /** Fills in defaults. @throws TypedError `Input.Invalid` */
-  readonly parseConfig: (config: unknown, defaults?: Readonly<Record<string, object>>) => RunConfig;
+  /** Which runs this worker does, with which configuration. `chains` asks it for every specification. */
+  readonly admission: Pick<Admission, 'admit' | 'admitted'>;
   /** @throws TypedError `Repository.*`, `Input.Invalid` */
   readonly resolveRepository: (input: RepositoryRequest) => Promise<RepositoryReference>;
   /** Values by name as variables in the blob store. @throws TypedError `Input.Invalid` */
   readonly storeInputs: (signature: Signature, values: unknown) => Promise<readonly StoredInput[]>;
   /** Functions of this worker that code may call. */
   readonly tools: Toolbox;
+  /** Whether analyses that somebody else started get them. */
+  readonly servesOthers: boolean;
   readonly environment: NodeJS.ProcessEnv;
   /** Name of this host, for messages. */
   readonly host: string;

@@ -37,6 +37,24 @@ export function limitStorageRetries<Input, Result>(
   };
 }
 
+/** Attempts in which the worker that holds a run's grant may take it up: about eight seconds. */
+const GRANT_ATTEMPTS = 5;
+
+/** A run that this worker does not allow is given to others for a moment, where one of them may have its grant. */
+export function withChanceElsewhere<Input, Result>(
+  activity: (input: Input) => Promise<Result>,
+): (input: Input) => Promise<Result> {
+  return async (input) => {
+    try {
+      return await activity(input);
+    } catch (error) {
+      const isElsewhere = error instanceof TypedError && error.type === 'Worker.NotAllowed';
+      if (!isElsewhere || activityInfo().attempt < GRANT_ATTEMPTS) throw error;
+      throw new TypedError('Input.NotAllowed', error.message, { cause: error });
+    }
+  };
+}
+
 function toFailure(error: unknown): unknown {
   if (!(error instanceof TypedError)) {
     return error instanceof Error && error.name === 'AbortError' ? new CancelledFailure('cancelled') : error;

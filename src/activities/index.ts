@@ -4,7 +4,7 @@ import { callModel } from './call-model.ts';
 import { callTool } from './call-tool.ts';
 import { createSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
-import { limitStorageRetries, withTypedFailures } from './failure.ts';
+import { limitStorageRetries, withChanceElsewhere, withTypedFailures } from './failure.ts';
 import { finishAgent } from './finish-agent.ts';
 import { locateSandbox } from './locate-sandbox.ts';
 import { prepareAnalysis } from './prepare-analysis.ts';
@@ -32,8 +32,8 @@ export function createActivities(deps: ActivityDependencies): Activities {
       return activity(own, input);
     });
   const activities: Activities = {
-    prepareInvestigation: (input) => prepareInvestigation(deps, input),
-    prepareAnalysis: (input) => prepareAnalysis(deps, input),
+    prepareInvestigation: withChanceElsewhere((input) => prepareInvestigation(deps, input)),
+    prepareAnalysis: withChanceElsewhere((input) => prepareAnalysis(deps, input)),
     recordOutcome: (input) => recordOutcome(deps, input),
     createSandbox: agentActivity(createSandbox),
     rebuildSandbox: exclusive(rebuildSandbox),

@@ -1,5 +1,4 @@
 import type { AnalyzeInput, PrepareAnalysisInput, PreparedRun } from '../domain/contract.ts';
-import { ANALYSIS_DEFAULTS } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
@@ -19,9 +18,9 @@ export async function prepareAnalysis(
   const problem = runIdProblem(run);
   if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
   const signature = signatureOf(input);
-  const config = deps.parseConfig(input.config ?? {}, ANALYSIS_DEFAULTS);
+  const { config, granted } = await deps.admission.admit({ type: 'analyze', run, input });
   const inputs = await withHeartbeat(async () => storedInputs(deps, signature, input));
-  const tools = await toolsOf(deps, input);
+  const tools = await toolsOf(deps, input, granted);
   checkToolNames(tools, signature);
   const prompt = analysisTitle(signature);
   const specification: AnalysisSpecification = {
@@ -63,7 +62,23 @@ async function storedInputs(
   return stored;
 }
 
-async function toolsOf(deps: ActivityDependencies, { tools }: AnalyzeInput): Promise<readonly ToolDescription[]> {
-  if (tools === undefined) return deps.tools.descriptions;
-  return (await deps.chains.getJson(tools)) as readonly ToolDescription[];
+/** A run that somebody else started has tools as this worker describes them, and those only that it offers. */
+async function toolsOf(
+  deps: ActivityDependencies,
+  { tools }: AnalyzeInput,
+  granted: boolean,
+): Promise<readonly ToolDescription[]> {
+  const offered = granted || deps.servesOthers ? deps.tools.descriptions : [];
+  if (tools === undefined) return offered;
+  const asked = (await deps.chains.getJson(tools)) as readonly ToolDescription[];
+  if (granted) return asked;
+  return asked.map(({ name }) => {
+    const description = offered.find((tool) => tool.name === name);
+    if (description !== undefined) return description;
+    throw new TypedError(
+      'Input.NotAllowed',
+      `The input of this run asks for the tool ${name}, which this worker does not offer: set tools.files or ` +
+        'tools.mcp in its configuration, or start it with --tools.',
+    );
+  });
 }

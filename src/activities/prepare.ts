@@ -19,7 +19,7 @@ export async function prepareInvestigation(
   { run, execution, input }: PrepareInvestigationInput,
 ): Promise<PreparedRun> {
   checkInput(run, input);
-  const config = deps.parseConfig(input.config ?? {});
+  const { config } = await deps.admission.admit({ type: 'investigate', run, input });
   const { repo, branch, commit, bundle } = input;
   const repository = await withHeartbeat((signal) =>
     deps.resolveRepository({
@@ -53,6 +53,7 @@ export async function beginRun(
 ): Promise<PreparedRun> {
   const { run, execution, config } = specification;
   const spec = await deps.chains.putJson(specification);
+  await deps.admission.admitted(spec);
   const scope = { run, execution, spec, agent: ROOT_AGENT };
   const task = await deps.chains.append(taskRecord(scope, { text }));
   const reference: RunReference = { run, execution, spec, started_at: Date.now() };

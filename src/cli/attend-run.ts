@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { emptyDocument } from '../client/empty-document.ts';
 import { endedReport, pauseReason, raiseCommand } from '../client/report-run.ts';
 import type { StartedRun, TemporalRuns } from '../client/temporal-runs.ts';
@@ -17,6 +17,7 @@ import { createTranscript } from './live/transcript.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
 import { presentRun } from './present-run.ts';
 import { afterStart, CommandError } from './report-error.ts';
+import { resultsFolder } from './results-folder.ts';
 import type { Session } from './session.ts';
 
 export interface Attendance {
@@ -74,7 +75,7 @@ async function follow(
   const results =
     options.results === undefined
       ? undefined
-      : createResultsWriter({ blobs, reader, folder: resolve(session.cwd, options.results), run });
+      : createResultsWriter({ blobs, reader, folder: resultsFolder(session.cwd, options.results), run });
   const { quiet = false, verbose = false } = options;
   const display = createDisplay({ stream: io.stderr, env: io.env, run, quiet, verbose });
   attendance.onDisplay?.((line) => display.note(line));

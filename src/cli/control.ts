@@ -124,7 +124,10 @@ export function resume(io: Io, run: string, options: AttachOptions): Promise<num
       say(io, `Run ${run} goes on. Follow it with rlm watch ${run}.`);
       return EXIT_DONE;
     }
-    const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
+    const worker = await hostWorker(session, temporal, (line) => say(io, line), {
+      toolFiles: options.tools,
+      servesOthers: false,
+    });
     // What it was told while it slept, such as a larger budget, takes effect before it goes on.
     await runs.state(run, AWAKES);
     await runs.resume(run);
@@ -140,7 +143,9 @@ export function cancel(io: Io, run: string, options: AttachOptions): Promise<num
     const { runs, known, temporal } = await openFor(session, run, (line) => say(io, line));
     if (!(await runs.cancel(run))) throw hasEnded(run);
     const hasWorker = (await runs.state(run, WORKER_ANSWERS)) !== undefined;
-    const worker = hasWorker ? undefined : await hostWorker(session, temporal, (line) => say(io, line));
+    const worker = hasWorker
+      ? undefined
+      : await hostWorker(session, temporal, (line) => say(io, line), { servesOthers: false });
     const exitCode = await attendRun({
       io,
       session,

@@ -8,7 +8,10 @@ import type { Session } from './session.ts';
 import { version } from './version.ts';
 
 export interface HostOptions extends Partial<
-  Pick<WorkerOptions, 'queues' | 'version' | 'concurrency' | 'autoscaling' | 'drain' | 'listeners' | 'tools'>
+  Pick<
+    WorkerOptions,
+    'queues' | 'version' | 'concurrency' | 'autoscaling' | 'drain' | 'listeners' | 'tools' | 'servesOthers'
+  >
 > {
   /** File that traces are added to; they are also sent where OpenTelemetry's variables say. */
   readonly traceFile?: string | undefined;
@@ -45,6 +48,7 @@ export async function hostWorker(
     namespace: temporal.namespace,
     clusterId: temporal.clusterId,
     taskQueue: session.taskQueue,
+    config: session.given,
     blobs: session.blobs,
     stateDirectory: session.stateDirectory,
     cacheDirectory: session.cacheDirectory,

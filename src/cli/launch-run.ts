@@ -8,6 +8,7 @@ import { hostWorker, type HostOptions } from './host-worker.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
 import { CommandError } from './report-error.ts';
+import { resultsFolder } from './results-folder.ts';
 import type { Session } from './session.ts';
 
 /** Options of every command that starts runs. */
@@ -38,6 +39,8 @@ export interface Launch {
 export async function launchRun(launch: Launch): Promise<number> {
   const { io, session, plan, options } = launch;
   refuseDetachedOutput(options);
+  // Before anything is spent.
+  resultsFolder(session.cwd, options.results);
   const again = launch.again ?? againCommand(options, plan.run);
   return options.detach === true ? await startDetached(io, session, plan, options) : await startAttached(launch, again);
 }
@@ -77,7 +80,9 @@ async function startAttached({ io, session, plan, options, host, present }: Laun
     return attendRun({ ...attendance, started, worker: undefined });
   }
   const lines = createLateLines(log);
-  const hosting = hostWorker(session, temporal, lines.log, { ...host, traceFile: options.traceFile });
+  // What it was given for this run is not for others of the task queue.
+  const own = { ...host, servesOthers: false, traceFile: options.traceFile };
+  const hosting = hostWorker(session, temporal, lines.log, own);
   try {
     // Both take about half a second.
     const [started, worker] = await Promise.all([startOrResume(io, session, runs, plan), hosting]);

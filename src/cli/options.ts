@@ -19,7 +19,10 @@ export interface JsonOption {
 /** Of every command that works with runs: where Temporal is, and the configuration that names the rest. */
 export function withTemporal(command: Command): Command {
   return command
-    .option('-c, --config <file>', 'configuration (default: config.yaml in the current folder, when there is one)')
+    .option(
+      '-c, --config <file>',
+      'configuration, on top of your own in ~/.config/durable-rlm (default: config.yaml in the current folder, of which only limits and models count until rlm trust)',
+    )
     .option('--address <address>', 'Temporal server (default: TEMPORAL_ADDRESS, a profile, or the embedded one)')
     .option('--namespace <name>', 'Temporal namespace')
     .option('--profile <name>', "profile of Temporal's configuration file");

@@ -1,10 +1,11 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { reportRun } from '../client/report-run.ts';
 import { createResultsWriter } from '../results/results-files.ts';
 import { runDocument } from '../results/run-document.ts';
 import { say, type Io } from './io.ts';
 import { noSuchRun } from './look.ts';
 import type { JsonOption, TalkOptions } from './options.ts';
+import { resultsFolder } from './results-folder.ts';
 import { presentRun } from './present-run.ts';
 import type { Session } from './session.ts';
 
@@ -20,7 +21,7 @@ export async function presentStored(
   if (report?.snapshot === undefined) throw noSuchRun(run);
   const { snapshot, reader, status, reason } = report;
   if (options.results !== undefined) {
-    const folder = resolve(session.cwd, options.results);
+    const folder = resultsFolder(session.cwd, options.results);
     await createResultsWriter({ blobs, reader, folder, run }).write(snapshot);
   }
   if (options.quiet !== true) say(io, `Run ${run} has ended.`);

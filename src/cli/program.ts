@@ -16,6 +16,7 @@ import { resultCommand } from './result.ts';
 import { resumeCommand } from './resume.ts';
 import { runCommand } from './run.ts';
 import { statusCommand } from './status.ts';
+import { trustCommand } from './trust.ts';
 import { upCommand } from './up.ts';
 import { version } from './version.ts';
 import { watchCommand } from './watch.ts';
@@ -38,7 +39,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCo
     [runCommand, analyzeCommand, demoCommand, listCommand, statusCommand, watchCommand, resultCommand, patchCommand],
   ],
   ['Control:', [pauseCommand, resumeCommand, budgetCommand, cancelCommand]],
-  ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand, cleanCommand]],
+  ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand, cleanCommand, trustCommand]],
 ];
 
 const EXIT_HELP = `

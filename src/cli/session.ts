@@ -1,8 +1,6 @@
+import { dotEnvNote, loadDotEnv } from '../client/dot-env.ts';
 import { openEnvironment, type Environment } from '../client/environment.ts';
 import { createTemporalRuns, type TemporalRuns } from '../client/temporal-runs.ts';
-import { loadDotEnv } from '../config/dot-env.ts';
-import { loadConfig } from '../config/load-config.ts';
-import { readConfigFile } from '../config/read-config-file.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import type { RunConfig } from '../domain/config.ts';
 import {
@@ -14,12 +12,15 @@ import {
   type TemporalChoice,
 } from '../temporal/connection.ts';
 import { attachDevServer, defaultDatabaseFile } from '../temporal/dev-server.ts';
-import type { Io } from './io.ts';
+import { readConfiguration } from './configuration.ts';
+import { say, type Io } from './io.ts';
 import type { TemporalOptions } from './options.ts';
 
 /** What commands have in common: configuration, places, and Temporal when it is asked for. */
 export interface Session extends Environment {
   readonly config: RunConfig;
+  /** The configuration as it was given, without defaults: that of a worker in this process. */
+  readonly given: ConfigInput;
   readonly taskQueue: string;
   readonly databaseFile: string;
   /** The server that was asked for, else the embedded one, started when it does not run. */
@@ -42,9 +43,11 @@ export async function openSession(
   overrides: ConfigInput = {},
   defaults: ConfigInput = {},
 ): Promise<Session> {
-  const env = await loadDotEnv(io.cwd, io.env);
-  const file = await readConfigFile(options.config, io.cwd);
-  const config = loadConfig({ path: file?.path, text: file?.text, overrides, defaults });
+  const dotEnv = await loadDotEnv(io.cwd, io.env);
+  const note = dotEnvNote(dotEnv);
+  if (note !== undefined) say(io, note);
+  const { env } = dotEnv;
+  const { config, given } = await readConfiguration(io, options.config, { overrides, defaults });
   const environment = await openEnvironment({ env, cwd: io.cwd, config });
   const taskQueue = config.temporal.task_queue;
   const databaseFile = defaultDatabaseFile(environment.stateDirectory);
@@ -61,6 +64,7 @@ export async function openSession(
   return {
     ...environment,
     config,
+    given,
     taskQueue,
     databaseFile,
     async openTemporal({ log } = {}) {

@@ -1,6 +1,6 @@
 import type { ConfigInput } from '../config/schema.ts';
-import { loadDotEnv } from '../config/dot-env.ts';
 import { parseConfig } from '../config/load-config.ts';
+import { dotEnvNote, loadDotEnv } from './dot-env.ts';
 import { emptyDocument } from './empty-document.ts';
 import { openEnvironment, type Environment } from './environment.ts';
 import { reportRun, type RunReport } from './report-run.ts';
@@ -28,7 +28,7 @@ export interface ConnectOptions {
   readonly profile?: string;
   /** As in `config.yaml`: the configuration of runs, where blobs are kept, the task queue. */
   readonly config?: ConfigInput;
-  /** Default: that of this process, with a `.env` in the current folder. */
+  /** Default: that of this process, with the API keys of a `.env` in the current folder. */
   readonly env?: NodeJS.ProcessEnv;
   /** What relative paths are relative to. Default: the current folder. */
   readonly cwd?: string;
@@ -75,11 +75,15 @@ export interface RlmClient {
    */
   analyze<const Signature extends string>(request: AnalysisRequest<Signature>): Promise<AnalysisHandle<Signature>>;
   /**
-   * Works in this process, on whatever there is in the task queue, until it or this client is closed.
+   * Works in this process, on whatever there is in the task queue, until it or this client is closed. Runs that
+   * somebody else started may use what `config` allows (`worker.allow`), and the tools unless `servesOthers` is false.
    *
    * @throws TypedError `Input.Invalid` for tools that cannot be
    */
-  work(options?: { readonly tools?: Readonly<Record<string, ToolDefinition>> }): Promise<OwnWorker>;
+  work(options?: {
+    readonly tools?: Readonly<Record<string, ToolDefinition>>;
+    readonly servesOthers?: boolean;
+  }): Promise<OwnWorker>;
   attach(run: string): Promise<RunHandle>;
   /** Runs that the blob store knows, newest first. */
   list(): Promise<RunReference[]>;
@@ -109,7 +113,7 @@ export interface RlmClient {
  */
 export async function connect(options: ConnectOptions = {}): Promise<RlmClient> {
   const cwd = options.cwd ?? process.cwd();
-  const env = options.env ?? (await loadDotEnv(cwd, process.env));
+  const env = options.env ?? (await environmentOf(cwd, options.log));
   const config = parseConfig(options.config ?? {});
   const environment = await openEnvironment({ env, cwd, config });
   const { address, namespace, profile, log } = options;
@@ -126,6 +130,14 @@ export async function connect(options: ConnectOptions = {}): Promise<RlmClient> 
     temporal,
     log: log ?? (() => undefined),
   });
+}
+
+/** That of this process, with the API keys of a `.env` file. */
+export async function environmentOf(cwd: string, log?: (line: string) => void): Promise<NodeJS.ProcessEnv> {
+  const dotEnv = await loadDotEnv(cwd, process.env);
+  const note = dotEnvNote(dotEnv);
+  if (note !== undefined) log?.(note);
+  return dotEnv.env;
 }
 
 /** Agents whose troubles are asked for. */
@@ -200,9 +212,9 @@ function createClient({ environment, config, given: configuration, runs, tempora
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a result has been checked against the signature
       return handle(started, started.warnings) as AnalysisHandle<never>;
     },
-    async work({ tools } = {}) {
+    async work({ tools, servesOthers = true } = {}) {
       const toolbox = tools === undefined ? undefined : (await import('../tools/index.ts')).toolsOf(tools);
-      const options = { environment, config, temporal, log };
+      const options = { environment, config, given: configuration, temporal, log, servesOthers };
       const worker = await startOwnWorker({ ...options, ...(toolbox === undefined ? {} : { tools: toolbox }) });
       workers.push(worker);
       return worker;

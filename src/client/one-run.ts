@@ -1,6 +1,5 @@
-import { connect, type ConnectOptions, type RlmClient } from './connect.ts';
+import { connect, environmentOf, type ConnectOptions, type RlmClient } from './connect.ts';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadDotEnv } from '../config/dot-env.ts';
 import { parseConfig } from '../config/load-config.ts';
 import type { ToolDefinition } from '../tools/tool.ts';
 import { checkKeys } from './check-models.ts';
@@ -123,14 +122,12 @@ async function withClient<T>(
   { worker: works = true, tools, ...options }: OneAnalysisOptions,
   work: (client: RlmClient) => Promise<T>,
 ): Promise<T> {
-  if (works) {
-    const env = options.env ?? (await loadDotEnv(options.cwd ?? process.cwd(), process.env));
-    checkKeys(parseConfig(options.config ?? {}), env);
-  }
-  const client = await connect(options);
+  const env = options.env ?? (await environmentOf(options.cwd ?? process.cwd(), options.log));
+  if (works) checkKeys(parseConfig(options.config ?? {}), env);
+  const client = await connect({ ...options, env });
   try {
     if (!works) return await work(client);
-    const worker = await client.work(tools === undefined ? {} : { tools });
+    const worker = await client.work({ servesOthers: false, ...(tools === undefined ? {} : { tools }) });
     const failed = worker.running.then(() => new Promise<never>(() => undefined));
     return await Promise.race([work(client), failed]);
   } finally {

@@ -4,6 +4,7 @@ import { truncate } from '../domain/truncate.ts';
 import { findRun } from '../results/find-run.ts';
 import { parseRepositoryName } from '../sandbox/repository/repository-name.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { createGrants } from '../grants.ts';
 import { createChains } from '../storage/chain.ts';
 import { prepareInput } from './prepare-input.ts';
 import { argumentsDigest, checkArguments, newRunId, repositoryTitle, type RunArguments } from './run-arguments.ts';
@@ -12,6 +13,7 @@ import type { StartedRun, TemporalRuns, WorkflowStart } from './temporal-runs.ts
 export interface StartContext {
   readonly blobs: BlobStore;
   readonly cacheDirectory: string;
+  readonly stateDirectory: string;
   readonly env: NodeJS.ProcessEnv;
   /** What a relative path is relative to. */
   readonly cwd: string;
@@ -80,7 +82,7 @@ export function planOf(
  * @throws TypedError `Input.Invalid` for an id that was used with other arguments; what `prepare` throws
  */
 export async function startRun(
-  { blobs }: Pick<StartContext, 'blobs'>,
+  { blobs, stateDirectory }: Pick<StartContext, 'blobs' | 'stateDirectory'>,
   runs: TemporalRuns,
   plan: RunPlan,
 ): Promise<StartResult> {
@@ -95,9 +97,17 @@ export async function startRun(
     await refuseForgotten(blobs, run);
   }
   const { warnings, summary, ...start } = await (plan.prepared ?? plan.prepare());
-  const started = await runs.start({ run, digest, summary, start });
+  const started = await runs.start({ run, digest, summary, start: await withGrant(stateDirectory, run, start) });
   if (!started.isNew) compare(run, digest, started.digest);
   return { ...started, warnings };
+}
+
+/** The run with the hash of a grant: workers with this state folder know by it that their own user started it. */
+export async function withGrant(stateDirectory: string, run: string, start: WorkflowStart): Promise<WorkflowStart> {
+  const grant = await createGrants(stateDirectory).issue({ run, ...start });
+  return start.type === 'analyze'
+    ? { type: start.type, input: { ...start.input, grant } }
+    : { type: start.type, input: { ...start.input, grant } };
 }
 
 function compare(run: string, digest: string, other: string | undefined): void {

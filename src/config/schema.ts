@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { DEFAULT_CONFIG } from '../domain/config.ts';
 
-const { model, rlm, sandbox, storage, temporal, tools } = DEFAULT_CONFIG;
+const { model, rlm, sandbox, storage, temporal, tools, worker } = DEFAULT_CONFIG;
+const { allow } = worker;
 
 /** Longest time a timer of Node can wait, in whole seconds: about 24 days. */
 const LONGEST_TIMER = 2_147_483;
@@ -16,6 +17,12 @@ const dollars = z.number().min(0);
 const environmentVariable = z
   .string()
   .regex(/^[A-Z_][A-Z0-9_]*$/, 'must be the name of an environment variable, in capitals, not what it holds')
+  .meta({ secret: true });
+
+/** The same for programs that have variables of any spelling. */
+const variableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable, not what it holds')
   .meta({ secret: true });
 
 /** @param instead where a key belongs */
@@ -211,12 +218,7 @@ const sandboxSchema = z.strictObject({
     .default(sandbox.setup_timeout)
     .describe('Seconds for all commands of `sandbox.setup` together.'),
   setup_env: z
-    .array(
-      z
-        .string()
-        .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable, not what it holds')
-        .meta({ secret: true }),
-    )
+    .array(variableName)
     .optional()
     .describe(
       'Names of variables of the worker that the commands of `sandbox.setup` get, such as `PIP_INDEX_URL` or `HTTPS_PROXY`; build scripts of the repository and of what it installs can read them. Agents do not get them. Default: none.',
@@ -272,7 +274,11 @@ const storageSchema = z
       .enum(['file', 's3'])
       .default(storage.driver)
       .describe('Where trajectories are kept: in a folder, or in an S3 bucket that workers of many hosts share.'),
-    path: text.optional().describe('Folder, for `file`. Default: `blobs` in the state directory.'),
+    path: text
+      .optional()
+      .describe(
+        'Folder, for `file`, relative to the folder of the configuration file. Default: `blobs` in the state directory.',
+      ),
     bucket: text.optional().describe('Bucket, for `s3`; it must exist.'),
     prefix: text.optional().describe('What the names of all objects begin with, for `s3`. Default: nothing.'),
     endpoint: endpoint('https://host:9000', 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
@@ -316,17 +322,12 @@ const mcpServerSchema = z
     command: text.optional().describe('Program that speaks MCP on its standard input and output.'),
     args: z.array(z.string()).optional().describe('Its arguments.'),
     env_vars: z
-      .array(
-        z
-          .string()
-          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable, not what it holds')
-          .meta({ secret: true }),
-      )
+      .array(variableName)
       .optional()
       .describe('Names of variables of the worker that it gets. Default: none but PATH and HOME.'),
     cwd: text
       .optional()
-      .describe('Folder it runs in, relative to the one the worker is started in. Default: that one.'),
+      .describe('Folder it runs in, relative to the folder of the configuration file. Default: that folder.'),
     url: endpoint('https://host/mcp', 'use header_env')
       .optional()
       .describe('Address of a server that speaks streamable HTTP, instead of a command.'),
@@ -354,7 +355,7 @@ const toolsSchema = z.strictObject({
   files: z
     .array(text)
     .default([...tools.files])
-    .describe('Modules that export tools, relative to the folder the worker is started in. [More](tools.md).'),
+    .describe('Modules that export tools, relative to the folder of the configuration file. [More](tools.md).'),
   mcp: z
     .record(
       z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a short name of letters, digits, - and _'),
@@ -362,6 +363,74 @@ const toolsSchema = z.strictObject({
     )
     .default({})
     .describe('MCP servers by name, whose tools analyses can call. [More](tools.md#mcp-servers).'),
+});
+
+const absolutePath = text.refine((value) => value.startsWith('/'), 'must be an absolute path');
+
+const allowSchema = z.strictObject({
+  endpoints: z
+    .array(
+      z.strictObject({
+        base_url: endpoint('https://host/v1', 'put the key into the variable that api_key_env names'),
+        api_key_env: environmentVariable.optional(),
+      }),
+    )
+    .default([...allow.endpoints])
+    .describe(
+      'Values that `model.base_url` of an input may have, `{base_url, api_key_env}`; the key in `api_key_env` is the one that is sent there. Without `api_key_env` it is the key of the provider that the name of the model begins with.',
+    ),
+  api_key_envs: z
+    .array(environmentVariable)
+    .default([...allow.api_key_envs])
+    .describe('Values that `model.api_key_env` of an input may have which names no `model.base_url`.'),
+  isolation_none: z
+    .boolean()
+    .default(allow.isolation_none)
+    .describe('Whether an input may have `sandbox.isolation: none`: its code then runs as the user of the worker.'),
+  sandbox_providers: z
+    .array(z.enum(['local', 'daytona']))
+    .default([...allow.sandbox_providers])
+    .describe("Values that `sandbox.provider` of an input may have besides the worker's own."),
+  python: z
+    .array(text)
+    .default([...allow.python])
+    .describe('Values that `sandbox.python` of an input may have.'),
+  setup: z
+    .boolean()
+    .default(allow.setup)
+    .describe('Whether an input may have `sandbox.setup`: commands that run with network.'),
+  setup_env: z
+    .array(variableName)
+    .default([...allow.setup_env])
+    .describe("Names that `sandbox.setup_env` of an input may have besides the worker's own."),
+  daytona: z
+    .boolean()
+    .default(allow.daytona)
+    .describe('Whether an input may have `sandbox.daytona`: image, size and network of sandboxes at Daytona.'),
+  folders: z
+    .array(absolutePath)
+    .default([...allow.folders])
+    .describe("Folders of the worker's host; an input may name a repository in them by its path."),
+  repositories: z
+    .array(
+      z.strictObject({
+        url: text.refine(
+          (value) => /^(https?|ssh|git):\/\/[^/@:]+(:\d+)?(\/|$)/.test(value),
+          'must be the beginning of a URL such as https://github.com/acme',
+        ),
+        token_env: environmentVariable.optional(),
+      }),
+    )
+    .default([...allow.repositories])
+    .describe(
+      "Repositories that are fetched with the worker's credentials, `{url, token_env}`: `url` is the address of one or of what is above it, such as `https://github.com/acme`; `token_env` names the variable with the token. Repositories over ssh, which is always with the worker's keys, have to be here.",
+    ),
+});
+
+const workerSchema = z.strictObject({
+  allow: allowSchema
+    .prefault({})
+    .describe("What inputs of runs may ask for beyond the worker's own configuration. [More](#who-may-set-what)."),
 });
 
 /** `config.yaml`. Whatever is left out has its default; what is not listed is an error. */
@@ -373,6 +442,11 @@ export const configSchema = z.strictObject({
   storage: storageSchema.prefault({}).describe('Where trajectories are kept.'),
   temporal: temporalSchema.prefault({}).describe('The Temporal server that makes runs durable.'),
   tools: toolsSchema.prefault({}).describe("What the code of analyses can call. A worker's own only: runs bring none."),
+  worker: workerSchema
+    .prefault({})
+    .describe(
+      'What a worker allows to runs that somebody else started: with the `temporal` command, a schedule, or from another machine. [More](#who-may-set-what).',
+    ),
 });
 
 /** What the file may hold: every section and setting optional. */

@@ -12,6 +12,8 @@ export interface SettingNode {
   readonly maximum?: number;
   readonly properties?: Readonly<Record<string, SettingNode>>;
   readonly additionalProperties?: SettingNode | false;
+  /** Of a list. */
+  readonly items?: SettingNode;
   /** Its value is not to be quoted. */
   readonly secret?: boolean;
 }
@@ -33,7 +35,7 @@ export function settingAt(path: readonly string[]): SettingNode | undefined {
   let node: SettingNode | undefined = settings();
   for (const segment of path) {
     const values: SettingNode | false | undefined = node?.additionalProperties;
-    const property: SettingNode | undefined = node?.properties?.[segment];
+    const property: SettingNode | undefined = node?.properties?.[segment] ?? node?.items;
     node = property ?? (values === false ? undefined : values);
   }
   return node;
@@ -52,7 +54,7 @@ export function expectation(node: SettingNode): string {
     case 'boolean':
       return 'true or false';
     case 'array':
-      return 'a list of texts';
+      return node.items?.properties === undefined ? 'a list of texts' : 'a list of `{key: value}` sections';
     default:
       return node.properties === undefined ? 'a list of `key: value` lines' : 'a section of settings';
   }

@@ -10,6 +10,7 @@ export interface RunConfig {
   readonly storage: StorageConfig;
   readonly temporal: TemporalConfig;
   readonly tools: ToolsConfig;
+  readonly worker: WorkerConfig;
 }
 
 export interface ModelConfig {
@@ -156,7 +157,7 @@ export interface TemporalConfig {
 
 /** What a worker offers to analyses. It counts on that worker only: a run's input cannot bring tools. */
 export interface ToolsConfig {
-  /** Modules that export tools, relative to the folder the worker is started in. */
+  /** Modules that export tools. */
   readonly files: readonly string[];
   /** MCP servers by name. */
   readonly mcp: Readonly<Record<string, McpServerConfig>>;
@@ -168,7 +169,7 @@ export interface McpServerConfig {
   readonly args?: readonly string[];
   /** Names of variables of the worker that the process gets, beside PATH and HOME. */
   readonly env_vars?: readonly string[];
-  /** Folder it runs in, relative to the one the worker is started in; default: that one. */
+  /** Folder it runs in. Default: the folder of the configuration file. */
   readonly cwd?: string;
   /** Of the streamable HTTP transport. */
   readonly url?: string;
@@ -178,6 +179,50 @@ export interface McpServerConfig {
   readonly timeout: number;
   /** Attempts of a call. Default 3. */
   readonly attempts: number;
+}
+
+/** Of a worker itself; the input of a run cannot bring it. */
+export interface WorkerConfig {
+  readonly allow: WorkerAllowance;
+}
+
+/**
+ * What the inputs of runs may ask a worker for beyond what its own configuration already says. A run that the worker's
+ * own user started with `rlm run`, `rlm analyze` or from a program needs none of it.
+ */
+export interface WorkerAllowance {
+  /** Values of `model.base_url`. */
+  readonly endpoints: readonly AllowedEndpoint[];
+  /** Values of `model.api_key_env`, sent to the provider's own endpoint or the worker's. */
+  readonly api_key_envs: readonly string[];
+  readonly isolation_none: boolean;
+  /** Values of `sandbox.provider`. */
+  readonly sandbox_providers: readonly ('local' | 'daytona')[];
+  /** Values of `sandbox.python`. */
+  readonly python: readonly string[];
+  /** Any `sandbox.setup`. */
+  readonly setup: boolean;
+  /** Names in `sandbox.setup_env`. */
+  readonly setup_env: readonly string[];
+  /** Any `sandbox.daytona`. */
+  readonly daytona: boolean;
+  /** Folders of the worker's host that hold repositories. */
+  readonly folders: readonly string[];
+  /** Repositories that are fetched with the worker's credentials. */
+  readonly repositories: readonly AllowedRepository[];
+}
+
+export interface AllowedEndpoint {
+  readonly base_url: string;
+  /** Variable with its key; default: by the prefix of the model's name. */
+  readonly api_key_env?: string;
+}
+
+export interface AllowedRepository {
+  /** Of the repository or of what is above it: `https://github.com/acme`. */
+  readonly url: string;
+  /** Variable with the token for HTTPS. */
+  readonly token_env?: string;
 }
 
 /** The reference's defaults for its own keys; ours for the rest. */
@@ -211,6 +256,20 @@ export const DEFAULT_CONFIG: RunConfig = {
   storage: { driver: 'file' },
   temporal: { task_queue: 'durable-rlm', queues: 'shared' },
   tools: { files: [], mcp: {} },
+  worker: {
+    allow: {
+      endpoints: [],
+      api_key_envs: [],
+      isolation_none: false,
+      sandbox_providers: [],
+      python: [],
+      setup: false,
+      setup_env: [],
+      daytona: false,
+      folders: [],
+      repositories: [],
+    },
+  },
 };
 
 /** What a configuration that does not say otherwise has for analyses. */

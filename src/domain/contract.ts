@@ -36,6 +36,8 @@ export interface InvestigateInput {
   readonly config?: unknown;
   /** Set by the client for a local repository: the blob of its bundle. */
   readonly bundle?: string;
+  /** Set by the client: the hash by which a worker with its state folder knows that its user started this very run. */
+  readonly grant?: string;
 }
 
 export interface PrepareInvestigationInput {
@@ -59,6 +61,8 @@ export interface AnalyzeInput {
   readonly tools?: string;
   /** As in `config.yaml`; what is left out has its default. */
   readonly config?: unknown;
+  /** As that of `InvestigateInput`. */
+  readonly grant?: string;
 }
 
 export interface PrepareAnalysisInput {

@@ -47,6 +47,10 @@ export const FAILURES = {
   'Tool.Refused': { retryable: false },
   /** The input of a workflow is wrong, or the arguments of a tool; the message says what to do. */
   'Input.Invalid': { retryable: false },
+  /** The input of a run asks for what its worker does not allow; the message names the settings that would. */
+  'Input.NotAllowed': { retryable: false },
+  /** This worker does not allow what a run needs, and another may, such as the one of who started it. */
+  'Worker.NotAllowed': { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>;
 
 export type FailureType = keyof typeof FAILURES;

@@ -16,8 +16,9 @@ function addressOf({ baseUrl, baseUrlVariables = [] }: ProviderDefinition): stri
   return variables === '' ? code(baseUrl) : `${code(baseUrl)} (${variables})`;
 }
 
-function keysOf({ keyVariables, keyOptional }: ProviderDefinition): string {
-  const variables = [...keyVariables, ANY_PROVIDER_KEY].map(code).join(', ');
+function keysOf({ baseUrl, keyVariables, keyOptional }: ProviderDefinition): string {
+  const any = keyOptional === true && baseUrl !== undefined ? [] : [ANY_PROVIDER_KEY];
+  const variables = [...keyVariables, ...any].map(code).join(', ');
   return keyOptional === true ? `${variables}; none needed` : variables;
 }
 

@@ -47,7 +47,9 @@ export function resolveModel(
   const model = known === undefined ? name : name.slice(slash + 1);
   if (model.trim() === '') throw new TypedError('Input.Invalid', `Model "${name}" has no name after its provider.`);
   const keyVariables =
-    config.api_key_env === undefined ? [...definition.keyVariables, ANY_PROVIDER_KEY] : [config.api_key_env];
+    config.api_key_env === undefined
+      ? [...definition.keyVariables, ...(isAtPort(definition, config, env) ? [] : [ANY_PROVIDER_KEY])]
+      : [config.api_key_env];
   const keyNeeded =
     config.api_key_env !== undefined || (config.base_url === undefined && definition.keyOptional !== true);
   return {
@@ -60,6 +62,16 @@ export function resolveModel(
     keyCheckPath: definition.keyCheckPath ?? 'models',
     modelsNeedKey: definition.publicModels !== true,
   };
+}
+
+/**
+ * Whether the model is asked at a well-known port of this machine that nobody has named: whoever listens there must not
+ * get a key that was meant for any provider.
+ */
+function isAtPort(definition: ProviderDefinition, config: Connection, env: NodeJS.ProcessEnv): boolean {
+  const isNamed =
+    config.base_url !== undefined || definition.baseUrlVariables?.some((variable) => isSet(env[variable])) === true;
+  return definition.keyOptional === true && definition.baseUrl !== undefined && !isNamed;
 }
 
 function baseUrlOf(

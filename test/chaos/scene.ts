@@ -101,7 +101,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
     rlm: { max_sandboxes: 300, max_parallel: PARALLEL, ...options.rlm },
     sandbox: { ...desk.settings.sandbox, pool: options.pool, ...options.sandbox },
   };
-  writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
+  desk.configure(stringify(config));
   const env = { ...killSwitchEnvironment(plan), TMPDIR: temporary };
   const command = ['run', repository, '-p', PROMPT, '--id', id];
 

@@ -21,7 +21,7 @@ beforeAll(async () => {
   git('init', '-q', '-b', 'main');
   git('add', '-A');
   git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
-  writeFileSync(join(desk.folder, 'config.yaml'), 'model: {name: openai/nobody, base_url: "http://127.0.0.1:9/v1"}\n');
+  desk.configure('model: {name: openai/nobody, base_url: "http://127.0.0.1:9/v1"}\n');
 });
 
 afterAll(() => desk.close());

@@ -28,7 +28,7 @@ beforeAll(async () => {
   git('init', '-q', '-b', 'main');
   git('add', '-A');
   git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
-  configure('config.yaml', `model: {name: openai/scripted, base_url: "${model.url}"}\n`);
+  desk.configure(`model: {name: openai/scripted, base_url: "${model.url}"}\n`);
   configure('typo.yaml', 'model:\n  nmae: x\n');
   configure('type.yaml', 'rlm:\n  max_iterations: many\n');
   configure('negative.yaml', 'rlm:\n\n  max_sandboxes: -3\n');

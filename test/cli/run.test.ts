@@ -35,10 +35,7 @@ beforeAll(async () => {
   git('init', '-q', '-b', 'main');
   git('add', '-A');
   git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
-  writeFileSync(
-    join(desk.folder, 'config.yaml'),
-    `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {memory_mb: 512}\n`,
-  );
+  desk.configure(`model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {memory_mb: 512}\n`);
 });
 
 afterAll(async () => {

@@ -44,7 +44,7 @@ beforeAll(async () => {
   git('add', '-A');
   git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
   const config = `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {memory_mb: 512}\n`;
-  writeFileSync(join(desk.folder, 'config.yaml'), config);
+  desk.configure(config);
   writeFileSync(join(desk.folder, 'budget.yaml'), `${config}rlm: {max_cost: 1}\n`);
 });
 

@@ -1,10 +1,10 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cacheDirectory, stateDirectory } from '../../src/config/directories.ts';
-import { loadDotEnv } from '../../src/config/dot-env.ts';
-import { readConfigFile } from '../../src/config/read-config-file.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { readConfigFiles } from '../../src/config/read-config-file.ts';
 
 let folder: string;
 
@@ -17,31 +17,58 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe('readConfigFile', () => {
-  it('takes config.yaml of the folder when there is one', async () => {
-    expect(await readConfigFile(undefined, folder)).toBeUndefined();
+describe('the files of a configuration', () => {
+  const user = async (text: string): Promise<NodeJS.ProcessEnv> => {
+    await mkdir(join(folder, 'own', 'durable-rlm'), { recursive: true });
+    await writeFile(join(folder, 'own', 'durable-rlm', 'config.yaml'), text);
+    return { XDG_CONFIG_HOME: join(folder, 'own') };
+  };
+
+  it('are the one of the current folder when there is one, which is known to be only found', async () => {
+    const env = { HOME: join(folder, 'home') };
+    expect(await readConfigFiles(undefined, { cwd: folder, env })).toEqual([]);
     await writeFile(join(folder, 'config.yaml'), 'rlm: {}');
-    expect(await readConfigFile(undefined, folder)).toEqual({ path: 'config.yaml', text: 'rlm: {}' });
+    expect(await readConfigFiles(undefined, { cwd: folder, env })).toEqual([
+      { path: 'config.yaml', text: 'rlm: {}', folder, origin: 'found' },
+    ]);
   });
 
-  it('insists on a file that was named', async () => {
-    await expect(readConfigFile('other.yaml', folder)).rejects.toThrow('other.yaml: there is no such file');
-    await expect(readConfigFile('.', folder)).rejects.toThrow('.: it cannot be read (EISDIR)');
-  });
-});
-
-describe('loadDotEnv', () => {
-  it('adds what is not set yet, and leaves the given environment as it is', async () => {
-    await writeFile(join(folder, '.env'), 'A=from file\nB="quoted"\n# comment\nexport C=exported\nD=file');
-    const env = { A: 'set', D: '' };
-    expect(await loadDotEnv(folder, env)).toEqual({ A: 'set', B: 'quoted', C: 'exported', D: '' });
-    expect(env).toEqual({ A: 'set', D: '' });
-    await writeFile(join(folder, '.env'), 'DAYTONA_API_KEY=mine\nDAYTONA_API_URL=https://somewhere.else/api');
-    expect(await loadDotEnv(folder, {}), 'where keys are sent').toEqual({ DAYTONA_API_KEY: 'mine' });
+  it("are the user's own below the one that is named", async () => {
+    const env = await user('rlm: {max_cost: 1}');
+    await writeFile(join(folder, 'other.yaml'), 'rlm: {max_depth: 1}');
+    const files = await readConfigFiles('other.yaml', { cwd: folder, env });
+    expect(files.map(({ origin }) => origin)).toEqual(['user', 'named']);
+    expect(loadConfig({ files }).config.rlm).toMatchObject({ max_cost: 1, max_depth: 1 });
+    expect(loadConfig({ files }).given).toEqual({ rlm: { max_cost: 1, max_depth: 1 } });
   });
 
-  it('adds nothing without a file', async () => {
-    expect(await loadDotEnv(folder, { A: '1' })).toEqual({ A: '1' });
+  it("are not read twice in the user's configuration folder", async () => {
+    const env = await user('model: {base_url: "http://localhost:1"}');
+    const files = await readConfigFiles(undefined, { cwd: join(folder, 'own', 'durable-rlm'), env });
+    expect(files.map(({ origin }) => origin)).toEqual(['user']);
+  });
+
+  it('must be there where one is named', async () => {
+    const place = { cwd: folder, env: { HOME: folder } };
+    await expect(readConfigFiles('other.yaml', place)).rejects.toThrow('other.yaml: there is no such file');
+    await expect(readConfigFiles('.', place)).rejects.toThrow('.: it cannot be read (EISDIR)');
+  });
+
+  it('name paths relative to themselves, not to the folder that a command is typed in', async () => {
+    await mkdir(join(folder, 'mine'));
+    await writeFile(
+      join(folder, 'mine', 'my.yaml'),
+      'storage: {path: runs}\ntools: {files: [tools.mjs, /abs.mjs], mcp: {one: {command: npx, args: [server]}, two: {command: x, cwd: sub}, three: {url: "http://h"}}}',
+    );
+    const files = await readConfigFiles('mine/my.yaml', { cwd: folder, env: { HOME: folder } });
+    const { storage, tools } = loadConfig({ files }).config;
+    expect(storage.path).toBe(join(folder, 'mine', 'runs'));
+    expect(tools.files).toEqual([join(folder, 'mine', 'tools.mjs'), '/abs.mjs']);
+    expect(Object.values(tools.mcp).map(({ cwd }) => cwd)).toEqual([
+      join(folder, 'mine'),
+      join(folder, 'mine', 'sub'),
+      undefined,
+    ]);
   });
 });
 

@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { loadConfig, parseConfig } from '../../src/config/load-config.ts';
-import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
+import { DEFAULT_CONFIG, type RunConfig } from '../../src/domain/config.ts';
 
-function problems(text: string, overrides: Parameters<typeof loadConfig>[0]['overrides'] = {}): string[] {
+type Overrides = Parameters<typeof loadConfig>[0]['overrides'];
+
+function load(text: string, overrides: Overrides = {}): RunConfig {
+  return loadConfig({ files: [{ path: 'config.yaml', text, folder: '/home/me' }], overrides }).config;
+}
+
+function problems(text: string, overrides: Overrides = {}): string[] {
   try {
-    loadConfig({ path: 'my.yaml', text, overrides });
+    loadConfig({ files: [{ path: 'my.yaml', text, folder: '/home/me' }], overrides });
   } catch (error) {
     if (error instanceof ConfigError) {
       return error.problems.map(({ source, line, column, message }) => `${source}:${line}:${column}: ${message}`);
@@ -19,7 +25,7 @@ describe('loadConfig', () => {
   it.each(['', '# nothing\n', '{}', 'model:\nrlm:\n  max_cost:\n  max_iterations: ~\n'])(
     'fills in every default: %j',
     (text) => {
-      expect(loadConfig({ text })).toStrictEqual(DEFAULT_CONFIG);
+      expect(load(text)).toStrictEqual(DEFAULT_CONFIG);
     },
   );
 
@@ -34,7 +40,7 @@ describe('loadConfig', () => {
       'rlm: {max_depth: 0, max_cost: 0.5, on_error: fail}',
       'temporal: {address: "[::1]:7233"}',
     ].join('\n');
-    expect(loadConfig({ text })).toStrictEqual({
+    expect(load(text)).toStrictEqual({
       ...DEFAULT_CONFIG,
       model: {
         name: 'openai/gpt-5',
@@ -50,9 +56,9 @@ describe('loadConfig', () => {
   });
 
   it('lets the command line win, setting by setting', () => {
-    const config = loadConfig({
-      text: 'rlm: {max_iterations: 3, max_depth: 2}',
-      overrides: { rlm: { max_iterations: 7, max_cost: undefined }, temporal: { task_queue: 'mine' } },
+    const config = load('rlm: {max_iterations: 3, max_depth: 2}', {
+      rlm: { max_iterations: 7, max_cost: undefined },
+      temporal: { task_queue: 'mine' },
     });
     expect(config.rlm).toMatchObject({ max_iterations: 7, max_depth: 2 });
     expect(config.rlm).not.toHaveProperty('max_cost');
@@ -135,7 +141,7 @@ describe('a mistake', () => {
   });
 
   it('is one readable message and of the type Input.Invalid', () => {
-    expect(() => loadConfig({ text: 'a: 1\nb: 2' })).toThrow(
+    expect(() => load('a: 1\nb: 2')).toThrow(
       expect.objectContaining({
         type: 'Input.Invalid',
         message: expect.stringMatching(

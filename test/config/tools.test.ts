@@ -1,18 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
+import type { RunConfig } from '../../src/domain/config.ts';
+
+const load = (text: string): RunConfig =>
+  loadConfig({ files: [{ path: 'config.yaml', text, folder: '/home/me' }] }).config;
 
 describe('the tools of a configuration', () => {
   it('are none where nothing is said', () => {
-    expect(loadConfig({}).tools).toEqual({ files: [], mcp: {} });
+    expect(load('').tools).toEqual({ files: [], mcp: {} });
   });
 
   it('are files and servers, those with a time limit and attempts', () => {
     const text =
       'tools:\n  files: [a.ts]\n  mcp:\n    one: {command: serve, args: [-v], env_vars: [a_KEY]}\n    two: {url: "http://host/mcp", header_env: {Authorization: TOKEN}, timeout: 5, attempts: 1}';
-    expect(loadConfig({ text }).tools).toEqual({
-      files: ['a.ts'],
+    expect(load(text).tools).toEqual({
+      files: ['/home/me/a.ts'],
       mcp: {
-        one: { command: 'serve', args: ['-v'], env_vars: ['a_KEY'], timeout: 60, attempts: 3 },
+        one: { command: 'serve', args: ['-v'], env_vars: ['a_KEY'], cwd: '/home/me', timeout: 60, attempts: 3 },
         two: { url: 'http://host/mcp', header_env: { Authorization: 'TOKEN' }, timeout: 5, attempts: 1 },
       },
     });
@@ -28,7 +32,7 @@ describe('the tools of a configuration', () => {
     ['{command: a, attempts: 0}', 'tools.mcp.one.attempts'],
   ])('are refused: %s', (server, expected) => {
     const text = `tools:\n  mcp:\n    one: ${server}`;
-    expect(() => loadConfig({ text })).toThrow(expected);
-    expect(() => loadConfig({ text })).not.toThrow('abc');
+    expect(() => load(text)).toThrow(expected);
+    expect(() => load(text)).not.toThrow('abc');
   });
 });

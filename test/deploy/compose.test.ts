@@ -94,7 +94,9 @@ describe('docker-compose.yml', () => {
 
 describe('the worker', () => {
   it('reads the configuration that is mounted', () => {
-    const config = loadConfig({ path: 'config.yaml', text: text('deploy/worker/config.yaml') });
+    const config = loadConfig({
+      files: [{ path: 'config.yaml', text: text('deploy/worker/config.yaml'), folder: '/etc/durable-rlm' }],
+    }).config;
     const port = environmentOf(service(compose, 'store'))['VGW_PORT'];
     expect(config.storage).toMatchObject({ driver: 's3', endpoint: `http://store${port}` });
     const bucket = service(compose, 'bucket').entrypoint?.find((path) => path.includes('/buckets/'));

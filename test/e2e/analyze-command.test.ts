@@ -26,7 +26,7 @@ beforeAll(async () => {
         : withCode(`SUBMIT(answer=f"{len(answers)} documents", rows=${ROWS})`);
     },
   });
-  writeFileSync(join(desk.folder, 'config.yaml'), `model: {name: scripted, base_url: "${model.url}"}\n`);
+  desk.configure(`model: {name: scripted, base_url: "${model.url}"}\n`);
   writeFileSync(join(desk.folder, 'signature.yaml'), 'signature: a -> b\n');
   const documents = join(desk.folder, 'documents');
   mkdirSync(documents);

@@ -56,7 +56,7 @@ beforeAll(async () => {
   });
   repository = makeRepository(join(desk.folder, 'repository'), { 'a.txt': 'one\n' });
   const configuration = { model: { name: 'scripted', base_url: model.url }, ...desk.settings };
-  writeFileSync(join(desk.folder, 'config.yaml'), JSON.stringify(configuration));
+  desk.configure(JSON.stringify(configuration));
   writeFileSync(join(desk.folder, 'clock.mjs'), CLOCK);
 });
 afterAll(async () => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,9 @@ export interface Desk {
   /** Starts `rlm ...` in a process group of its own. */
   start(args: readonly string[], env?: NodeJS.ProcessEnv): RunningCommand;
   run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Finished>;
-  /** What a `config.yaml` must hold for its sandboxes. */
+  /** Writes the configuration of the desk's user, in the folder that is theirs. */
+  configure(yaml: string): void;
+  /** What a configuration must hold for its sandboxes. */
   readonly settings: { readonly sandbox: Readonly<Record<string, unknown>> };
   /** Sandboxes that exist, and processes that belong to this desk's state folder. */
   leftovers(): Promise<string[]>;
@@ -97,6 +99,10 @@ export async function createDesk(sandboxes: PlaceName = placeByEnvironment()): P
     env,
     start,
     run: (args, extra) => start(args, extra).finished,
+    configure(yaml) {
+      mkdirSync(join(folder, '.config', 'durable-rlm'), { recursive: true });
+      writeFileSync(join(folder, '.config', 'durable-rlm', 'config.yaml'), yaml);
+    },
     settings: { sandbox: place.settings },
     leftovers: async () => [...(await place.leftovers()), ...processesNaming(join(state, 'sandboxes'))],
     async close() {

@@ -44,7 +44,7 @@ it('a summary that was recorded when the process was killed is not paid again', 
       rlm: { compaction: 6000, output_limit: 4000, max_cost: 100 },
       ...desk.settings,
     };
-    writeFileSync(join(desk.folder, 'config.yaml'), JSON.stringify(config));
+    desk.configure(JSON.stringify(config));
     const plan = join(desk.folder, 'kills.json');
     writeFileSync(plan, JSON.stringify([{ point: 'summary.recorded', after: 1 }] satisfies PlannedKill[]));
     const repository = makeRepository(join(desk.folder, 'repository'), { 'a.txt': '' });

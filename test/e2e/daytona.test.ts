@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -25,7 +24,7 @@ describe.runIf(rigIsHere())('a run whose sandboxes are at Daytona', () => {
       commit = git(repository(), 'rev-parse', 'HEAD').trim();
       model = await startScriptedModel({ scripts: fortyOneAgents, latencyMs: 100 });
       const config = { ...desk.settings, model: { name: 'openai/scripted', base_url: model.url } };
-      writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
+      desk.configure(stringify(config));
     });
 
     afterAll(async () => {

@@ -21,7 +21,10 @@ afterAll(() => desk.close());
 
 it('examples/config.yaml is a valid configuration', () => {
   const text = readFileSync(join(EXAMPLES, 'config.yaml'), 'utf8');
-  expect(loadConfig({ text }).rlm).toMatchObject({ max_depth: 3, max_cost: 5 });
+  expect(loadConfig({ files: [{ path: 'config.yaml', text, folder: EXAMPLES }] }).config.rlm).toMatchObject({
+    max_depth: 3,
+    max_cost: 5,
+  });
 });
 
 it('examples/investigate.ts starts a run, awaits it and prints answer and patch', { timeout: 120_000 }, async () => {
@@ -34,7 +37,7 @@ it('examples/investigate.ts starts a run, awaits it and prints answer and patch'
   const repository = makeRepository(join(desk.folder, 'repository'), { 'a.txt': 'one\n' });
   const config = join(desk.folder, 'config.yaml');
   writeFileSync(config, `model: {name: scripted, base_url: "${model.url}"}\n`);
-  const up = desk.start(['up']);
+  const up = desk.start(['up', '-c', config]);
   await vi.waitFor(() => expect(up.stderr()).toContain('Working on task queue'), { timeout: 60_000, interval: 50 });
 
   const { stdout, stderr } = await promisify(execFile)(

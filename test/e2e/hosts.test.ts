@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { createLocalProvider } from '../../src/sandbox/local/index.ts';
-import { forTask, withCode } from '../../src/testing/index.ts';
+import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import type { RlmWorker } from '../../src/worker.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -26,10 +26,11 @@ afterAll(async () => {
 });
 
 /** A worker as on a host of its own: another name, other folders; it has the store and the server in common. */
-async function startHost(host: string): Promise<RlmWorker> {
+async function startHost(host: string, model: ScriptedModel): Promise<RlmWorker> {
   const stateDirectory = join(world.folder, host);
   mkdirSync(stateDirectory, { recursive: true });
-  return world.startWorker({ host, stateDirectory, hostPatience: 1000 });
+  const allow = { endpoints: [{ base_url: model.url }], folders: [world.folder] };
+  return world.startWorker({ host, stateDirectory, hostPatience: 1000, config: { worker: { allow } } });
 }
 
 it('a run goes on at another host when the one of its sandboxes is gone: with the same variables, nothing asked twice', async () => {
@@ -49,11 +50,11 @@ it('a run goes on at another host when the one of its sandboxes is gone: with th
       },
     ],
   });
-  const alpha = await startHost('alpha');
+  const alpha = await startHost('alpha', model);
   const handle = await world.start({ id: 'wander', prompt: 'wander', model });
   await model.when(({ task }) => task === 'now', 30_000);
   const ended = alpha.shutdown();
-  await startHost('beta');
+  await startHost('beta', model);
   left();
   await ended;
   const outcome = (await handle.result()) as RunOutcome;

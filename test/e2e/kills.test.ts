@@ -46,7 +46,7 @@ beforeAll(async () => {
   commit = git(repository, 'rev-parse', 'HEAD').trim();
   model = await startScriptedModel({ scripts: fortyOneAgents, latencyMs: 200 });
   const config = { ...desk.settings, model: { name: 'openai/scripted', base_url: model.url } };
-  writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
+  desk.configure(stringify(config));
 }, 120_000);
 
 afterAll(async () => {

@@ -362,11 +362,8 @@ describe('a repository with odd contents', () => {
         ),
       ]),
     });
-    const handle = await world.client.workflow.start('investigate', {
-      workflowId: 'odd',
-      taskQueue: 'durable-rlm',
-      args: [{ repo: odd, prompt: 'odd', config: { model: { name: 'openai/scripted', base_url: model.url } } }],
-    });
+    const config = { model: { name: 'openai/scripted', base_url: model.url } };
+    const handle = await world.startGranted('odd', 'investigate', { repo: odd, prompt: 'odd', config });
     const outcome = (await handle.result()) as Awaited<ReturnType<World['run']>>;
     writeFileSync(join(world.folder, 'odd.patch'), await world.patch(outcome));
     git(odd, 'apply', '--index', join(world.folder, 'odd.patch'));

@@ -46,7 +46,7 @@ beforeAll(async () => {
     model: { name: 'scripted', base_url: model.url },
     tools: { files: ['tools.ts'], mcp: { library: { command: process.execPath, args: [SERVER] } } },
   };
-  writeFileSync(join(desk.folder, 'config.yaml'), JSON.stringify(configuration));
+  writeFileSync(join(desk.folder, 'tools.yaml'), JSON.stringify(configuration));
   writeFileSync(join(desk.folder, 'tools.ts'), TOOLS);
 });
 afterAll(async () => {
@@ -57,7 +57,7 @@ afterAll(async () => {
 it('tools of modules and MCP servers are called once each, whatever is killed meanwhile', async () => {
   const signature = 'lines: list[str] -> notes: list, found: str, bad: str, fails: str';
   const lines = '["one", "two", "three", "four"]';
-  const command = ['analyze', '-s', signature, '-i', `lines=${lines}`, '--id', 'noted', '--json'];
+  const command = ['analyze', '-s', signature, '-i', `lines=${lines}`, '--id', 'noted', '--json', '-c', 'tools.yaml'];
   // In the second the tool has returned, and nobody knows: it is called again, all others are not.
   const kills: PlannedKill[] = [
     { point: 'tool.recorded', after: 2 },
@@ -92,7 +92,19 @@ it('a worker without the tools leaves the call to one that has them', async () =
   const bare = join(desk.folder, 'bare.yaml');
   writeFileSync(bare, JSON.stringify({ model: { name: 'scripted', base_url: model.url } }));
   const signature = 'lines: list[str] -> notes: list, found: str, bad: str, fails: str';
-  const command = ['analyze', '-s', signature, '-i', 'lines=["five"]', '--id', 'elsewhere', '--no-worker', '--json'];
+  const command = [
+    'analyze',
+    '-s',
+    signature,
+    '-i',
+    'lines=["five"]',
+    '--id',
+    'elsewhere',
+    '--no-worker',
+    '--json',
+    '-c',
+    'tools.yaml',
+  ];
   const without = desk.start(['up', '-c', bare]);
   await vi.waitFor(() => expect(without.stderr()).toContain('Working on task queue'), { timeout: 60_000 });
   const run = desk.start(command);
@@ -106,7 +118,7 @@ it('a worker without the tools leaves the call to one that has them', async () =
   );
   process.kill(without.pid, 'SIGTERM');
   await without.finished;
-  const having = desk.start(['up']);
+  const having = desk.start(['up', '-c', 'tools.yaml']);
   const { code, stdout } = await run.finished;
   expect(code).toBe(0);
   expect(JSON.parse(stdout.toString())).toMatchObject({ answer: { notes: [{ line: 'five' }] } });

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { cacheDirectory } from '../../src/config/directories.ts';
+import type { ConfigInput } from '../../src/config/schema.ts';
 import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
 import { readSignature } from '../../src/domain/signature/read-signature.ts';
+import { createGrants } from '../../src/grants.ts';
 import { storeValues } from '../../src/inputs/index.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
@@ -28,6 +30,8 @@ export interface World {
   startModel(options: ScriptedModelOptions): Promise<ScriptedModel>;
   startWorker(options?: Partial<WorkerOptions>): Promise<RlmWorker>;
   start(input: StartInput): Promise<WorkflowHandle>;
+  /** Starts a workflow as `rlm run` and `rlm analyze` do: the workers of this world know that their user did it. */
+  startGranted(id: string, type: 'investigate' | 'analyze', input: object): Promise<WorkflowHandle>;
   run(input: StartInput): Promise<RunOutcome>;
   analyze(input: AnalyzeInput): Promise<RunOutcome>;
   startAnalysis(input: AnalyzeInput): Promise<WorkflowHandle>;
@@ -110,25 +114,32 @@ export async function createWorld(
       const worker = await startWorker(
         temporal,
         { folder, blobs, place },
-        { log: (line) => log.push(line), ...options },
+        { log: (line) => log.push(line), config: ownFolders(folder), ...options },
       );
       workers.push(worker);
       return worker;
     },
     start: ({ prompt, repo = repository, ...input }) =>
-      temporal.client.workflow.start('investigate', {
-        workflowId: input.id,
+      world.startGranted(input.id, 'investigate', { repo, prompt, config: configOf(place, input) }),
+    async startGranted(id, type, input) {
+      // A value that is undefined does not travel.
+      const sent = JSON.parse(JSON.stringify(input)) as object;
+      const grant = await createGrants(join(folder, 'state')).issue({ run: id, type, input: sent });
+      return temporal.client.workflow.start(type, {
+        workflowId: id,
         taskQueue: TASK_QUEUE,
-        args: [{ repo, prompt, config: configOf(place, input) }],
-      }),
+        args: [{ ...sent, grant }],
+      });
+    },
     async startAnalysis({ signature, inputs = {}, stored, instructions, ...input }) {
       const put = async (): Promise<string> =>
         world.chains.putJson(await storeValues(blobs, readSignature(signature), inputs));
       const given = stored === true ? { stored_inputs: await put() } : { inputs };
-      return temporal.client.workflow.start('analyze', {
-        workflowId: input.id,
-        taskQueue: TASK_QUEUE,
-        args: [{ signature, ...given, instructions, config: configOf(place, input) }],
+      return world.startGranted(input.id, 'analyze', {
+        signature,
+        ...given,
+        instructions,
+        config: configOf(place, input),
       });
     },
     analyze: async (input) => (await (await world.startAnalysis(input)).result()) as RunOutcome,
@@ -166,6 +177,9 @@ function configOf(place: Place, { model, config }: Pick<StartInput, 'model' | 'c
     sandbox: { ...place.settings, ...config?.sandbox },
   };
 }
+
+/** Repositories of the world are folders of its workers' host. */
+const ownFolders = (folder: string): ConfigInput => ({ worker: { allow: { folders: [folder] } } });
 
 async function startWorker(
   temporal: TemporalConnection,

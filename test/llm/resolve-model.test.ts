@@ -63,7 +63,16 @@ describe('resolveModel', () => {
     const config = PROVIDERS[prefix]?.baseUrl === undefined ? { base_url: 'https://one.example/v1' } : {};
     const resolved = resolveModel(`${prefix}/model`, config, { LLM_API_KEY: 'any' });
     expect(new URL(resolved.baseUrl).protocol).toMatch(/^https?:$/);
-    expect(resolved.apiKey).toBe('any');
+    const isLocal = new URL(resolved.baseUrl).hostname === 'localhost';
+    expect(resolved.apiKey).toBe(isLocal ? undefined : 'any');
+  });
+
+  it('sends a key that is for any provider to no port of this machine that nobody has named', () => {
+    const env = { LLM_API_KEY: 'any' };
+    expect(resolveModel('vllm/x', {}, env).apiKey, 'whoever listens there').toBeUndefined();
+    expect(resolveModel('vllm/x', {}, { ...env, HOSTED_VLLM_API_KEY: 'own' }).apiKey).toBe('own');
+    expect(resolveModel('vllm/x', {}, { ...env, HOSTED_VLLM_API_BASE: 'http://gpu:8000/v1' }).apiKey).toBe('any');
+    expect(resolveModel('vllm/x', { base_url: 'http://localhost:8000/v1' }, env).apiKey).toBe('any');
   });
 });
 

@@ -24,17 +24,8 @@ export function checkedLatency(text: string): number {
   return Number(text);
 }
 
-/** As it has to be typed here: in a clone the command is not on the path, but npx finds it. */
-export function commandName(env: NodeJS.ProcessEnv): string {
-  return env['npm_execpath'] === undefined && env['npm_command'] === undefined ? 'rlm' : 'npx rlm';
-}
-
 /** As a shell would read it. */
 export function atHome(path: string): string {
   const home = homedir();
   return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
-}
-
-export function shellWord(text: string): string {
-  return /^[\w./:@=~-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -4,16 +4,17 @@ import { dirname, extname, join, resolve } from 'node:path';
 import { errorMessage } from '../../domain/error-message.ts';
 import { newRunId } from '../../client/run-arguments.ts';
 import { cacheDirectory, stateDirectory } from '../../config/directories.ts';
-import { loadDotEnv } from '../../config/dot-env.ts';
 import { makePrivateFolder } from '../../files/private-folder.ts';
 import { writeAtomically } from '../../files/write-atomically.ts';
 import { analyzeOnce } from '../analyze-once.ts';
+import { commandName, shellWord } from '../command-name.ts';
 import { EXIT_CANCELLED, EXIT_DONE } from '../exit-codes.ts';
 import { say, type Io } from '../io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from '../options.ts';
+import { resultsFolder } from '../results-folder.ts';
 import { CommandError } from '../report-error.ts';
 import { startDemoModel } from './demo-model.ts';
-import { atHome, checkedId, checkedLatency, commandName, scriptedModel, shellWord } from './demo-run.ts';
+import { atHome, checkedId, checkedLatency, scriptedModel } from './demo-run.ts';
 import { chaptersOf } from './monte-cristo/chapters-of.ts';
 import { fetchBook } from './monte-cristo/fetch-book.ts';
 import { MONTE_CRISTO_PLOT, MONTE_CRISTO_SIGNATURE, MONTE_CRISTO_TASK } from './monte-cristo/task.ts';
@@ -39,8 +40,8 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
   const run = checkedId(options.id) ?? newRunId('monte-cristo', new Date());
   const latency = checkedLatency(options.latency);
   checkPicture(options.output);
-  const env = await loadDotEnv(io.cwd, io.env);
-  const rlm = commandName(io.env);
+  const { env } = io;
+  const rlm = commandName(env);
   const tell = (line: string): void => {
     if (options.quiet !== true) say(io, line);
   };
@@ -51,7 +52,7 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
     'model. Everything else is real: the agent, its sandbox, its code, the batches of queries, the check of the result.',
   );
   const chapters = await chaptersFile(io, options.book, cacheDirectory(env), tell);
-  await mkdir(resolve(io.cwd, options.results), { recursive: true });
+  await mkdir(resultsFolder(io.cwd, options.results), { recursive: true });
   const again = againCommand(rlm, run, options);
   tell(`Kill it at any moment (kill -9 ${process.pid}). It goes on where it was with: ${again}\n`);
 

@@ -3,15 +3,16 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { newRunId } from '../../client/run-arguments.ts';
 import { cacheDirectory, stateDirectory } from '../../config/directories.ts';
-import { loadDotEnv } from '../../config/dot-env.ts';
+import { commandName, shellWord } from '../command-name.ts';
 import { EXIT_CANCELLED, EXIT_DONE } from '../exit-codes.ts';
 import { say, type Io } from '../io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from '../options.ts';
+import { resultsFolder } from '../results-folder.ts';
 import { runOnce } from '../run-once.ts';
 import { startDemoModel } from './demo-model.ts';
 import { DEMO_PROMPT } from './demo-prompt.ts';
 import { demoRepository } from './demo-repository.ts';
-import { atHome, checkedId, checkedLatency, commandName, scriptedModel, shellWord } from './demo-run.ts';
+import { atHome, checkedId, checkedLatency, scriptedModel } from './demo-run.ts';
 
 export interface TodoDemoOptions extends TemporalOptions, TalkOptions, JsonOption {
   readonly repo?: string;
@@ -31,8 +32,8 @@ export interface TodoDemoOptions extends TemporalOptions, TalkOptions, JsonOptio
 export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<number> {
   const run = checkedId(options.id) ?? newRunId('todo', new Date());
   const latency = checkedLatency(options.latency);
-  const env = await loadDotEnv(io.cwd, io.env);
-  const rlm = commandName(io.env);
+  const { env } = io;
+  const rlm = commandName(env);
   const talks = options.quiet !== true;
   const tell = (line: string): void => {
     if (talks) say(io, line);
@@ -41,7 +42,7 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
   tell('No key, no cost: the model of this demo is scripted, its replies were written in advance.');
   tell('Everything else is real: the agents, their sandboxes, the code they run, the search, the edit, the patch.');
   const repo = options.repo ?? (await standardLibraryRepository(env, tell));
-  await mkdir(resolve(io.cwd, options.results), { recursive: true });
+  await mkdir(resultsFolder(io.cwd, options.results), { recursive: true });
   const output = options.output ?? join(options.results, `${run}.patch`);
   const again = againCommand(rlm, run, options);
   tell(`Kill it at any moment (kill -9 ${process.pid}). It goes on where it was with: ${again}\n`);

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -67,7 +67,7 @@ export async function playLongRun(run: LongRun, log: (line: string) => void): Pr
       rlm: { global_timeout: 86_400, ...run.rlm },
       sandbox: { ...desk.settings.sandbox, block_timeout: 3600, ...run.sandbox },
     };
-    writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
+    desk.configure(stringify(config));
     const repository = makeRepository(join(desk.folder, 'repository'), { 'README.md': '# Small\n' });
     const worker = desk.start(['up']);
     await until(() => worker.stderr().includes('Working on task queue'), 120);

@@ -1,0 +1,170 @@
+import { realpath } from 'node:fs/promises';
+import { ConfigError } from './config/config-error.ts';
+import { parseConfig } from './config/load-config.ts';
+import type { ConfigInput } from './config/schema.ts';
+import {
+  authorize,
+  authorizeReach,
+  refusalMessage,
+  type Authority,
+  type GivenConfig,
+  type RequestedRepository,
+} from './domain/authorize.ts';
+import { ANALYSIS_DEFAULTS, type RunConfig } from './domain/config.ts';
+import type { AnalyzeInput, InvestigateInput } from './domain/contract.ts';
+import { TypedError } from './domain/failures.ts';
+import type { RunSpecification } from './domain/records.ts';
+import { createGrants } from './grants.ts';
+import { parseRepositoryName } from './sandbox/repository/repository-name.ts';
+import type { Chains } from './storage/chain.ts';
+
+export type AdmissionRequest =
+  | { readonly run: string; readonly type: 'investigate'; readonly input: InvestigateInput }
+  | { readonly run: string; readonly type: 'analyze'; readonly input: AnalyzeInput };
+
+export interface AdmittedRun {
+  readonly config: RunConfig;
+  /** The worker's own user started it. */
+  readonly granted: boolean;
+}
+
+/** Which runs a worker does. Authority lies with it, not with who can reach Temporal. */
+export interface Admission {
+  /**
+   * What a run may use, before anything is spent on it.
+   *
+   * @throws TypedError `Input.Invalid`; `Input.NotAllowed` that names the settings which would allow it;
+   *   `Worker.NotAllowed` where another worker may hold the grant that the input names
+   */
+  admit(request: AdmissionRequest): Promise<AdmittedRun>;
+  /** Called with the specification of a run that was admitted: every worker of this state folder goes on with it. */
+  admitted(spec: string): Promise<void>;
+  /**
+   * Chains that hand out no specification which this worker would not have admitted: any worker of a task queue gets
+   * activities of runs that others have prepared.
+   *
+   * @throws TypedError `Worker.NotAllowed`: another worker's chance
+   */
+  guard(chains: Chains): Chains;
+}
+
+export interface AdmissionOptions {
+  /** The worker's own configuration, as it was given. */
+  readonly config: ConfigInput;
+  readonly stateDirectory: string;
+  /** Named in messages. */
+  readonly host: string;
+  /** False: its tools, and that it may run code without isolation, are for the runs of its own user. */
+  readonly servesOthers: boolean;
+  readonly hasTool: (name: string) => boolean;
+}
+
+export function createAdmission(options: AdmissionOptions): Admission {
+  const { stateDirectory, host, servesOthers, hasTool } = options;
+  const config = servesOthers ? options.config : isolated(options.config);
+  const grants = createGrants(stateDirectory);
+  const own = parseConfig(config);
+  const defaults = { investigate: own, analyze: parseConfig(config, ANALYSIS_DEFAULTS) };
+  const queues = { temporal: { queues: own.temporal.queues } };
+  const known = new Set<string>();
+
+  const authority = async (): Promise<Authority> => ({
+    own,
+    folders: await Promise.all(own.worker.allow.folders.map((folder) => realpath(folder).catch(() => folder))),
+  });
+
+  async function authorized(request: AdmissionRequest, granted: 'unknown' | undefined): Promise<AdmittedRun> {
+    const { model, rlm, sandbox } = defaults[request.type];
+    const given = request.input.config ?? {};
+    const asked = validConfig(given, { model, rlm, sandbox, ...queues });
+    const repository = request.type === 'investigate' ? await repositoryOf(request.input) : undefined;
+    const verdict = authorize(
+      { given: given as GivenConfig, config: asked, ...(repository === undefined ? {} : { repository }) },
+      await authority(),
+    );
+    if (verdict.kind === 'allowed') return { config: verdict.config, granted: false };
+    const message = refusalMessage(verdict.refusals, host);
+    if (granted === undefined)
+      throw new TypedError(
+        'Input.NotAllowed',
+        `${message} Or start the run on that machine, with rlm run or rlm analyze.`,
+      );
+    throw new TypedError(
+      'Worker.NotAllowed',
+      `${message} The run was started by somebody else, or with another state folder (DURABLE_RLM_STATE): there it may do this.`,
+    );
+  }
+
+  return {
+    async admit(request) {
+      const { grant } = request.input;
+      if (grant === undefined) return authorized(request, undefined);
+      const granted = await grants.check(request, grant);
+      if (granted === 'unknown') return authorized(request, granted);
+      if (granted === 'of another run') {
+        throw new TypedError(
+          'Input.NotAllowed',
+          'The `grant` of this input was made for another run id or another input. Leave it out: rlm run, rlm analyze ' +
+            'and programs make it for the runs that they start.',
+        );
+      }
+      const ofType = request.type === 'analyze' ? ANALYSIS_DEFAULTS : {};
+      return { config: validConfig(request.input.config ?? {}, { ...ofType, ...queues }), granted: true };
+    },
+    async admitted(spec) {
+      await grants.specifications.add(spec, new Date().toISOString());
+      known.add(spec);
+    },
+    guard: (chains) => ({
+      ...chains,
+      async specification(hash) {
+        const specification = await chains.specification(hash);
+        if (known.has(hash)) return specification;
+        if (!(await grants.specifications.has(hash))) refuseForeign(specification, await authority());
+        known.add(hash);
+        return specification;
+      },
+    }),
+  };
+
+  function refuseForeign(specification: RunSpecification, by: Authority): void {
+    const { model, sandbox, repository: access } = specification.config;
+    const url = specification.repository?.url;
+    const verdict = authorizeReach(
+      {
+        given: { model: { ...model }, sandbox: { ...sandbox }, repository: { ...access } },
+        config: specification.config,
+        ...(url === undefined ? {} : { repository: { kind: 'url', url } }),
+      },
+      by,
+    );
+    const refusals = verdict.kind === 'refused' ? verdict.refusals : [];
+    const kept = (specification.type === 'analyze' ? (specification.tools ?? []) : []).filter(
+      ({ name }) => !servesOthers && hasTool(name),
+    );
+    const all = [
+      ...refusals,
+      ...kept.map(({ name }) => ({ setting: 'tools', reason: `names ${name}, which is not for this run` })),
+    ];
+    if (all.length > 0) throw new TypedError('Worker.NotAllowed', refusalMessage(all, host));
+  }
+}
+
+function isolated(config: ConfigInput): ConfigInput {
+  return { ...config, sandbox: { ...config.sandbox, isolation: 'bubblewrap' } };
+}
+
+async function repositoryOf({ repo, commit, bundle }: InvestigateInput): Promise<RequestedRepository | undefined> {
+  if (bundle !== undefined && commit !== undefined) return undefined;
+  const name = parseRepositoryName(repo);
+  return name.kind === 'url' ? name : { kind: 'path', path: await realpath(name.path).catch(() => name.path) };
+}
+
+function validConfig(value: unknown, defaults: Readonly<Record<string, object>>): RunConfig {
+  try {
+    return parseConfig(value, defaults);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new TypedError('Input.Invalid', error.message, { cause: error });
+    throw error;
+  }
+}

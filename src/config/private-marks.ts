@@ -1,0 +1,56 @@
+import { chmod, lstat, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TypedError } from '../domain/failures.ts';
+
+/**
+ * Hashes that the user of this process has vouched for: files in a folder that nobody else can write. A mark says no
+ * more than that its hash was added; what was hashed is computed again by who asks.
+ */
+export interface PrivateMarks {
+  /** @throws TypedError `Input.Invalid` where the folder belongs to somebody else */
+  add(hash: string, note: string): Promise<void>;
+  /** False also where somebody else could have written the mark. */
+  has(hash: string): Promise<boolean>;
+}
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+export function createPrivateMarks(folder: string): PrivateMarks {
+  return {
+    async add(hash, note) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      if (!(await isOwn(folder))) {
+        // Of an earlier time, or made under another umask; somebody else's cannot be changed.
+        await chmod(folder, 0o700).catch(() => undefined);
+        if (!(await isOwn(folder)))
+          throw new TypedError(
+            'Input.Invalid',
+            `The folder ${folder} belongs to another user, or others can write to it, so nothing in it can be relied ` +
+              'on. Remove it, or name another state folder with DURABLE_RLM_STATE.',
+          );
+      }
+      // That it is there is the mark; the note is for a person.
+      await writeFile(join(folder, checked(hash)), `${note}\n`, { mode: 0o600 });
+    },
+    async has(hash) {
+      const file = join(folder, checked(hash));
+      return (await isOwn(folder)) && (await isOwn(file));
+    },
+  };
+}
+
+/** A path made of anything else could lead out of the folder. */
+function checked(hash: string): string {
+  if (!/^[A-Za-z0-9_-]{43,64}$/.test(hash)) throw new TypedError('Input.Invalid', `Not a hash: ${hash.slice(0, 80)}`);
+  return hash;
+}
+
+async function isOwn(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return (
+    found !== undefined &&
+    !found.isSymbolicLink() &&
+    found.uid === process.geteuid?.() &&
+    (found.mode & WRITABLE_BY_OTHERS) === 0
+  );
+}

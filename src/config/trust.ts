@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto';
+import { CEILINGS } from '../domain/authorize.ts';
+import type { RunConfig } from '../domain/config.ts';
+import { canonicalJson } from '../domain/records.ts';
+
+/** A setting that counts only where the user vouches for the file it stands in. */
+export interface RestrictedSetting {
+  readonly path: readonly string[];
+  /** What it does, for a person: `starts programs`. */
+  readonly effect: string;
+}
+
+/** Settings that a file may have which nobody vouches for: limits, how a model is asked, names of models. */
+const FREE: Readonly<Record<string, readonly string[] | 'all'>> = {
+  model: ['name', 'sub_name', 'by_depth', 'temperature', 'max_tokens', 'timeout', 'max_attempts', 'prices'],
+  rlm: 'all',
+  sandbox: [
+    'pool',
+    'setup_timeout',
+    'block_timeout',
+    'create_timeout',
+    'memory_mb',
+    'idle_timeout',
+    'max_rebuilds',
+    'max_live',
+    'rebuild_timeout',
+  ],
+};
+
+/** What the others do; a setting that is new and not here yet is restricted all the same. */
+const EFFECTS: Readonly<Record<string, string>> = {
+  'model.base_url': 'sends prompts and a key to this address',
+  'model.api_key_env': 'sends this variable to the endpoint',
+  'sandbox.provider': 'says where code runs',
+  'sandbox.isolation': 'says whether code is shut in',
+  'sandbox.python': 'runs this program',
+  'sandbox.setup': 'runs these commands, with network',
+  'sandbox.setup_env': 'hands these variables to commands',
+  'sandbox.daytona': 'says what sandboxes at Daytona are made of',
+  'repository.token_env': "sends this variable to the repository's host",
+  'tools.files': 'runs these modules',
+  'tools.mcp': 'starts these programs, asks these addresses',
+};
+
+const SECTION_EFFECTS: Readonly<Record<string, string>> = {
+  storage: 'says where runs are kept',
+  temporal: 'says which server and queue is worked for',
+  worker: 'says what a worker allows to others',
+};
+
+/**
+ * What of a file that was only found counts for nothing until its user vouches for it.
+ *
+ * @param found value of the file
+ * @param config what holds without the file; a setting that repeats it is none of these
+ * @param limits limits that the user's own configuration names: the file may lower them
+ */
+export function restrictedSettings(found: unknown, config: RunConfig, limits: unknown): readonly RestrictedSetting[] {
+  if (!isSection(found)) return [];
+  const current: unknown = config;
+  return Object.entries(found).flatMap(([section, settings]) => {
+    if (!isSection(settings)) return [];
+    return Object.entries(settings).flatMap(([key, value]): RestrictedSetting[] => {
+      const path = [section, key];
+      if (value === null || value === undefined || isSame(value, at(current, path))) return [];
+      const free = FREE[section];
+      if (free === 'all' || free?.includes(key) === true)
+        return isRaised(path, value, limits) ? [{ path, effect: 'is more than your own configuration allows' }] : [];
+      const name = path.join('.');
+      // Stricter than anything.
+      if (name === 'sandbox.isolation' && value === 'bubblewrap') return [];
+      return [{ path, effect: EFFECTS[name] ?? SECTION_EFFECTS[section] ?? 'decides what runs or is reached' }];
+    });
+  });
+}
+
+/**
+ * Names a file with what is in it, where it is: the same text elsewhere means other files, and another text here is
+ * another decision.
+ *
+ * @param path real path of the file
+ */
+export function trustHash(path: string, text: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([path, text]))
+    .digest('hex');
+}
+
+function isRaised([section = '', key = '']: readonly string[], value: unknown, limits: unknown): boolean {
+  const keys: readonly string[] = section in CEILINGS ? CEILINGS[section as keyof typeof CEILINGS] : [];
+  const limit = at(limits, [section, key]);
+  return keys.includes(key) && typeof limit === 'number' && typeof value === 'number' && value > limit;
+}
+
+function at(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (isSection(inner) && Object.hasOwn(inner, key) ? inner[key] : undefined),
+    value,
+  );
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return canonicalJson(one) === canonicalJson(other);
+}
+
+function isSection(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { loadConfig, parseConfig } from '../../src/config/load-config.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { settings } from '../../src/config/settings.ts';
+import { restrictedSettings, trustHash } from '../../src/config/trust.ts';
+import { readYaml } from '../../src/config/yaml-source.ts';
+
+function restricted(text: string, own = ''): string[] {
+  const { config, given } = loadConfig({ files: [{ path: 'own.yaml', text: own, folder: '/home/me' }] });
+  return restrictedSettings(readYaml(text, 'config.yaml').value, config, given).map(({ path }) => path.join('.'));
+}
+
+describe('a config.yaml that was only found', () => {
+  it('sets limits, names of models and how they are asked', () => {
+    const text = `
+model: {name: anthropic/claude, sub_name: gemini/flash, by_depth: {1: groq/x}, temperature: 0, max_tokens: 100, prices: {m: {input: 1, output: 1}}}
+rlm: {max_sandboxes: 200, max_cost: 50, global_timeout: 7200, on_error: fail, compaction: 1000}
+sandbox: {memory_mb: 4096, block_timeout: 10, pool: 3}
+`;
+    expect(restricted(text)).toEqual([]);
+  });
+
+  it.each([
+    ['model: {base_url: "http://evil.example/v1"}', 'model.base_url'],
+    ['model: {api_key_env: AWS_SECRET_ACCESS_KEY}', 'model.api_key_env'],
+    ['sandbox: {provider: daytona}', 'sandbox.provider'],
+    ['sandbox: {isolation: none}', 'sandbox.isolation'],
+    ['sandbox: {python: ./evil}', 'sandbox.python'],
+    ['sandbox: {setup: [make]}', 'sandbox.setup'],
+    ['sandbox: {setup_env: [TOKEN]}', 'sandbox.setup_env'],
+    ['sandbox: {daytona: {image: evil}}', 'sandbox.daytona'],
+    ['repository: {token_env: TOKEN}', 'repository.token_env'],
+    ['storage: {path: /tmp/evil}', 'storage.path'],
+    ['storage: {driver: s3, bucket: evil}', 'storage.driver'],
+    ['temporal: {address: "evil.example:7233"}', 'temporal.address'],
+    ['temporal: {task_queue: evil}', 'temporal.task_queue'],
+    ['tools: {files: [evil.mjs]}', 'tools.files'],
+    ['tools: {mcp: {evil: {command: sh}}}', 'tools.mcp'],
+    ['worker: {allow: {isolation_none: true}}', 'worker.allow'],
+    ['model: {__proto__: {base_url: "http://evil.example"}}', 'model.__proto__'],
+    ['base: &evil {isolation: none}\nsandbox: *evil', 'sandbox.isolation'],
+  ])('%s needs trust', (text, setting) => {
+    expect(restricted(text)).toContain(setting);
+  });
+
+  it('needs trust for every setting that is not known to be harmless', () => {
+    const harmless = new Set(['model', 'rlm', 'sandbox']);
+    for (const section of Object.keys(configSchema.shape).filter((name) => !harmless.has(name))) {
+      for (const key of Object.keys(settings().properties?.[section]?.properties ?? {}))
+        expect(restricted(`${section}: {${key}: [something]}`), `${section}.${key}`).toEqual([`${section}.${key}`]);
+    }
+  });
+
+  it('may repeat what holds anyway, and ask for more isolation', () => {
+    expect(restricted('sandbox: {provider: local, isolation: bubblewrap}\nstorage: {driver: file}')).toEqual([]);
+    expect(restricted('sandbox: {isolation: bubblewrap}', 'sandbox: {isolation: none}')).toEqual([]);
+    expect(restricted('model: {base_url: "http://mine/v1"}', 'model: {base_url: "http://mine/v1"}')).toEqual([]);
+  });
+
+  it('lowers limits of the user’s own configuration, and does not raise them', () => {
+    expect(restricted('rlm: {max_cost: 1}', 'rlm: {max_cost: 5}')).toEqual([]);
+    expect(restricted('rlm: {max_cost: 500}', 'rlm: {max_cost: 5}')).toEqual(['rlm.max_cost']);
+  });
+
+  it('is trusted with one content in one place', () => {
+    expect(trustHash('/a/config.yaml', 'x')).not.toBe(trustHash('/b/config.yaml', 'x'));
+    expect(trustHash('/a/config.yaml', 'x')).not.toBe(trustHash('/a/config.yaml', 'y'));
+  });
+
+  it('is compared with the same form that a run has', () => {
+    expect(restrictedSettings({ rlm: null, model: 'text' }, parseConfig({}), {})).toEqual([]);
+  });
+});
