@@ -192,7 +192,8 @@ class AdaptiveLimit implements ModelLimit {
 
   #startAfter(milliseconds: number): void {
     if (this.#queue.size === 0) return;
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.startWaiting();
     }, milliseconds);

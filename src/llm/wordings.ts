@@ -186,7 +186,7 @@ export const BAD_KEY: readonly Wording[] = [
 ];
 
 /** The endpoint has no model of that name. */
-export const NO_MODEL: readonly Wording[] = [
+const NO_MODEL: readonly Wording[] = [
   {
     provider: 'OpenAI, Groq, vLLM',
     pattern: /\bmodel_not_found\b|model .{0,100}(?:does not exist|not found)|DeploymentNotFound/i,

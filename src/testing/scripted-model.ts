@@ -130,11 +130,11 @@ async function serve(stage: Stage, request: IncomingMessage, response: ServerRes
     if (stage.apiKey !== undefined && request.headers.authorization !== `Bearer ${stage.apiKey}`) {
       return sendError(response, 401, 'the scripted model was given another key');
     }
-    if (/\/v1\/models$/.test(path)) {
+    if (path.endsWith('/v1/models')) {
       const data = (stage.models ?? []).map((id) => ({ id, object: 'model' }));
       return sendJson(response, 200, { object: 'list', data });
     }
-    if (!/\/v1\/chat\/completions$/.test(path)) return sendError(response, 404, `the scripted model has no ${path}`);
+    if (!path.endsWith('/v1/chat/completions')) return sendError(response, 404, `the scripted model has no ${path}`);
     const requested = readConversation(body, request.headers);
     if (stage.models?.includes(requested.model) === false)
       return sendError(response, 404, `The model \`${requested.model}\` does not exist`, 'model_not_found');

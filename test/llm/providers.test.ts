@@ -19,7 +19,7 @@ afterEach(async () => {
 
 function played({ status = 200, headers = {}, body }: RecordedAnswer): ScriptedReply {
   if (status === 200) return { raw: JSON.stringify(body) };
-  return { error: { status, headers, body: body as object } };
+  return { error: { status, headers, body } };
 }
 
 /** What the client makes of an answer that comes over HTTP: a reply or a failure. */

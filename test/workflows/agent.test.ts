@@ -60,7 +60,7 @@ afterAll(async () => {
 interface Started {
   readonly fake: FakeRun;
   readonly handle: WorkflowHandle;
-  outcome(): Promise<RunOutcome>;
+  readonly outcome: () => Promise<RunOutcome>;
 }
 
 /** Runs `investigate` with these agents, and looks at the end that every step was asked for. */
@@ -272,7 +272,7 @@ describe('a sandbox', () => {
 
   it('that cannot be created fails its agent, after the reply is recorded', async () => {
     const { outcome, fake } = await outcomeOf({
-      0: { callModel: [code('r1')], createSandbox: failure('Sandbox.Unavailable', 'bubblewrap is missing') as never },
+      0: { callModel: [code('r1')], createSandbox: failure('Sandbox.Unavailable', 'bubblewrap is missing') },
     });
     expect(outcome).toMatchObject({
       status: 'failed',
