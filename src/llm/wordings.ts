@@ -185,18 +185,6 @@ export const BAD_KEY: readonly Wording[] = [
   },
 ];
 
-/** The endpoint has no model of that name. */
-const NO_MODEL: readonly Wording[] = [
-  {
-    provider: 'OpenAI, Groq, vLLM',
-    pattern: /\bmodel_not_found\b|model .{0,100}(?:does not exist|not found)|DeploymentNotFound/i,
-  },
-  { provider: 'OpenRouter', pattern: /is not a valid model ID|no endpoints found/i },
-  { provider: 'DeepSeek', pattern: /model not exist/i },
-  { provider: 'Mistral', pattern: /invalid[ _]model\b/i },
-  { provider: 'Together', pattern: /unable to access model|model_not_available/i },
-];
-
 /** The first wording that fits. */
 export function findWording(wordings: readonly Wording[], text: string): RegExpExecArray | undefined {
   for (const { pattern } of wordings) {
