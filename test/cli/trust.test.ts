@@ -138,6 +138,93 @@ describe.each(USERS)('a stranger’s clone with a config.yaml, for a user who is
     expect(existsSync(pwned())).toBe(false);
     expect(existsSync(join(home, 'elsewhere'))).toBe(false);
   });
+});
+
+describe('a config.yaml of the current folder', () => {
+  const restrict = (): void => writeFileSync(join(clone, 'config.yaml'), 'sandbox: {setup: [make]}\n');
+
+  it('that only limits and names models is taken without a question', async () => {
+    writeFileSync(
+      join(clone, 'config.yaml'),
+      'model: {name: openrouter/some/model}\nrlm: {max_cost: 5, max_sandboxes: 20}\n',
+    );
+    const { code, stderr } = await rlm([...RUN, ...NOWHERE]);
+    expect(stderr).not.toContain('trust');
+    expect(stderr).toContain('127.0.0.1:1');
+    expect(code).toBe(2);
+  });
+
+  it.each([['analyze', '-s', 'a -> b', '-i', 'a=1'], ['up'], ['worker'], ['list'], ['doctor']])(
+    'is no more trusted by another command: %s',
+    async (...command) => {
+      restrict();
+      expect(await rlm(command)).toMatchObject({ code: 2, stderr: expect.stringContaining('rlm trust') });
+    },
+  );
+
+  it('counts after rlm trust, for as long as it stays as it is, and not in another folder', async () => {
+    restrict();
+    const trusted = await rlm(['trust']);
+    expect(trusted).toMatchObject({ code: 0, stderr: expect.stringContaining('sandbox.setup runs these commands') });
+    expect((await rlm([...RUN, ...NOWHERE])).stderr).toContain('127.0.0.1:1');
+    const copy = join(home, 'copy');
+    execFileSync('cp', ['-r', clone, copy]);
+    expect((await rlm([...RUN, ...NOWHERE], 'own', copy)).stderr).toContain('rlm trust');
+    writeFileSync(join(clone, 'config.yaml'), 'sandbox: {setup: [make, make evil]}\n');
+    expect((await rlm([...RUN, ...NOWHERE])).stderr).toContain('rlm trust');
+  });
+
+  it('counts when it is named, and when it is the user’s own', async () => {
+    restrict();
+    expect((await rlm([...RUN, ...NOWHERE, '-c', 'config.yaml'])).stderr).not.toContain('rlm trust');
+    mkdirSync(join(home, '.config', 'durable-rlm'), { recursive: true });
+    writeFileSync(join(home, '.config', 'durable-rlm', 'config.yaml'), 'sandbox: {setup: [make]}\n');
+    expect((await rlm([...RUN, ...NOWHERE])).stderr).not.toContain('rlm trust');
+  });
+
+  it('is asked about once at a terminal', async () => {
+    restrict();
+    const no = await atTerminal([...RUN, ...NOWHERE], '');
+    expect(no.code).toBe(2);
+    expect(no.stderr).toMatch(/Do you trust this file[^]*not trusted, and nothing was done/);
+    const yes = await atTerminal([...RUN, ...NOWHERE], 'y');
+    expect(yes.stderr).toMatch(/Do you trust this file[^]*127\.0\.0\.1:1/);
+    const again = await atTerminal([...RUN, ...NOWHERE], 'n');
+    expect(again.stderr).not.toContain('Do you trust');
+    expect(again.stderr).toContain('127.0.0.1:1');
+  });
+
+  it('is not trusted by a mark that somebody else could have made', async () => {
+    restrict();
+    await rlm(['trust']);
+    chmodSync(join(home, 'state', 'trusted'), 0o777);
+    expect((await rlm([...RUN, ...NOWHERE])).stderr).toContain('rlm trust');
+  });
+});
+
+describe('other things of the current folder', () => {
+  it.each<[string, string]>([
+    ['TEMPORAL_ADDRESS', 'the server that is asked'],
+    ['OPENAI_BASE_URL', 'where the key goes'],
+    ['DURABLE_RLM_STATE', 'where runs are kept'],
+    ['NODE_OPTIONS', 'what runs'],
+    ['XDG_CONFIG_HOME', 'whose configuration counts'],
+  ])('a .env with %s does not decide %s', async (name) => {
+    const evil = join(clone, 'evil.cjs');
+    writeFileSync(evil, `require('fs').writeFileSync(${JSON.stringify(pwned())}, '')`);
+    const values: Record<string, string> = {
+      TEMPORAL_ADDRESS: address,
+      DURABLE_RLM_STATE: join(home, 'elsewhere'),
+      NODE_OPTIONS: `--require ${evil}`,
+      XDG_CONFIG_HOME: clone,
+    };
+    writeFileSync(join(clone, '.env'), `${name}=${values[name] ?? `http://${address}/v1`}\n`);
+    const { stderr } = await rlm(name === 'TEMPORAL_ADDRESS' ? ['worker'] : [...RUN, ...NOWHERE]);
+    expect(stderr).toContain(`.env: ignored ${name}`);
+    expect(connections).toBe(0);
+    expect(existsSync(pwned())).toBe(false);
+    expect(existsSync(join(home, 'elsewhere'))).toBe(false);
+  });
 
   it('a .env says which keys were taken, and does not replace one', async () => {
     writeFileSync(join(clone, '.env'), 'ANTHROPIC_API_KEY=theirs\nOPENROUTER_API_KEY=theirs\n');
