@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { ConfigError } from './config/config-error.ts';
 import { parseConfig } from './config/load-config.ts';
+import type { BudgetLimits } from './domain/budget.ts';
 import type { ConfigInput } from './config/schema.ts';
 import {
   authorize,
@@ -24,8 +25,8 @@ export type AdmissionRequest =
 
 export interface AdmittedRun {
   readonly config: RunConfig;
-  /** The worker's own user started it. */
-  readonly granted: boolean;
+  /** What its budget cannot be raised above; absent for a run that the worker's own user started. */
+  readonly ceilings?: Partial<BudgetLimits>;
 }
 
 /** Which runs a worker does. Authority lies with it, not with who can reach Temporal. */
@@ -82,7 +83,13 @@ export function createAdmission(options: AdmissionOptions): Admission {
       { given: given as GivenConfig, config: asked, ...(repository === undefined ? {} : { repository }) },
       await authority(),
     );
-    if (verdict.kind === 'allowed') return { config: verdict.config, granted: false };
+    if (verdict.kind === 'allowed') {
+      const { max_sandboxes, max_llm_calls, max_cost } = rlm;
+      return {
+        config: verdict.config,
+        ceilings: { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) },
+      };
+    }
     const message = refusalMessage(verdict.refusals, host);
     if (granted === undefined)
       throw new TypedError(
@@ -109,7 +116,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         );
       }
       const ofType = request.type === 'analyze' ? ANALYSIS_DEFAULTS : {};
-      return { config: validConfig(request.input.config ?? {}, { ...ofType, ...queues }), granted: true };
+      return { config: validConfig(request.input.config ?? {}, { ...ofType, ...queues }) };
     },
     async admitted(spec) {
       await grants.specifications.add(spec, new Date().toISOString());

@@ -18,9 +18,9 @@ export async function prepareAnalysis(
   const problem = runIdProblem(run);
   if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
   const signature = signatureOf(input);
-  const { config, granted } = await deps.admission.admit({ type: 'analyze', run, input });
+  const { config, ceilings } = await deps.admission.admit({ type: 'analyze', run, input });
   const inputs = await withHeartbeat(async () => storedInputs(deps, signature, input));
-  const tools = await toolsOf(deps, input, granted);
+  const tools = await toolsOf(deps, input, ceilings === undefined);
   checkToolNames(tools, signature);
   const prompt = analysisTitle(signature);
   const specification: AnalysisSpecification = {
@@ -35,7 +35,7 @@ export async function prepareAnalysis(
     ...(tools.length === 0 ? {} : { tools }),
     config,
   };
-  return beginRun(deps, specification, { task: prompt, summary: prompt });
+  return beginRun(deps, specification, { task: prompt, summary: prompt, ceilings });
 }
 
 function signatureOf(input: AnalyzeInput | undefined): Signature {

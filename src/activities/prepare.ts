@@ -19,7 +19,7 @@ export async function prepareInvestigation(
   { run, execution, input }: PrepareInvestigationInput,
 ): Promise<PreparedRun> {
   checkInput(run, input);
-  const { config } = await deps.admission.admit({ type: 'investigate', run, input });
+  const { config, ceilings } = await deps.admission.admit({ type: 'investigate', run, input });
   const { repo, branch, commit, bundle } = input;
   const repository = await withHeartbeat((signal) =>
     deps.resolveRepository({
@@ -42,14 +42,18 @@ export async function prepareInvestigation(
     config,
   };
   const summary = `${repository.name} at ${repository.commit.slice(0, 12)}: ${input.prompt}`;
-  return beginRun(deps, specification, { task: input.prompt, summary });
+  return beginRun(deps, specification, { task: input.prompt, summary, ceilings });
 }
 
 /** What every kind of run begins with, once it is specified. */
 export async function beginRun(
   deps: ActivityDependencies,
   specification: RunSpecification,
-  { task: text, summary }: { readonly task: string; readonly summary: string },
+  {
+    task: text,
+    summary,
+    ceilings,
+  }: { readonly task: string; readonly summary: string; readonly ceilings: PreparedRun['ceilings'] },
 ): Promise<PreparedRun> {
   const { run, execution, config } = specification;
   const spec = await deps.chains.putJson(specification);
@@ -65,6 +69,7 @@ export async function beginRun(
     spec,
     task,
     limits: config.rlm,
+    ...(ceilings === undefined ? {} : { ceilings }),
     queues: config.temporal.queues,
     summary: truncate(summary.replaceAll(/\s+/g, ' '), 200),
   };

@@ -129,6 +129,22 @@ export function settle(budget: Budget, settlement: BudgetSettlement): BudgetStep
   return answerWaiting(withdraw === undefined ? settled : withdrawRequest(settled, from, withdraw));
 }
 
+/**
+ * The limits of a message that somebody sent: what is no number is left out, and none is above its ceiling.
+ *
+ * @param ceilings - what a run that was started by others may be given at most
+ */
+export function acceptedLimits(message: unknown, ceilings: Partial<BudgetLimits> = {}): Partial<BudgetLimits> {
+  const given = (typeof message === 'object' && message !== null ? message : {}) as Record<string, unknown>;
+  const accepted = (['max_sandboxes', 'max_llm_calls', 'max_cost'] as const).flatMap((name) => {
+    const value = given[name];
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) return [];
+    const whole = name === 'max_cost' ? value : Math.floor(value);
+    return [[name, Math.min(whole, ceilings[name] ?? Infinity)] as const];
+  });
+  return Object.fromEntries(accepted);
+}
+
 /** Other limits. One below what is used grants nothing more. A run that began without `max_cost` gets none. */
 export function changeLimits(budget: Budget, changes: Partial<BudgetLimits>): BudgetStep {
   const { max_cost, ...counts } = changes;

@@ -1,3 +1,4 @@
+import type { BudgetLimits } from './budget.ts';
 import type { RlmConfig, TemporalConfig } from './config.ts';
 import type { AgentStatus, Answer, AnswerSource, CallAnswer, PendingCall, RunOutcome } from './records.ts';
 import type { SandboxName } from './sandbox.ts';
@@ -98,6 +99,8 @@ export interface PreparedRun {
   /** Head of the root agent's trajectory. */
   readonly task: string;
   readonly limits: RlmConfig;
+  /** The worker's own limits, for a run that was started by others: its budget cannot be raised above them. */
+  readonly ceilings?: Partial<BudgetLimits>;
   readonly queues: Queues;
   /** One line for Temporal's UI. */
   readonly summary: string;

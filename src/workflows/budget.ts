@@ -11,6 +11,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
+  acceptedLimits,
   left,
   openBudget,
   type BudgetGrant,
@@ -29,6 +30,8 @@ export const setLimits = defineSignal<[Partial<BudgetLimits>]>(setBudgetMessage)
 
 export interface BudgetInput {
   readonly limits: BudgetLimits;
+  /** The limits cannot be raised above these. */
+  readonly ceilings?: Partial<BudgetLimits>;
   /** Set by the workflow itself when it continues as new. */
   readonly state?: BudgetState;
 }
@@ -49,7 +52,9 @@ export async function budget(input: BudgetInput): Promise<void> {
   );
   setHandler(reserveMessage, (request) => service.receive({ kind: 'reserve', request }));
   setHandler(settleMessage, (settlement) => service.receive({ kind: 'settle', settlement }));
-  setHandler(setLimits, (changes) => service.receive({ kind: 'limits', changes }));
+  setHandler(setLimits, (changes) =>
+    service.receive({ kind: 'limits', changes: acceptedLimits(changes, input.ceilings) }),
+  );
   setHandler(defineQuery<BudgetReport>(spentQuery), () => {
     const { limits, used } = service.budget;
     return { limits, used, left: left(service.budget) };
@@ -58,7 +63,7 @@ export async function budget(input: BudgetInput): Promise<void> {
     await condition(() => workflowInfo().continueAsNewSuggested);
     const state = await service.stop();
     await condition(allHandlersFinished);
-    await continueAsNew<typeof budget>({ limits: state.budget.limits, state });
+    await continueAsNew<typeof budget>({ ...input, limits: state.budget.limits, state });
   } catch (error) {
     if (!isCancellation(error)) throw error;
   }

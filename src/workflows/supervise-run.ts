@@ -12,7 +12,7 @@ import {
   workflowInfo,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import type { BudgetLimits } from '../domain/budget.ts';
+import { acceptedLimits, type BudgetLimits } from '../domain/budget.ts';
 import type { AgentInput, AgentResult, PreparedRun, Totals } from '../domain/contract.ts';
 import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
@@ -53,6 +53,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const state: { status: RunState['status']; reason: string | null } = { status: 'starting', reason: null };
   let root: ChildWorkflowHandle<typeof agent> | undefined;
   let limits: BudgetLimits | undefined;
+  let ceilings: Partial<BudgetLimits> | undefined;
 
   const gate = createPauseGate(false, (closed, message) => {
     const open = state.status === 'starting' || state.status === 'running';
@@ -65,13 +66,9 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   setHandler(defineSignal<[BlockedMessage]>(blockedSignal), ({ agent: id, reason }) =>
     gate.close({ reason: `agent ${id}: ${reason}` }),
   );
-  const setBudget = async ({ max_sandboxes, max_llm_calls, max_cost }: BudgetMessage): Promise<void> => {
+  const setBudget = async (message: BudgetMessage): Promise<void> => {
     await condition(() => root !== undefined); // The budget is there then.
-    const changes: Partial<BudgetLimits> = {
-      ...(max_sandboxes === undefined ? {} : { max_sandboxes }),
-      ...(max_llm_calls === undefined ? {} : { max_llm_calls }),
-      ...(max_cost === undefined ? {} : { max_cost }),
-    };
+    const changes = acceptedLimits(message, ceilings);
     if (limits !== undefined) limits = { ...limits, ...changes };
     await deliver(budgetWorkflowId(run), setLimits, [changes]);
   };
@@ -100,7 +97,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     state.status = 'cancelled';
     return outcomeOf({ run, startedAt, limits, result, stopped: 'cancelled' });
   }
-  limits = prepared.limits;
+  ({ limits, ceilings } = prepared);
   deadline.set(prepared.limits.global_timeout * 1000);
   setCurrentDetails(prepared.summary);
   if (state.status === 'starting') state.status = 'running';
@@ -170,7 +167,7 @@ async function supervise(run: string, input: Supervision): Promise<Supervised> {
 
 async function runRoot(run: string, { execution, prepared, typed, paused, onRoot }: Supervision): Promise<AgentResult> {
   const { limits } = prepared;
-  await startBudget(run, limits);
+  await startBudget(run, prepared);
   const input: AgentInput = {
     execution,
     task: { ref: prepared.task },
@@ -198,13 +195,14 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
 }
 
 /** Before the agents, which may ask it at once. It lives until the run has ended, also while the agents are cancelled. */
-async function startBudget(run: string, { max_sandboxes, max_llm_calls, max_cost }: BudgetLimits): Promise<void> {
+async function startBudget(run: string, { limits: all, ceilings }: PreparedRun): Promise<void> {
+  const { max_sandboxes, max_llm_calls, max_cost } = all;
   const workflowId = budgetWorkflowId(run);
   const limits = { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) };
   const start = (): Promise<unknown> =>
     startChild<typeof budget>('budget', {
       workflowId,
-      args: [{ limits }],
+      args: [{ limits, ...(ceilings === undefined ? {} : { ceilings }) }],
       // It has nothing to clean up, and there may be no worker left that could end it.
       parentClosePolicy: ParentClosePolicy.TERMINATE,
     });

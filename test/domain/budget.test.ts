@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  acceptedLimits,
   changeLimits,
   compactBudget,
   left,
@@ -234,5 +235,33 @@ describe('a budget of USD', () => {
     );
     expect([granted['a']?.model_calls, granted['b']?.model_calls]).toEqual([9, 0]);
     expect(left(budget).usd).toBeCloseTo(0);
+  });
+});
+
+describe('limits that somebody sends', () => {
+  it('are taken as far as they are numbers, and never above their ceilings', () => {
+    const ceilings = { max_sandboxes: 50, max_cost: 5 };
+    expect(acceptedLimits({ max_sandboxes: 80, max_llm_calls: 7.9, max_cost: 2 }, ceilings)).toEqual({
+      max_sandboxes: 50,
+      max_llm_calls: 7,
+      max_cost: 2,
+    });
+    expect(acceptedLimits({ max_cost: 9 }, ceilings)).toEqual({ max_cost: 5 });
+    expect(acceptedLimits({ max_sandboxes: 80 })).toEqual({ max_sandboxes: 80 });
+  });
+
+  it.each([
+    [{ max_cost: 'lots' }],
+    [{ max_cost: Number.NaN }],
+    [{ max_cost: -1 }],
+    [{ max_sandboxes: null }],
+    [{ max_cost: Infinity }],
+    [{ sandboxes: 3 }],
+    ['more'],
+    [null],
+    [undefined],
+    [[1]],
+  ])('are ignored where they are none: %j', (message) => {
+    expect(acceptedLimits(message)).toEqual({});
   });
 });
