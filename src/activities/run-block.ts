@@ -89,9 +89,10 @@ async function begin(turn: Turn, pending: PendingBlock): Promise<BlockCursor> {
     output_limit: rlm.output_limit,
   });
   turn.deps.checkpoint('block.sent');
-  if (restarts > 0 && sandbox.max_rebuilds > 0 && !trajectory.state.interpreterEnded)
-    throw new TypedError('Sandbox.Lost', 'The interpreter was ended between two blocks, and its variables with it.');
   const isAttached = info.block === pending.block;
+  // A block that is attached to may have ended its interpreter itself: its result says so.
+  if (!isAttached && restarts > 0 && sandbox.max_rebuilds > 0 && !trajectory.state.interpreterEnded)
+    throw new TypedError('Sandbox.Lost', 'The interpreter was ended between two blocks, and its variables with it.');
   const names = isAttached ? pending.kernelNames : new Map<string, string>();
   return {
     pending,
