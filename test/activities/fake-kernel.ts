@@ -125,8 +125,9 @@ export function createFakeKernel(
         ({ block, head } = request);
         ran.push(request.code);
         [events, steps, open, stdout] = [[], program, new Set(), ''];
+        const begun = info();
         advance();
-        return info();
+        return begun;
       }),
     events: ({ after }) =>
       alive((): EventsReply => {

@@ -263,9 +263,17 @@ describe('runCode', () => {
     expect(stage.kernels.get('s-g0')?.answered.get('1.1')).toBe('Error: none');
   });
 
-  it('says when the code ended its own interpreter', async () => {
+  it('says when the code ended its own interpreter, also to the attempt after the one that started it', async () => {
     const stage = await createStage([python('a')], { 'a\n': ['crash'] });
-    expect(await code(stage, { head: await headOf(stage) })).toMatchObject({ kind: 'crashed' });
+    const head = await headOf(stage);
+    const kernel = stage.kernels.get('s-g0');
+    // The attempt that started the block is killed before it hears of the end.
+    const started = { ...kernel, events: () => Promise.reject(new Error('killed')) } as FakeKernel;
+    stage.kernels.set('s-g0', started);
+    await expect(code(stage, { head })).rejects.toThrow('killed');
+    stage.kernels.set('s-g0', kernel as FakeKernel);
+    expect(await code(stage, { head })).toMatchObject({ kind: 'crashed' });
+    expect(kernel?.ran).toEqual(['a\n']);
   });
 
   it.each([
