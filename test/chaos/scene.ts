@@ -239,6 +239,7 @@ function readPlan(file: string): readonly PlannedKill[] {
 function sandboxRecords(folder: string): SandboxRecord[] {
   try {
     return readdirSync(folder).flatMap((name) => {
+      if (name.startsWith('.')) return [];
       try {
         const record = JSON.parse(readFileSync(join(folder, name, 'record.json'), 'utf8')) as SandboxRecord;
         return record.running === undefined ? [] : [record];

@@ -182,7 +182,7 @@ describe.concurrent('a cancelled run', () => {
 });
 
 describe.concurrent('a paused run', () => {
-  it('asks no model until it is resumed, its sub-agents neither', async () => {
+  it('asks no model and begins no code until it is resumed, its sub-agents neither', async () => {
     let release!: () => void;
     const held = new Promise<void>((resolve) => (release = resolve));
     const model = await world.startModel({
@@ -209,8 +209,9 @@ describe.concurrent('a paused run', () => {
     release();
     const waiting = async (): Promise<void> => {
       const agents = await world.agents('hold');
-      const blocks = agents.filter(({ agent, state }) => agent !== '0' && state === 'thinking').length;
-      expect(blocks).toBe(3);
+      // Their replies are recorded; nothing of the code in them has begun.
+      const replied = agents.filter(({ agent, state }) => agent !== '0' && state === 'running').length;
+      expect(replied).toBe(3);
     };
     await vi.waitFor(waiting, { timeout: PATIENCE });
     expect(model.count()).toBe(4);

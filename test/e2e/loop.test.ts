@@ -283,7 +283,7 @@ describe('input that cannot be right', () => {
 });
 
 describe('history', () => {
-  it('stays small: 5 KB for an iteration without calls, early and late alike; 3 KB for each call more, and 1 KB for asking the budget', async () => {
+  it('stays small: 5 KB for an iteration without calls, early and late alike; 4 KB for each call made by itself, 1 KB in a batch', async () => {
     const turns = 30;
     const plain = await world.startModel({
       scripts: forTask('size', [
@@ -314,9 +314,9 @@ describe('history', () => {
     await world.run({ id: 'sizes', prompt: 'calls cost', model: calling });
     const [single, agents, batches] = await turnSizes('sizes/0');
     const iteration = 5 * 1024;
-    expect(single).toBeLessThanOrEqual(iteration + 10 * 3072);
-    expect(agents).toBeLessThanOrEqual(iteration + 10 * 3072);
-    expect(batches).toBeLessThanOrEqual(iteration + 20 * 3072);
+    expect(single).toBeLessThanOrEqual(iteration + 10 * 4096);
+    expect(agents).toBeLessThanOrEqual(iteration + 10 * 4096);
+    expect(batches).toBeLessThanOrEqual(iteration + 20 * 1024);
     await calling.close();
   });
 });

@@ -97,7 +97,9 @@ function localPlace(folder: string): Place {
       return [...existing, ...files, ...processes];
     },
     async killSandbox(run, agent) {
-      const records = readdirSync(directory).map((name) => readRecord(join(directory, name, 'record.json')));
+      const records = readdirSync(directory)
+        .filter((name) => !name.startsWith('.'))
+        .map((name) => readRecord(join(directory, name, 'record.json')));
       const record = records.find((found) => found?.labels.run === run && found.labels.agent === agent);
       if (record?.running === undefined) throw new Error(`no sandbox of agent ${agent} runs`);
       kill(record.running.child, false);

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, watch } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import type {
   BlockResult,
@@ -80,7 +80,11 @@ export class KernelUnderTest {
     mkdirSync(join(folder, 'workspace'));
     chmodSync(join(folder, 'workspace'), 0o777);
     const python = process.env['KERNEL_TEST_PYTHON'] ?? (await findPython()).path;
-    const archive = await buildKernelArchive({ python, cacheDirectory: join(folder, 'cache') });
+    const built = await buildKernelArchive({ python, cacheDirectory: join(folder, 'cache') });
+    // The cache is closed to other users; a sandbox is handed the archive by its launcher.
+    const archive = join(folder, basename(built));
+    copyFileSync(built, archive);
+    chmodSync(archive, 0o644);
     const generation = options.generation ?? 0;
     const child = spawn(
       python,
