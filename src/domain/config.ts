@@ -34,7 +34,7 @@ export interface ModelConfig {
   /** Calls to one model that a worker has in flight at most, over all its runs; default: as many as the provider takes. */
   readonly max_concurrency?: number;
   /** Whether `rlm` asks the provider, before a run is prepared, if key, name and address are right. Default true. */
-  readonly check?: boolean;
+  readonly check: boolean;
   /** USD for a million tokens, by model name, where the provider does not report a cost. */
   readonly prices?: Readonly<Record<string, ModelPrice>>;
 }
@@ -227,7 +227,7 @@ export interface AllowedRepository {
 
 /** The reference's defaults for its own keys; ours for the rest. */
 export const DEFAULT_CONFIG: RunConfig = {
-  model: { name: 'openrouter/google/gemini-3-flash-preview', timeout: 600, max_attempts: 10 },
+  model: { name: 'openrouter/google/gemini-3-flash-preview', timeout: 600, max_attempts: 10, check: true },
   rlm: {
     max_sandboxes: 50,
     max_iterations: 50,

@@ -31,6 +31,7 @@ export function createRunReader(blobs: BlobStore, scope: { run: string; executio
   const chains = createChains(blobs, { cacheCharacters: 0 });
   const done = new Map<string, AgentReference>();
   const known = new Map<string, { head: string; records: readonly ChainRecord[] }>();
+  const answers = new Map<string, unknown>();
   let specification: { hash: string; value: RunSpecification } | undefined;
 
   async function readAgent(name: string): Promise<AgentReference | undefined> {
@@ -77,7 +78,8 @@ export function createRunReader(blobs: BlobStore, scope: { run: string; executio
         const records = await extend(reference.agent, reference.head);
         const end = records.at(-1);
         const ref = end?.kind === 'end' ? end.answer_ref : null;
-        return { reference, records, answer: ref === null ? undefined : await chains.getJson(ref) };
+        if (ref !== null && !answers.has(ref)) answers.set(ref, await chains.getJson(ref));
+        return { reference, records, answer: ref === null ? undefined : answers.get(ref) };
       }),
   };
 }

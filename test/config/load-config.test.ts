@@ -43,6 +43,7 @@ describe('loadConfig', () => {
     expect(load(text)).toStrictEqual({
       ...DEFAULT_CONFIG,
       model: {
+        check: true,
         name: 'openai/gpt-5',
         by_depth: { '1': 'anthropic/claude', '2': 'gemini/flash' },
         prices: { 'openai/gpt-5': { input: 1.25, output: 10 } },

@@ -30,7 +30,11 @@ async function startProxy(targetPort: number): Promise<{ url: string; asked: str
 }
 
 async function ask(base_url: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const models = createChatModels({ model: { name: 'x', timeout: 30, max_attempts: 10, base_url }, env, host: 'here' });
+  const models = createChatModels({
+    model: { name: 'x', timeout: 30, max_attempts: 10, check: true, base_url },
+    env,
+    host: 'here',
+  });
   const messages = [{ role: 'user', content: 'hello' }] as const;
   const reply = await models.complete({ model: 'x', messages, idempotencyKey: 'k' }, new AbortController().signal);
   return reply.text;

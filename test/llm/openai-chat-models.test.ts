@@ -26,7 +26,7 @@ async function modelsFor(scripts: Scripts, config: Partial<ModelConfig> = {}, en
 
 function chatModels(config: Partial<ModelConfig>, env: NodeJS.ProcessEnv = {}): ChatModels {
   return createChatModels({
-    model: { name: MODEL, timeout: 30, max_attempts: 10, ...config },
+    model: { name: MODEL, timeout: 30, max_attempts: 10, check: true, ...config },
     env: { OPENROUTER_API_KEY: KEY, ...env },
     host: 'here',
   });
@@ -228,7 +228,11 @@ describe('a request', () => {
 
   it('takes the key from the environment at each call', async () => {
     const env: NodeJS.ProcessEnv = {};
-    const models = createChatModels({ model: { name: MODEL, timeout: 30, max_attempts: 10 }, env, host: 'here' });
+    const models = createChatModels({
+      model: { name: MODEL, timeout: 30, max_attempts: 10, check: true },
+      env,
+      host: 'here',
+    });
     await expect(complete(models)).rejects.toMatchObject({ type: 'Model.KeyMissing' });
     env['OPENROUTER_API_KEY'] = 'broken key';
     await expect(complete(models)).rejects.toThrow('OPENROUTER_API_KEY on here holds spaces');

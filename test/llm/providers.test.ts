@@ -27,7 +27,7 @@ async function receive(prefix: string, answer: RecordedAnswer): Promise<ChatRepl
   scripted = await startScriptedModel({ scripts: () => played(answer) });
   const name = `${prefix}/m`;
   const models = createChatModels({
-    model: { name, timeout: 30, max_attempts: 10, base_url: scripted.url },
+    model: { name, timeout: 30, max_attempts: 10, check: true, base_url: scripted.url },
     env: { LLM_API_KEY: 'a-key-for-all-of-them' },
     host: 'here',
   });

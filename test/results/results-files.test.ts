@@ -146,8 +146,8 @@ describe('writing as the run goes', () => {
     };
     await writeAgent(store, run, { agent: '0', turns: [{}, {}] });
     await writeAgent(store, run, { agent: '0.1', turns: [{}], answer: 'done' });
-    // The specification, 5 records of the root, 4 of its sub-agent.
-    expect(await update()).toBe(10);
+    // The specification, 5 records of the root, 4 of its sub-agent and its answer.
+    expect(await update()).toBe(11);
     expect(await update()).toBe(0);
     await writeAgent(store, run, { agent: '0', turns: [{}, {}, {}] });
     expect(await update()).toBe(2);
