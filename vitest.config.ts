@@ -6,6 +6,8 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     // Most tests wait for processes of their own: as many files at once as there are cores, not one less.
     maxWorkers: '100%',
+    // Real servers and processes on shared machines: a test that fails there is run once more, and named as retried.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
