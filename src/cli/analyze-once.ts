@@ -10,8 +10,7 @@ import type { ConfigInput } from '../config/schema.ts';
 import { ANALYSIS_DEFAULTS } from '../domain/config.ts';
 import { readInputs } from '../inputs/index.ts';
 import { say, type Io } from './io.ts';
-import { launchRun, type LaunchOptions } from './launch-run.ts';
-import { checkWritable } from './output-file.ts';
+import { checkLaunch, launchRun, type LaunchOptions } from './launch-run.ts';
 import { checkPlot, checkPlotAgainst, presentAnalysis } from './present-analysis.ts';
 import { CommandError } from './report-error.ts';
 import { openSession } from './session.ts';
@@ -53,8 +52,7 @@ export async function analyzeOnce(
     say(io, `Tools: ${tools.descriptions.map(({ name }) => name).join(', ')}`);
   try {
     const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
-    await session.blobs.check();
-    if (options.output !== undefined) await checkWritable(session.cwd, options.output);
+    await checkLaunch(session, options);
     const signature = await signatureForm(io.cwd, options);
     if (plot !== undefined) await checkPlotAgainst(signature, plot);
     const plan = planAnalysis(

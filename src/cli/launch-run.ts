@@ -7,6 +7,7 @@ import { EXIT_DONE } from './exit-codes.ts';
 import { hostWorker, type HostOptions } from './host-worker.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
+import { checkWritable } from './output-file.ts';
 import { CommandError } from './report-error.ts';
 import { resultsFolder } from './results-folder.ts';
 import type { Session } from './session.ts';
@@ -38,11 +39,20 @@ export interface Launch {
 /** Starts a planned run, or finds it again, and sees it through. @returns the exit code */
 export async function launchRun(launch: Launch): Promise<number> {
   const { io, session, plan, options } = launch;
-  refuseDetachedOutput(options);
-  // Before anything is spent.
-  resultsFolder(session.cwd, options.results);
   const again = launch.again ?? againCommand(options, plan.run);
   return options.detach === true ? await startDetached(io, session, plan, options) : await startAttached(launch, again);
+}
+
+/**
+ * What can be found wrong with the options at once, before a provider is asked or anything is started.
+ *
+ * @throws CommandError
+ */
+export async function checkLaunch(session: Session, options: LaunchOptions): Promise<void> {
+  refuseDetachedOutput(options);
+  resultsFolder(session.cwd, options.results);
+  await session.blobs.check();
+  if (options.output !== undefined) await checkWritable(session.cwd, options.output);
 }
 
 function refuseDetachedOutput({ detach, output, id = '<run>' }: LaunchOptions): void {

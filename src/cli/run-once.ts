@@ -4,8 +4,7 @@ import { planRun } from '../client/start-run.ts';
 import { checkBeforeRun } from '../client/check-models.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import type { Io } from './io.ts';
-import { launchRun, type LaunchOptions } from './launch-run.ts';
-import { checkWritable } from './output-file.ts';
+import { checkLaunch, launchRun, type LaunchOptions } from './launch-run.ts';
 import { openSession } from './session.ts';
 
 /** Milliseconds in which a repository of this machine is looked at. */
@@ -33,9 +32,8 @@ export async function runOnce(
   const session = await openSession(io, options, overrides);
   try {
     const prompt = options.prompt === '-' ? await text(io.stdin) : options.prompt;
-    await session.blobs.check();
+    await checkLaunch(session, options);
     const plan = planRun(session, { ...options, prompt }, session.config);
-    if (options.output !== undefined) await checkWritable(session.cwd, options.output);
     // What is wrong with a repository is mostly found at once: then no server is started for nothing.
     await Promise.all([
       options.worker ? checkBeforeRun(session.config, session, options.id) : undefined,

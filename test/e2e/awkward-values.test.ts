@@ -128,7 +128,8 @@ SUBMIT(out=said)`;
 answers = llm_query_batched(prompts)
 SUBMIT(out=[len(a) for a in answers] + [answers[0], answers[3]])`;
     expect(await analyze('prompts', '-> out: list', code)).toEqual({
-      out: [6, 0, 11, 1, 100_000, 'é 漢字 🐍', '\u0000'],
+      // An empty answer is an error string.
+      out: [6, 'Error: the model gave no answer'.length, 11, 1, 100_000, 'é 漢字 🐍', '\u0000'],
     });
   });
 
