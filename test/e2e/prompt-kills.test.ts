@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import {
+  killSwitchEnvironment,
   forTask,
   startScriptedModel,
   withCode,
@@ -46,7 +47,7 @@ beforeAll(async () => {
     rlm: { max_llm_calls: PROMPTS },
     model: { name: 'openai/scripted', base_url: model.url },
   };
-  writeFileSync(join(desk.folder, 'config.yaml'), stringify(config));
+  desk.configure(stringify(config));
 }, 120_000);
 
 afterAll(async () => {
@@ -109,7 +110,7 @@ describe(`${PROMPTS} prompts`, () => {
     const times: number[] = [];
     let finished: Finished | undefined;
     for (let attempt = 0; attempt <= kills.length; attempt += 1) {
-      finished = await desk.run(command('points'), { DURABLE_RLM_TEST_KILL: plan });
+      finished = await desk.run(command('points'), killSwitchEnvironment(plan));
       times.push(Date.now());
       if (finished.code !== null) break;
     }
