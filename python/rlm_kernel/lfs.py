@@ -11,17 +11,21 @@ from rlm_kernel.setup_changes import shown
 
 _REGULAR = (b"100644", b"100755")
 _MOST_POINTER_BYTES = 1024
-_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ [^\n]*\n)*")
-_OBJECT = re.compile(rb"^oid sha256:([0-9a-f]{64})$", re.MULTILINE)
-_SIZE = re.compile(rb"^size ([0-9]{1,18})$", re.MULTILINE)
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n"
+    rb"(?:ext-[0-9]-[^ \n]+ [^\n]*\n)*"
+    rb"oid sha256:([0-9a-f]{64})\n"
+    rb"size ([0-9]{1,18})\n"
+)
 _EMPTY = (hashlib.sha256().hexdigest().encode(), 0)
 _NAMES_IN_NOTE = 5
 
 
-def keep_pointers(git, base):
+def keep_pointers(git, base, layer):
     """Takes out of the index what is no pointer where there must be one. Returns notes.
 
-    Content that the commit has a pointer to becomes this pointer: a file that was only fetched has not changed.
+    `layer`: entries as the setup left them, or the commit's; what is as it is there is not the agents'. Content that the
+    commit has a pointer to becomes this pointer: a file that was only fetched has not changed.
     """
     kept = git.kept_in_lfs()
     every_change = git.changed()
@@ -33,8 +37,8 @@ def keep_pointers(git, base):
     known = {pointers[name]: name for _, name in base.values() if name in pointers}
     left_out, replaced, notes = [], {}, []
     for path, (mode, name) in changed.items():
-        was_pointer = path in base and base[path][1] in pointers
-        if name in pointers or not (path in kept or was_pointer):
+        was_pointer = path in base and pointers.get(base[path][1], _EMPTY) != _EMPTY
+        if layer.get(path) == (mode, name) or name in pointers or not (path in kept or was_pointer):
             continue
         content = git.run("cat-file", "blob", name.decode()).stdout
         pointer = known.get((hashlib.sha256(content).hexdigest().encode(), len(content)))
@@ -65,8 +69,8 @@ def _read_pointers(git, names):
     for name, content in git.contents(small):
         if content == b"":
             found[name] = _EMPTY
-        elif _POINTER.fullmatch(content):
-            digest, size = _OBJECT.search(content), _SIZE.search(content)
-            if digest and size:
-                found[name] = (digest.group(1), int(size.group(1)))
+        else:
+            pointer = _POINTER.fullmatch(content)
+            if pointer:
+                found[name] = (pointer.group(1), int(pointer.group(2)))
     return found

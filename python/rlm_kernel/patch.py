@@ -70,10 +70,10 @@ def take(options, folder):
     notes += git.add(walk.left_out, tracked)
     notes += git.forget_repositories(base)
     notes += git.forget_misleading(base)
+    notes = keep_pointers(git, base, layer) + notes
     if options["setup"]:
         baseline = Baseline(options["setup"], options["workspace"])
         notes = baseline.news(notes) + baseline.forget(git, base, layer)
-    notes = keep_pointers(git, base) + notes
     patch, too_large = git.diff(base, options["limit"])
     notes += too_large
     if len(notes) > _MOST_NOTES:

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from rlm_kernel.misleading_names import is_misleading
-from rlm_kernel.setup_changes import shown
+from rlm_kernel.setup_changes import shorten, shown
 
 _ATTRIBUTES = "* -text -ident -filter -working-tree-encoding !diff !merge !eol\n"
 _CONFIG = """[core]
@@ -256,4 +256,4 @@ def _worth_a_note(line):
 
 
 def _sentence(line):
-    return "not in the patch: " + line.split(b":", 1)[1].strip().decode("utf-8", "backslashreplace")
+    return "not in the patch: " + shorten(line.split(b":", 1)[1].strip().decode("utf-8", "backslashreplace"))

@@ -108,4 +108,15 @@ describe('a command beside the REPL', () => {
   ])('malformed: %j', async (request) => {
     await expect(run(request)).rejects.toMatchObject({ type: 'Input.Invalid' });
   });
+
+  it('runs alone where that is asked: nothing else is left, not even the REPL and other commands', async () => {
+    const other = run(shell('setsid sleep 1000 & setsid sleep 1000; sleep 1000'));
+    const { restarts } = await under.kernel.info();
+    await expect.poll(async () => (await run(shell('pgrep -c -x sleep')))[1]).toBe('3\n');
+    const [, left] = await run(shell('cat /proc/[0-9]*/task/[0-9]*/stat | grep -c "(sleep) [^Z]"', { alone: true }));
+    expect(left).toBe('0\n');
+    expect((await other)[0]).toBe(137);
+    expect((await under.kernel.info()).restarts).toBe(restarts + 1);
+    expect(await run(shell('echo still here'))).toEqual([0, 'still here\n', '', false]);
+  });
 });
