@@ -14,8 +14,10 @@ import json
 import os
 from time import sleep
 
-from rlm_kernel.patch import Git, Walk, parse
+from rlm_kernel.patch import parse
+from rlm_kernel.patch_repository import Git
 from rlm_kernel.setup_changes import describe
+from rlm_kernel.tree_walk import Walk
 
 _SPECIAL = b"\\*?[!# "
 _ONE_TICK = 1.1

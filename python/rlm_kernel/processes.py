@@ -41,13 +41,14 @@ class Processes:
         _kill(self.others)
 
     def kill_all(self):
+        """Returns when they have ended."""
         if os.getpid() == 1:
             try:
+                # All at one moment: nobody is left to fork.
                 os.kill(-1, signal.SIGKILL)
             except ProcessLookupError:
-                pass
-        else:
-            _kill(lambda: [pid for pid, _ in system.descendants(os.getpid())])
+                return
+        _kill(lambda: [pid for pid, _ in system.descendants(os.getpid())])
 
 
 def _kill(find):

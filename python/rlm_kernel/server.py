@@ -149,6 +149,8 @@ class Server:
         commands = self._supervisor.processes.commands
         if len(commands) >= limits.PROCESSES:
             raise HttpError(503, "busy", "%d commands are running already" % limits.PROCESSES)
+        if wanted.alone:
+            self._supervisor.processes.kill_all()
         try:
             command = Command(self._loop, wanted, lambda command: _reply_with(connection, command))
         except OSError as error:

@@ -4,14 +4,19 @@ import json
 import os
 import tempfile
 
+_LONGEST = 300
 _ABSENT = b"000000"
 _REGULAR = (b"100644", b"100755")
 
 
 def shown(path):
     """A path as text for a note."""
-    text = path.decode("utf-8", "backslashreplace")
+    text = shorten(path.decode("utf-8", "backslashreplace"))
     return text if text.isprintable() else json.dumps(text)
+
+
+def shorten(text):
+    return text if len(text) <= _LONGEST else text[: _LONGEST // 2] + "..." + text[-_LONGEST // 2 :]
 
 
 def describe(workspace, path):

@@ -201,6 +201,8 @@ export interface ProcessRequest {
   readonly timeout?: number;
   /** Bytes kept of standard output and error, each; beyond it `truncated` is true. Default 64 MiB. */
   readonly limit?: number;
+  /** Default false. True: every other process of the sandbox is ended first, for good, the REPL included. */
+  readonly alone?: boolean;
 }
 
 export interface ProcessReply {

@@ -1,5 +1,6 @@
 import { TypedError } from '../domain/failures.ts';
 import type { ProcessReply } from '../domain/kernel-protocol.ts';
+import { findForgery } from './check-patch.ts';
 import type { Kernel, Patch } from './provider.ts';
 
 /** Where a sandbox keeps what a patch is taken with; paths as its processes see them. */
@@ -22,7 +23,10 @@ const PATCH_LIMIT = 48 * 1024 * 1024;
 const PATCH_TIMEOUT_SECONDS = 300;
 const MOST_NOTES = 200;
 
-/** The difference between a clone and its commit, taken inside by a repository outside of the tree. */
+/**
+ * The difference between a clone and its commit, taken inside by a repository outside of the tree. It ends whatever else
+ * runs in the sandbox: nobody there can write to what takes it.
+ */
 export async function takePatch(
   kernel: Kernel,
   inside: PatchPaths,
@@ -43,10 +47,14 @@ export async function takePatch(
       cwd: inside.workspace,
       timeout: PATCH_TIMEOUT_SECONDS,
       limit: PATCH_LIMIT + 1024 * 1024,
+      alone: true,
     },
     signal,
   );
-  return readPatch(reply);
+  const patch = readPatch(reply);
+  const forgery = await findForgery(patch.bytes);
+  if (forgery === undefined) return patch;
+  return { bytes: new Uint8Array(), notes: [`The patch was refused: ${forgery}`, ...patch.notes] };
 }
 
 /**

@@ -108,4 +108,19 @@ describe('a command beside the REPL', () => {
   ])('malformed: %j', async (request) => {
     await expect(run(request)).rejects.toMatchObject({ type: 'Input.Invalid' });
   });
+
+  it('runs alone where that is asked: nothing else is left, not even the REPL and other commands', async () => {
+    const other = run(
+      shell(`setsid sleep 1000 & echo $! > one; setsid -f sh -c 'echo $$ > two; exec sleep 1000'; echo $$ > three; read x
+             exec sleep 1000`),
+    );
+    await expect.poll(async () => (await run(shell('cat one two three | wc -l')))[1]).toBe('3\n');
+    const { restarts } = await under.kernel.info();
+    const living = 'for pid in $(cat one two three); do grep "^State:.*[^Z] (" /proc/$pid/status; done';
+    expect((await run(shell(living)))[1].trim().split('\n')).toHaveLength(3);
+    expect((await run(shell(living, { alone: true })))[1]).toBe('');
+    expect((await other)[0]).toBe(137);
+    expect((await under.kernel.info()).restarts).toBe(restarts + 1);
+    expect(await run(shell('echo still here'))).toEqual([0, 'still here\n', '', false]);
+  });
 });

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { TypedError } from '../../domain/failures.ts';
 import { runGit, spawnGit } from './git.ts';
+import { lfsWarning } from './lfs-pointers.ts';
 import { uncommittedChanges, withLocalRepository, type LocalRepository } from './local-repository.ts';
 
 export interface RepositoryBundle {
   /** A `git bundle` of the commit and its whole history. An error while it is made ends the stream with that error. */
   readonly stream: Readable;
-  /** What a person should know, one sentence each: uncommitted changes that are left out. */
+  /** What a person should know, one sentence each: uncommitted changes that are left out, content that Git LFS has. */
   readonly warnings: readonly string[];
 }
 
@@ -32,7 +33,11 @@ export async function bundleRepository(
   return withLocalRepository(
     path,
     async (repository) => {
-      const warnings = [...(await uncommittedChanges(repository, signal)), ...shallowWarning(repository)];
+      const warnings = [
+        ...(await uncommittedChanges(repository, signal)),
+        ...(await lfsWarning(repository, signal)),
+        ...shallowWarning(repository),
+      ];
       const options = { gitDirectory: repository.view, signal };
       const there = await runGit(['cat-file', '-e', `${commit}^{commit}`], options);
       if (there.code !== 0) throw new TypedError('Repository.NotFound', `${repository.top} has no commit ${commit}.`);

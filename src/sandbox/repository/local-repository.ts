@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
+import { findPointers, isContentOf } from './lfs-pointers.ts';
 import { findRepository, readHead, type RepositoryPlace } from './find-repository.ts';
 import { runGit, type GitOptions } from './git.ts';
 import { assertOwned } from './ownership.ts';
@@ -100,7 +101,8 @@ export async function uncommittedChanges(repository: LocalRepository, signal?: A
   );
   if (status.code !== 0)
     return [`Whether ${repository.top} has uncommitted changes could not be told: ${status.stderr.trim()}`];
-  const entries = status.stdout.split('\0').filter((entry) => /^.. ./.test(entry));
+  const found = status.stdout.split('\0').filter((entry) => /^.. ./s.test(entry));
+  const entries = found.length === 0 ? [] : await withoutFetched(repository, found, signal);
   if (entries.length === 0) return [];
   const untracked = entries.filter((entry) => entry.startsWith('??')).length;
   const changed = entries.length - untracked;
@@ -111,4 +113,20 @@ export async function uncommittedChanges(repository: LocalRepository, signal?: A
   return [
     `${parts.join(' and ')} in ${repository.top} will not be seen by the run, which works on the commit: commit them first if they matter.`,
   ];
+}
+
+/** Without the files whose content Git LFS has put in the place of their pointers: git itself would ask its filter. */
+async function withoutFetched(
+  repository: LocalRepository,
+  entries: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const pointers = await findPointers(repository, signal);
+  const changed: string[] = [];
+  for (const entry of entries) {
+    const pointer = entry.startsWith(' M ') ? pointers.get(entry.slice(3)) : undefined;
+    const path = join(repository.top, entry.slice(3));
+    if (pointer === undefined || !(await isContentOf(pointer, path, signal))) changed.push(entry);
+  }
+  return changed;
 }
