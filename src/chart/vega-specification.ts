@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { DAY, dateLabels } from './date-labels.ts';
 import type { PlotSpec } from './plot-spec.ts';
 import type { Scale } from './rows-of.ts';
 import { shortNames } from './short-names.ts';
@@ -34,9 +35,6 @@ const NEIGHBOURS = 8;
 
 /** Points that are drawn at most, over all series. */
 export const DRAWN_POINTS = 6000;
-
-/** In milliseconds. */
-const DAY = 86_400_000;
 
 /** Series with the same few whole numbers hide each other's points: they are drawn apart, by this share of the height. */
 const APART = 0.006;
@@ -126,15 +124,14 @@ function axis(key: string, field: 'x' | 'y', domain: readonly [number, number], 
   };
 }
 
-/** In UTC, as the texts were read; the labels are as coarse as their distance. */
+/** In UTC, as the texts were read. */
 function dateAxis(key: string, domain: readonly [number, number], places: readonly number[]): object {
-  const areDays = places.every((place) => place % DAY === 0);
   return {
     field: 'x',
     type: 'temporal',
     title: key,
     scale: { type: 'utc', domain, nice: false },
-    axis: areDays ? { tickMinStep: DAY } : {},
+    axis: dateLabels(places, domain),
   };
 }
 
