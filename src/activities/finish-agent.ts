@@ -13,6 +13,7 @@ import { openTrajectory } from './agent-trajectory.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** Characters of an answer that travel inline. */
 const INLINE_ANSWER = 4000;
@@ -183,6 +184,6 @@ export async function finishResult(
 
 /** Of an answer what travels in histories. */
 export function previewOf(answer: unknown): Required<Pick<FinishAgentResult, 'answer' | 'answer_truncated'>> {
-  const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
+  const text = typeof answer === 'string' ? answer : stringifyJson(answer);
   return { answer: truncate(text, INLINE_ANSWER), answer_truncated: text.length > INLINE_ANSWER };
 }

@@ -9,6 +9,7 @@ import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions } from './options.ts';
 import { writeOutput } from './output-file.ts';
 import { summaryLines } from './summary-lines.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** What `--plot` names. Its libraries are loaded only now. @throws TypedError `Input.Invalid` */
 export async function checkPlot(text: string): Promise<PlotSpec> {
@@ -45,7 +46,7 @@ export async function presentAnalysis(
   else if (document.error !== null && status !== 'paused') say(io, `rlm: ${document.error}`);
   if (options.plot !== undefined && answer !== null)
     await drawPlot(io, cwd, document, { ...options, plot: options.plot });
-  const text = answer === null ? undefined : `${JSON.stringify(answer, null, 2)}\n`;
+  const text = answer === null ? undefined : `${stringifyJson(answer, 2)}\n`;
   if (options.output !== undefined && text !== undefined) {
     await writeOutput(cwd, options.output, Buffer.from(text));
     if (options.quiet !== true) say(io, `The fields are in ${options.output}.`);

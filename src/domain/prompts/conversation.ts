@@ -6,6 +6,7 @@ import { analysisExtract, analysisFirstMessage, analysisSystemPrompt } from './a
 import { delimit, delimiterOf } from './delimit.ts';
 import { SUMMARY_QUESTION, summarySection } from './compaction.ts';
 import { systemPrompt } from './system-prompt.ts';
+import { stringifyJson } from '../ordered-json.ts';
 
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant';
@@ -210,7 +211,7 @@ export interface Report {
 
 /** Of a sub-agent's answer: a string, JSON for anything else. Cut to `limit` characters, it begins by saying so. */
 export function reportOf(answer: unknown, limit: number): Report {
-  const text = typeof answer === 'string' ? answer : (JSON.stringify(answer) ?? 'null');
+  const text = typeof answer === 'string' ? answer : stringifyJson(answer);
   const { text: shown, truncated } = truncateMiddle(text, limit);
   if (!truncated) return { shown };
   const count = text.length.toLocaleString('en-US');
