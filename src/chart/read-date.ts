@@ -12,7 +12,9 @@ export function readDate(text: string): number | undefined {
   const parts = DATE.exec(text.trim())?.groups;
   if (parts === undefined) return undefined;
   const { year, month = '01', day = '01', hour = '00', minute = '00', second = '00', fraction = '', zone } = parts;
-  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction.slice(0, 3).padEnd(3, '0')}Z`);
+  const time = Date.parse(
+    `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction.slice(0, 3).padEnd(3, '0')}Z`,
+  );
   // JavaScript takes February 30 for March 1, and the hour 24 for the next day's first.
   if (Number.isNaN(time) || new Date(time).getUTCDate() !== Number(day)) return undefined;
   const offset = minutesOf(zone);

@@ -86,7 +86,10 @@ async function drawPlot(
     if (options.quiet === true) return;
     say(io, `The picture is in ${vector} and ${pixels}.`);
     if (leftOut > 0)
-      say(io, `Note: ${leftOut} entries are not in it, because ${plot.x} is no ${scale === 'dates' ? 'date' : 'number'} or ${plot.y} no number there.`);
+      say(
+        io,
+        `Note: ${leftOut} entries are not in it, because ${plot.x} is no ${scale === 'dates' ? 'date' : 'number'} or ${plot.y} no number there.`,
+      );
     for (const note of notes) say(io, `Note: ${note}`);
   } catch (error) {
     say(io, `Note: there is no picture: ${errorMessage(error)}`);

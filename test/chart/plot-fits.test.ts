@@ -38,7 +38,11 @@ it.each([
   ['b: list[{x: str, y: bool}]', 'x=x,y=y', 'in b y is no number but bool. '],
   ['b: list[{x: bool, y: str}]', 'x=x,y=y', 'in b x is no number or date but bool and y is no number but str. '],
   ['b: list[{x: list[str], y: int}]', 'x=x,y=y', 'x is no number or date but list[str]'],
-  ["b: list[{x: Literal['spring', 'fall'], y: int}]", 'x=x,y=y', "x is no number or date but Literal['spring', 'fall']"],
+  [
+    "b: list[{x: Literal['spring', 'fall'], y: int}]",
+    'x=x,y=y',
+    "x is no number or date but Literal['spring', 'fall']",
+  ],
   ['b: list[{x: str}]', 'x=x,y=x', 'in b x is no number but str'],
   ['b: list[dict[str, str]]', 'x=x,y=y', 'in b y is no number but str'],
   ['b: list[dict[int, int]]', 'x=x,y=1', 'there is no x'],

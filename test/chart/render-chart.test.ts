@@ -164,10 +164,20 @@ it('has nothing to draw when no row has numbers', async () => {
 });
 
 it.each([
-  ['months of two years', 24, (n: number) => `${2023 + Math.floor(n / 12)}-${pad((n % 12) + 1)}`, ['Jan 2023', 'Jul 2024']],
+  [
+    'months of two years',
+    24,
+    (n: number) => `${2023 + Math.floor(n / 12)}-${pad((n % 12) + 1)}`,
+    ['Jan 2023', 'Jul 2024'],
+  ],
   ['days', 10, (n: number) => `2024-05-${pad(n + 11)}`, ['2024-05-11', '2024-05-15']],
   ['years', 5, (n: number) => String(2019 + n), ['2019', '2023']],
-  ['hours of a day', 12, (n: number) => `2024-05-17T${pad(n * 2)}:00:00+00:00`, ['2024-05-17 06:00', '2024-05-17 12:00']],
+  [
+    'hours of a day',
+    12,
+    (n: number) => `2024-05-17T${pad(n * 2)}:00:00+00:00`,
+    ['2024-05-17 06:00', '2024-05-17 12:00'],
+  ],
   ['days of three months', 90, (n: number) => new Date(n * 86_400_000).toISOString(), ['1970-02-01']],
   ['three days', 3, (n: number) => `2024-05-${pad(n + 17)}`, ['2024-05-17', '2024-05-18', '2024-05-19']],
   ['days of twenty years', 20, (n: number) => `${2000 + n}-06-17`, ['2004', '2010']],
@@ -185,12 +195,18 @@ it.each([
 it('places dates by how far they are apart, in whatever order they come', async () => {
   const rows = ['2024-01-11', '2024-01-01', '2024-01-03T00:00:00+00:00'].map((when) => ({ when, n: 1 }));
   const { svg } = await renderChart(rows, { x: 'when', y: 'n' });
-  const [first = 0, second = 0, third = 0] = [...(linesOf(svg)[0] ?? '').matchAll(/[ML]([\d.]+),/g)].map(([, x]) => Number(x));
+  const [first = 0, second = 0, third = 0] = [...(linesOf(svg)[0] ?? '').matchAll(/[ML]([\d.]+),/g)].map(([, x]) =>
+    Number(x),
+  );
   expect((second - first) / (third - first)).toBeCloseTo(0.2, 2);
 });
 
 it('smooths over dates as over numbers', async () => {
-  const rows = Array.from({ length: 60 }, (_, n) => ({ when: new Date(n * 86_400_000).toISOString(), n, y: n % 2 === 0 ? 0 : 10 }));
+  const rows = Array.from({ length: 60 }, (_, n) => ({
+    when: new Date(n * 86_400_000).toISOString(),
+    n,
+    y: n % 2 === 0 ? 0 : 10,
+  }));
   const [dates, numbers] = await Promise.all(['when', 'n'].map((x) => renderChart(rows, { x, y: 'y' })));
   const [one, other] = [dates, numbers].map((chart) => heightsOf(linesOf(chart?.svg ?? '')[0] ?? ''));
   expect(one).toHaveLength(60);

@@ -42,7 +42,13 @@ export const FUNCTIONS: readonly HostFunction[] = [
     ],
     doc: 'Looks something up.',
   },
-  { name: 'rlm_query', parameters: [{ name: 'task', type: 'str' }], variables: 'one', reports: true, doc: 'A sub-agent.' },
+  {
+    name: 'rlm_query',
+    parameters: [{ name: 'task', type: 'str' }],
+    variables: 'one',
+    reports: true,
+    doc: 'A sub-agent.',
+  },
   {
     name: 'rlm_query_batched',
     parameters: [{ name: 'tasks', type: 'list[str]' }],

@@ -40,7 +40,10 @@ describe('the reports of sub-agents', () => {
       'r = rlm_query_batched(["a", "long b", "c", "long d"])\nprint(type(r), [x.full for x in r])',
       "<class 'list'> ['short a', 'all of é\u{1f600} long b', 'short c', 'all of é\u{1f600} long d']\n",
     ],
-    ['r = rlm_query("huge")\nprint(r)\nr.full', '[cut]\nhuge\nValueError: the whole report is too large to be handed over'],
+    [
+      'r = rlm_query("huge")\nprint(r)\nr.full',
+      '[cut]\nhuge\nValueError: the whole report is too large to be handed over',
+    ],
     ['print([hasattr(x, "full") for x in rlm_query_batched([])])', '[]\n'],
     ['print(hasattr(llm_query("long"), "full"))', 'False\n'],
   ])('have .full: %s', async (code, expected) => {
@@ -66,7 +69,10 @@ describe('the reports of sub-agents', () => {
   it.each([
     ['r == "[cut]\\nlong" and hash(r) == hash("[cut]\\nlong") and {r: 1}["[cut]\\nlong"] == 1', 'True'],
     ['isinstance(r, str), len(r), "long" in r', '(True, 10, True)'],
-    ['[type(x) is str for x in (r[2:], r + "!", f"{r}", "%s" % r, r.strip("["), r.lower(), str(r))]', `[${'True, '.repeat(6)}True]`],
+    [
+      '[type(x) is str for x in (r[2:], r + "!", f"{r}", "%s" % r, r.strip("["), r.lower(), str(r))]',
+      `[${'True, '.repeat(6)}True]`,
+    ],
     ['__import__("json").dumps({"r": r, r: 1})', `'{"r": "[cut]\\\\nlong", "[cut]\\\\nlong": 1}'`],
     ['__import__("json").loads(__import__("json").dumps([r])) == [r]', 'True'],
     [
@@ -81,7 +87,8 @@ describe('the reports of sub-agents', () => {
 
   it('can be asked about, handed on and given as the result', async () => {
     const seen: unknown[] = [];
-    const code = 'r = rlm_query("long")\nllm_query(r)\nrlm_query(r, more={"r": [r]})\nllm_query(r.full)\nFINAL([r, r.full])';
+    const code =
+      'r = rlm_query("long")\nllm_query(r)\nrlm_query(r, more={"r": [r]})\nllm_query(r.full)\nFINAL([r, r.full])';
     const { final, error } = await under.run(code, {}, (call) => {
       seen.push(call.arguments);
       return respond(call);
