@@ -54,7 +54,15 @@ it.each(['{"2":1,}', '{"1":', '"1":2', '', '{1:2}'])('refuses %j with the words 
 
 it('a key that comes twice has its last value, at its first place', () => {
   expect(stringifyJson(parseJson('{"2":1,"1":2,"2":3}'))).toBe('{"2":3,"1":2}');
-  expect(stringifyJson(objectOf([['2', 1], ['1', 2], ['2', 3]]))).toBe('{"2":3,"1":2}'); // prettier-ignore
+  expect(
+    stringifyJson(
+      objectOf([
+        ['2', 1],
+        ['1', 2],
+        ['2', 3],
+      ]),
+    ),
+  ).toBe('{"2":3,"1":2}');
 });
 
 it('an object that was copied in another way is as JavaScript has it', () => {
