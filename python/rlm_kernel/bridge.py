@@ -8,6 +8,7 @@ import sys
 
 from rlm_kernel import wire
 from rlm_kernel.limits import CALL_SIZE, NAME_LENGTH
+from rlm_kernel.report import as_reports
 from rlm_kernel.values import clean, sealed
 
 
@@ -24,11 +25,11 @@ class Bridge:
         """FINAL was called in this block."""
 
     def call(self, function, arguments):
-        """Blocks until the host has answered."""
+        """Blocks until the host has answered: the value, and all of the reports in it that are cut, by their place."""
         reply = self._ask({"type": "call", "function": function, "arguments": arguments})
         if reply is None:
             raise ConnectionError("the supervisor did not answer the call of %s" % function)
-        return reply.get("value")
+        return reply.get("value"), reply.get("whole", {})
 
     def finish(self, value):
         """Seals the value of FINAL and ends the block, from whatever thread."""
@@ -96,7 +97,7 @@ def _let_threads_end_quietly():
 def host_function(bridge, description):
     """A Python function with the name, parameters and docstring of the description, answered by the host."""
     name, parameters = description["name"], description["parameters"]
-    takes_more = description.get("variables")
+    takes_more, reports = description.get("variables"), description.get("reports")
     types = {parameter["name"]: parameter["type"] for parameter in parameters}
 
     def answer(arguments, variables=None):
@@ -105,7 +106,8 @@ def host_function(bridge, description):
         if variables:
             wanted = len(found[parameters[0]["name"]]) if takes_more == "each" else None
             found["variables"] = _variables(name, variables, parameters, wanted)
-        return bridge.call(name, found)
+        value, whole = bridge.call(name, found)
+        return as_reports(value, whole) if reports else value
 
     # `def` builds the signature, so that wrong arguments are Python's own TypeError. No parameter begins with `__`.
     defaults = {"__default_%d" % i: each.get("default", _LEFT_OUT) for i, each in enumerate(parameters)}

@@ -103,10 +103,13 @@ def check_exec(body):
 
 
 def check_answers(body):
-    """[(call, value)]"""
+    """[(call, value, whole)]: `whole` is of the reports that are cut, by their place."""
     answers = body.get("answers")
     _check(isinstance(answers, list), "answers must be a list")
     for answer in answers:
         _check(isinstance(answer, dict) and "value" in answer, "an answer must have a call and a value")
         text(answer, "call")
-    return [(answer["call"], answer["value"]) for answer in answers]
+        given = answer.get("whole", {})
+        kinds = (str, type(None))
+        _check(isinstance(given, dict) and all(isinstance(each, kinds) for each in given.values()), "whole must be texts")
+    return [(answer["call"], answer["value"], answer.get("whole", {})) for answer in answers]

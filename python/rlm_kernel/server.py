@@ -132,7 +132,7 @@ class Server:
         body = self._of_this_generation(request)
         block = self._supervisor.current_block(requests.whole(body, "block"))
         answers = requests.check_answers(body)
-        for name, _ in answers:
+        for name, _, _ in answers:
             if not block.knows(name):
                 raise HttpError(409, "diverged", "block %d made no call %s" % (block.number, name[:100]))
         self._supervisor.answer(block, answers)

@@ -118,8 +118,8 @@ class Supervisor:
         return self._block
 
     def answer(self, block, answers):
-        for name, value in answers:
-            block.answer(name, value)
+        for name, value, whole in answers:
+            block.answer(name, value, whole)
         self._calls_changed()
 
     def interrupt(self, block, status, sentence):

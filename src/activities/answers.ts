@@ -1,18 +1,50 @@
-import { resultString } from '../domain/prompts/conversation.ts';
+import type { CallAnswer } from '../domain/kernel-protocol.ts';
+import { reportOf, type Report } from '../domain/prompts/conversation.ts';
 import type { Answer } from '../domain/records.ts';
 import type { Chains } from '../storage/chain.ts';
 
+/** Bytes of whole reports that go with the cut ones of one call: what FINAL takes fits. */
+const WHOLE_SIZE = 64 * 1024 * 1024;
+
 /**
- * What the Python function returns for an answer.
+ * What the Python function of a call returns for its answer. The same answer gives the same again.
  *
  * @param limit - characters of a sub-agent's answer (`rlm.result_truncation_limit`)
  */
-export async function answerValue(chains: Chains, answer: Answer, limit: number): Promise<unknown> {
-  if ('items' in answer) return Promise.all(answer.items.map((item) => answerValue(chains, item, limit)));
-  if (!('ref' in answer)) return `Error: ${answer.error}`;
-  const whole = await chains.getJson(answer.ref);
-  const value = answer.child === undefined ? whole : resultString(whole, limit).result;
-  return answer.error === undefined ? value : `Error: ${answer.error}. What it had so far:\n${String(value)}`;
+export async function answerOfCall(
+  chains: Chains,
+  { call, answer, limit }: { readonly call: string; readonly answer: Answer; readonly limit: number },
+): Promise<CallAnswer> {
+  if (!('items' in answer)) {
+    const only = await readAnswer(chains, answer, limit);
+    return { call, value: only.shown, ...wholeOf([only]) };
+  }
+  const all = await Promise.all(answer.items.map((item) => readAnswer(chains, item, limit)));
+  return { call, value: all.map(({ shown }) => shown), ...wholeOf(all) };
+}
+
+type Given = Omit<Report, 'shown'> & { readonly shown: unknown };
+
+async function readAnswer(chains: Chains, answer: Answer, limit: number): Promise<Given> {
+  if ('items' in answer) throw new Error('An answer is a list of answers, not of lists.');
+  if (!('ref' in answer)) return { shown: `Error: ${answer.error}` };
+  const stored = await chains.getJson(answer.ref);
+  const { shown, whole }: Given = answer.child === undefined ? { shown: stored } : reportOf(stored, limit);
+  if (answer.error === undefined) return whole === undefined ? { shown } : { shown, whole };
+  const before = `Error: ${answer.error}. What it had so far:\n`;
+  return { shown: before + String(shown), ...(whole === undefined ? {} : { whole: before + whole }) };
+}
+
+function wholeOf(reports: readonly Given[]): Pick<CallAnswer, 'whole'> {
+  let left = WHOLE_SIZE;
+  const sent = reports.flatMap(({ whole }, place): (readonly [number, string | null])[] => {
+    if (whole === undefined) return [];
+    const size = Buffer.byteLength(JSON.stringify(whole));
+    if (size > left) return [[place, null]];
+    left -= size;
+    return [[place, whole]];
+  });
+  return sent.length === 0 ? {} : { whole: Object.fromEntries(sent) };
 }
 
 /** The agents that gave it. */

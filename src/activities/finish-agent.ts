@@ -13,9 +13,10 @@ import { openTrajectory } from './agent-trajectory.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** Characters of an answer that travel inline. */
-export const INLINE_ANSWER = 4000;
+const INLINE_ANSWER = 4000;
 /** Milliseconds for the patch of a run that was cancelled or is out of time: nobody waits for its end for long. */
 const CANCELLED_PATCH_TIMEOUT_MS = 4000;
 const MAX_PATCH_ATTEMPTS = 3;
@@ -172,12 +173,17 @@ export async function finishResult(
 ): Promise<FinishAgentResult> {
   const { answer_ref, patch, notes } = end;
   const answer = answer_ref !== null && isRoot ? await deps.chains.getJson(answer_ref) : undefined;
-  const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
   return {
     answer_source: end.source,
     ...(answer_ref === null ? {} : { answer_ref }),
     ...(patch === null ? {} : { patch_ref: patch }),
     ...(notes.length === 0 ? {} : { notes }),
-    ...(text === undefined ? {} : { answer: truncate(text, INLINE_ANSWER) }),
+    ...(answer === undefined ? {} : previewOf(answer)),
   };
+}
+
+/** Of an answer what travels in histories. */
+export function previewOf(answer: unknown): Required<Pick<FinishAgentResult, 'answer' | 'answer_truncated'>> {
+  const text = typeof answer === 'string' ? answer : stringifyJson(answer);
+  return { answer: truncate(text, INLINE_ANSWER), answer_truncated: text.length > INLINE_ANSWER };
 }

@@ -25,12 +25,14 @@ const INVESTIGATORS: readonly HostFunction[] = [
   {
     name: 'rlm_query',
     parameters: [{ name: 'task', type: 'str' }],
-    doc: 'A sub-agent with a clone of its own works on the task; returns its report.',
+    reports: true,
+    doc: 'A sub-agent with a clone of its own works on the task; returns its report, a str whose .full is all of it where it is cut.',
   },
   {
     name: 'rlm_query_batched',
     parameters: [{ name: 'tasks', type: 'list[str]' }],
-    doc: 'Sub-agents work on the tasks in parallel; returns their reports in order.',
+    reports: true,
+    doc: 'Sub-agents work on the tasks in parallel; returns their reports in order, strs whose .full is all of those that are cut.',
   },
 ];
 
@@ -39,12 +41,14 @@ const ANALYSTS: readonly HostFunction[] = [
     name: 'rlm_query',
     parameters: [{ name: 'task', type: 'str' }],
     variables: 'one',
-    doc: 'A sub-agent with an interpreter of its own works on the task and has the keyword arguments as variables; returns its report.',
+    reports: true,
+    doc: 'A sub-agent with an interpreter of its own works on the task and has the keyword arguments as variables; returns its report, a str whose .full is all of it where it is cut.',
   },
   {
     name: 'rlm_query_batched',
     parameters: [{ name: 'tasks', type: 'list[str]' }],
     variables: 'each',
-    doc: 'Sub-agents work on the tasks in parallel; each keyword argument is a list with one value for each task. Returns their reports in order.',
+    reports: true,
+    doc: 'Sub-agents work on the tasks in parallel; each keyword argument is a list with one value for each task. Returns their reports in order, strs whose .full is all of those that are cut.',
   },
 ];

@@ -3,6 +3,7 @@ import type { CallEvent } from '../domain/kernel-protocol.ts';
 import { isQuery, type CallRequest, type PendingCall } from '../domain/records.ts';
 import { summarizeValue } from '../domain/summarize-value.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** The call as the workflow hears of it, its content stored. The same call always gives the same. */
 export async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
@@ -62,7 +63,7 @@ function storeAll(deps: ActivityDependencies, named: readonly Named[]): Promise<
 async function store(deps: ActivityDependencies, name: string, value: unknown): Promise<StoredInput> {
   const isText = typeof value === 'string';
   // Keys stay in their order: they are a dict's.
-  const bytes = Buffer.from(isText ? value : (JSON.stringify(value) ?? 'null'), 'utf8');
+  const bytes = Buffer.from(isText ? value : stringifyJson(value), 'utf8');
   const ref = await deps.blobs.put(bytes);
   return { name, format: isText ? 'text' : 'json', ref, size: bytes.length, summary: summarizeValue(value) };
 }

@@ -6,7 +6,7 @@ import { answeredCalls, isReplayable, recordedAnswers, sameOutput, type Recorded
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 import type { Kernel } from '../sandbox/provider.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
-import { answerValue } from './answers.ts';
+import { answerOfCall } from './answers.ts';
 import { seconds } from './clock.ts';
 import { makeSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, Scoped } from './dependencies.ts';
@@ -194,9 +194,13 @@ async function replayBlock(
       if (event.type === 'done') return { result: event.result, unrecordedCalls };
       const answer = answers.take((await pendingCall(deps, event)).request);
       if (answer === undefined) unrecordedCalls += 1;
-      const value =
-        answer === undefined ? refusal(event) : await answerValue(deps.chains, answer, rlm.result_truncation_limit);
-      await kernel.answer({ generation, block, answers: [{ call: event.call, value }] });
+      const { call } = event;
+      const limit = rlm.result_truncation_limit;
+      const given =
+        answer === undefined
+          ? { call, value: refusal(event) }
+          : await answerOfCall(deps.chains, { call, answer, limit });
+      await kernel.answer({ generation, block, answers: [given] });
     }
   }
 }

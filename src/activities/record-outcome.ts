@@ -3,9 +3,8 @@ import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import { runReferenceName, type AgentReference, type RunOutcome, type RunReference } from '../domain/records.ts';
-import { truncate } from '../domain/truncate.ts';
 import { addUsage } from '../domain/usage.ts';
-import { finishResult, INLINE_ANSWER } from './finish-agent.ts';
+import { finishResult, previewOf } from './finish-agent.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { describeFailedPrompts } from './failed-prompts.ts';
 import { readAgentReference } from './trajectory.ts';
@@ -55,9 +54,11 @@ async function rootsWork(
   const records = await deps.chains.walk(root.head);
   const end = records.at(-1);
   if (end?.kind === 'end') {
-    const { answer, answer_ref, answer_source = 'none', patch_ref, notes } = await finishResult(deps, end, true);
+    const result = await finishResult(deps, end, true);
+    const { answer, answer_truncated = false, answer_ref, answer_source = 'none', patch_ref, notes } = result;
     return {
       answer: answer ?? null,
+      answer_truncated,
       answer_ref: answer_ref ?? null,
       answer_source,
       patch_ref: patch_ref ?? null,
@@ -67,5 +68,5 @@ async function rootsWork(
   const known = lastKnownAnswer(records);
   if (known === undefined) return {};
   const answer_ref = await deps.chains.putJson(known);
-  return { answer: truncate(known, INLINE_ANSWER), answer_ref, answer_source: 'partial' };
+  return { ...previewOf(known), answer_ref, answer_source: 'partial' };
 }

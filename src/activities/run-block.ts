@@ -3,7 +3,7 @@ import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
 import { TypedError } from '../domain/failures.ts';
 import { blockName } from '../domain/ids.ts';
 import type { Answer, PendingCall } from '../domain/records.ts';
-import { answerValue } from './answers.ts';
+import { answerOfCall } from './answers.ts';
 import { sendInputsAgain } from './create-sandbox.ts';
 import { pendingCall } from './pending-call.ts';
 import type { Turn } from './run-code.ts';
@@ -145,9 +145,14 @@ async function deliver(turn: Turn, at: BlockCursor, names: readonly string[]): P
   if (known.length === 0) return false;
   const limit = run.config.rlm.result_truncation_limit;
   const answers = await Promise.all(
-    known.map(async ({ name, answer }) => ({ call: name, value: await answerValue(deps.chains, answer, limit) })),
+    known.map(({ name, answer }) => answerOfCall(deps.chains, { call: name, answer, limit })),
   );
-  await kernel.answer({ generation, block: at.pending.block, answers });
+  // One with whole reports may be as large as a request can be.
+  const { short = [], long = [] } = Object.groupBy(answers, ({ whole }) => (whole === undefined ? 'short' : 'long'));
+  for (const part of [...(short.length === 0 ? [] : [short]), ...long.map((answer) => [answer])]) {
+    // oxlint-disable-next-line no-await-in-loop -- one large request at a time
+    await kernel.answer({ generation, block: at.pending.block, answers: part });
+  }
   for (const { name } of known) at.delivered.add(name);
   deps.checkpoint('answers.delivered');
   return true;

@@ -3,10 +3,11 @@ import { nearestName } from '../domain/nearest-name.ts';
 import type { FieldType, Signature } from '../domain/signature/field-type.ts';
 import { renderFields, renderType } from '../domain/signature/render.ts';
 import type { PlotSpec } from './plot-spec.ts';
+import { readDate } from './read-date.ts';
 
 /**
  * Checks before anything is spent that some output may turn out as what the plot shows: a list of dicts with its keys,
- * numbers for x and y. What a signature leaves open (`list`, `dict`, `Any`) fits.
+ * numbers for x and y, or texts for x, which may be dates. What a signature leaves open (`list`, `dict`, `Any`) fits.
  *
  * @throws TypedError `Input.Invalid` that says what stands in the way, and how such an output is written
  */
@@ -52,7 +53,8 @@ function problemsOf(row: FieldType, { x, y, series }: PlotSpec): readonly string
   const numbers = [...new Set([x, y])].flatMap((key) => {
     const type = valueType(row, key);
     if (type === undefined) return [missing(row, key)];
-    return canBeNumber(type) ? [] : [`${keyText(key)} is no number but ${renderType(type)}`];
+    if (canBeNumber(type) || (key !== y && canBeDate(type))) return [];
+    return [`${keyText(key)} is no number${key === y ? '' : ' or date'} but ${renderType(type)}`];
   });
   const others = series !== undefined && valueType(row, series) === undefined ? [missing(row, series)] : [];
   return [...numbers, ...others];
@@ -78,6 +80,13 @@ function canBeNumber(type: FieldType): boolean {
   if (type.kind === 'union') return type.members.some(canBeNumber);
   if (type.kind === 'literal') return type.values.some((value) => typeof value === 'number');
   return type.kind === 'int' || type.kind === 'float' || type.kind === 'any';
+}
+
+function canBeDate(type: FieldType): boolean {
+  if (type.kind === 'union') return type.members.some(canBeDate);
+  if (type.kind === 'literal')
+    return type.values.some((value) => typeof value === 'string' && readDate(value) !== undefined);
+  return type.kind === 'str';
 }
 
 function missing(row: FieldType, key: string): string {

@@ -3,7 +3,7 @@ import { nearestName } from '../domain/nearest-name.ts';
 
 /** Which keys of the rows a chart shows. */
 export interface PlotSpec {
-  /** Key of the numbers along the horizontal axis. */
+  /** Key of the numbers, or the dates, along the horizontal axis. */
   readonly x: string;
   /** Key of the numbers along the vertical axis. */
   readonly y: string;
@@ -38,7 +38,7 @@ export function parsePlot(text: string): PlotSpec {
   for (const [name, value] of found) if (value === '') throw problem(`nothing comes after ${name}=.`);
   const [x, y, series] = [found.get('x'), found.get('y'), found.get('series')];
   if (x === undefined || y === undefined) {
-    throw problem(`${x === undefined ? 'x' : 'y'}= is missing: the key whose numbers that axis shows.`);
+    throw problem(`${x === undefined ? 'x' : 'y'}= is missing: the key whose values that axis shows.`);
   }
   return {
     x,

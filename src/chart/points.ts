@@ -1,8 +1,9 @@
 import type { PlotSpec } from './plot-spec.ts';
-import type { Row } from './rows-of.ts';
+import { placeOf, type Row, type Scale } from './rows-of.ts';
 
 /** A row as it is drawn. */
 export interface Point {
+  /** Of a date, milliseconds since the epoch. */
   readonly x: number;
   readonly y: number;
   readonly series: string;
@@ -29,9 +30,9 @@ const TREND_POINTS = 1000;
 const UNNAMED = '(none)';
 
 /** In the order in which series appear. */
-export function seriesOf(rows: readonly Row[], spec: PlotSpec): Series[] {
+export function seriesOf(rows: readonly Row[], spec: PlotSpec, scale: Scale): Series[] {
   const bySeries = Map.groupBy(
-    rows.map((row) => pointOf(row, spec)),
+    rows.map((row) => pointOf(row, spec, scale)),
     ({ series }) => series,
   );
   return [...bySeries].map(([name, unordered]) => {
@@ -81,15 +82,17 @@ export function extentOf(values: readonly number[]): readonly [least: number, gr
   ];
 }
 
-/** Least and greatest, with some room on both sides so that no point lies on an axis. */
-export function domainOf(values: readonly number[]): [least: number, greatest: number] {
+/** Least and greatest, with some room on both sides so that no point lies on an axis: of a lone one, `unit`. */
+export function domainOf(values: readonly number[], unit = 1): [least: number, greatest: number] {
   const [least, greatest] = extentOf(values);
-  const room = least === greatest ? 1 : (greatest - least) * 0.03;
+  const room = least === greatest ? unit : (greatest - least) * 0.03;
   return [least - room, greatest + room];
 }
 
-function pointOf(row: Row, { x, y, series }: PlotSpec): Point {
-  return { x: Number(row[x]), y: Number(row[y]), series: series === undefined ? '' : nameOf(row[series]) };
+function pointOf(row: Row, spec: PlotSpec, scale: Scale): Point {
+  const { y, series } = spec;
+  const x = placeOf(row, spec, scale) ?? Number.NaN;
+  return { x, y: Number(row[y]), series: series === undefined ? '' : nameOf(row[series]) };
 }
 
 function nameOf(value: unknown): string {

@@ -2,7 +2,7 @@ import { TypedError } from '../domain/failures.ts';
 import { drawPng } from './draw-png.ts';
 import type { PlotSpec } from './plot-spec.ts';
 import { largest, seriesOf, type Series } from './points.ts';
-import { isPlottable, type Row } from './rows-of.ts';
+import { isPlottable, scaleOf, wantedOf, type Row, type Scale } from './rows-of.ts';
 import { DRAWN_POINTS, vegaSpecification } from './vega-specification.ts';
 
 /** A chart, 1100 by 600 pixels. */
@@ -27,8 +27,8 @@ const NO_FONT =
 
 /**
  * Draws rows: their points, and for each series a line that joins them, or a smoothed one (loess; see
- * `PlotSpec.smooth`), which takes four different x. Rows without numbers for x and y are left out. Needs neither a browser nor a network;
- * its libraries are loaded when it is called.
+ * `PlotSpec.smooth`), which takes four different x. Rows without a place on the axes are left out, see `rowsOf`. Needs
+ * neither a browser nor a network; its libraries are loaded when it is called.
  *
  * @throws TypedError `Input.Invalid` when no row can be drawn
  */
@@ -37,16 +37,17 @@ export async function renderChart(
   spec: PlotSpec,
   { systemFonts = true }: RenderOptions = {},
 ): Promise<Chart> {
-  const shown = rows.filter((row) => isPlottable(row, spec));
+  const scale = scaleOf(rows, spec);
+  const shown = rows.filter((row) => isPlottable(row, spec, scale));
   if (shown.length === 0) {
     throw new TypedError(
       'Input.Invalid',
-      `There is nothing to plot: none of the ${rows.length} rows has numbers for both ${spec.x} and ${spec.y}.`,
+      `There is nothing to plot: none of the ${rows.length} rows has ${wantedOf(spec)}.`,
     );
   }
-  const all = seriesOf(shown, spec);
+  const all = seriesOf(shown, spec, scale);
   const series = largest(all, DRAWN_SERIES);
-  const svg = await drawSvg(series, spec);
+  const svg = await drawSvg(series, spec, scale);
   const { bytes, hasText } = await drawPng(svg, { systemFonts });
   return { svg, png: bytes, notes: [...leftOutOf(all, series), ...(hasText ? [] : [NO_FONT])] };
 }
@@ -61,9 +62,9 @@ function leftOutOf(all: readonly Series[], drawn: readonly Series[]): string[] {
   ];
 }
 
-async function drawSvg(series: readonly Series[], spec: PlotSpec): Promise<string> {
+async function drawSvg(series: readonly Series[], spec: PlotSpec, scale: Scale): Promise<string> {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
-  const compiled = compile(vegaSpecification(series, spec), { logger: vega.logger(vega.Error) });
+  const compiled = compile(vegaSpecification(series, spec, scale), { logger: vega.logger(vega.Error) });
   const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', logLevel: vega.Error });
   try {
     return await view.toSVG();

@@ -1,21 +1,27 @@
 import { isRecord } from '../domain/is-record.ts';
 import { TypedError } from '../domain/failures.ts';
 import type { PlotSpec } from './plot-spec.ts';
+import { readDate } from './read-date.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
+
+/** What lies along the horizontal axis. */
+export type Scale = 'numbers' | 'dates';
 
 /** What a chart is drawn of. */
 export interface ChartRows {
   /** The output field they are from. */
   readonly field: string;
   readonly rows: readonly Row[];
-  /** Entries of that field without a number for x or for y. */
+  readonly scale: Scale;
+  /** Entries of that field that have no place on the scale of x, or no number for y. */
   readonly leftOut: number;
 }
 
 /**
  * The rows that a chart shows, out of an analysis's output: the first field that is a list of dicts with the spec's
- * keys. Left out are entries whose x or y is no finite number; text that looks like one is none.
+ * keys. Along x lie numbers, or dates as texts (see `readDate`): what more entries have. Left out are entries whose x is
+ * no such, or whose y is no finite number; text that looks like a number is none.
  *
  * @throws TypedError `Input.Invalid` naming the fields and keys that there are
  */
@@ -26,20 +32,39 @@ export function rowsOf(fields: Readonly<Record<string, unknown>>, spec: PlotSpec
   const wanted = keysOf(spec);
   const found = lists.find(({ entries }) => wanted.every((key) => entries.some((entry) => Object.hasOwn(entry, key))));
   if (found === undefined) throw noSuchField(fields, lists, wanted);
-  const rows = found.entries.filter((entry) => isPlottable(entry, spec));
+  const scale = scaleOf(found.entries, spec);
+  const rows = found.entries.filter((entry) => isPlottable(entry, spec, scale));
   if (rows.length === 0) {
     throw new TypedError(
       'Input.Invalid',
-      `There is nothing to plot: no entry of ${found.field} has numbers for both ${spec.x} and ${spec.y}. ` +
-        `The first is ${excerpt(found.entries[0])}. Name keys whose values are numbers.`,
+      `There is nothing to plot: no entry of ${found.field} has ${wantedOf(spec)}. ` +
+        `The first is ${excerpt(found.entries[0])}. Name keys whose values are numbers, or for x dates.`,
     );
   }
-  return { field: found.field, rows, leftOut: found.length - rows.length };
+  return { field: found.field, rows, scale, leftOut: found.length - rows.length };
+}
+
+/** The one on which more of the rows have a place. */
+export function scaleOf(rows: readonly Row[], spec: PlotSpec): Scale {
+  const placed = (scale: Scale): number => rows.filter((row) => isPlottable(row, spec, scale)).length;
+  return placed('dates') > placed('numbers') ? 'dates' : 'numbers';
 }
 
 /** Whether a chart can show it. */
-export function isPlottable(row: Row, { x, y }: PlotSpec): boolean {
-  return Number.isFinite(row[x]) && Number.isFinite(row[y]);
+export function isPlottable(row: Row, spec: PlotSpec, scale: Scale): boolean {
+  return placeOf(row, spec, scale) !== undefined && Number.isFinite(row[spec.y]);
+}
+
+/** A row's x; of a date, milliseconds since the epoch. Undefined where it has no place on the scale. */
+export function placeOf(row: Row, { x }: PlotSpec, scale: Scale): number | undefined {
+  const value = row[x];
+  if (scale === 'dates') return typeof value === 'string' ? readDate(value) : undefined;
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+/** Of every row that is drawn. */
+export function wantedOf({ x, y }: PlotSpec): string {
+  return x === y ? `a number for ${y}` : `a number or a date such as 2024-05-17 for ${x}, and a number for ${y}`;
 }
 
 function keysOf({ x, y, series }: PlotSpec): string[] {

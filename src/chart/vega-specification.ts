@@ -1,5 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { DAY, dateLabels } from './date-labels.ts';
 import type { PlotSpec } from './plot-spec.ts';
+import type { Scale } from './rows-of.ts';
 import { shortNames } from './short-names.ts';
 import { domainOf, extentOf, movedApart, needSmoothing, sampled, type Series } from './points.ts';
 
@@ -42,12 +44,13 @@ type Layer = Extract<Extract<TopLevelSpec, { layer: unknown }>['layer'][number],
 type Transform = NonNullable<Layer['transform']>[number];
 
 /** The chart in the language of vega-lite, its data in it. */
-export function vegaSpecification(named: readonly Series[], spec: PlotSpec): TopLevelSpec {
+export function vegaSpecification(named: readonly Series[], spec: PlotSpec, scale: Scale): TopLevelSpec {
   const all = withShortNames(named);
   const points = all.flatMap((series) => series.points);
   const share = Math.ceil(DRAWN_POINTS / all.length);
-  const domain = { x: domainOf(points.map(({ x }) => x)), y: domainOf(points.map(({ y }) => y)) };
-  const whole = { x: areWhole(points.map(({ x }) => x)), y: areWhole(points.map(({ y }) => y)) };
+  const [places, values] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+  const domain = { x: domainOf(places, scale === 'dates' ? DAY : 1), y: domainOf(values) };
+  const whole = { x: areWhole(places), y: areWhole(values) };
   const levels = new Set(points.map(({ y }) => y)).size;
   const smooth = spec.smooth ?? needSmoothing(all);
   const areApart = smooth && whole.y && levels <= FEW_LEVELS && all.length <= COLOURS.length;
@@ -61,13 +64,13 @@ export function vegaSpecification(named: readonly Series[], spec: PlotSpec): Top
     background: 'white',
     title: spec.title ?? defaultTitle(spec),
     encoding: {
-      x: axis(spec.x, 'x', domain.x, whole.x),
+      x: scale === 'dates' ? dateAxis(spec.x, domain.x, places) : axis(spec.x, 'x', domain.x, whole.x),
       y: axis(spec.y, 'y', domain.y, whole.y),
       ...(spec.series === undefined ? {} : { color: legend(spec.series, all) }),
     },
     layer: [
       ...shown.map((series) => pointLayer(series, share, smooth)),
-      ...all.map((series) => lineLayer(series, smooth, extentOf(points.map(({ y }) => y)))),
+      ...all.map((series) => lineLayer(series, smooth, extentOf(values))),
     ],
     config: appearance(),
   };
@@ -118,6 +121,17 @@ function axis(key: string, field: 'x' | 'y', domain: readonly [number, number], 
     scale: { domain, nice: false, zero: false },
     // Years and chapters are no quantities: 1815, not 1,815.
     axis: whole ? { tickMinStep: 1, ...(small ? { format: 'd' } : {}) } : {},
+  };
+}
+
+/** In UTC, as the texts were read. */
+function dateAxis(key: string, domain: readonly [number, number], places: readonly number[]): object {
+  return {
+    field: 'x',
+    type: 'temporal',
+    title: key,
+    scale: { type: 'utc', domain, nice: false },
+    axis: dateLabels(places, domain),
   };
 }
 

@@ -9,6 +9,7 @@ import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions } from './options.ts';
 import { writeOutput } from './output-file.ts';
 import { summaryLines } from './summary-lines.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** What `--plot` names. Its libraries are loaded only now. @throws TypedError `Input.Invalid` */
 export async function checkPlot(text: string): Promise<PlotSpec> {
@@ -45,7 +46,7 @@ export async function presentAnalysis(
   else if (document.error !== null && status !== 'paused') say(io, `rlm: ${document.error}`);
   if (options.plot !== undefined && answer !== null)
     await drawPlot(io, cwd, document, { ...options, plot: options.plot });
-  const text = answer === null ? undefined : `${JSON.stringify(answer, null, 2)}\n`;
+  const text = answer === null ? undefined : `${stringifyJson(answer, 2)}\n`;
   if (options.output !== undefined && text !== undefined) {
     await writeOutput(cwd, options.output, Buffer.from(text));
     if (options.quiet !== true) say(io, `The fields are in ${options.output}.`);
@@ -78,14 +79,17 @@ async function drawPlot(
       import('../chart/rows-of.ts'),
       import('../chart/render-chart.ts'),
     ]);
-    const { rows, leftOut } = rowsOf(Object(answer) as Record<string, unknown>, plot);
+    const { rows, scale, leftOut } = rowsOf(Object(answer) as Record<string, unknown>, plot);
     const { svg, png, notes } = await renderChart(rows, plot);
     const [vector, pixels] = [pictureFile('.svg', run_id, options), pictureFile('.png', run_id, options)];
     await Promise.all([writeFile(resolve(cwd, vector), svg), writeFile(resolve(cwd, pixels), png)]);
     if (options.quiet === true) return;
     say(io, `The picture is in ${vector} and ${pixels}.`);
     if (leftOut > 0)
-      say(io, `Note: ${leftOut} entries are not in it, because ${plot.x} or ${plot.y} is no number there.`);
+      say(
+        io,
+        `Note: ${leftOut} entries are not in it, because ${plot.x} is no ${scale === 'dates' ? 'date' : 'number'} or ${plot.y} no number there.`,
+      );
     for (const note of notes) say(io, `Note: ${note}`);
   } catch (error) {
     say(io, `Note: there is no picture: ${errorMessage(error)}`);

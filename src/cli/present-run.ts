@@ -7,6 +7,7 @@ import type { JsonOption, TalkOptions } from './options.ts';
 import { writeOutput } from './output-file.ts';
 import { presentAnalysis } from './present-analysis.ts';
 import { summaryLines } from './summary-lines.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** Lines of an answer shown beside a patch; `rlm result` shows the whole. */
 const ANSWER_LINES = 20;
@@ -63,7 +64,7 @@ export async function printAnswer(io: Io, document: RunDocument): Promise<void> 
 /** The answer of a repository's run as it is, the fields of an analysis as JSON; undefined where there is none. */
 export function answerLines({ answer, type }: RunDocument): string | undefined {
   if (answer === null) return undefined;
-  const text = type === 'analyze' ? JSON.stringify(answer, null, 2) : answerText(answer);
+  const text = type === 'analyze' ? stringifyJson(answer, 2) : answerText(answer);
   return text.endsWith('\n') ? text : `${text}\n`;
 }
 

@@ -108,7 +108,9 @@ const rlmSchema = z.strictObject({
     .describe('Seconds for the whole run; time spent paused does not count.'),
   result_truncation_limit: count
     .default(rlm.result_truncation_limit)
-    .describe("Characters of a sub-agent's result that reach its parent."),
+    .describe(
+      "Characters of a sub-agent's report that its parent sees; one that is cut begins by saying so, and its `.full` is all of it.",
+    ),
   max_llm_calls: z
     .number()
     .int()

@@ -3,6 +3,7 @@ import { fencedTexts, finalText, replyOutcome } from './reply.ts';
 import type { RunSpecification } from './records.ts';
 import { checkOutputs, describeProblems, type Checked } from './signature/check-value.ts';
 import type { Signature } from './signature/field-type.ts';
+import { parseJson } from './ordered-json.ts';
 
 /** What a reply gives that was asked for as the final answer, when no code is run any more. */
 export type ClosingAnswer =
@@ -91,13 +92,13 @@ type ReadObject =
 function readObject(text: string, { outputs }: Pick<Signature, 'outputs'>): ReadObject {
   let problem: ReadObject;
   try {
-    return { kind: 'value', value: JSON.parse(text) as unknown };
+    return { kind: 'value', value: parseJson(text) };
   } catch (error) {
     problem = { kind: 'not JSON', message: notJsonAt(text, error) };
   }
   if (text.length > MAX_REPAIRED_LENGTH) return problem;
   try {
-    const value: unknown = JSON.parse(jsonrepair(text));
+    const value = parseJson(jsonrepair(text));
     // Prose in braces can be "repaired" too.
     const isMeant = outputs.some(({ name }) => Object.hasOwn(Object(value), name));
     return isMeant ? { kind: 'value', value } : problem;

@@ -253,6 +253,8 @@ export interface FinishAgentResult {
   readonly answer_ref?: string;
   /** Root only: the beginning of the answer, for a person. */
   readonly answer?: string;
+  /** Whether `answer` is only the beginning. */
+  readonly answer_truncated?: boolean;
   readonly patch_ref?: string;
   readonly notes?: readonly string[];
 }

@@ -98,6 +98,11 @@ export interface HostFunction {
    * `list[str]` without a default. Default: it does not. No parameter has the name `variables` then.
    */
   readonly variables?: 'one' | 'each';
+  /**
+   * Whether the strings it returns are reports: of Python's type `Report`, a `str` whose `.full` is all of what may have
+   * been cut. Default false.
+   */
+  readonly reports?: boolean;
   readonly doc: string;
 }
 
@@ -188,6 +193,11 @@ export interface CallAnswer {
   readonly call: string;
   /** What the Python function returns: a string, a list of strings, any JSON value. */
   readonly value: unknown;
+  /**
+   * For the reports in `value` that are cut, by their place in its list (0 where it is no list): all of it, or null where
+   * that is too large to be sent, and `.full` says so. Default: none is cut.
+   */
+  readonly whole?: Readonly<Record<number, string | null>>;
 }
 
 export interface ProcessRequest {

@@ -295,8 +295,10 @@ export type RunStatus = 'completed' | 'timed_out' | 'cancelled' | 'failed';
 export interface RunOutcome {
   readonly run_id: string;
   readonly status: RunStatus;
-  /** The answer when it is short, else its beginning. */
+  /** The answer as text when it is short, else its beginning. */
   readonly answer: string | null;
+  /** Whether `answer` is only the beginning; `answer_ref` has all of it. */
+  readonly answer_truncated: boolean;
   /** Blob with the whole answer, as JSON. */
   readonly answer_ref: string | null;
   readonly answer_source: AnswerSource;

@@ -3,6 +3,7 @@ import { lengthOfText, reprOfFloat, reprOfText, startOfText } from './python-rep
 import { checkInputs } from './signature/check-value.ts';
 import { ANY, type FieldType } from './signature/field-type.ts';
 import { KEY_PATTERNS, literalKey } from './signature/to-json-schema.ts';
+import { entriesOf as orderedEntries } from './ordered-json.ts';
 
 /** Characters of a preview; three dots follow where there is more. */
 const MAX_PREVIEW = 400;
@@ -181,7 +182,7 @@ function allEntries(value: object): DictPreview {
 }
 
 function entriesOf(value: object): (readonly [string, unknown])[] {
-  return Object.entries(value).filter(([, item]) => item !== undefined);
+  return orderedEntries(value as Record<string, unknown>).filter(([, item]) => item !== undefined);
 }
 
 // Numbers

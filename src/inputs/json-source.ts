@@ -6,6 +6,7 @@ import { checkPart } from './check-part.ts';
 import { invalid } from './invalid.ts';
 import { ListCounter } from './counters.ts';
 import { encoded, type Source } from './source.ts';
+import { entriesOf, stringifyJson } from '../domain/ordered-json.ts';
 
 /** A list of more items, or with longer texts, is written item by item, as it is read again. */
 const MANY_ITEMS = 1000;
@@ -31,24 +32,24 @@ function isLarge(items: readonly unknown[]): boolean {
 }
 
 function* lines(items: readonly unknown[]): Generator<string> {
-  for (const item of items) yield `${JSON.stringify(item)}\n`;
+  for (const item of items) yield `${stringifyJson(item)}\n`;
 }
 
 /** Entry by entry: the text of a large value as a whole may be longer than JavaScript's texts can be. */
 function* jsonPieces(value: unknown): Generator<string> {
   if (Array.isArray(value)) {
     yield '[';
-    for (const [index, item] of value.entries()) yield `${index === 0 ? '' : ','}${JSON.stringify(item)}`;
+    for (const [index, item] of value.entries()) yield `${index === 0 ? '' : ','}${stringifyJson(item)}`;
     yield ']';
   } else if (isPlainObject(value)) {
     let separator = '{';
-    for (const [key, item] of Object.entries(value)) {
-      yield `${separator}${JSON.stringify(key)}:${JSON.stringify(item)}`;
+    for (const [key, item] of entriesOf(value)) {
+      yield `${separator}${JSON.stringify(key)}:${stringifyJson(item)}`;
       separator = ',';
     }
     yield separator === '{' ? '{}' : '}';
   } else {
-    yield JSON.stringify(value);
+    yield stringifyJson(value);
   }
 }
 
@@ -76,7 +77,7 @@ export function itemsSource(items: AsyncIterable<unknown> | Iterable<unknown>, {
       const checked = checkPart(path, item ?? ANY, each);
       if ('problems' in checked) throw invalid(checked.problems);
       counter.take(checked.value);
-      yield `${JSON.stringify(checked.value)}\n`;
+      yield `${stringifyJson(checked.value)}\n`;
     }
   }
   return { format: 'jsonl', bytes: encoded(written()), summary: () => summarizeValue(counter.preview(), type) };

@@ -1,4 +1,5 @@
 import { errorMessage } from '../domain/error-message.ts';
+import { parseJson as parse } from '../domain/ordered-json.ts';
 
 export type ParsedJson = { readonly value: unknown } | { readonly fault: string };
 
@@ -6,7 +7,7 @@ export const NO_NAN = 'JSON has no NaN or Infinity; write null where a number is
 
 export function parseJson(text: string): ParsedJson {
   try {
-    return { value: JSON.parse(text) as unknown };
+    return { value: parse(text) };
   } catch (error) {
     const told = errorMessage(error);
     if (/token '[NI]'|No number after minus/.test(told) && /NaN|Infinity/.test(text)) return { fault: NO_NAN };

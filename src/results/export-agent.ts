@@ -2,6 +2,7 @@ import type { AgentReference, BlockRecord, ChainRecord, EndRecord, ReplyRecord }
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { AgentTrajectory } from './run-reader.ts';
 import { parentAgent } from './run-snapshot.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** An agent in a results file: the reference's keys first, ours after them. */
 export interface ExportedAgent {
@@ -159,5 +160,5 @@ function exportBlock(block: BlockRecord): ExportedBlock {
 
 /** An answer as text: strings as they are, anything else as JSON. */
 export function answerText(answer: unknown): string {
-  return typeof answer === 'string' ? answer : (JSON.stringify(answer) ?? 'null');
+  return typeof answer === 'string' ? answer : stringifyJson(answer);
 }

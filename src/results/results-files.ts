@@ -8,6 +8,7 @@ import { exportTree, type ExportedAgent } from './export-agent.ts';
 import { inputNames, patchFields, readAnswer, readPatch, type InputNames, type PatchFields } from './run-document.ts';
 import type { RunReader } from './run-reader.ts';
 import { runTotals, type RunSnapshot, type RunTotals } from './run-snapshot.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 const DETAIL = '.detail.json';
 const INDEX = 'index.json';
@@ -57,7 +58,7 @@ export function createResultsWriter(input: {
       if (version === written) return;
       const detail = await resultsDetail(blobs, reader, snapshot);
       await mkdir(folder, { recursive: true });
-      await writeAtomically(file, `${JSON.stringify(detail, null, 2)}\n`);
+      await writeAtomically(file, `${stringifyJson(detail, 2)}\n`);
       await updateIndex(folder);
       written = version;
     },

@@ -3,6 +3,7 @@ import type { Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
 import { runTotals, type RunSnapshot } from './run-snapshot.ts';
+import { parseJson } from '../domain/ordered-json.ts';
 
 /** For each input that is from files their names, in the order in which the variable holds them. */
 export type InputNames = Readonly<Record<string, readonly string[]>>;
@@ -93,7 +94,7 @@ export async function inputNames(
 /** The whole answer; null where the run has none. */
 export async function readAnswer(blobs: BlobStore, outcome: RunOutcome): Promise<unknown> {
   if (outcome.answer_ref === null) return outcome.answer;
-  return JSON.parse(Buffer.from(await blobs.get(outcome.answer_ref)).toString('utf8')) as unknown;
+  return parseJson(Buffer.from(await blobs.get(outcome.answer_ref)).toString('utf8'));
 }
 
 /** Undefined where the run changed nothing. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool, type Dispatcher } from 'undici';
 import { TypedError } from '../domain/failures.ts';
+import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** Where a kernel listens. `socketPath` may be `/proc/self/fd/<N>/<name>`. */
 export type KernelAddress =
@@ -136,7 +137,7 @@ export function kernelRequests(address: KernelAddress): (request: KernelRequest)
 
 async function attempt(pool: Pool, request: KernelRequest, headers: Readonly<Record<string, string>>): Promise<Buffer> {
   const { method, path, signal, timeoutMs } = request;
-  const body = request.body === undefined ? request.bytes : Buffer.from(JSON.stringify(request.body));
+  const body = request.body === undefined ? request.bytes : Buffer.from(stringifyJson(request.body));
   if (body !== undefined && body.length > MAX_BODY_BYTES) {
     throw new TypedError('Input.Invalid', `${path}: ${body.length} bytes are more than a kernel takes.`);
   }

@@ -10,6 +10,7 @@ import {
   type ProcessReply,
 } from '../domain/kernel-protocol.ts';
 import { malformed } from './kernel-http.ts';
+import { parseJson } from '../domain/ordered-json.ts';
 
 const MAX_DEPTH = 200;
 const MAX_SHORT_CHARACTERS = 1_000;
@@ -19,7 +20,7 @@ const MAX_PENDING_CALLS = 10_000;
 export function parseReply(bytes: Buffer): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    value = parseJson(bytes.toString('utf8'));
   } catch {
     throw malformed('a reply that is not JSON');
   }

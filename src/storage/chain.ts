@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { checkedRecord, type ChainRecord, type RunSpecification } from '../domain/records.ts';
 import type { BlobStore } from './blob-store.ts';
+import { parseJson, stringifyJson } from '../domain/ordered-json.ts';
 
 /** Part of the cache that one value may fill. */
 const MAX_SHARE = 1 / 10;
@@ -34,14 +35,14 @@ export function createChains(
     const cached = cache.get(hash);
     if (cached !== undefined) return cached.value;
     const text = Buffer.from(await blobs.get(hash)).toString('utf8');
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(text);
     cache.set(hash, { value }, { size: Math.max(1, text.length) });
     return value;
   }
 
   async function write(value: unknown): Promise<string> {
     // Keys keep their order: answers and arguments are Python's.
-    const text = JSON.stringify(value) ?? 'null';
+    const text = stringifyJson(value);
     const hash = await blobs.put(Buffer.from(text, 'utf8'));
     cache.set(hash, { value }, { size: Math.max(1, text.length) });
     return hash;

@@ -21,6 +21,10 @@ it.each([
   'b: list[str | {x: int, y: int, s: str}]',
   'b: tuple[{x: int, y: int, s: str}, ...]',
   'note: str, b: list[{x: int, y: int, s: str}]',
+  // Texts can be dates.
+  'b: list[{x: str, y: int, s: str}]',
+  'b: list[{x: str | None, y: int, s: str}]',
+  "b: list[{x: Literal['2024-01', '2024-02'], y: int, s: str}]",
 ])('lets %s pass: it may have such rows', (outputs) => {
   check(outputs, 'x=x,y=y,series=s');
 });
@@ -31,8 +35,16 @@ it.each([
   ['b: dict[str, float], c: list[list[float]]', 'x=a,y=b', 'none is a list of dicts'],
   ['b: list[{x: int}]', 'x=x,y=z', 'in b there is no z. The outputs are b: list[{x: int}].'],
   ['b: list[{year: int, wealth: int}]', 'x=year,y=welth', 'there is no welth (did you mean wealth?)'],
-  ['b: list[{x: str, y: bool}]', 'x=x,y=y', 'in b x is no number but str and y is no number but bool'],
-  ['b: list[dict[str, str]]', 'x=x,y=y', 'x is no number but str'],
+  ['b: list[{x: str, y: bool}]', 'x=x,y=y', 'in b y is no number but bool. '],
+  ['b: list[{x: bool, y: str}]', 'x=x,y=y', 'in b x is no number or date but bool and y is no number but str. '],
+  ['b: list[{x: list[str], y: int}]', 'x=x,y=y', 'x is no number or date but list[str]'],
+  [
+    "b: list[{x: Literal['spring', 'fall'], y: int}]",
+    'x=x,y=y',
+    "x is no number or date but Literal['spring', 'fall']",
+  ],
+  ['b: list[{x: str}]', 'x=x,y=x', 'in b x is no number but str'],
+  ['b: list[dict[str, str]]', 'x=x,y=y', 'in b y is no number but str'],
   ['b: list[dict[int, int]]', 'x=x,y=1', 'there is no x'],
   ['b: list[{x: int, y: int}]', 'x=x,y=y,series=who is', "there is no 'who is'."],
   ['b: list[{x: int}], c: list[{y: int}]', 'x=x,y=y', 'in b there is no y; in c there is no x'],

@@ -158,9 +158,68 @@ it('says that letters are missing where the machine has no font, and what to ins
 it('has nothing to draw when no row has numbers', async () => {
   await expect(renderChart([{ chapter: 'I', wealth: 1 }], SPEC)).rejects.toMatchObject({
     type: 'Input.Invalid',
-    message: 'There is nothing to plot: none of the 1 rows has numbers for both chapter and wealth.',
+    message:
+      'There is nothing to plot: none of the 1 rows has a number or a date such as 2024-05-17 for chapter, and a number for wealth.',
   });
 });
+
+it.each([
+  [
+    'months of two years',
+    24,
+    (n: number) => `${2023 + Math.floor(n / 12)}-${pad((n % 12) + 1)}`,
+    ['Jan 2023', 'Jul 2024'],
+  ],
+  ['days', 10, (n: number) => `2024-05-${pad(n + 11)}`, ['2024-05-11', '2024-05-15']],
+  ['years', 5, (n: number) => String(2019 + n), ['2019', '2023']],
+  [
+    'hours of a day',
+    12,
+    (n: number) => `2024-05-17T${pad(n * 2)}:00:00+00:00`,
+    ['2024-05-17 06:00', '2024-05-17 12:00'],
+  ],
+  ['days of three months', 90, (n: number) => new Date(n * 86_400_000).toISOString(), ['1970-02-01']],
+  ['three days', 3, (n: number) => `2024-05-${pad(n + 17)}`, ['2024-05-17', '2024-05-18', '2024-05-19']],
+  ['days of twenty years', 20, (n: number) => `${2000 + n}-06-17`, ['2004', '2010']],
+  ['a long time', 200, (n: number) => `${1815 + n}-06-01`, ['1860', '2000']],
+])('draws %s along the axis', async (_, count, when, labels) => {
+  const rows = Array.from({ length: count }, (__, n) => ({ when: when(n), n: n * n }));
+  const { svg, png, notes } = await renderChart(rows, { x: 'when', y: 'n', smooth: false });
+  for (const label of labels) expect(svg).toContain(`>${label}<`);
+  expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  expect(linesOf(svg).map(pointsOf)).toEqual([count]);
+  expect(sizeOf(png)).toEqual([1100, 600]);
+  expect(notes).toEqual([]);
+});
+
+it('places dates by how far they are apart, in whatever order they come', async () => {
+  const rows = ['2024-01-11', '2024-01-01', '2024-01-03T00:00:00+00:00'].map((when) => ({ when, n: 1 }));
+  const { svg } = await renderChart(rows, { x: 'when', y: 'n' });
+  const [first = 0, second = 0, third = 0] = [...(linesOf(svg)[0] ?? '').matchAll(/[ML]([\d.]+),/g)].map(([, x]) =>
+    Number(x),
+  );
+  expect((second - first) / (third - first)).toBeCloseTo(0.2, 2);
+});
+
+it('smooths over dates as over numbers', async () => {
+  const rows = Array.from({ length: 60 }, (_, n) => ({
+    when: new Date(n * 86_400_000).toISOString(),
+    n,
+    y: n % 2 === 0 ? 0 : 10,
+  }));
+  const [dates, numbers] = await Promise.all(['when', 'n'].map((x) => renderChart(rows, { x, y: 'y' })));
+  const [one, other] = [dates, numbers].map((chart) => heightsOf(linesOf(chart?.svg ?? '')[0] ?? ''));
+  expect(one).toHaveLength(60);
+  for (const [index, height] of (one ?? []).entries()) expect(height).toBeCloseTo(other?.[index] ?? 0, 0);
+});
+
+it.each(['2024-05-17', '2024-05', '2024-05-17T10:30:00Z'])('shows a lone one, %s', async (when) => {
+  const { svg } = await renderChart([{ when, n: 1 }], { x: 'when', y: 'n' });
+  expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  expect(svg).toMatch(/>(2024-05-17( \d\d:\d\d)?|May 2024)</);
+});
+
+const pad = (n: number): string => String(n).padStart(2, '0');
 
 function linesOf(svg: string): string[] {
   return [

@@ -6,7 +6,7 @@ const ROW = { chapter: 1, wealth: 3, character: 'Dantès' };
 
 it('finds the field that is a list of dicts with the keys', () => {
   const fields = { summary: 'rich', notes: [{ chapter: 1 }], wealth_data: [ROW], numbers: [1, 2] };
-  expect(rowsOf(fields, SPEC)).toEqual({ field: 'wealth_data', rows: [ROW], leftOut: 0 });
+  expect(rowsOf(fields, SPEC)).toEqual({ field: 'wealth_data', rows: [ROW], scale: 'numbers', leftOut: 0 });
 });
 
 it('leaves out and counts what has no number for x or y', () => {
@@ -19,7 +19,7 @@ it('leaves out and counts what has no number for x or y', () => {
     null,
     [ROW],
   ];
-  expect(rowsOf({ data: [...odd, ROW] }, SPEC)).toEqual({ field: 'data', rows: [ROW], leftOut: 7 });
+  expect(rowsOf({ data: [...odd, ROW] }, SPEC)).toEqual({ field: 'data', rows: [ROW], scale: 'numbers', leftOut: 7 });
 });
 
 it('keeps rows that do not say their series', () => {
@@ -49,6 +49,25 @@ it('names the fields and keys that there are when none fits', () => {
 
 it('says so when the values under the keys are no numbers, and shows one', () => {
   expect(() => rowsOf({ data: [{ chapter: 'I', wealth: 'much' }] }, { x: 'chapter', y: 'wealth' })).toThrow(
-    'no entry of data has numbers for both chapter and wealth. The first is {"chapter":"I","wealth":"much"}.',
+    'no entry of data has a number or a date such as 2024-05-17 for chapter, and a number for wealth. ' +
+      'The first is {"chapter":"I","wealth":"much"}.',
   );
+});
+
+it.each([
+  [['2024-01', '2024-02-01', '2024-03-01T12:00:00+01:00', '2025'], 'dates', 0],
+  [['2024-01', '2024-02', 'soon', null, '2024-02-31', 3], 'dates', 4],
+  [[1, 2, '2024-01'], 'numbers', 1],
+  [[2023, 2024, '2024'], 'numbers', 1],
+  [[1, '2024-01'], 'numbers', 1],
+])('along x lie numbers or dates, whatever are more: %j', (values, scale, leftOut) => {
+  const data = values.map((when) => ({ when, n: 1 }));
+  const found = rowsOf({ data }, { x: 'when', y: 'n' });
+  expect(found).toMatchObject({ scale, leftOut });
+  expect(found.rows).toHaveLength(values.length - leftOut);
+});
+
+it('a date is no number for y', () => {
+  expect(() => rowsOf({ data: [{ a: 1, b: '2024-01' }] }, { x: 'a', y: 'b' })).toThrow('and a number for b. The first');
+  expect(() => rowsOf({ data: [{ b: '2024-01' }] }, { x: 'b', y: 'b' })).toThrow('has a number for b. The first');
 });

@@ -4,7 +4,7 @@ import type { BlockResult } from '../../src/domain/kernel-protocol.ts';
 import {
   lastKnownAnswer,
   renderConversation,
-  resultString,
+  reportOf,
   shortenConversation,
 } from '../../src/domain/prompts/conversation.ts';
 import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, TaskRecord } from '../../src/domain/records.ts';
@@ -166,9 +166,21 @@ describe('the last known answer', () => {
 });
 
 describe("what reaches an agent's parent", () => {
-  it('is a string: JSON for lists and dicts, cut to the limit', () => {
-    expect(resultString('abc', 10)).toEqual({ result: 'abc', truncated: false });
-    expect(resultString([1, { a: null }], 100).result).toBe('[1,{"a":null}]');
-    expect(resultString('x'.repeat(100), 10).truncated).toBe(true);
+  it('is a string: JSON for lists and dicts', () => {
+    expect(reportOf('abc', 10)).toEqual({ shown: 'abc' });
+    expect(reportOf([1, { a: null }], 100)).toEqual({ shown: '[1,{"a":null}]' });
+    expect(reportOf('x'.repeat(10), 10)).toEqual({ shown: 'x'.repeat(10) });
+  });
+
+  it.each([
+    ['x'.repeat(2000), 'x'.repeat(2000)],
+    [Array.from({ length: 1000 }, () => 0), `[${'0,'.repeat(999)}0]`],
+  ])('says at its beginning that it is cut, and comes with all of it', (answer, whole) => {
+    const report = reportOf(answer, 10);
+    expect(report.whole).toBe(whole);
+    expect(report.shown).toBe(
+      `[This report is cut: it has ${whole.length.toLocaleString('en-US')} characters. Its .full is all of it.]\n` +
+        `${whole.slice(0, 5)}\n... [${whole.length - 10} characters left out] ...\n${whole.slice(-5)}`,
+    );
   });
 });

@@ -42,14 +42,32 @@ export const FUNCTIONS: readonly HostFunction[] = [
     ],
     doc: 'Looks something up.',
   },
-  { name: 'rlm_query', parameters: [{ name: 'task', type: 'str' }], variables: 'one', doc: 'A sub-agent.' },
+  {
+    name: 'rlm_query',
+    parameters: [{ name: 'task', type: 'str' }],
+    variables: 'one',
+    reports: true,
+    doc: 'A sub-agent.',
+  },
   {
     name: 'rlm_query_batched',
     parameters: [{ name: 'tasks', type: 'list[str]' }],
     variables: 'each',
+    reports: true,
     doc: 'Sub-agents.',
   },
 ];
+
+/** An answer with reports that are cut. */
+export class CutAnswer {
+  readonly value: unknown;
+  readonly whole: Readonly<Record<number, string | null>>;
+
+  constructor(value: unknown, whole: Readonly<Record<number, string | null>>) {
+    this.value = value;
+    this.whole = whole;
+  }
+}
 
 /** A kernel that runs as a plain process, its workspace and its client. KERNEL_TEST_PYTHON names its interpreter. */
 export class KernelUnderTest {
@@ -156,7 +174,9 @@ export class KernelUnderTest {
     return this.kernel.answer({
       generation: this.generation,
       block: this.#block,
-      answers: Object.entries(answers).map(([call, value]) => ({ call, value })),
+      answers: Object.entries(answers).map(([call, value]) =>
+        value instanceof CutAnswer ? { call, value: value.value, whole: value.whole } : { call, value },
+      ),
     });
   }
 

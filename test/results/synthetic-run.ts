@@ -71,6 +71,7 @@ export async function endRun(
       run_id: run.run,
       status: 'completed',
       answer: null,
+      answer_truncated: false,
       answer_ref: wholeAnswer === undefined ? null : await chains.putJson(wholeAnswer),
       answer_source: 'final',
       patch_ref: patchBytes === undefined ? null : await blobs.put(patchBytes),

@@ -7,7 +7,7 @@ import { renderType } from '../signature/render.ts';
 import { truncateMiddle } from '../truncate.ts';
 import { delimit, delimiterOf } from './delimit.ts';
 import { renderTool } from './render-tool.ts';
-import { outputRule, unseenRule } from './system-prompt.ts';
+import { outputRule, reportRule, unseenRule } from './system-prompt.ts';
 
 /** Characters of a task or of instructions shown in the first message. */
 const SHOWN = 8000;
@@ -74,7 +74,7 @@ function functionsSection({ config, signature }: AnalysisSpecification, depth: n
     answers = llm_query_batched([f"List the events of this text as JSON: [{{\\"who\\": ..., \\"what\\": ...}}]\\n\\n{text}" for text in documents])`,
     ...delegate,
     ...finish,
-    `A call that fails does not raise: it returns a string that starts with "Error:", so look at what you got.${mayDelegate ? ` Reports of sub-agents are cut to ${config.rlm.result_truncation_limit} characters.` : ''}`,
+    `A call that fails does not raise: it returns a string that starts with "Error:", so look at what you got.${mayDelegate ? ` ${reportRule(config.rlm.result_truncation_limit)}` : ''}`,
   ].join('\n');
 }
 

@@ -6,6 +6,7 @@ import { analysisExtract, analysisFirstMessage, analysisSystemPrompt } from './a
 import { delimit, delimiterOf } from './delimit.ts';
 import { SUMMARY_QUESTION, summarySection } from './compaction.ts';
 import { systemPrompt } from './system-prompt.ts';
+import { stringifyJson } from '../ordered-json.ts';
 
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant';
@@ -201,9 +202,18 @@ export function lastKnownAnswer(records: readonly ChainRecord[]): string | undef
   return undefined;
 }
 
-/** What a parent's code gets for an answer: a string, JSON for anything else, cut to `limit` characters. */
-export function resultString(answer: unknown, limit: number): { result: string; truncated: boolean } {
-  const text = typeof answer === 'string' ? answer : (JSON.stringify(answer) ?? 'null');
-  const { text: result, truncated } = truncateMiddle(text, limit);
-  return { result, truncated };
+export interface Report {
+  /** What the parent's code gets as a string. */
+  readonly shown: string;
+  /** All of it, where it is cut. */
+  readonly whole?: string;
+}
+
+/** Of a sub-agent's answer: a string, JSON for anything else. Cut to `limit` characters, it begins by saying so. */
+export function reportOf(answer: unknown, limit: number): Report {
+  const text = typeof answer === 'string' ? answer : stringifyJson(answer);
+  const { text: shown, truncated } = truncateMiddle(text, limit);
+  if (!truncated) return { shown };
+  const count = text.length.toLocaleString('en-US');
+  return { shown: `[This report is cut: it has ${count} characters. Its .full is all of it.]\n${shown}`, whole: text };
 }

@@ -1,7 +1,7 @@
 import type { RlmConfig } from '../config.ts';
 
 /** Raised when the words change; every task record names the version its agent is led by. */
-export const PROMPT_VERSION = 2;
+export const PROMPT_VERSION = 3;
 
 export interface SystemPromptInput {
   readonly depth: number;
@@ -79,8 +79,12 @@ function functionsSection({ limits }: SystemPromptInput, mayDelegate: boolean): 
     FINAL("Three modules use the old API: a.py, b.py, c.py.")`,
     `- FINAL_VAR(name): finishes with the value of the variable of that name.
     FINAL_VAR("report")`,
-    `A call that fails does not raise: it returns a string that starts with "Error:", so look at what you got. Reports are cut to ${limits.result_truncation_limit} characters.`,
+    `A call that fails does not raise: it returns a string that starts with "Error:", so look at what you got.${mayDelegate ? ` ${reportRule(limits.result_truncation_limit)}` : ''}`,
   ].join('\n');
+}
+
+export function reportRule(limit: number): string {
+  return `Reports of sub-agents are cut to ${limit} characters and then begin by saying so; \`report.full\` is all of one, a str as well.`;
 }
 
 function delegationSection(depth: number): string {

@@ -3,6 +3,7 @@ import type { Field, FieldType, Signature } from './field-type.ts';
 import { describeValue, isPlainObject, renderPath, type Path, type ValueProblem } from './problem.ts';
 import { renderType } from './render.ts';
 import { KEY_PATTERNS, literalKey } from './to-json-schema.ts';
+import { entriesOf, objectOf } from '../ordered-json.ts';
 
 export type Checked =
   | { readonly ok: true; readonly values: Readonly<Record<string, unknown>> }
@@ -233,9 +234,9 @@ function mapValues(
   object: Readonly<Record<string, unknown>>,
   map: (value: unknown, key: string) => unknown,
 ): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(object)
+  return objectOf(
+    entriesOf(object)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [wellFormed(key), map(value, key)]),
+      .map(([key, value]) => [wellFormed(key), map(value, key)] as const),
   );
 }
