@@ -120,7 +120,7 @@ describe('a run whose money is used up', () => {
     const { code, stdout, stderr } = await desk.run(['resume', 'spent', '--json']);
     expect(stderr).toContain('spent: completed');
     expect(code).toBe(0);
-    expect(JSON.parse(stdout.toString())).toMatchObject({ status: 'completed', answer: 2 });
+    expect(JSON.parse(stdout.toString())).toMatchObject({ status: 'completed', answer: '2' });
   });
 });
 

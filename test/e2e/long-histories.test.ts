@@ -4,6 +4,8 @@ import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
 import { createWorld, type World } from './world.ts';
 
+vi.setConfig({ testTimeout: 120_000 });
+
 let world: World;
 
 beforeAll(async () => {

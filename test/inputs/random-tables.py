@@ -68,7 +68,8 @@ for index in range(COUNT):
     writer = csv.writer(text, **written)
     writer.writerow(names)
     writer.writerows(rows)
-    file = "%d.%s" % (index, chance.choice(["csv", "csv", "tsv", "txt"]))
+    # A text of one line is no table by itself: its name has to say so.
+    file = "%d.%s" % (index, chance.choice(["csv", "csv", "tsv", "txt"] if rows else ["csv", "tsv"]))
     with open(os.path.join(FOLDER, file), "wb") as out:
         out.write(MARKS.get(encoding, b"") + text.getvalue().encode(encoding))
     option = ";encoding=" + encoding if encoding in NAMED else ""

@@ -25,24 +25,28 @@ describe('recorded histories', () => {
     ['as it is now', []],
     // Workers with and without traces take up each other's runs.
     ['while it is traced', [join(SOURCES, 'trace-interceptors.ts')]],
-  ])('are replayed by the workflow code %s', async (_, workflowInterceptorModules) => {
-    const workflowBundle = await bundleWorkflowCode({
-      workflowsPath: join(SOURCES, 'index.ts'),
-      workflowInterceptorModules,
-      logger: new DefaultLogger('ERROR'),
-    });
-    const recorded = Object.entries(histories).map(([name, history]) => ({
-      workflowId: name.replace(/~\d+$/, ''),
-      history: historyFromJSON(history),
-    }));
-    const sinks = { trace: { span: { fn: () => undefined } } };
-    const failed: string[] = [];
-    let replayed = 0;
-    for await (const result of Worker.runReplayHistories({ workflowBundle, sinks }, recorded)) {
-      replayed += 1;
-      if (result.error !== undefined) failed.push(`${result.workflowId}: ${result.error.message}`);
-    }
-    expect(failed).toEqual([]);
-    expect(replayed).toBe(names.length);
-  });
+  ])(
+    'are replayed by the workflow code %s',
+    async (_, workflowInterceptorModules) => {
+      const workflowBundle = await bundleWorkflowCode({
+        workflowsPath: join(SOURCES, 'index.ts'),
+        workflowInterceptorModules,
+        logger: new DefaultLogger('ERROR'),
+      });
+      const recorded = Object.entries(histories).map(([name, history]) => ({
+        workflowId: name.replace(/~\d+$/, ''),
+        history: historyFromJSON(history),
+      }));
+      const sinks = { trace: { span: { fn: () => undefined } } };
+      const failed: string[] = [];
+      let replayed = 0;
+      for await (const result of Worker.runReplayHistories({ workflowBundle, sinks }, recorded)) {
+        replayed += 1;
+        if (result.error !== undefined) failed.push(`${result.workflowId}: ${result.error.message}`);
+      }
+      expect(failed).toEqual([]);
+      expect(replayed).toBe(names.length);
+    },
+    120_000,
+  );
 });

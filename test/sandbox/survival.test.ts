@@ -109,7 +109,9 @@ describe('local sandboxes', () => {
       await expect.poll(() => existsSync(`/proc/${worker.launcher}/cmdline`), { timeout: 10_000 }).toBe(false);
       await expect.poll(() => processesWith([`/round-${round}-`]), { timeout: 10_000 }).toEqual([]);
       await provider.list();
-      expect(readdirSync(`${directories.stateDirectory}/sandboxes`)).toEqual([]);
+      // A lock that was being taken is removed when it is a minute old.
+      const left = readdirSync(`${directories.stateDirectory}/sandboxes`);
+      expect(left.filter((name) => !name.startsWith('.holder-'))).toEqual([]);
     }
   }, 120_000);
 
