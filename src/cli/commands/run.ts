@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { withJson, withResults, withTalk, withTemporal } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { withJson, withResults, withTalk, withTemporal } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function runCommand({ io, perform }: CommandContext): Command {
   const command = new Command('run')
@@ -25,7 +25,7 @@ Examples:
 Ctrl-C leaves the run to itself, a second one cancels it. The same command with the same --id attaches again,
 and goes on with a run that was interrupted or paused.`,
     )
-    .action((repo: string, options: import('./run-once.ts').RunOptions) =>
-      perform(async () => (await import('./run-once.ts')).runOnce(io, { repo, ...options })),
+    .action((repo: string, options: import('../run-once.ts').RunOptions) =>
+      perform(async () => (await import('../run-once.ts')).runOnce(io, { repo, ...options })),
     );
 }

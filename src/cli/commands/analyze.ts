@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { repeated, withJson, withResults, withTalk, withTemporal, withTools } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { repeated, withJson, withResults, withTalk, withTemporal, withTools } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function analyzeCommand({ io, perform }: CommandContext): Command {
   const command = new Command('analyze')
@@ -39,7 +39,7 @@ Examples:
 Ctrl-C leaves the run to itself, a second one cancels it. The same command with the same --id attaches again,
 and goes on with a run that was interrupted or paused.`,
     )
-    .action((options: import('./analyze-once.ts').AnalyzeOptions) =>
-      perform(async () => (await import('./analyze-once.ts')).analyzeOnce(io, options)),
+    .action((options: import('../analyze-once.ts').AnalyzeOptions) =>
+      perform(async () => (await import('../analyze-once.ts')).analyzeOnce(io, options)),
     );
 }

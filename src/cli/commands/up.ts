@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import { hidden, withTalk, withTemporal, withTools } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { hidden, withTalk, withTemporal, withTools } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function upCommand({ io, perform }: CommandContext): Command {
   const command = new Command('up')
@@ -9,7 +9,7 @@ export function upCommand({ io, perform }: CommandContext): Command {
     .option('--ui', "serve the embedded server's web interface, to whoever has the link that is printed");
   return withTemporal(withTalk(withTools(command)))
     .addOption(hidden('--in-background'))
-    .action((options: import('./serve.ts').ServeOptions) =>
-      perform(async () => (await import('./serve.ts')).serve(io, options)),
+    .action((options: import('../serve.ts').ServeOptions) =>
+      perform(async () => (await import('../serve.ts')).serve(io, options)),
     );
 }

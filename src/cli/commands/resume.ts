@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { withJson, withResults, withTalk, withTemporal, withTools } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { withJson, withResults, withTalk, withTemporal, withTools } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function resumeCommand({ io, perform }: CommandContext): Command {
   return withTemporal(withTalk(withJson(withResults(withTools(new Command('resume'))))))
@@ -11,7 +11,7 @@ export function resumeCommand({ io, perform }: CommandContext): Command {
       'after',
       '\nWhere no worker is at work on the run, this command works on it and shows how it goes, as rlm run does.',
     )
-    .action((run: string, options: import('./control.ts').AttachOptions) =>
-      perform(async () => (await import('./control.ts')).resume(io, run, options)),
+    .action((run: string, options: import('../control.ts').AttachOptions) =>
+      perform(async () => (await import('../control.ts')).resume(io, run, options)),
     );
 }
