@@ -13,7 +13,7 @@ import {
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { acceptedLimits, type BudgetLimits } from '../domain/budget.ts';
-import type { AgentInput, AgentResult, PreparedRun, Totals } from '../domain/contract.ts';
+import type { AgentInput, AgentResult, AgentWorkflow, PreparedRun, Totals } from '../domain/contract.ts';
 import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
   blockedSignal,
@@ -25,13 +25,12 @@ import {
 } from '../domain/messages.ts';
 import type { RunOutcome, RunStatus } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
-import type { agent } from './agent.ts';
 import { runActivities } from './activities.ts';
 import { deliver, setLimits, type budget } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
-import { cancelledByName, startOnceFree } from './start-child.ts';
+import { cancelledByName, startChildReplacing } from './start-child.ts';
 
 /** Seconds that the agents get to end in after the deadline or a cancellation: with what follows, less than ten. */
 const GRACE = 8;
@@ -51,7 +50,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const { workflowId: run, firstExecutionRunId: execution } = workflowInfo();
   const startedAt = Date.now();
   const state: { status: RunState['status']; reason: string | null } = { status: 'starting', reason: null };
-  let root: ChildWorkflowHandle<typeof agent> | undefined;
+  let root: ChildWorkflowHandle<AgentWorkflow> | undefined;
   let limits: BudgetLimits | undefined;
   let ceilings: Partial<BudgetLimits> | undefined;
 
@@ -128,7 +127,7 @@ interface Supervision {
   readonly typed: boolean | undefined;
   readonly deadline: ReturnType<typeof createDeadline>;
   readonly paused: () => boolean;
-  readonly onRoot: (root: ChildWorkflowHandle<typeof agent>) => void;
+  readonly onRoot: (root: ChildWorkflowHandle<AgentWorkflow>) => void;
 }
 
 interface Supervised {
@@ -177,8 +176,8 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
     ...(typed === undefined ? {} : { typed }),
   };
   const rootId = agentWorkflowId(run, ROOT_AGENT);
-  const root = await startOnceFree(rootId, () =>
-    startChild<typeof agent>('agent', {
+  const root = await startChildReplacing(rootId, () =>
+    startChild<AgentWorkflow>('agent', {
       workflowId: rootId,
       args: [input],
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
@@ -207,7 +206,7 @@ async function startBudget(run: string, { limits: all, ceilings }: PreparedRun):
       parentClosePolicy: ParentClosePolicy.TERMINATE,
     });
   await CancellationScope.nonCancellable(() =>
-    startOnceFree(workflowId, start, { cancel: [agentWorkflowId(run, ROOT_AGENT)] }),
+    startChildReplacing(workflowId, start, { cancel: [agentWorkflowId(run, ROOT_AGENT)] }),
   );
 }
 
