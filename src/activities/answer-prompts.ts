@@ -60,6 +60,7 @@ async function answerOnce(
     const { asked = 0, usage: before } = entry ?? {};
     const reply = await deps.models(config.model).complete(
       {
+        purpose: 'llm_query',
         model: config.model.sub_name ?? config.model.name,
         messages: [{ role: 'user', content: prompt }],
         idempotencyKey: asked === 0 ? key : `${key}/${asked}`,

@@ -2,8 +2,8 @@ import type { ModelConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { agentDepth } from '../domain/ids.ts';
 import { shortenConversation, type Message } from '../domain/prompts/conversation.ts';
-import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
-import type { ChatReply } from '../llm/chat-model.ts';
+import type { RunSpecification } from '../domain/records.ts';
+import type { ChatReply, Purpose } from '../llm/chat-model.ts';
 import type { Trajectory } from './agent-trajectory.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { exhausted, isExhausted, noteKeyMissing } from './model-attempts.ts';
@@ -15,7 +15,7 @@ export interface ModelRequest {
   readonly scope: AgentScope;
   readonly run: RunSpecification;
   readonly messages: readonly Message[];
-  readonly purpose: ReplyRecord['purpose'] | 'summary';
+  readonly purpose: Exclude<Purpose, 'llm_query'>;
   readonly signal: AbortSignal;
 }
 
@@ -28,7 +28,7 @@ export async function askModel(request: ModelRequest): Promise<ChatReply> {
     try {
       deps.checkpoint('model.asking');
       return await models.complete(
-        { model, messages, idempotencyKey: `${trajectory.head}/${purpose}/${shortened}` },
+        { purpose, model, messages, idempotencyKey: `${trajectory.head}/${purpose}/${shortened}` },
         signal,
       );
     } catch (error) {
