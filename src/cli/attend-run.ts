@@ -102,7 +102,7 @@ async function follow(
     followed,
     document: await runDocument(blobs, snapshot, {
       status,
-      reason: followed.kind === 'paused' ? pauseReason(run, followed.reason) : reason,
+      reason: followed.kind === 'paused' ? pauseReason(run, followed.pause) : reason,
       results: written,
       now: Date.now(),
     }),
@@ -138,9 +138,8 @@ async function conclude(attendance: Attendance, followed: Followed, document: Ru
     throw new CommandError(`The worker failed: ${why}\nNothing of the run is lost; go on with ${again}.`, 1);
   }
   if (followed.kind === 'paused') {
-    const { reason } = followed;
-    const raise = raiseCommand(run, reason);
-    say(io, `Run ${run} is paused: ${raise === undefined ? reason : pauseReason(run, reason)}`);
+    const raise = raiseCommand(run, followed.pause);
+    say(io, `Run ${run} is paused: ${pauseReason(run, followed.pause)}`);
     const goOn = raise === undefined ? `When the cause is gone, go on with ${again}` : `Go on with ${raise}`;
     say(io, `Nothing is lost. ${goOn}.`);
   }

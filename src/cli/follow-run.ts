@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage } from '../domain/error-message.ts';
-import { pauseReason, unansweredReason } from '../client/report-run.ts';
+import { pauseOf, pauseReason, unansweredReason, type Pause } from '../client/report-run.ts';
 import type { RunEnd, TemporalRuns, Trouble } from '../client/temporal-runs.ts';
 import type { RunState } from '../domain/messages.ts';
 import type { ChainRecord } from '../domain/records.ts';
@@ -32,7 +32,7 @@ export interface FollowInput {
 
 export type Followed =
   | { readonly kind: 'ended'; readonly end: RunEnd }
-  | { readonly kind: 'paused'; readonly reason: string }
+  | { readonly kind: 'paused'; readonly pause: Pause }
   | { readonly kind: 'detached' }
   | { readonly kind: 'worker-failed'; readonly error: unknown };
 
@@ -83,9 +83,8 @@ export async function followRun(input: FollowInput): Promise<Followed> {
       }
       if (presses.timeIsUp()) return { kind: 'detached' };
       const state = watcher.state();
-      if (input.endOnPause && state?.status === 'paused') {
-        return { kind: 'paused', reason: state.reason ?? 'paused by a person' };
-      }
+      const pause = state?.status === 'paused' ? pauseOf(state) : undefined;
+      if (input.endOnPause && pause !== undefined) return { kind: 'paused', pause };
     }
   } finally {
     stop.abort();
@@ -158,7 +157,8 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
   function show(): void {
     const outcome = snapshot?.run.outcome;
     const asleep = worker === undefined && unanswered >= UNANSWERED && outcome === undefined;
-    const paused = state?.reason && pauseReason(run, state.reason);
+    const pause = state === undefined ? undefined : pauseOf(state);
+    const paused = pause === undefined ? undefined : pauseReason(run, pause);
     display.update({
       snapshot,
       trouble: outcome === undefined ? trouble : null,

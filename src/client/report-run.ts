@@ -1,3 +1,4 @@
+import type { RunState } from '../domain/messages.ts';
 import type { RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
 import { createRunReader, type RunReader } from '../results/run-reader.ts';
@@ -27,18 +28,28 @@ export function unansweredReason(run: string, snapshot: RunSnapshot | undefined)
   return `no worker has begun it yet: rlm resume ${run} works on it here, rlm up on all that wait`;
 }
 
-/** What was said by a workflow, which does not know how it is typed. */
-export function pauseReason(run: string, reason: string): string {
-  const raise = raiseCommand(run, reason);
-  return raise === undefined ? reason : reason.replace(RAISE, `raise it with ${raise}`);
+/** Why a run is paused, and what to type where that is known. */
+export function pauseReason(run: string, pause: Pause): string {
+  const raise = raiseCommand(run, pause);
+  return raise === undefined ? pause.reason : `${pause.reason}; raise it with ${raise}`;
 }
 
-/** What to type when a run is paused because its money is used up; undefined for another reason. */
-export function raiseCommand(run: string, reason: string): string | undefined {
-  return RAISE.test(reason) ? `rlm budget ${run} --max-cost <more> && rlm resume ${run}` : undefined;
+/** The command for a run that is paused because its money is used up; undefined for another cause. */
+export function raiseCommand(run: string, { failure }: Pick<Pause, 'failure'>): string | undefined {
+  return failure === 'Budget.Exhausted' ? `rlm budget ${run} --max-cost <more> && rlm resume ${run}` : undefined;
 }
 
-const RAISE = /rlm budget <run> --max-cost(?: <more>)? raises it/;
+/** Why a run is paused, as it says itself. */
+export interface Pause {
+  readonly reason: string;
+  /** Type of the failure that paused it; null when a person did. */
+  readonly failure: string | null;
+}
+
+/** The pause of a run that is paused. */
+export function pauseOf({ reason, failure }: Pick<RunState, 'reason' | 'failure'>): Pause | undefined {
+  return reason === null ? undefined : { reason, failure };
+}
 
 /**
  * @param runs undefined where Temporal cannot be reached
@@ -67,9 +78,9 @@ export async function reportRun(
   }
   if (known.status === 'running') {
     const state = await runs.state(run, patienceMs);
-    return state === undefined
-      ? { ...report, snapshot, status: 'asleep', reason: unansweredReason(run, snapshot) }
-      : { ...report, snapshot, status: state.status, reason: state.reason && pauseReason(run, state.reason) };
+    if (state === undefined) return { ...report, snapshot, status: 'asleep', reason: unansweredReason(run, snapshot) };
+    const pause = pauseOf(state);
+    return { ...report, snapshot, status: state.status, reason: pause === undefined ? null : pauseReason(run, pause) };
   }
   return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
 }

@@ -272,7 +272,7 @@ function createAgent(input: AgentInput): Agent {
   // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.
   let known: SubAgents | undefined;
   const budget = connectToBudget(run, limits.max_cost !== undefined);
-  const gate = createPauseGate(input.paused === true, (closed) => known?.setPaused(closed));
+  const gate = createPauseGate(input.paused === true, (cause) => known?.setPaused(cause !== undefined));
   const subAgents = createSubAgents({
     run,
     agent: id,
