@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage } from '../domain/error-message.ts';
 import { pauseOf, pauseReason, unansweredReason, type Pause } from '../client/report-run.ts';
-import type { RunEnd, TemporalRuns, Trouble } from '../client/temporal-runs.ts';
+import type { PendingFailure } from '../client/pending-failure.ts';
+import type { RunEnd, TemporalRuns } from '../client/temporal-runs.ts';
 import type { RunState } from '../domain/messages.ts';
 import type { ChainRecord } from '../domain/records.ts';
 import type { ResultsWriter } from '../results/results-files.ts';
@@ -149,7 +150,7 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
   let snapshot: RunSnapshot | undefined;
   let state: RunState | undefined;
   let unanswered = 0;
-  let trouble: string | null = null;
+  let pendingFailure: PendingFailure | null = null;
   const standstill = createStandstill();
   let nextLook = 0;
   let nextWrite = 0;
@@ -161,7 +162,7 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
     const paused = pause === undefined ? undefined : pauseReason(run, pause);
     display.update({
       snapshot,
-      trouble: outcome === undefined ? trouble : null,
+      pendingFailure: outcome === undefined ? pendingFailure : null,
       status: outcome?.status ?? (asleep ? 'asleep' : (state?.status ?? 'starting')),
       reason: asleep ? unansweredReason(run, snapshot) : (outcome?.error ?? paused ?? null),
     });
@@ -185,7 +186,7 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
   return {
     state: () => state,
     async look(signal) {
-      await pause(nextLook - Date.now(), signal);
+      await wait(nextLook - Date.now(), signal);
       const begun = Date.now();
       await lookOnce();
       nextLook = Date.now() + Math.max(LOOK.least, LOOK.times * (Date.now() - begun));
@@ -198,14 +199,15 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
       const answer = await runs.state(run, ANSWER);
       state = answer ?? state;
       unanswered = answer === undefined ? unanswered + 1 : 0;
-      await pause(ASK, signal);
+      await wait(ASK, signal);
     },
     async inquire(signal) {
-      await pause(INQUIRE, signal);
+      await wait(INQUIRE, signal);
       if (signal.aborted) return;
       const stuck = standstill.agents(Date.now()).slice(0, MOST_STUCK);
-      const [first] = snapshot === undefined || stuck.length > 0 ? await runs.troubles(run, stuck).catch(() => []) : [];
-      trouble = first === undefined ? null : troubleLine(first);
+      const isStalled = snapshot === undefined || stuck.length > 0;
+      const [first = null] = isStalled ? await runs.pendingFailures(run, stuck).catch(() => []) : [];
+      pendingFailure = first;
     },
     async finish() {
       await lookOnce();
@@ -237,12 +239,7 @@ function createStandstill(): { note(snapshot: RunSnapshot): void; agents(now: nu
   };
 }
 
-function troubleLine({ agent, attempt, message }: Trouble): string {
-  const who = agent === undefined ? '' : `agent ${agent}: `;
-  return `${who}${message} (failed ${attempt === 2 ? 'once' : `${attempt - 1} times`}, trying again)`;
-}
-
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(Math.max(0, milliseconds), undefined, { signal }).catch(() => undefined);
 }
 
