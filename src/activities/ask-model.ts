@@ -7,12 +7,12 @@ import type { ChatReply, Purpose } from '../llm/chat-model.ts';
 import type { Trajectory } from './agent-trajectory.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { exhausted, isExhausted, noteKeyMissing } from './model-attempts.ts';
-import type { AgentScope } from './trajectory.ts';
+import type { AgentContext } from './trajectory.ts';
 
 export interface ModelRequest {
   readonly deps: ActivityDependencies;
   readonly trajectory: Pick<Trajectory, 'head'>;
-  readonly scope: AgentScope;
+  readonly scope: AgentContext;
   readonly run: RunSpecification;
   readonly messages: readonly Message[];
   readonly purpose: Exclude<Purpose, 'llm_query'>;

@@ -8,10 +8,10 @@ import type { ChatModels } from '../llm/chat-model.ts';
 import type { SandboxProvider } from '../sandbox/provider.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
-import type { AgentScope } from './trajectory.ts';
+import type { AgentContext } from './trajectory.ts';
 
 /** An activity's input with the agent it is for. */
-export type Scoped<Input> = Input & { readonly scope: AgentScope };
+export type ForAgent<Input> = Input & { readonly scope: AgentContext };
 
 /** Everything activities reach out with; wired in `worker.ts`. */
 export interface ActivityDependencies {

@@ -8,7 +8,7 @@ import { refuseUnseenFinal } from '../domain/unseen-output.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
 import { spawnedAgents } from './answers.ts';
 import { checkedResult } from './checked-result.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import type { ReplyContext } from './reply-context.ts';
 import { runBlock } from './run-block.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
@@ -19,7 +19,7 @@ import { withHeartbeat } from './with-heartbeat.ts';
  *
  * @throws TypedError `Sandbox.Lost` when the sandbox, or the variables in it, are gone
  */
-export async function runCode(deps: ActivityDependencies, input: Scoped<RunCodeInput>): Promise<RunCodeResult> {
+export async function runCode(deps: ActivityDependencies, input: ForAgent<RunCodeInput>): Promise<RunCodeResult> {
   return withHeartbeat(async (signal) => {
     const trajectory = await openTrajectory(deps, input.scope, input.task);
     const recorded = recordedOutcome(trajectory, input.head);

@@ -36,7 +36,7 @@ export type AnalysisResult<Signature extends string = string> = AnalysisDocument
  *       inputs: { documents, question: 'What do they agree on?' },
  *     });
  *
- * With an `id` a program that was stopped goes on where it was.
+ * With an `id` a program that was stopped continues where it was.
  *
  * @throws TypedError `Input.Invalid`, `Model.KeyMissing` before anything is spent; RunFailedError when it does not come to
  *   its end, or pauses: with its `id` it goes on when the cause is gone

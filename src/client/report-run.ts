@@ -12,20 +12,21 @@ export interface RunReport {
   readonly run: string;
   readonly execution: string;
   readonly status: RunDocument['status'];
-  /** Why it is paused, asleep or failed. */
+  /** Why it is paused, suspended or failed. */
   readonly reason: string | null;
   /** Undefined as long as it has stored nothing. */
   readonly snapshot: RunSnapshot | undefined;
   readonly reader: RunReader;
 }
 
-const NO_SERVER = 'no Temporal server is running here: rlm resume goes on with the run, rlm up with all that sleep';
-const NO_WORKER = 'no worker is at work on it: rlm resume goes on with the run, rlm up with all that sleep';
+const NO_SERVER =
+  'no Temporal server is running here. rlm resume starts one and resumes this run; rlm up resumes all suspended runs';
+const NO_WORKER = 'no worker is running. rlm resume starts one for this run; rlm up starts one for all suspended runs';
 
 /** Why nothing happens to a run that does not answer; undefined is what it has stored when nobody has begun it. */
 export function unansweredReason(run: string, snapshot: RunSnapshot | undefined): string {
   if (snapshot !== undefined) return NO_WORKER;
-  return `no worker has begun it yet: rlm resume ${run} works on it here, rlm up on all that wait`;
+  return `no worker has started it yet. rlm resume ${run} starts one for this run; rlm up starts one for all`;
 }
 
 /** Why a run is paused, and what to type where that is known. */
@@ -73,12 +74,13 @@ export async function reportRun(
     const reason =
       runs === undefined
         ? NO_SERVER
-        : 'Temporal does not know it: was its database deleted, or is it on another server?';
-    return { ...report, snapshot, status: 'asleep', reason };
+        : 'Temporal has no such workflow. Was its database deleted, or is it on another server?';
+    return { ...report, snapshot, status: 'suspended', reason };
   }
   if (known.status === 'running') {
     const state = await runs.state(run, patienceMs);
-    if (state === undefined) return { ...report, snapshot, status: 'asleep', reason: unansweredReason(run, snapshot) };
+    if (state === undefined)
+      return { ...report, snapshot, status: 'suspended', reason: unansweredReason(run, snapshot) };
     const pause = pauseOf(state);
     return { ...report, snapshot, status: state.status, reason: pause === undefined ? null : pauseReason(run, pause) };
   }

@@ -246,14 +246,14 @@ const sandboxSchema = z.strictObject({
     .describe('MiB of memory for all processes of a sandbox.'),
   idle_timeout: seconds
     .default(sandbox.idle_timeout)
-    .describe('Seconds after which a sandbox that nobody renews ends itself.'),
+    .describe('Seconds after which a sandbox that is not renewed ends itself.'),
   max_rebuilds: z
     .number()
     .int()
     .min(0)
     .default(sandbox.max_rebuilds)
     .describe(
-      "How often an agent's sandbox that is lost is made again, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
+      "How often an agent's lost sandbox is rebuilt, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
     ),
   max_live: count
     .optional()

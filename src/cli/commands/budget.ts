@@ -11,7 +11,7 @@ export function budgetCommand({ io, perform }: CommandContext): Command {
     .addOption(
       new Option('--max-llm-calls <n>', 'llm_query calls over the whole tree (rlm.max_llm_calls)').argParser(whole),
     )
-    .addHelpText('after', '\nA run that is paused because its money is used up goes on with rlm resume after this.')
+    .addHelpText('after', '\nResume a run that paused because rlm.max_cost was used up with rlm resume after this.')
     .action((run: string, options: import('../control.ts').BudgetOptions) =>
       perform(async () => (await import('../control.ts')).budget(io, run, options)),
     );

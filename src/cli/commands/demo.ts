@@ -13,7 +13,7 @@ export function demoCommand({ io, perform }: CommandContext): Command {
     .option('--repo <repo>', 'todo: another repository (default: the source of the local Python)')
     .option('--book <file>', 'monte-cristo: the novel in plain text (default: fetched from Project Gutenberg)')
     .option('-o, --output <file>', 'file for the patch or the picture (default: in the folder of the results)')
-    .option('--id <run>', 'name the run; one that exists is attached to and goes on')
+    .option('--id <run>', 'name the run; an existing one is attached to and resumed')
     .option('--latency <milliseconds>', 'what the scripted model takes for a reply', '300');
   return withTemporal(withTalk(withJson(withResults(command)))).action(
     (

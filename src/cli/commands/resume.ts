@@ -4,7 +4,7 @@ import type { CommandContext } from '../command-context.ts';
 
 export function resumeCommand({ io, perform }: CommandContext): Command {
   return withTemporal(withTalk(withJson(withResults(withTools(new Command('resume'))))))
-    .description('go on with a run that is paused, or that sleeps because no worker is there')
+    .description('resume a run that is paused, or suspended because no worker is running')
     .argument('<run>', 'id of the run')
     .option('-o, --output <file>', 'write the patch, or the fields of an analysis, to a file')
     .addHelpText(
