@@ -27,7 +27,7 @@ export interface ActivityDependencies {
   readonly storeInputs: (signature: Signature, values: unknown) => Promise<readonly StoredInput[]>;
   /** Functions of this worker that code may call. */
   readonly tools: Toolbox;
-  /** Whether analyses that somebody else started get them. */
+  /** Whether analyses that another user started get them. */
   readonly servesOthers: boolean;
   readonly environment: NodeJS.ProcessEnv;
   /** Name of this host, for messages. */

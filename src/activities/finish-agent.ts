@@ -117,7 +117,7 @@ function candidateAnswer(
     const outcome = replyOutcome(reply);
     if (outcome.kind === 'text' && outcome.text !== '') return { source: wanted, answer: outcome.text, note };
   }
-  // A closing answer that was refused says less than what the code found.
+  // A final answer that was refused says less than what the code found.
   const known = lastKnownAnswer(records.filter((record) => record.kind !== 'reply' || record.purpose === 'turn'));
   return known === undefined ? { source: 'none', answer: undefined } : { source: 'partial', answer: known };
 }

@@ -57,7 +57,11 @@ export function pauseOf({ reason, failure }: Pick<RunState, 'reason' | 'failure'
  * @returns undefined where nobody knows the run
  */
 export async function reportRun(
-  { blobs, runs, patienceMs = 2500 }: { blobs: BlobStore; runs: TemporalRuns | undefined; patienceMs?: number },
+  {
+    blobs,
+    runs,
+    answerTimeoutMs = 2500,
+  }: { blobs: BlobStore; runs: TemporalRuns | undefined; answerTimeoutMs?: number },
   run: string,
 ): Promise<RunReport | undefined> {
   const [stored, known] = await Promise.all([findRun(blobs, run), runs?.describe(run)]);
@@ -78,7 +82,7 @@ export async function reportRun(
     return { ...report, snapshot, status: 'suspended', reason };
   }
   if (known.status === 'running') {
-    const state = await runs.state(run, patienceMs);
+    const state = await runs.state(run, answerTimeoutMs);
     if (state === undefined)
       return { ...report, snapshot, status: 'suspended', reason: unansweredReason(run, snapshot) };
     const pause = pauseOf(state);

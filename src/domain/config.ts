@@ -98,7 +98,7 @@ export interface SandboxConfig {
   /** Seconds for one of them. Default 600. */
   readonly rebuild_timeout: number;
   /**
-   * Sandboxes of a host beyond which one whose agent waits is dropped, and made again when its answers are there;
+   * Sandboxes of a host beyond which a sandbox whose agent waits is evicted, and rebuilt when its answers are there;
    * default: none is.
    */
   readonly max_live?: number;

@@ -54,7 +54,7 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
   const chapters = await chaptersFile(io, options.book, cacheDirectory(env), tell);
   await mkdir(resultsFolder(io.cwd, options.results), { recursive: true });
   const resumeCommand = commandToResume(rlm, run, options);
-  tell(`Kill it at any moment (kill -9 ${process.pid}). It goes on where it was with: ${resumeCommand}\n`);
+  tell(`Kill it at any moment (kill -9 ${process.pid}). It continues where it was with: ${resumeCommand}\n`);
 
   const model = await startDemoModel(stateDirectory(env), run, './monte-cristo/script', latency);
   const fields = join(options.results, `${run}.wealth.json`);

@@ -45,7 +45,7 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
   await mkdir(resultsFolder(io.cwd, options.results), { recursive: true });
   const output = options.output ?? join(options.results, `${run}.patch`);
   const resumeCommand = commandToResume(rlm, run, options);
-  tell(`Kill it at any moment (kill -9 ${process.pid}). It goes on where it was with: ${resumeCommand}\n`);
+  tell(`Kill it at any moment (kill -9 ${process.pid}). It continues where it was with: ${resumeCommand}\n`);
 
   const model = await startDemoModel(stateDirectory(env), run, './todo-script', latency);
   const request = { ...options, repo, prompt: DEMO_PROMPT, id: run, output, worker: true };
