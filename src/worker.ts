@@ -83,7 +83,7 @@ export interface WorkerOptions {
   /** Functions that the code of analyses may call. Closed by whoever made them. Default: none. */
   readonly tools?: Toolbox;
   /**
-   * Whether runs that somebody else started get what this worker was given: tools, and `sandbox.isolation: none`. Not where it was
+   * Whether runs that another user started get what this worker was given: tools, and `sandbox.isolation: none`. Not where it was
    * given them for runs of its own. Default: they do.
    */
   readonly servesOthers?: boolean;

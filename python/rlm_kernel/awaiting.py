@@ -1,7 +1,7 @@
 """`await` at the top level of a block, as in a notebook: one event loop, which lives between the blocks.
 
 A block that awaits, or that starts tasks, runs as a coroutine in the loop; every other block runs without one, so that
-`asyncio.run` works. The loop stands still between such blocks: tasks that are left go on when a later block awaits.
+`asyncio.run` works. The loop stands still between such blocks: tasks that are left continue when a later block awaits.
 """
 
 _COROUTINE = 0x80

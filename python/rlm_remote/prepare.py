@@ -1,4 +1,4 @@
-"""Makes a machine that somebody else started into a sandbox of ours; run there, by its own Python.
+"""Makes a machine that another user started into a sandbox of ours; run there, by its own Python.
 
     python prepare.py FOLDER PORT
 

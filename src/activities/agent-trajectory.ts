@@ -9,7 +9,7 @@ import {
   openAgentReference,
   readAgentReference,
   updateAgentReference,
-  type AgentScope,
+  type AgentContext,
 } from './trajectory.ts';
 
 type Shown = Partial<Pick<AgentReference, 'state' | 'iteration' | 'sandbox' | 'status' | 'ended_at'>>;
@@ -43,7 +43,7 @@ export interface Trajectory {
  */
 export async function openTrajectory(
   deps: Pick<ActivityDependencies, 'blobs' | 'chains'>,
-  scope: AgentScope,
+  scope: AgentContext,
   task: TaskReference,
   { reopen = true, tolerant = false }: { readonly reopen?: boolean; readonly tolerant?: boolean } = {},
 ): Promise<Trajectory> {

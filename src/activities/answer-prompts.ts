@@ -5,7 +5,7 @@ import { splitReasoning } from '../domain/reply.ts';
 import type { Answer, CallRequest } from '../domain/records.ts';
 import { addUsage, type Usage } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { noteFailedPrompts } from './failed-prompts.ts';
 import { exhausted, isExhausted, noteKeyMissing } from './model-attempts.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
@@ -21,7 +21,7 @@ const MAX_EMPTY_ANSWERS = 3;
  */
 export async function answerPrompts(
   deps: ActivityDependencies,
-  input: Scoped<AnswerPromptsInput>,
+  input: ForAgent<AnswerPromptsInput>,
 ): Promise<AnswerPromptsResult> {
   const { list } = (await deps.chains.getJson(input.request)) as CallRequest;
   const { config } = await deps.chains.specification(input.scope.spec);
@@ -51,7 +51,7 @@ interface Prompt {
 
 async function answerOnce(
   deps: ActivityDependencies,
-  input: Scoped<AnswerPromptsInput>,
+  input: ForAgent<AnswerPromptsInput>,
   { config, prompt, index, journal, signal }: Prompt,
 ): Promise<Answer> {
   const key = promptKey(input, index);
@@ -60,6 +60,7 @@ async function answerOnce(
     const { asked = 0, usage: before } = entry ?? {};
     const reply = await deps.models(config.model).complete(
       {
+        purpose: 'llm_query',
         model: config.model.sub_name ?? config.model.name,
         messages: [{ role: 'user', content: prompt }],
         idempotencyKey: asked === 0 ? key : `${key}/${asked}`,

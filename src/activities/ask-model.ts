@@ -2,20 +2,20 @@ import type { ModelConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { agentDepth } from '../domain/ids.ts';
 import { shortenConversation, type Message } from '../domain/prompts/conversation.ts';
-import type { ReplyRecord, RunSpecification } from '../domain/records.ts';
-import type { ChatReply } from '../llm/chat-model.ts';
+import type { RunSpecification } from '../domain/records.ts';
+import type { ChatReply, Purpose } from '../llm/chat-model.ts';
 import type { Trajectory } from './agent-trajectory.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { exhausted, isExhausted, noteKeyMissing } from './model-attempts.ts';
-import type { AgentScope } from './trajectory.ts';
+import type { AgentContext } from './trajectory.ts';
 
 export interface ModelRequest {
   readonly deps: ActivityDependencies;
   readonly trajectory: Pick<Trajectory, 'head'>;
-  readonly scope: AgentScope;
+  readonly scope: AgentContext;
   readonly run: RunSpecification;
   readonly messages: readonly Message[];
-  readonly purpose: ReplyRecord['purpose'] | 'summary';
+  readonly purpose: Exclude<Purpose, 'llm_query'>;
   readonly signal: AbortSignal;
 }
 
@@ -28,7 +28,7 @@ export async function askModel(request: ModelRequest): Promise<ChatReply> {
     try {
       deps.checkpoint('model.asking');
       return await models.complete(
-        { model, messages, idempotencyKey: `${trajectory.head}/${purpose}/${shortened}` },
+        { purpose, model, messages, idempotencyKey: `${trajectory.head}/${purpose}/${shortened}` },
         signal,
       );
     } catch (error) {

@@ -2,14 +2,14 @@ import { repliesWithoutCode } from '../domain/agent-state.ts';
 import type { CallModelInput, CallModelResult } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
 import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
-import { closingAnswer, signatureOf } from '../domain/closing-answer.ts';
+import { finalAnswer, signatureOf } from '../domain/final-answer.ts';
 import { replyOutcome, splitReasoning } from '../domain/reply.ts';
 import { addUsage } from '../domain/usage.ts';
 import { openTrajectory, usageOf, type Trajectory } from './agent-trajectory.ts';
 import { isContextLength } from './ask-model.ts';
 import { seconds } from './clock.ts';
 import { askWithinContext } from './compact-conversation.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
@@ -17,7 +17,7 @@ import { withHeartbeat } from './with-heartbeat.ts';
  * Asks the model for an agent's next reply and records it. A reply that is recorded is never asked for again: repeated,
  * or called with a head that is behind, it returns the reply that follows that head.
  */
-export async function callModel(deps: ActivityDependencies, input: Scoped<CallModelInput>): Promise<CallModelResult> {
+export async function callModel(deps: ActivityDependencies, input: ForAgent<CallModelInput>): Promise<CallModelResult> {
   return withHeartbeat(async (signal) => {
     const { scope, purpose } = input;
     const run = await deps.chains.specification(scope.spec);
@@ -72,7 +72,7 @@ async function showThinking(trajectory: Trajectory, iteration: number): Promise<
   if (!isShown) await trajectory.show({ state: 'thinking', iteration });
 }
 
-function replyAfter(trajectory: Trajectory, { head, purpose }: Scoped<CallModelInput>): ReplyRecord | undefined {
+function replyAfter(trajectory: Trajectory, { head, purpose }: ForAgent<CallModelInput>): ReplyRecord | undefined {
   const next = trajectory.after(head).find((record) => record.kind === 'reply');
   return next?.kind === 'reply' && next.purpose === purpose ? next : undefined;
 }
@@ -80,7 +80,7 @@ function replyAfter(trajectory: Trajectory, { head, purpose }: Scoped<CallModelI
 /** With the usage of all that was recorded from the workflow's head to the reply: summaries too. */
 function result(
   trajectory: Trajectory,
-  { head: from, purpose, scope }: Scoped<CallModelInput>,
+  { head: from, purpose, scope }: ForAgent<CallModelInput>,
   run: RunSpecification,
   reply: ReplyRecord,
 ): CallModelResult {
@@ -88,7 +88,7 @@ function result(
   const usage = addUsage(...since.slice(0, since.indexOf(reply) + 1).map((record: ChainRecord) => usageOf(record)));
   const head = trajectory.hashOf(reply);
   if (purpose === 'final_answer') {
-    const closing = closingAnswer(signatureOf(run, agentDepth(scope.agent)), reply);
+    const closing = finalAnswer(signatureOf(run, agentDepth(scope.agent)), reply);
     return { kind: closing.kind === 'answer' ? 'answer' : 'invalid', head, usage };
   }
   const outcome = replyOutcome(reply);

@@ -3,7 +3,7 @@ import type { CallToolInput, CallToolResult } from '../domain/contract.ts';
 import { FAILURES, TypedError } from '../domain/failures.ts';
 import type { CallRequest } from '../domain/records.ts';
 import type { ToolDescription } from '../domain/tools.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
 
@@ -14,7 +14,7 @@ const PAUSE = 2000;
  * Calls a tool on this worker. Its result is journalled: a call that came to its end is not made again. What goes wrong
  * is tried as often as the tool says, then it is an error string for the code.
  */
-export async function callTool(deps: ActivityDependencies, input: Scoped<CallToolInput>): Promise<CallToolResult> {
+export async function callTool(deps: ActivityDependencies, input: ForAgent<CallToolInput>): Promise<CallToolResult> {
   const { run, execution, agent, spec } = input.scope;
   const journal = `journal/${run}@${execution}/${agent}/${input.call}-${input.request.slice(0, 16)}`;
   const journalled = (await deps.blobs.getReference(journal)) as CallToolResult | undefined;

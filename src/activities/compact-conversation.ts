@@ -8,12 +8,12 @@ import { askModel, isContextLength } from './ask-model.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
-import type { AgentScope } from './trajectory.ts';
+import type { AgentContext } from './trajectory.ts';
 
 export interface Question {
   readonly deps: ActivityDependencies;
   readonly trajectory: Trajectory;
-  readonly scope: AgentScope;
+  readonly scope: AgentContext;
   readonly run: RunSpecification;
   readonly iteration: number;
   readonly purpose: ReplyRecord['purpose'];

@@ -9,11 +9,11 @@ import type { RunSpecification } from '../domain/records.ts';
 import { formatHandle, type SandboxName } from '../domain/sandbox.ts';
 import type { Kernel, Sandbox, SandboxRequest } from '../sandbox/provider.ts';
 import { sendInputs } from '../sandbox/send-inputs.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 import { hostFunctions } from './host-functions.ts';
 import { createTimeout, sandboxSpec } from './sandbox-spec.ts';
-import { agentTask, type AgentScope, type AgentTask } from './trajectory.ts';
+import { agentTask, type AgentContext, type AgentTask } from './trajectory.ts';
 
 /** Sandboxes that are made for one, where one after another is lost before it is ready. */
 const MAX_ATTEMPTS = 3;
@@ -22,7 +22,7 @@ const MAX_ATTEMPTS = 3;
  * Creates an agent's first sandbox, with its clone, variables and functions; the same agent's again finds it. It appends
  * nothing to the trajectory, because it runs beside the first model call.
  */
-export async function createSandbox(deps: ActivityDependencies, input: Scoped<AgentActivity>): Promise<SandboxName> {
+export async function createSandbox(deps: ActivityDependencies, input: ForAgent<AgentActivity>): Promise<SandboxName> {
   const { config } = await deps.chains.specification(input.scope.spec);
   const seconds = createTimeout(config.sandbox);
   return withHeartbeat(async (cancelled) => {
@@ -41,7 +41,7 @@ export async function createSandbox(deps: ActivityDependencies, input: Scoped<Ag
 }
 
 interface SandboxOf {
-  readonly scope: AgentScope;
+  readonly scope: AgentContext;
   readonly task: TaskReference;
   readonly generation: number;
 }
@@ -71,7 +71,7 @@ export async function makeSandbox(
 }
 
 interface SetUp {
-  readonly scope: AgentScope;
+  readonly scope: AgentContext;
   readonly generation: number;
   readonly run: RunSpecification;
   readonly task: AgentTask;
@@ -105,7 +105,7 @@ export async function sendInputsAgain(
 
 /** The root agent of an analysis has the signature's fields, any other agent its task and what it was handed with it. */
 function variablesOf(
-  scope: AgentScope,
+  scope: AgentContext,
   run: RunSpecification,
   { text }: AgentTask,
 ): Pick<SetupRequest, 'variables' | 'outputs'> {
@@ -113,7 +113,7 @@ function variablesOf(
   return { variables: {}, outputs: run.signature.outputs.map(({ name, type }) => ({ name, type })) };
 }
 
-function inputsOf(scope: AgentScope, run: RunSpecification, { variables = [] }: AgentTask): readonly StoredInput[] {
+function inputsOf(scope: AgentContext, run: RunSpecification, { variables = [] }: AgentTask): readonly StoredInput[] {
   return run.type === 'analyze' && agentDepth(scope.agent) === 0 ? run.inputs : variables;
 }
 
@@ -133,7 +133,7 @@ async function* bytesOf(
 /** The same for the same agent and generation, so that it is made once. */
 export function sandboxRequest(
   deps: ActivityDependencies,
-  agent: { readonly scope: AgentScope; readonly generation: number; readonly run: RunSpecification },
+  agent: { readonly scope: AgentContext; readonly generation: number; readonly run: RunSpecification },
 ): SandboxRequest {
   const { scope, generation, run } = agent;
   return {
@@ -150,12 +150,12 @@ export function sandboxRequest(
   };
 }
 
-function digest({ run, execution, agent }: AgentScope): string {
+function digest({ run, execution, agent }: AgentContext): string {
   return createHash('sha256').update(`${run}@${execution}/${agent}`).digest('hex');
 }
 
 /** Unique, and readable where it can be: `rlm-<run>-<agent>-<digest>-g<generation>`, at most 63 characters. */
-export function sandboxName(scope: AgentScope, generation: number): string {
+export function sandboxName(scope: AgentContext, generation: number): string {
   const readable = `${scope.run}-${scope.agent}`
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

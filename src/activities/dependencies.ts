@@ -8,10 +8,10 @@ import type { ChatModels } from '../llm/chat-model.ts';
 import type { SandboxProvider } from '../sandbox/provider.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
-import type { AgentScope } from './trajectory.ts';
+import type { AgentContext } from './trajectory.ts';
 
 /** An activity's input with the agent it is for. */
-export type Scoped<Input> = Input & { readonly scope: AgentScope };
+export type ForAgent<Input> = Input & { readonly scope: AgentContext };
 
 /** Everything activities reach out with; wired in `worker.ts`. */
 export interface ActivityDependencies {
@@ -27,7 +27,7 @@ export interface ActivityDependencies {
   readonly storeInputs: (signature: Signature, values: unknown) => Promise<readonly StoredInput[]>;
   /** Functions of this worker that code may call. */
   readonly tools: Toolbox;
-  /** Whether analyses that somebody else started get them. */
+  /** Whether analyses that another user started get them. */
   readonly servesOthers: boolean;
   readonly environment: NodeJS.ProcessEnv;
   /** Name of this host, for messages. */

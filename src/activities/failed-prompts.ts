@@ -3,7 +3,7 @@ import type { AnswerPromptsInput } from '../domain/contract.ts';
 import type { Answer } from '../domain/records.ts';
 import { truncate } from '../domain/truncate.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
 import { callName, journalOf, type PromptEntry } from './prompt-journal.ts';
 
@@ -11,7 +11,7 @@ import { callName, journalOf, type PromptEntry } from './prompt-journal.ts';
 const MAX_REASON = 500;
 const MAX_REASONS = 5;
 /** Notes and journals that are read at a time, and of each at most. */
-const AT_ONCE = 50;
+const READ_CONCURRENCY = 50;
 const MAX_READ = 1000;
 
 /** Prompts of one activity that have no answer, beside the journal of those that have one. */
@@ -30,7 +30,7 @@ interface Answered {
 /** Leaves a note where prompts failed: a run says at its end how many did. */
 export async function noteFailedPrompts(
   deps: ActivityDependencies,
-  input: Scoped<AnswerPromptsInput>,
+  input: ForAgent<AnswerPromptsInput>,
   { from, answers, signal }: Answered,
 ): Promise<void> {
   const failed = answers.flatMap((answer) =>
@@ -72,7 +72,7 @@ async function prompts(blobs: BlobStore, name: string): Promise<number> {
 }
 
 async function readSome<T>(names: readonly string[], read: (name: string) => Promise<T>): Promise<T[]> {
-  const limit = pLimit(AT_ONCE);
+  const limit = pLimit(READ_CONCURRENCY);
   return Promise.all(names.slice(0, MAX_READ).map((name) => limit(() => read(name))));
 }
 

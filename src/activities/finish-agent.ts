@@ -1,6 +1,6 @@
 import { activityInfo } from '@temporalio/activity';
 import type { FinishAgentInput, FinishAgentResult } from '../domain/contract.ts';
-import { closingAnswer, signatureOf } from '../domain/closing-answer.ts';
+import { finalAnswer, signatureOf } from '../domain/final-answer.ts';
 import { TypedError } from '../domain/failures.ts';
 import { agentDepth } from '../domain/ids.ts';
 import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
@@ -11,7 +11,7 @@ import type { Signature } from '../domain/signature/field-type.ts';
 import { truncate } from '../domain/truncate.ts';
 import { openTrajectory } from './agent-trajectory.ts';
 import { seconds } from './clock.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
 
@@ -34,7 +34,7 @@ const MAX_QUOTED = 1000;
  */
 export async function finishAgent(
   deps: ActivityDependencies,
-  input: Scoped<FinishAgentInput>,
+  input: ForAgent<FinishAgentInput>,
 ): Promise<FinishAgentResult> {
   return withHeartbeat(async (signal) => {
     const end = await recordedEnd(deps, input, signal);
@@ -49,7 +49,7 @@ export async function finishAgent(
 
 async function recordedEnd(
   deps: ActivityDependencies,
-  input: Scoped<FinishAgentInput>,
+  input: ForAgent<FinishAgentInput>,
   signal: AbortSignal,
 ): Promise<EndRecord> {
   const trajectory = await openTrajectory(deps, input.scope, input.task, {
@@ -110,21 +110,21 @@ function candidateAnswer(
   const reply = reversed.find((record) => record.kind === 'reply');
   const note = NOT_FINAL[wanted];
   if (wanted === 'final_answer' && reply?.kind === 'reply' && reply.purpose === 'final_answer') {
-    const closing = closingAnswer(signature, reply);
+    const closing = finalAnswer(signature, reply);
     if (closing.kind === 'answer') return { source: wanted, answer: closing.answer, note };
   }
   if (wanted === 'text' && reply?.kind === 'reply' && reply.purpose === 'turn') {
     const outcome = replyOutcome(reply);
     if (outcome.kind === 'text' && outcome.text !== '') return { source: wanted, answer: outcome.text, note };
   }
-  // A closing answer that was refused says less than what the code found.
+  // A final answer that was refused says less than what the code found.
   const known = lastKnownAnswer(records.filter((record) => record.kind !== 'reply' || record.purpose === 'turn'));
   return known === undefined ? { source: 'none', answer: undefined } : { source: 'partial', answer: known };
 }
 
 async function takePatch(
   deps: ActivityDependencies,
-  input: Scoped<FinishAgentInput>,
+  input: ForAgent<FinishAgentInput>,
   signal: AbortSignal,
 ): Promise<Pick<EndRecord, 'patch' | 'notes'>> {
   if (input.sandbox === undefined) return { patch: null, notes: ['There was no sandbox to take a patch from.'] };
@@ -148,7 +148,7 @@ async function takePatch(
 /** The workflow makes the sandbox again, and then the patch is taken from that one. */
 async function canBeRebuilt(
   deps: ActivityDependencies,
-  { status, sandbox, scope }: Scoped<FinishAgentInput>,
+  { status, sandbox, scope }: ForAgent<FinishAgentInput>,
   error: unknown,
 ): Promise<boolean> {
   if (status !== 'completed' || sandbox === undefined) return false;

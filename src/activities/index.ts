@@ -3,7 +3,7 @@ import { answerPrompts } from './answer-prompts.ts';
 import { callModel } from './call-model.ts';
 import { callTool } from './call-tool.ts';
 import { createSandbox } from './create-sandbox.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { limitStorageRetries, withChanceElsewhere, withTypedFailures } from './failure.ts';
 import { finishAgent } from './finish-agent.ts';
 import { locateSandbox } from './locate-sandbox.ts';
@@ -19,13 +19,13 @@ export function createActivities(deps: ActivityDependencies): Activities {
   /** An activity of an agent, with the agent that it is for. */
   const agentActivity =
     <Input extends { readonly execution: string }, Result>(
-      activity: (deps: ActivityDependencies, input: Scoped<Input>) => Promise<Result>,
+      activity: (deps: ActivityDependencies, input: ForAgent<Input>) => Promise<Result>,
     ) =>
     async (input: Input): Promise<Result> =>
       activity(deps, { ...input, scope: await currentScope(deps, input.execution) });
   /** The same for one that extends its trajectory: an attempt fences off those before it. */
   const exclusive = <Input extends AgentActivity, Result>(
-    activity: (deps: ActivityDependencies, input: Scoped<Input>) => Promise<Result>,
+    activity: (deps: ActivityDependencies, input: ForAgent<Input>) => Promise<Result>,
   ): ((input: Input) => Promise<Result>) =>
     agentActivity<Input, Result>(async (own, input) => {
       await fence(own, input.scope, input.task);

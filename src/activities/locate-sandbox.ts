@@ -1,7 +1,7 @@
 import type { LocateSandboxInput } from '../domain/contract.ts';
 import { hostTaskQueue } from '../domain/ids.ts';
 import { parseHandle } from '../domain/sandbox.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 
 /**
  * Whether a sandbox's host is there. That nobody took its work for a while says little: every worker may have been
@@ -9,7 +9,7 @@ import type { ActivityDependencies, Scoped } from './dependencies.ts';
  */
 export async function locateSandbox(
   deps: ActivityDependencies,
-  { sandbox, taskQueue }: Scoped<LocateSandboxInput>,
+  { sandbox, taskQueue }: ForAgent<LocateSandboxInput>,
 ): Promise<'there' | 'lost'> {
   const { provider, host } = parseHandle(sandbox);
   if (host === undefined || deps.sandboxes(provider).host === host) return 'there';

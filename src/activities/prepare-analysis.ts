@@ -62,7 +62,7 @@ async function storedInputs(
   return stored;
 }
 
-/** A run that somebody else started has tools as this worker describes them, and those only that it offers. */
+/** A run that another user started has tools as this worker describes them, and those only that it offers. */
 async function toolsOf(
   deps: ActivityDependencies,
   { tools }: AnalyzeInput,

@@ -1,7 +1,7 @@
 import type { AnswerPromptsInput } from '../domain/contract.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import type { Scoped } from './dependencies.ts';
+import type { ForAgent } from './dependencies.ts';
 
 /** What one prompt of `llm_query` got, with the text itself: written the moment the answer is there. */
 export interface PromptEntry {
@@ -24,10 +24,10 @@ export interface PromptJournal {
   close(): Promise<void>;
 }
 
-type Asked = Pick<Scoped<AnswerPromptsInput>, 'scope' | 'call' | 'request'>;
+type AskedCall = Pick<ForAgent<AnswerPromptsInput>, 'scope' | 'call' | 'request'>;
 
 /** @param from - index of the first prompt of the activity */
-export async function openPromptJournal(blobs: BlobStore, input: Asked, from: number): Promise<PromptJournal> {
+export async function openPromptJournal(blobs: BlobStore, input: AskedCall, from: number): Promise<PromptJournal> {
   const journal = await blobs.openJournal(`${journalOf(input.scope)}${callName(input)}.${from}`);
   const entries = new Map((journal.entries as PromptEntry[]).map((entry) => [entry.index, entry]));
   return {
@@ -41,12 +41,12 @@ export async function openPromptJournal(blobs: BlobStore, input: Asked, from: nu
 }
 
 /** Of the model call: the same for the same prompt of the same call, whoever asks it. */
-export function promptKey(input: Asked, index: number): string {
+export function promptKey(input: AskedCall, index: number): string {
   return `${input.scope.execution}/${callName(input)}.${index}`;
 }
 
 /** By what was asked as well: in a sandbox that was made again another call may have the same number. */
-export function callName({ scope, call, request }: Asked): string {
+export function callName({ scope, call, request }: AskedCall): string {
   return `${scope.agent}/${call}-${request.slice(0, 16)}`;
 }
 

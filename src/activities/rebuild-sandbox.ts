@@ -9,7 +9,7 @@ import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
 import { answerOfCall } from './answers.ts';
 import { seconds } from './clock.ts';
 import { makeSandbox } from './create-sandbox.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { pendingCall } from './pending-call.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
@@ -25,16 +25,18 @@ const MAX_DIFFERENCES = 5;
  */
 export async function rebuildSandbox(
   deps: ActivityDependencies,
-  input: Scoped<RebuildSandboxInput>,
+  input: ForAgent<RebuildSandboxInput>,
 ): Promise<SandboxName> {
   const trajectory = await openTrajectory(deps, input.scope, input.task);
   const newest = trajectory.records.findLast((record): record is RebuildRecord => record.kind === 'rebuild');
   if (newest !== undefined && newest.generation > parseHandle(input.lost).generation) return newest.sandbox;
   const { sandbox: config } = (await deps.chains.specification(input.scope.spec)).config;
   const { reason = '' } = input;
-  const losses = trajectory.records.filter((record) => record.kind === 'rebuild' && record.reason !== null).length;
-  if (input.reason !== undefined && losses >= config.max_rebuilds)
-    throw lost(`The sandbox was lost ${times(losses + 1)} (sandbox.max_rebuilds: ${config.max_rebuilds}). ${reason}`);
+  const lossCount = trajectory.records.filter((record) => record.kind === 'rebuild' && record.reason !== null).length;
+  if (input.reason !== undefined && lossCount >= config.max_rebuilds)
+    throw lost(
+      `The sandbox was lost ${times(lossCount + 1)} (sandbox.max_rebuilds: ${config.max_rebuilds}). ${reason}`,
+    );
   return withHeartbeat(async (cancelled) => {
     const limit = AbortSignal.timeout(config.rebuild_timeout * 1000);
     try {
@@ -54,7 +56,7 @@ function times(count: number): string {
 
 async function rebuild(
   deps: ActivityDependencies,
-  input: Scoped<RebuildSandboxInput>,
+  input: ForAgent<RebuildSandboxInput>,
   trajectory: Trajectory,
   signal: AbortSignal,
 ): Promise<SandboxName> {
@@ -86,7 +88,7 @@ async function rebuild(
 type Remade = Replayed & { readonly sandbox: SandboxName };
 
 interface Rebuild {
-  readonly input: Scoped<RebuildSandboxInput>;
+  readonly input: ForAgent<RebuildSandboxInput>;
   readonly generation: number;
   readonly trajectory: Trajectory;
   readonly signal: AbortSignal;

@@ -15,27 +15,27 @@ import { readAgentReference } from './trajectory.ts';
  */
 export async function recordOutcome(
   deps: ActivityDependencies,
-  { execution, outcome: told }: Parameters<Activities['recordOutcome']>[0],
+  { execution, outcome }: Parameters<Activities['recordOutcome']>[0],
 ): Promise<RunOutcome> {
-  const name = runReferenceName(told.run_id, execution);
+  const name = runReferenceName(outcome.run_id, execution);
   const before = (await deps.blobs.getReference(name)) as RunReference | undefined;
-  if (before === undefined) throw new TypedError('Storage.Missing', `run ${told.run_id} is not in the blob store`);
-  const known = told.sandboxes === 0 ? await recorded(deps, told, before) : told;
+  if (before === undefined) throw new TypedError('Storage.Missing', `run ${outcome.run_id} is not in the blob store`);
+  const known = outcome.sandboxes === 0 ? await recorded(deps, outcome, before) : outcome;
   const failed = await describeFailedPrompts(deps.blobs, before);
-  const outcome = failed === undefined ? known : { ...known, notes: [...known.notes, failed] };
-  const reference: RunReference = { ...before, outcome, ended_at: Date.now() };
+  const completed = failed === undefined ? known : { ...known, notes: [...known.notes, failed] };
+  const reference: RunReference = { ...before, outcome: completed, ended_at: Date.now() };
   await deps.blobs.setReference(name, reference);
-  return outcome;
+  return completed;
 }
 
-async function recorded(deps: ActivityDependencies, told: RunOutcome, run: RunReference): Promise<RunOutcome> {
+async function recorded(deps: ActivityDependencies, outcome: RunOutcome, run: RunReference): Promise<RunOutcome> {
   const names = await deps.blobs.listReferences(`runs/${run.run}@${run.execution}/`);
   const others = names.filter((name) => name !== runReferenceName(run.run, run.execution));
   const agents = (await Promise.all(others.map((name) => deps.blobs.getReference(name)))) as AgentReference[];
-  if (agents.length === 0) return told;
+  if (agents.length === 0) return outcome;
   return {
-    ...told,
-    ...(await rootsWork(deps, told, run)),
+    ...outcome,
+    ...(await rootsWork(deps, outcome, run)),
     agents: agents.length,
     max_depth: Math.max(...agents.map(({ depth }) => depth)),
     iterations: agents.reduce((sum, { iteration }) => sum + iteration, 0),
@@ -46,11 +46,11 @@ async function recorded(deps: ActivityDependencies, told: RunOutcome, run: RunRe
 
 async function rootsWork(
   deps: ActivityDependencies,
-  told: RunOutcome,
+  outcome: RunOutcome,
   { run, execution, spec }: RunReference,
 ): Promise<Partial<RunOutcome>> {
   const root = await readAgentReference(deps, { run, execution, spec, agent: ROOT_AGENT });
-  if (root === undefined || told.answer_ref !== null || told.patch_ref !== null) return {};
+  if (root === undefined || outcome.answer_ref !== null || outcome.patch_ref !== null) return {};
   const records = await deps.chains.walk(root.head);
   const end = records.at(-1);
   if (end?.kind === 'end') {

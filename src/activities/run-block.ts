@@ -6,7 +6,7 @@ import type { Answer, PendingCall } from '../domain/records.ts';
 import { answerOfCall } from './answers.ts';
 import { sendInputsAgain } from './create-sandbox.ts';
 import { pendingCall } from './pending-call.ts';
-import type { Turn } from './run-code.ts';
+import type { ReplyContext } from './reply-context.ts';
 import { recordedTask } from './trajectory.ts';
 
 /** Milliseconds for which calls are gathered while the code still computes. */
@@ -36,13 +36,13 @@ interface BlockCursor {
  * Runs a block to its end, or until it yields. One that runs already is attached to. In a sandbox that was rebuilt the
  * block runs from its beginning, and calls that it made before get the answers that are recorded, or under way.
  */
-export async function runBlock(turn: Turn, pending: PendingBlock): Promise<BlockOutcome> {
-  const { kernel, signal } = turn;
-  const at = await begin(turn, pending);
+export async function runBlock(context: ReplyContext, pending: PendingBlock): Promise<BlockOutcome> {
+  const { kernel, signal } = context;
+  const at = await begin(context, pending);
   await deliver(
-    turn,
+    context,
     at,
-    [...at.calls.keys()].filter((name) => isGiven(turn, at, name)),
+    [...at.calls.keys()].filter((name) => isGiven(context, at, name)),
   );
   const open = pending.calls.some(({ call }) => !pending.answers.has(call));
   let gatherUntil = open ? performance.now() + CALL_BATCH_WINDOW_MS : undefined;
@@ -53,9 +53,9 @@ export async function runBlock(turn: Turn, pending: PendingBlock): Promise<Block
     at.cursor = reply.cursor;
     for (const event of reply.events) {
       if (event.type === 'done') return { kind: 'done', result: event.result };
-      await register(turn, at, event);
+      await register(context, at, event);
     }
-    if (await deliver(turn, at, reply.pending)) {
+    if (await deliver(context, at, reply.pending)) {
       gatherUntil = undefined;
       continue;
     }
@@ -66,19 +66,19 @@ export async function runBlock(turn: Turn, pending: PendingBlock): Promise<Block
     gatherUntil ??= performance.now() + CALL_BATCH_WINDOW_MS;
     const isWaiting = reply.state === 'waiting';
     if (!isWaiting && performance.now() < gatherUntil) continue;
-    await recordCalls(turn, at, isWaiting);
+    await recordCalls(context, at, isWaiting);
     return { kind: 'calls', waiting: isWaiting };
   }
 }
 
 /** Starts the block, or attaches to it where it runs. */
-async function begin(turn: Turn, pending: PendingBlock): Promise<BlockCursor> {
-  const { kernel, generation, trajectory } = turn;
-  const { sandbox, rlm } = turn.run.config;
+async function begin(context: ReplyContext, pending: PendingBlock): Promise<BlockCursor> {
+  const { kernel, generation, trajectory } = context;
+  const { sandbox, rlm } = context.run.config;
   const info = await kernel.info();
   if (info.block < pending.block - 1)
     throw new TypedError('Sandbox.Lost', 'The sandbox is a new one, in which the blocks so far did not run.');
-  if (info.missing !== undefined) await restoreInputs(turn);
+  if (info.missing !== undefined) await restoreInputs(context);
   const reply = trajectory.records.findLast(({ kind }) => kind === 'reply');
   const { restarts } = await kernel.exec({
     generation,
@@ -88,7 +88,7 @@ async function begin(turn: Turn, pending: PendingBlock): Promise<BlockCursor> {
     timeout: sandbox.block_timeout,
     output_limit: rlm.output_limit,
   });
-  turn.deps.checkpoint('block.sent');
+  context.deps.checkpoint('block.sent');
   const isAttached = info.block === pending.block;
   // A block that is attached to may have ended its interpreter itself: its result says so.
   if (!isAttached && restarts > 0 && sandbox.max_rebuilds > 0 && !trajectory.state.interpreterEnded)
@@ -106,14 +106,14 @@ async function begin(turn: Turn, pending: PendingBlock): Promise<BlockCursor> {
 }
 
 /** Variables of an analysis whose interpreter was ended by its own code, in a sandbox that is not rebuilt. */
-async function restoreInputs({ deps, input, kernel, run, trajectory, signal }: Turn): Promise<void> {
+async function restoreInputs({ deps, input, kernel, run, trajectory, signal }: ReplyContext): Promise<void> {
   const [first] = trajectory.records;
   if (run.type !== 'analyze' || first?.kind !== 'task') return;
   await sendInputsAgain(deps, kernel, { scope: input.scope, run, task: recordedTask(first), signal });
 }
 
 /** Gives a call of the kernel its name in the trajectory: that of an equal call made in a sandbox before, or a new one. */
-async function register({ deps, generation }: Turn, at: BlockCursor, event: CallEvent): Promise<void> {
+async function register({ deps, generation }: ReplyContext, at: BlockCursor, event: CallEvent): Promise<void> {
   if (at.calls.has(event.call)) return;
   const made = await pendingCall(deps, event);
   const known = at.unmatched.findIndex(({ request }) => request === made.request);
@@ -131,13 +131,13 @@ async function register({ deps, generation }: Turn, at: BlockCursor, event: Call
 }
 
 /** Whether an answer came with the input of this activity; those before it were delivered when they came. */
-function isGiven({ input }: Turn, at: BlockCursor, name: string): boolean {
+function isGiven({ input }: ReplyContext, at: BlockCursor, name: string): boolean {
   return (input.answers ?? []).some(({ call }) => call === at.calls.get(name));
 }
 
 /** Hands the code the answers there are to these calls, named as in the kernel. Repeated, it changes nothing. */
-async function deliver(turn: Turn, at: BlockCursor, names: readonly string[]): Promise<boolean> {
-  const { deps, kernel, generation, run } = turn;
+async function deliver(context: ReplyContext, at: BlockCursor, names: readonly string[]): Promise<boolean> {
+  const { deps, kernel, generation, run } = context;
   const known = names.flatMap((name): { name: string; answer: Answer }[] => {
     const answer = at.pending.answers.get(at.calls.get(name) ?? '');
     return answer === undefined || at.delivered.has(name) ? [] : [{ name, answer }];
@@ -158,7 +158,7 @@ async function deliver(turn: Turn, at: BlockCursor, names: readonly string[]): P
   return true;
 }
 
-async function recordCalls({ trajectory }: Turn, at: BlockCursor, isWaiting: boolean): Promise<void> {
+async function recordCalls({ trajectory }: ReplyContext, at: BlockCursor, isWaiting: boolean): Promise<void> {
   const kernel_names = at.renamed;
   const isRenamed = Object.keys(kernel_names).length > 0;
   const state = isWaiting ? 'waiting' : 'running';

@@ -1,29 +1,17 @@
 import { endsReply, fold, type PendingBlock } from '../domain/agent-state.ts';
 import type { RunCodeInput, RunCodeResult } from '../domain/contract.ts';
 import type { BlockResult } from '../domain/kernel-protocol.ts';
-import type { BlockRecord, PendingCall, RunSpecification } from '../domain/records.ts';
+import type { BlockRecord, PendingCall } from '../domain/records.ts';
 import { isReplayable } from '../domain/replay.ts';
 import { parseHandle } from '../domain/sandbox.ts';
 import { refuseUnseenFinal } from '../domain/unseen-output.ts';
-import type { Kernel } from '../sandbox/provider.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
 import { spawnedAgents } from './answers.ts';
 import { checkedResult } from './checked-result.ts';
-import type { ActivityDependencies, Scoped } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent } from './dependencies.ts';
+import type { ReplyContext } from './reply-context.ts';
 import { runBlock } from './run-block.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
-
-/** What running the code of one reply needs. */
-export interface Turn {
-  readonly deps: ActivityDependencies;
-  readonly input: Scoped<RunCodeInput>;
-  readonly trajectory: Trajectory;
-  readonly run: RunSpecification;
-  readonly sandboxId: string;
-  readonly generation: number;
-  readonly kernel: Kernel;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Runs the code blocks of the last reply until they have ended, or cannot continue without an answer. Called again with
@@ -31,7 +19,7 @@ export interface Turn {
  *
  * @throws TypedError `Sandbox.Lost` when the sandbox, or the variables in it, are gone
  */
-export async function runCode(deps: ActivityDependencies, input: Scoped<RunCodeInput>): Promise<RunCodeResult> {
+export async function runCode(deps: ActivityDependencies, input: ForAgent<RunCodeInput>): Promise<RunCodeResult> {
   return withHeartbeat(async (signal) => {
     const trajectory = await openTrajectory(deps, input.scope, input.task);
     const recorded = recordedOutcome(trajectory, input.head);
@@ -39,30 +27,42 @@ export async function runCode(deps: ActivityDependencies, input: Scoped<RunCodeI
     const handle = parseHandle(input.sandbox);
     const { kernel } = await deps.sandboxes(handle.provider).connect(handle);
     const run = await deps.chains.specification(input.scope.spec);
-    const turn = { deps, input, trajectory, run, sandboxId: handle.id, generation: handle.generation, kernel, signal };
-    if (recorded !== undefined) return ended(turn, recorded.block);
-    await recordAnswers(turn);
-    return runBlocks(turn);
+    const context = {
+      deps,
+      input,
+      trajectory,
+      run,
+      sandboxId: handle.id,
+      generation: handle.generation,
+      kernel,
+      signal,
+    };
+    if (recorded !== undefined) return ended(context, recorded.block);
+    await recordAnswers(context);
+    return runBlocks(context);
   });
 }
 
-async function runBlocks(turn: Turn): Promise<RunCodeResult> {
-  const { deps, trajectory, run, input } = turn;
+async function runBlocks(context: ReplyContext): Promise<RunCodeResult> {
+  const { deps, trajectory, run, input } = context;
   for (;;) {
     const { pending } = trajectory.state;
     if (pending === undefined) throw new Error(`agent ${input.scope.agent} has no code to run`);
-    const outcome = await runBlock(turn, pending);
-    if (outcome.kind === 'calls') return yieldCalls(turn, outcome.waiting);
+    const outcome = await runBlock(context, pending);
+    if (outcome.kind === 'calls') return yieldCalls(context, outcome.waiting);
     deps.checkpoint('block.done');
     const result = refuseUnseenFinal(checkedResult(run, input.scope, outcome.result), trajectory.records);
-    const record = await recordBlock(turn, pending, result);
+    const record = await recordBlock(context, pending, result);
     deps.checkpoint('block.recorded');
-    if (trajectory.state.pending === undefined) return ended(turn, record);
+    if (trajectory.state.pending === undefined) return ended(context, record);
   }
 }
 
 /** What a block whose reply has no further code to run comes to. */
-async function ended({ trajectory, kernel }: Turn, { result }: Pick<BlockRecord, 'result'>): Promise<RunCodeResult> {
+async function ended(
+  { trajectory, kernel }: ReplyContext,
+  { result }: Pick<BlockRecord, 'result'>,
+): Promise<RunCodeResult> {
   const { head } = trajectory;
   if (result.final !== null) return { kind: 'final', head };
   if (isReplayable({ result })) return { kind: 'done', head };
@@ -92,7 +92,7 @@ function recordedOutcome(trajectory: Trajectory, head: string): Recorded | undef
 }
 
 /** Before they are delivered: what the code has been given is in the trajectory, for a rebuild. */
-async function recordAnswers({ deps, input, trajectory }: Turn): Promise<void> {
+async function recordAnswers({ deps, input, trajectory }: ReplyContext): Promise<void> {
   const { pending } = trajectory.state;
   const answers = (input.answers ?? []).filter(({ call }) => pending?.answers.has(call) === false);
   if (pending === undefined || answers.length === 0) return;
@@ -101,8 +101,8 @@ async function recordAnswers({ deps, input, trajectory }: Turn): Promise<void> {
 }
 
 /** The calls that the workflow does not know of: an attempt before this one may have recorded some. */
-async function yieldCalls(turn: Turn, waiting: boolean): Promise<RunCodeResult> {
-  const { deps, trajectory, input } = turn;
+async function yieldCalls(context: ReplyContext, waiting: boolean): Promise<RunCodeResult> {
+  const { deps, trajectory, input } = context;
   deps.checkpoint('block.calls');
   const answered = trajectory.state.pending?.answers;
   const calls = trajectory
@@ -110,12 +110,12 @@ async function yieldCalls(turn: Turn, waiting: boolean): Promise<RunCodeResult> 
     .flatMap((record): readonly PendingCall[] => (record.kind === 'calls' ? record.calls : []))
     .filter(({ call }) => answered?.has(call) !== true);
   const { head } = trajectory;
-  if (waiting && (await evictIdleSandbox(turn))) return { kind: 'evicted', head, calls };
+  if (waiting && (await evictIdleSandbox(context))) return { kind: 'evicted', head, calls };
   return { kind: 'calls', head, calls, waiting };
 }
 
 /** Where there are more sandboxes than `sandbox.max_live`, one that waits need not stay in memory. */
-async function evictIdleSandbox({ deps, input, run }: Turn): Promise<boolean> {
+async function evictIdleSandbox({ deps, input, run }: ReplyContext): Promise<boolean> {
   const { max_live, max_rebuilds } = run.config.sandbox;
   if (max_live === undefined || max_rebuilds === 0 || input.pinned === true) return false;
   const handle = parseHandle(input.sandbox);
@@ -125,11 +125,11 @@ async function evictIdleSandbox({ deps, input, run }: Turn): Promise<boolean> {
   return true;
 }
 
-async function recordBlock(turn: Turn, pending: PendingBlock, result: BlockResult): Promise<BlockRecord> {
-  const { trajectory, sandboxId } = turn;
+async function recordBlock(context: ReplyContext, pending: PendingBlock, result: BlockResult): Promise<BlockRecord> {
+  const { trajectory, sandboxId } = context;
   const { iteration, block, index, code } = pending;
   const requests = new Map(pending.calls.map(({ call, request }) => [call, request]));
-  const full = await fullOutput(turn, block, result);
+  const full = await fullOutput(context, block, result);
   const record = {
     kind: 'block',
     iteration,
@@ -149,7 +149,7 @@ async function recordBlock(turn: Turn, pending: PendingBlock, result: BlockResul
 
 /** The whole captured text as blobs, where the result holds only its head and tail. */
 async function fullOutput(
-  { kernel, deps, run }: Turn,
+  { kernel, deps, run }: ReplyContext,
   block: number,
   result: BlockResult,
 ): Promise<BlockRecord['full']> {

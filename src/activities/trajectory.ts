@@ -24,7 +24,7 @@ interface Stores {
 }
 
 /** Names an agent's data: which run, which execution of it, which agent, and the run's specification. */
-export interface AgentScope {
+export interface AgentContext {
   readonly run: string;
   readonly execution: string;
   readonly agent: string;
@@ -34,7 +34,7 @@ export interface AgentScope {
 const specifications = new WeakMap<BlobStore, Map<string, string>>();
 
 /** Of the agent whose workflow runs the current activity. */
-export async function currentScope({ blobs }: Stores, execution: string): Promise<AgentScope> {
+export async function currentScope({ blobs }: Stores, execution: string): Promise<AgentContext> {
   const { workflowExecution } = activityInfo();
   const { run, agent } = splitAgentWorkflowId(workflowExecution?.workflowId ?? '');
   const known = specifications.get(blobs) ?? new Map<string, string>();
@@ -82,12 +82,12 @@ export async function agentTask({ chains }: Stores, task: TaskReference): Promis
 }
 
 /** Begins an agent's trajectory. The same task always gives the same head. */
-export async function beginTrajectory(stores: Stores, scope: AgentScope, task: TaskReference): Promise<string> {
+export async function beginTrajectory(stores: Stores, scope: AgentContext, task: TaskReference): Promise<string> {
   if (task.index === undefined) return task.ref;
   return stores.chains.append(taskRecord(scope, await agentTask(stores, task)));
 }
 
-export function taskRecord(scope: AgentScope, { text, variables }: AgentTask): TaskRecord {
+export function taskRecord(scope: AgentContext, { text, variables }: AgentTask): TaskRecord {
   return {
     v: 1,
     kind: 'task',
@@ -101,7 +101,7 @@ export function taskRecord(scope: AgentScope, { text, variables }: AgentTask): T
   };
 }
 
-export async function readAgentReference({ blobs }: Stores, scope: AgentScope): Promise<AgentReference | undefined> {
+export async function readAgentReference({ blobs }: Stores, scope: AgentContext): Promise<AgentReference | undefined> {
   const name = agentReferenceName(scope.run, scope.execution, scope.agent);
   return (await blobs.getReference(name)) as AgentReference | undefined;
 }
@@ -110,7 +110,7 @@ export async function readAgentReference({ blobs }: Stores, scope: AgentScope): 
  * The agent's reference, for an activity that goes on with the agent. One that an earlier execution of it has ended
  * before it was done (it was cancelled, because its parent was reset) is opened again where its work ended.
  */
-export async function openAgentReference(stores: Stores, scope: AgentScope): Promise<AgentReference | undefined> {
+export async function openAgentReference(stores: Stores, scope: AgentContext): Promise<AgentReference | undefined> {
   const writer = currentWriter();
   return moveReference(stores, scope, async (before) => {
     if (before?.state !== 'done' || before.status === 'completed') return before;
@@ -132,7 +132,7 @@ export async function openAgentReference(stores: Stores, scope: AgentScope): Pro
  */
 export async function updateAgentReference(
   stores: Stores,
-  scope: AgentScope,
+  scope: AgentContext,
   fields: Partial<Omit<AgentReference, 'usage'>> & { readonly head: string },
   used: Usage = NO_USAGE,
   from?: string,
@@ -157,7 +157,7 @@ export async function updateAgentReference(
  *
  * @param task - begins the trajectory, where there is none yet
  */
-export async function fence(stores: Stores, scope: AgentScope, task: TaskReference): Promise<void> {
+export async function fence(stores: Stores, scope: AgentContext, task: TaskReference): Promise<void> {
   const writer = currentWriter();
   if (writer.attempt === 1) return;
   await moveReference(stores, scope, async (found) => {
@@ -171,7 +171,7 @@ export async function fence(stores: Stores, scope: AgentScope, task: TaskReferen
 /** Moves the agent's reference to what `next` makes of it, by compare-and-swap: `next` is asked again when it has moved. */
 async function moveReference<T extends AgentReference | undefined>(
   { blobs }: Stores,
-  { run, execution, agent }: AgentScope,
+  { run, execution, agent }: AgentContext,
   next: (before: AgentReference | undefined) => Promise<T>,
 ): Promise<T> {
   const name = agentReferenceName(run, execution, agent);
@@ -208,7 +208,7 @@ function isNewer(a: Writer, b: Writer): boolean {
   return a.activity === b.activity ? a.attempt > b.attempt : a.activity > b.activity;
 }
 
-async function newAgentReference({ chains }: Stores, scope: AgentScope, head: string): Promise<AgentReference> {
+async function newAgentReference({ chains }: Stores, scope: AgentContext, head: string): Promise<AgentReference> {
   const first = (await chains.walk(head))[0];
   const now = Date.now();
   return {

@@ -15,7 +15,7 @@ export interface ChartRows {
   readonly rows: readonly Row[];
   readonly scale: Scale;
   /** Entries of that field that have no place on the scale of x, or no number for y. */
-  readonly leftOut: number;
+  readonly skipped: number;
 }
 
 /**
@@ -41,7 +41,7 @@ export function rowsOf(fields: Readonly<Record<string, unknown>>, spec: PlotSpec
         `The first is ${excerpt(found.entries[0])}. Name keys whose values are numbers, or for x dates.`,
     );
   }
-  return { field: found.field, rows, scale, leftOut: found.length - rows.length };
+  return { field: found.field, rows, scale, skipped: found.length - rows.length };
 }
 
 /** The one on which more of the rows have a place. */

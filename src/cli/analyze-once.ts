@@ -32,14 +32,14 @@ export interface AnalyzeOptions extends LaunchOptions {
  * `rlm analyze`: starts an analysis, or finds it again, and sees it through.
  *
  * @param overrides settings that win over the configuration file's
- * @param again what to type to come back to the run; default: by what was typed
+ * @param resumeCommand - command that attaches to the run again; default: derived from the options
  * @returns the exit code
  */
 export async function analyzeOnce(
   io: Io,
   options: AnalyzeOptions,
   overrides: ConfigInput = {},
-  again?: string,
+  resumeCommand?: string,
 ): Promise<number> {
   const plot = options.plot === undefined ? undefined : await checkPlot(options.plot);
   const session = await openSession(io, options, overrides, ANALYSIS_DEFAULTS);
@@ -78,7 +78,7 @@ export async function analyzeOnce(
       session,
       plan,
       options,
-      again,
+      resumeCommand,
       ...(tools === undefined ? {} : { host: { tools } }),
       present: (document) => presentAnalysis(io, session.cwd, document, { ...options, plot }),
     });

@@ -3,13 +3,13 @@ import type { RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
 import { createRunReader } from '../results/run-reader.ts';
 import { runTotals } from '../results/run-snapshot.ts';
-import { attendRun } from './attend-run.ts';
+import { watchRun } from './watch-run.ts';
 import { createChains } from '../storage/chain.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_CANCELLED, EXIT_USAGE } from './exit-codes.ts';
 import { hostWorker } from './host-worker.ts';
 import { formatCost } from './live/format.ts';
 import { say, type Io } from './io.ts';
-import { awakenTemporal, noSuchRun } from './look.ts';
+import { startServerIfNeeded, noSuchRun } from './look.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
 import { checkWritable } from './output-file.ts';
 import { presentStored } from './present-stored.ts';
@@ -43,14 +43,14 @@ export function watch(io: Io, run: string, options: AttachOptions): Promise<numb
     const stored = await findRun(session.blobs, run);
     if (stored?.outcome !== undefined) return presentStored(io, session, run, options);
     const { runs, known } = await mustFind(session, run);
-    return attendRun({
+    return watchRun({
       io,
       session,
       runs,
       options,
       started: known,
       worker: undefined,
-      again: `rlm resume ${run}`,
+      resumeCommand: `rlm resume ${run}`,
       endOnPause: false,
       interruptible: 'leave',
     });
@@ -62,7 +62,7 @@ export function pause(io: Io, run: string, options: PauseOptions): Promise<numbe
   return withSession(io, options, async (session) => {
     const { runs } = await mustFind(session, run);
     if (!(await runs.pause(run, options.reason))) throw hasEnded(run);
-    say(io, `Run ${run} pauses: what is under way is finished, nothing new is begun. Go on with rlm resume ${run}.`);
+    say(io, `Run ${run} is pausing: calls in progress finish, nothing new starts. Resume it with rlm resume ${run}.`);
     return EXIT_DONE;
   });
 }
@@ -95,7 +95,7 @@ export function budget(io: Io, run: string, options: BudgetOptions): Promise<num
     const advice =
       limits.max_cost !== undefined && spent >= limits.max_cost
         ? `It has spent ${formatCost(spent)} already, so it pauses at once: give more to let it go on.`
-        : `If it is paused, go on with rlm resume ${run}.`;
+        : `If it is paused, resume it with rlm resume ${run}.`;
     say(io, `Run ${run} has new limits: ${said.join(', ')}. ${advice}`);
     return EXIT_DONE;
   });
@@ -115,13 +115,13 @@ export function resume(io: Io, run: string, options: AttachOptions): Promise<num
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
     const { runs, known, temporal } = await openFor(session, run, (line) => say(io, line));
     if (known.status !== 'running') throw hasEnded(run);
-    const attendance = { io, session, runs, options, started: known, again: `rlm resume ${run}` };
+    const watching = { io, session, runs, options, started: known, resumeCommand: `rlm resume ${run}` };
     if ((await runs.state(run, WORKER_ANSWERS)) !== undefined) {
       if (!(await runs.resume(run))) throw hasEnded(run);
       // What it comes to is there only at its end.
       if (options.output !== undefined || options.json === true)
-        return attendRun({ ...attendance, worker: undefined, interruptible: 'leave' });
-      say(io, `Run ${run} goes on. Follow it with rlm watch ${run}.`);
+        return watchRun({ ...watching, worker: undefined, interruptible: 'leave' });
+      say(io, `Run ${run} resumes. Follow it with rlm watch ${run}.`);
       return EXIT_DONE;
     }
     const worker = await hostWorker(session, temporal, (line) => say(io, line), {
@@ -131,7 +131,7 @@ export function resume(io: Io, run: string, options: AttachOptions): Promise<num
     // What it was told while it slept, such as a larger budget, takes effect before it goes on.
     await runs.state(run, AWAKES);
     await runs.resume(run);
-    return attendRun({ ...attendance, worker });
+    return watchRun({ ...watching, worker });
   });
 }
 
@@ -146,14 +146,14 @@ export function cancel(io: Io, run: string, options: AttachOptions): Promise<num
     const worker = hasWorker
       ? undefined
       : await hostWorker(session, temporal, (line) => say(io, line), { servesOthers: false });
-    const exitCode = await attendRun({
+    const exitCode = await watchRun({
       io,
       session,
       runs,
       options: { ...options, quiet: options.verbose !== true },
       started: known,
       worker,
-      again: `rlm cancel ${run}`,
+      resumeCommand: `rlm cancel ${run}`,
       endOnPause: false,
       interruptible: 'leave',
       silentResult: true,
@@ -167,23 +167,23 @@ export function cancel(io: Io, run: string, options: AttachOptions): Promise<num
   });
 }
 
-interface Found extends OpenTemporal {
+interface FoundRun extends OpenTemporal {
   readonly known: TemporalRun;
 }
 
 /** On a server that runs. */
-async function mustFind(session: Session, run: string): Promise<Found> {
+async function mustFind(session: Session, run: string): Promise<FoundRun> {
   const stored = await findRun(session.blobs, run);
   if (stored?.outcome !== undefined) throw hasEnded(run);
   const found = await session.findTemporal();
   const known = await found?.runs.describe(run);
   if (found !== undefined && known !== undefined) return { ...found, known };
-  const awoken = found === undefined && stored === undefined ? await awakenTemporal(session) : undefined;
+  const awoken = found === undefined && stored === undefined ? await startServerIfNeeded(session) : undefined;
   const waiting = await awoken?.runs.describe(run);
   if (awoken !== undefined && waiting !== undefined) return { ...awoken, known: waiting };
   if (found === undefined && stored !== undefined) {
     throw new CommandError(
-      `Run ${run} sleeps, because no Temporal server runs here: rlm resume ${run} goes on with it.`,
+      `Run ${run} is suspended: no Temporal server is running here. Resume it with rlm resume ${run}.`,
       EXIT_FAILED,
     );
   }
@@ -191,7 +191,7 @@ async function mustFind(session: Session, run: string): Promise<Found> {
 }
 
 /** The same, but the embedded server is started: a run may sleep in its database. */
-async function openFor(session: Session, run: string, log: (line: string) => void): Promise<Found> {
+async function openFor(session: Session, run: string, log: (line: string) => void): Promise<FoundRun> {
   const opened = await session.openTemporal({ log });
   const known = await opened.runs.describe(run);
   if (known === undefined) throw noSuchRun(run);

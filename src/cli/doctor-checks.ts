@@ -37,7 +37,7 @@ export interface DoctorOptions {
   /** Tries to make a local sandbox. */
   readonly checkIsolation: () => Promise<Isolation>;
   /** Milliseconds for a check that asks the network. Default 10 s. */
-  readonly patience?: number;
+  readonly timeoutMs?: number;
 }
 
 /** Oldest versions that will do. */
@@ -54,7 +54,7 @@ const MEMORY_LOW = 2048;
 
 /** All checks, in the order in which a person should solve them. None of them throws, starts or installs anything. */
 export function runDoctorChecks(options: DoctorOptions): Promise<readonly Check[]> {
-  const { config, env, patience = 10_000 } = options;
+  const { config, env, timeoutMs = 10_000 } = options;
   const { provider, python } = config.sandbox;
   return Promise.all([
     guarded('Node', () => checkNode(process.versions.node)),
@@ -64,9 +64,9 @@ export function runDoctorChecks(options: DoctorOptions): Promise<readonly Check[
     guarded('Temporal', () => checkTemporal(options)),
     ...(config.storage.driver === 's3' ? [guarded('blob store', () => checkStore(config, options.blobs))] : []),
     ...modelsOf(config).map((name) =>
-      guarded(`model ${name}`, () => checkModel(name, config, env, AbortSignal.timeout(patience))),
+      guarded(`model ${name}`, () => checkModel(name, config, env, AbortSignal.timeout(timeoutMs))),
     ),
-    guarded('Daytona', () => checkDaytona(config, env, patience)),
+    guarded('Daytona', () => checkDaytona(config, env, timeoutMs)),
     guarded('state directory', () => checkDirectory('state directory', options.stateDirectory)),
     guarded('cache directory', () => checkDirectory('cache directory', options.cacheDirectory)),
     guarded('memory', () => checkMemory(process.availableMemory())),
@@ -162,8 +162,8 @@ export async function checkModel(
   return { name, ok: true, found: `${endpoint} answers${withKey ? ' and takes the key' : ''}` };
 }
 
-/** @param patience milliseconds for asking whether the key is taken, where Daytona is used */
-export async function checkDaytona(config: RunConfig, env: NodeJS.ProcessEnv, patience = 10_000): Promise<Check> {
+/** @param timeoutMs milliseconds for asking whether the key is taken, where Daytona is used */
+export async function checkDaytona(config: RunConfig, env: NodeJS.ProcessEnv, timeoutMs = 10_000): Promise<Check> {
   const name = 'Daytona';
   const hasKey = (env['DAYTONA_API_KEY'] ?? '') !== '';
   if (config.sandbox.provider !== 'daytona') {
@@ -177,7 +177,7 @@ export async function checkDaytona(config: RunConfig, env: NodeJS.ProcessEnv, pa
   }
   // Its SDK is loaded only where it is used.
   const { probeDaytona } = await import('../sandbox/daytona/probe.ts');
-  const apiUrl = await probeDaytona({ environment: env, patienceMs: patience });
+  const apiUrl = await probeDaytona({ environment: env, patienceMs: timeoutMs });
   return { name, ok: true, found: `${apiUrl} answers and takes the key` };
 }
 

@@ -6,7 +6,7 @@ export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 /** Ended without FINAL: the answer is the last that the model gave. */
 export const EXIT_WITHOUT_FINAL = 3;
-/** The global timeout struck; there are partial results. */
+/** Global timeout reached; there are partial results. */
 export const EXIT_TIMED_OUT = 124;
 /** Cancelled, or left with Ctrl-C. */
 export const EXIT_CANCELLED = 130;

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage } from '../domain/error-message.ts';
-import { pauseReason, unansweredReason } from '../client/report-run.ts';
-import type { RunEnd, TemporalRuns, Trouble } from '../client/temporal-runs.ts';
+import { pauseOf, pauseReason, unansweredReason, type Pause } from '../client/report-run.ts';
+import type { PendingFailure } from '../client/pending-failure.ts';
+import type { RunEnd, TemporalRuns } from '../client/temporal-runs.ts';
 import type { RunState } from '../domain/messages.ts';
 import type { ChainRecord } from '../domain/records.ts';
 import type { ResultsWriter } from '../results/results-files.ts';
@@ -32,25 +33,25 @@ export interface FollowInput {
 
 export type Followed =
   | { readonly kind: 'ended'; readonly end: RunEnd }
-  | { readonly kind: 'paused'; readonly reason: string }
+  | { readonly kind: 'paused'; readonly pause: Pause }
   | { readonly kind: 'detached' }
   | { readonly kind: 'worker-failed'; readonly error: unknown };
 
 /** Milliseconds between looks at the references; at least as many times as long as a look takes. */
-const LOOK = { least: 250, times: 4 };
+const LOOK_INTERVAL_MS = { min: 250, times: 4 };
 /** The same for writing results, which grow with the run. */
-const WRITE = { least: 2000, times: 20 };
+const WRITE_INTERVAL_MS = { min: 2000, times: 20 };
 /** Milliseconds between questions to the run itself, in which it answers, and unanswered ones that mean that no worker is there. */
-const ASK = 1000;
-const ANSWER = 2000;
-const UNANSWERED = 3;
+const ASK_INTERVAL_MS = 1000;
+const ANSWER_TIMEOUT_MS = 2000;
+const MAX_UNANSWERED = 3;
 /** Milliseconds between inquiries into what is stuck, for which an agent must have stood still; and agents asked after. */
-const INQUIRE = 3000;
-const MOST_STUCK = 5;
+const STALLED_AFTER_MS = 3000;
+const MAX_STALLED_AGENTS = 5;
 /** Milliseconds that agents get to end in after their run. */
-const CLEAN_UP = 5000;
+const CLEANUP_TIMEOUT_MS = 5000;
 /** Milliseconds in which a second Ctrl-C cancels. */
-const SECOND_CHANCE = 2000;
+const SECOND_INTERRUPT_MS = 2000;
 
 type Event = Followed | { readonly kind: 'interrupted'; readonly signal: Interrupt } | { readonly kind: 'looked' };
 
@@ -60,14 +61,14 @@ export async function followRun(input: FollowInput): Promise<Followed> {
   const stop = new AbortController();
   const events = createQueue<Event>();
   const watcher = createWatcher(input);
-  const presses = createPresses(input);
-  const onOutage = onceNote(display, 'Temporal does not answer; waiting for it.');
+  const interruptHandler = createInterruptHandler(input);
+  const onOutage = logOnce(display, 'Temporal does not answer; waiting for it.');
   const end = runs.end(input.run, { execution: input.execution, signal: stop.signal, onOutage });
   end.then((how) => events.push({ kind: 'ended', end: how }), events.fail);
   worker?.running.catch((error: unknown) => events.push({ kind: 'worker-failed', error }));
   void repeat(stop.signal, async () => events.push({ kind: 'interrupted', signal: await input.interrupts.next() }));
   void repeat(stop.signal, () => watcher.ask(stop.signal));
-  void repeat(stop.signal, () => watcher.inquire(stop.signal));
+  void repeat(stop.signal, () => watcher.checkStalled(stop.signal));
   const looking = repeat(stop.signal, async () => {
     await watcher.look(stop.signal);
     events.push({ kind: 'looked' });
@@ -76,16 +77,15 @@ export async function followRun(input: FollowInput): Promise<Followed> {
     for (;;) {
       const event = await events.next();
       if (event.kind === 'interrupted') {
-        if ((await presses.handle(event.signal)) === 'leave') return { kind: 'detached' };
+        if ((await interruptHandler.handle(event.signal)) === 'leave') return { kind: 'detached' };
       } else if (event.kind !== 'looked') {
         if (event.kind === 'ended' && worker !== undefined) await untilCleanedUp(input);
         return event;
       }
-      if (presses.timeIsUp()) return { kind: 'detached' };
+      if (interruptHandler.shouldDetach()) return { kind: 'detached' };
       const state = watcher.state();
-      if (input.endOnPause && state?.status === 'paused') {
-        return { kind: 'paused', reason: state.reason ?? 'paused by a person' };
-      }
+      const pause = state?.status === 'paused' ? pauseOf(state) : undefined;
+      if (input.endOnPause && pause !== undefined) return { kind: 'paused', pause };
     }
   } finally {
     stop.abort();
@@ -96,7 +96,7 @@ export async function followRun(input: FollowInput): Promise<Followed> {
 
 /** Agents of a run that was ended early remove their sandboxes after it: without this process nobody would. */
 async function untilCleanedUp({ runs, run }: FollowInput): Promise<void> {
-  const deadline = Date.now() + CLEAN_UP;
+  const deadline = Date.now() + CLEANUP_TIMEOUT_MS;
   while (Date.now() < deadline && (await runs.countOpenAgents(run).catch(() => 0)) > 0) await delay(100);
 }
 
@@ -140,37 +140,38 @@ interface Watcher {
   /** Asks the run how it stands: only a worker knows that it is paused, and why. */
   ask(signal: AbortSignal): Promise<void>;
   /** Looks for what is tried in vain: without it a run that cannot reach its model would seem to think for hours. */
-  inquire(signal: AbortSignal): Promise<void>;
+  checkStalled(signal: AbortSignal): Promise<void>;
   /** A last look, and the results as they are now. */
   finish(): Promise<void>;
 }
 
 function createWatcher({ runs, run, reader, display, results, transcript, worker }: FollowInput): Watcher {
-  const complain = createComplaints(display);
+  const logErrors = createErrorLog(display);
   let snapshot: RunSnapshot | undefined;
   let state: RunState | undefined;
   let unanswered = 0;
-  let trouble: string | null = null;
-  const standstill = createStandstill();
+  let pendingFailure: PendingFailure | null = null;
+  const stallDetector = createStallDetector();
   let nextLook = 0;
   let nextWrite = 0;
 
   function show(): void {
     const outcome = snapshot?.run.outcome;
-    const asleep = worker === undefined && unanswered >= UNANSWERED && outcome === undefined;
-    const paused = state?.reason && pauseReason(run, state.reason);
+    const suspended = worker === undefined && unanswered >= MAX_UNANSWERED && outcome === undefined;
+    const pause = state === undefined ? undefined : pauseOf(state);
+    const paused = pause === undefined ? undefined : pauseReason(run, pause);
     display.update({
       snapshot,
-      trouble: outcome === undefined ? trouble : null,
-      status: outcome?.status ?? (asleep ? 'asleep' : (state?.status ?? 'starting')),
-      reason: asleep ? unansweredReason(run, snapshot) : (outcome?.error ?? paused ?? null),
+      pendingFailure: outcome === undefined ? pendingFailure : null,
+      status: outcome?.status ?? (suspended ? 'suspended' : (state?.status ?? 'starting')),
+      reason: suspended ? unansweredReason(run, snapshot) : (outcome?.error ?? paused ?? null),
     });
   }
 
   async function lookOnce(): Promise<void> {
-    await complain('The progress cannot be read', async () => {
+    await logErrors('The progress cannot be read', async () => {
       snapshot = (await reader.snapshot()) ?? snapshot;
-      if (snapshot !== undefined) standstill.note(snapshot);
+      if (snapshot !== undefined) stallDetector.note(snapshot);
       if (snapshot !== undefined && transcript !== undefined) transcript.tell(await rootRecords(reader, snapshot));
     });
     show();
@@ -179,33 +180,34 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
   async function write(): Promise<void> {
     const current = snapshot;
     if (results === undefined || current === undefined) return;
-    await complain(`The results cannot be written to ${results.file}`, () => results.write(current));
+    await logErrors(`The results cannot be written to ${results.file}`, () => results.write(current));
   }
 
   return {
     state: () => state,
     async look(signal) {
-      await pause(nextLook - Date.now(), signal);
+      await wait(nextLook - Date.now(), signal);
       const begun = Date.now();
       await lookOnce();
-      nextLook = Date.now() + Math.max(LOOK.least, LOOK.times * (Date.now() - begun));
+      nextLook = Date.now() + Math.max(LOOK_INTERVAL_MS.min, LOOK_INTERVAL_MS.times * (Date.now() - begun));
       if (Date.now() < nextWrite) return;
       const beforeWriting = Date.now();
       await write();
-      nextWrite = Date.now() + Math.max(WRITE.least, WRITE.times * (Date.now() - beforeWriting));
+      nextWrite = Date.now() + Math.max(WRITE_INTERVAL_MS.min, WRITE_INTERVAL_MS.times * (Date.now() - beforeWriting));
     },
     async ask(signal) {
-      const answer = await runs.state(run, ANSWER);
+      const answer = await runs.state(run, ANSWER_TIMEOUT_MS);
       state = answer ?? state;
       unanswered = answer === undefined ? unanswered + 1 : 0;
-      await pause(ASK, signal);
+      await wait(ASK_INTERVAL_MS, signal);
     },
-    async inquire(signal) {
-      await pause(INQUIRE, signal);
+    async checkStalled(signal) {
+      await wait(STALLED_AFTER_MS, signal);
       if (signal.aborted) return;
-      const stuck = standstill.agents(Date.now()).slice(0, MOST_STUCK);
-      const [first] = snapshot === undefined || stuck.length > 0 ? await runs.troubles(run, stuck).catch(() => []) : [];
-      trouble = first === undefined ? null : troubleLine(first);
+      const stuck = stallDetector.agents(Date.now()).slice(0, MAX_STALLED_AGENTS);
+      const isStalled = snapshot === undefined || stuck.length > 0;
+      const [first = null] = isStalled ? await runs.pendingFailures(run, stuck).catch(() => []) : [];
+      pendingFailure = first;
     },
     async finish() {
       await lookOnce();
@@ -221,7 +223,7 @@ async function rootRecords(reader: RunReader, { run, agents }: RunSnapshot): Pro
 }
 
 /** Agents whose reference has stood still for a while, although they do not wait for sub-agents. */
-function createStandstill(): { note(snapshot: RunSnapshot): void; agents(now: number): string[] } {
+function createStallDetector(): { note(snapshot: RunSnapshot): void; agents(now: number): string[] } {
   const seen = new Map<string, { head: string; since: number; idle: boolean }>();
   return {
     note({ agents }) {
@@ -233,35 +235,31 @@ function createStandstill(): { note(snapshot: RunSnapshot): void; agents(now: nu
         if (before?.head !== head || before.idle !== idle) seen.set(agent, { head, since: Date.now(), idle });
       }
     },
-    agents: (now) => [...seen].filter(([, { since, idle }]) => !idle && now - since > INQUIRE).map(([agent]) => agent),
+    agents: (now) =>
+      [...seen].filter(([, { since, idle }]) => !idle && now - since > STALLED_AFTER_MS).map(([agent]) => agent),
   };
 }
 
-function troubleLine({ agent, attempt, message }: Trouble): string {
-  const who = agent === undefined ? '' : `agent ${agent}: `;
-  return `${who}${message} (failed ${attempt === 2 ? 'once' : `${attempt - 1} times`}, trying again)`;
-}
-
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(Math.max(0, milliseconds), undefined, { signal }).catch(() => undefined);
 }
 
-interface Presses {
+interface InterruptHandler {
   handle(signal: Interrupt): Promise<'leave' | 'stay'>;
   /** The first Ctrl-C was not followed by a second. */
-  timeIsUp(): boolean;
+  shouldDetach(): boolean;
 }
 
 /** Ctrl-C once leaves the run to itself, twice cancels it, three times leaves a cancelled run to itself. */
-function createPresses({ runs, run, display, interruptible }: FollowInput): Presses {
+function createInterruptHandler({ runs, run, display, interruptible }: FollowInput): InterruptHandler {
   let leaveAt: number | undefined;
   let cancelled = false;
   return {
     async handle(signal) {
       if (signal !== 'SIGINT' || interruptible === 'leave' || cancelled) return 'leave';
       if (leaveAt === undefined) {
-        leaveAt = Date.now() + SECOND_CHANCE;
-        display.note('Leaving the run to itself. Press Ctrl-C again now to cancel it.');
+        leaveAt = Date.now() + SECOND_INTERRUPT_MS;
+        display.note('Detaching from the run. Press Ctrl-C again now to cancel it.');
         return 'stay';
       }
       cancelled = true;
@@ -270,12 +268,12 @@ function createPresses({ runs, run, display, interruptible }: FollowInput): Pres
       await runs.cancel(run);
       return 'stay';
     },
-    timeIsUp: () => leaveAt !== undefined && Date.now() >= leaveAt,
+    shouldDetach: () => leaveAt !== undefined && Date.now() >= leaveAt,
   };
 }
 
 /** What goes wrong with showing must not end the run: it is said once. */
-function createComplaints(display: Display): (what: string, work: () => Promise<void>) => Promise<void> {
+function createErrorLog(display: Display): (what: string, work: () => Promise<void>) => Promise<void> {
   const said = new Set<string>();
   return async (what, work) => {
     try {
@@ -287,7 +285,7 @@ function createComplaints(display: Display): (what: string, work: () => Promise<
   };
 }
 
-function onceNote(display: Display, line: string): () => void {
+function logOnce(display: Display, line: string): () => void {
   let said = false;
   return () => {
     if (!said) display.note(line);

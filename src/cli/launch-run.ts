@@ -1,7 +1,7 @@
 import type { RunDocument } from '../results/run-document.ts';
 import { startRun, type RunPlan, type StartResult } from '../client/start-run.ts';
 import type { TemporalRuns } from '../client/temporal-runs.ts';
-import { attendRun } from './attend-run.ts';
+import { watchRun } from './watch-run.ts';
 import { ensureBackground } from './background.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { hostWorker, type HostOptions } from './host-worker.ts';
@@ -29,7 +29,7 @@ export interface Launch {
   readonly plan: RunPlan;
   readonly options: LaunchOptions;
   /** What to type to come back to the run. Default: by what was typed. */
-  readonly again?: string | undefined;
+  readonly resumeCommand?: string | undefined;
   /** Of the worker in this process. */
   readonly host?: Pick<HostOptions, 'tools'>;
   /** Prints what came of it. Default: `presentRun`. */
@@ -39,8 +39,10 @@ export interface Launch {
 /** Starts a planned run, or finds it again, and sees it through. @returns the exit code */
 export async function launchRun(launch: Launch): Promise<number> {
   const { io, session, plan, options } = launch;
-  const again = launch.again ?? againCommand(options, plan.run);
-  return options.detach === true ? await startDetached(io, session, plan, options) : await startAttached(launch, again);
+  const resumeCommand = launch.resumeCommand ?? commandToResume(options, plan.run);
+  return options.detach === true
+    ? await startDetached(io, session, plan, options)
+    : await startAttached(launch, resumeCommand);
 }
 
 /**
@@ -80,14 +82,17 @@ async function startDetached(io: Io, session: Session, plan: RunPlan, options: L
   return EXIT_DONE;
 }
 
-async function startAttached({ io, session, plan, options, host, present }: Launch, again: string): Promise<number> {
+async function startAttached(
+  { io, session, plan, options, host, present }: Launch,
+  resumeCommand: string,
+): Promise<number> {
   const log = (line: string): void => say(io, line);
   const { temporal, runs } = await session.openTemporal(options.quiet === true ? {} : { log });
   if (options.verbose === true) say(io, `Temporal: ${temporal.address}, namespace ${temporal.namespace}`);
-  const attendance = { io, session, runs, options, again, ...(present === undefined ? {} : { present }) };
+  const watching = { io, session, runs, options, resumeCommand, ...(present === undefined ? {} : { present }) };
   if (!options.worker) {
     const started = await startOrResume(io, session, runs, plan);
-    return attendRun({ ...attendance, started, worker: undefined });
+    return watchRun({ ...watching, started, worker: undefined });
   }
   const lines = createLateLines(log);
   // What it was given for this run is not for others of the task queue.
@@ -96,7 +101,7 @@ async function startAttached({ io, session, plan, options, host, present }: Laun
   try {
     // Both take about half a second.
     const [started, worker] = await Promise.all([startOrResume(io, session, runs, plan), hosting]);
-    return await attendRun({ ...attendance, started, worker, onDisplay: lines.redirect });
+    return await watchRun({ ...watching, started, worker, onDisplay: lines.redirect });
   } catch (error) {
     await hosting.then((worker) => worker.close()).catch(() => undefined);
     throw error;
@@ -121,7 +126,7 @@ function createLateLines(first: (line: string) => void): {
 }
 
 /** What to type to come back to a run. */
-function againCommand(options: LaunchOptions & { readonly tools?: readonly string[] }, run: string): string {
+function commandToResume(options: LaunchOptions & { readonly tools?: readonly string[] }, run: string): string {
   if (options.id !== undefined) return 'the same command again';
   return [`rlm resume ${run}`, ...(options.tools ?? []).map((file) => `--tools ${file}`)].join(' ');
 }

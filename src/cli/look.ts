@@ -95,7 +95,7 @@ function look(
 }
 
 async function reportAwoken(session: Session, run: string): Promise<RunReport | undefined> {
-  const runs = (await awakenTemporal(session))?.runs;
+  const runs = (await startServerIfNeeded(session))?.runs;
   return runs === undefined ? undefined : reportRun({ blobs: session.blobs, runs }, run);
 }
 
@@ -103,7 +103,7 @@ async function reportAwoken(session: Session, run: string): Promise<RunReport | 
  * The embedded server, started to be asked for a run that has stored nothing: only its database knows one that no
  * worker has begun yet. Undefined where it never ran.
  */
-export async function awakenTemporal(session: Session): Promise<OpenTemporal | undefined> {
+export async function startServerIfNeeded(session: Session): Promise<OpenTemporal | undefined> {
   return existsSync(session.databaseFile) ? session.openTemporal() : undefined;
 }
 

@@ -79,16 +79,16 @@ async function drawPlot(
       import('../chart/rows-of.ts'),
       import('../chart/render-chart.ts'),
     ]);
-    const { rows, scale, leftOut } = rowsOf(Object(answer) as Record<string, unknown>, plot);
+    const { rows, scale, skipped } = rowsOf(Object(answer) as Record<string, unknown>, plot);
     const { svg, png, notes } = await renderChart(rows, plot);
     const [vector, pixels] = [pictureFile('.svg', run_id, options), pictureFile('.png', run_id, options)];
     await Promise.all([writeFile(resolve(cwd, vector), svg), writeFile(resolve(cwd, pixels), png)]);
     if (options.quiet === true) return;
     say(io, `The picture is in ${vector} and ${pixels}.`);
-    if (leftOut > 0)
+    if (skipped > 0)
       say(
         io,
-        `Note: ${leftOut} entries are not in it, because ${plot.x} is no ${scale === 'dates' ? 'date' : 'number'} or ${plot.y} no number there.`,
+        `Note: ${skipped} entries are not in it, because ${plot.x} is no ${scale === 'dates' ? 'date' : 'number'} or ${plot.y} no number there.`,
       );
     for (const note of notes) say(io, `Note: ${note}`);
   } catch (error) {

@@ -1,37 +1,27 @@
 import { Command, CommanderError } from 'commander';
-import { analyzeCommand } from './analyze.ts';
-import { cancelCommand } from './cancel.ts';
-import { cleanCommand } from './clean.ts';
-import { demoCommand } from './demo.ts';
-import { doctorCommand } from './doctor.ts';
-import { downCommand } from './down.ts';
+import { analyzeCommand } from './commands/analyze.ts';
+import { cancelCommand } from './commands/cancel.ts';
+import { cleanCommand } from './commands/clean.ts';
+import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { downCommand } from './commands/down.ts';
+import type { CommandContext, DefineCommand } from './command-context.ts';
 import { EXIT_DONE, EXIT_USAGE } from './exit-codes.ts';
 import { flush, processIo, type Io } from './io.ts';
-import { listCommand } from './list.ts';
-import { patchCommand } from './patch.ts';
-import { budgetCommand } from './budget.ts';
-import { pauseCommand } from './pause.ts';
+import { listCommand } from './commands/list.ts';
+import { patchCommand } from './commands/patch.ts';
+import { budgetCommand } from './commands/budget.ts';
+import { pauseCommand } from './commands/pause.ts';
 import { reportError } from './report-error.ts';
-import { resultCommand } from './result.ts';
-import { resumeCommand } from './resume.ts';
-import { runCommand } from './run.ts';
-import { statusCommand } from './status.ts';
-import { trustCommand } from './trust.ts';
-import { upCommand } from './up.ts';
+import { resultCommand } from './commands/result.ts';
+import { resumeCommand } from './commands/resume.ts';
+import { runCommand } from './commands/run.ts';
+import { statusCommand } from './commands/status.ts';
+import { trustCommand } from './commands/trust.ts';
+import { upCommand } from './commands/up.ts';
 import { version } from './version.ts';
-import { watchCommand } from './watch.ts';
-import { workerCommand } from './worker.ts';
-
-/** A command's work; its answer is the exit code. Modules it needs are loaded when it is run. */
-export type Perform = (work: () => Promise<number>) => Promise<void>;
-
-export interface CommandContext {
-  readonly io: Io;
-  readonly perform: Perform;
-}
-
-/** The definition of a command: options and help, without the code behind it. */
-export type DefineCommand = (context: CommandContext) => Command;
+import { watchCommand } from './commands/watch.ts';
+import { workerCommand } from './commands/worker.ts';
 
 const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCommand[]])[] = [
   [

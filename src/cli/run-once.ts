@@ -20,14 +20,14 @@ export interface RunOptions extends LaunchOptions {
  * `rlm run`: starts a run, or finds it again, and sees it through.
  *
  * @param overrides settings that win over the configuration file's
- * @param again what to type to come back to the run; default: by what was typed
+ * @param resumeCommand - command that attaches to the run again; default: derived from the options
  * @returns the exit code
  */
 export async function runOnce(
   io: Io,
   options: RunOptions & { readonly repo: string },
   overrides: ConfigInput = {},
-  again?: string,
+  resumeCommand?: string,
 ): Promise<number> {
   const session = await openSession(io, options, overrides);
   try {
@@ -39,7 +39,7 @@ export async function runOnce(
       options.worker ? checkBeforeRun(session.config, session, options.id) : undefined,
       Promise.race([plan.prepared, delay(FIRST_LOOK)]),
     ]);
-    return await launchRun({ io, session, plan, options, again });
+    return await launchRun({ io, session, plan, options, resumeCommand });
   } finally {
     await session.close();
   }

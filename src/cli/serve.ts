@@ -61,7 +61,7 @@ async function work(io: Io, session: Session, options: Serving): Promise<number>
   const ui = options.ui === true ? await serveUi(temporal) : undefined;
   if (ui !== undefined) talk(`Its web interface, for you alone while this command runs: ${ui.link}`);
   const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
-  talk(`Working on task queue ${session.taskQueue}. Ctrl-C stops; runs go on when a worker is back.`);
+  talk(`Working on task queue ${session.taskQueue}. Ctrl-C stops it; runs continue when a worker is back.`);
   options.onReady();
   const failed = worker.running.then(
     () => new Promise<never>(() => undefined),

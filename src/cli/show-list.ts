@@ -56,15 +56,15 @@ async function collect(session: Session, runs: TemporalRuns | undefined, limit: 
 }
 
 /** Open runs asked how they stand, and milliseconds in which they answer where a worker is there. */
-const MOST_ASKED = 20;
+const MAX_ASKED = 20;
 const ANSWER = 1000;
 
 /** What Temporal calls running may be paused, or nobody may be at work on it: the newest of them are asked. */
 async function withStates(listed: readonly ListedRun[], runs: TemporalRuns): Promise<ListedRun[]> {
-  const open = listed.filter(({ status }) => status === 'running').slice(0, MOST_ASKED);
+  const open = listed.filter(({ status }) => status === 'running').slice(0, MAX_ASKED);
   const states = new Map(
     await Promise.all(
-      open.map(async ({ run_id: run }) => [run, (await runs.state(run, ANSWER))?.status ?? 'asleep'] as const),
+      open.map(async ({ run_id: run }) => [run, (await runs.state(run, ANSWER))?.status ?? 'suspended'] as const),
     ),
   );
   return listed.map((run) => ({ ...run, status: states.get(run.run_id) ?? run.status }));
@@ -97,7 +97,7 @@ async function fromStore(
 /** As far as Temporal knows without a worker. */
 function unendedStatus(known: TemporalRun | undefined, reachable: boolean): string {
   if (known !== undefined) return known.status === 'ended' ? 'completed' : known.status;
-  return reachable ? 'unknown' : 'asleep';
+  return reachable ? 'unknown' : 'suspended';
 }
 
 async function fromTemporal({ run, status, startedAt }: TemporalRun): Promise<ListedRun> {

@@ -3,6 +3,7 @@ import { parseConfig } from '../config/load-config.ts';
 import { dotEnvNote, loadDotEnv } from './dot-env.ts';
 import { emptyDocument } from './empty-document.ts';
 import { openEnvironment, type Environment } from './environment.ts';
+import type { PendingFailure } from './pending-failure.ts';
 import { reportRun, type RunReport } from './report-run.ts';
 import type { RunArguments } from './run-arguments.ts';
 import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
@@ -90,8 +91,8 @@ export interface RlmClient {
   status(run: string): Promise<RunReport>;
   /** What there is of a run, whether it has ended or not. */
   document(run: string): Promise<RunDocument>;
-  /** What goes wrong again and again just now, such as a model that cannot be reached; one sentence each. */
-  troubles(run: string): Promise<string[]>;
+  /** Activities of the run that have failed and are being retried, such as calls of a model that cannot be reached. */
+  pendingFailures(run: string): Promise<PendingFailure[]>;
   /** Nothing new is begun; what is under way is finished. */
   pause(run: string, reason?: string): Promise<void>;
   resume(run: string): Promise<void>;
@@ -140,8 +141,8 @@ export async function environmentOf(cwd: string, log?: (line: string) => void): 
   return dotEnv.env;
 }
 
-/** Agents whose troubles are asked for. */
-const ASKED_AFTER = 10;
+/** Agents whose pending failures are asked for. */
+const MAX_AGENTS_ASKED = 10;
 
 interface ClientParts {
   readonly environment: Environment;
@@ -226,10 +227,10 @@ function createClient({ environment, config, given: configuration, runs, tempora
     list: () => listRuns(blobs),
     status,
     document: (run) => document(run),
-    async troubles(run) {
+    async pendingFailures(run) {
       const open = (await status(run)).snapshot?.agents.filter(({ state }) => state !== 'done') ?? [];
-      const agents = open.slice(0, ASKED_AFTER).map(({ agent }) => agent);
-      return (await runs.troubles(run, agents)).map(({ message, attempt }) => `${message} (tried ${attempt} times)`);
+      const agents = open.slice(0, MAX_AGENTS_ASKED).map(({ agent }) => agent);
+      return runs.pendingFailures(run, agents);
     },
     pause: async (run, reason) => mustRun(run, await runs.pause(run, reason)),
     resume: async (run) => mustRun(run, await runs.resume(run)),

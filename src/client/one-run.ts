@@ -7,6 +7,7 @@ import type { RunArguments } from './run-arguments.ts';
 import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
 import type { SignatureOutputs } from '../domain/signature/inference.ts';
 import type { RunDocument } from '../results/run-document.ts';
+import { describePendingFailure, isSameFailure, type PendingFailure } from './pending-failure.ts';
 import { RunFailedError } from './run-failed.ts';
 
 /** Of a run that is started, worked on and awaited by one call. */
@@ -35,7 +36,7 @@ export type AnalysisResult<Signature extends string = string> = AnalysisDocument
  *       inputs: { documents, question: 'What do they agree on?' },
  *     });
  *
- * With an `id` a program that was stopped goes on where it was.
+ * With an `id` a program that was stopped continues where it was.
  *
  * @throws TypedError `Input.Invalid`, `Model.KeyMissing` before anything is spent; RunFailedError when it does not come to
  *   its end, or pauses: with its `id` it goes on when the cause is gone
@@ -77,10 +78,10 @@ export async function investigate(request: RunArguments & OneRunOptions): Promis
   });
 }
 
-/** Milliseconds between looks at what may keep a run from going on. */
-const LOOK = 1000;
+/** Between looks for a pause or a failure that is being retried. */
+const POLL_INTERVAL_MS = 1000;
 
-/** The end of a run, or how it stands when it pauses: nobody here could do anything about that. */
+/** The end of a run. @throws RunFailedError when it pauses: no person is there to resume it */
 async function untilEnded<Document extends { readonly status: RunDocument['status'] }>(
   client: RlmClient,
   run: { readonly id: string; result(signal?: AbortSignal): Promise<Document> },
@@ -103,16 +104,16 @@ async function untilPaused(
   run: string,
   { signal, log }: { readonly signal: AbortSignal; readonly log: (line: string) => void },
 ): Promise<'paused'> {
-  let told: string | undefined;
+  let logged: PendingFailure | null = null;
   for (;;) {
     try {
-      await delay(LOOK, undefined, { signal });
+      await delay(POLL_INTERVAL_MS, undefined, { signal });
       if ((await client.status(run)).status === 'paused') return 'paused';
-      const [trouble] = await client.troubles(run);
-      if (trouble !== undefined && trouble.split(' (tried')[0] !== told?.split(' (tried')[0]) log(`${run}: ${trouble}`);
-      told = trouble;
+      const [failure = null] = await client.pendingFailures(run);
+      if (failure !== null && !isSameFailure(failure, logged)) log(`${run}: ${describePendingFailure(failure)}`);
+      logged = failure;
     } catch {
-      // Whoever waits for the result hears of it; or the waiting is over.
+      // The wait for the result fails of the same cause, and reports it; or it has ended.
       if (signal.aborted) return new Promise(() => undefined);
     }
   }

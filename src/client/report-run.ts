@@ -1,3 +1,4 @@
+import type { RunState } from '../domain/messages.ts';
 import type { RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
 import { createRunReader, type RunReader } from '../results/run-reader.ts';
@@ -11,41 +12,56 @@ export interface RunReport {
   readonly run: string;
   readonly execution: string;
   readonly status: RunDocument['status'];
-  /** Why it is paused, asleep or failed. */
+  /** Why it is paused, suspended or failed. */
   readonly reason: string | null;
   /** Undefined as long as it has stored nothing. */
   readonly snapshot: RunSnapshot | undefined;
   readonly reader: RunReader;
 }
 
-const NO_SERVER = 'no Temporal server is running here: rlm resume goes on with the run, rlm up with all that sleep';
-const NO_WORKER = 'no worker is at work on it: rlm resume goes on with the run, rlm up with all that sleep';
+const NO_SERVER =
+  'no Temporal server is running here. rlm resume starts one and resumes this run; rlm up resumes all suspended runs';
+const NO_WORKER = 'no worker is running. rlm resume starts one for this run; rlm up starts one for all suspended runs';
 
 /** Why nothing happens to a run that does not answer; undefined is what it has stored when nobody has begun it. */
 export function unansweredReason(run: string, snapshot: RunSnapshot | undefined): string {
   if (snapshot !== undefined) return NO_WORKER;
-  return `no worker has begun it yet: rlm resume ${run} works on it here, rlm up on all that wait`;
+  return `no worker has started it yet. rlm resume ${run} starts one for this run; rlm up starts one for all`;
 }
 
-/** What was said by a workflow, which does not know how it is typed. */
-export function pauseReason(run: string, reason: string): string {
-  const raise = raiseCommand(run, reason);
-  return raise === undefined ? reason : reason.replace(RAISE, `raise it with ${raise}`);
+/** Why a run is paused, and what to type where that is known. */
+export function pauseReason(run: string, pause: Pause): string {
+  const raise = raiseCommand(run, pause);
+  return raise === undefined ? pause.reason : `${pause.reason}; raise it with ${raise}`;
 }
 
-/** What to type when a run is paused because its money is used up; undefined for another reason. */
-export function raiseCommand(run: string, reason: string): string | undefined {
-  return RAISE.test(reason) ? `rlm budget ${run} --max-cost <more> && rlm resume ${run}` : undefined;
+/** The command for a run that is paused because its money is used up; undefined for another cause. */
+export function raiseCommand(run: string, { failure }: Pick<Pause, 'failure'>): string | undefined {
+  return failure === 'Budget.Exhausted' ? `rlm budget ${run} --max-cost <more> && rlm resume ${run}` : undefined;
 }
 
-const RAISE = /rlm budget <run> --max-cost(?: <more>)? raises it/;
+/** Why a run is paused, as it says itself. */
+export interface Pause {
+  readonly reason: string;
+  /** Type of the failure that paused it; null when a person did. */
+  readonly failure: string | null;
+}
+
+/** The pause of a run that is paused. */
+export function pauseOf({ reason, failure }: Pick<RunState, 'reason' | 'failure'>): Pause | undefined {
+  return reason === null ? undefined : { reason, failure };
+}
 
 /**
  * @param runs undefined where Temporal cannot be reached
  * @returns undefined where nobody knows the run
  */
 export async function reportRun(
-  { blobs, runs, patienceMs = 2500 }: { blobs: BlobStore; runs: TemporalRuns | undefined; patienceMs?: number },
+  {
+    blobs,
+    runs,
+    answerTimeoutMs = 2500,
+  }: { blobs: BlobStore; runs: TemporalRuns | undefined; answerTimeoutMs?: number },
   run: string,
 ): Promise<RunReport | undefined> {
   const [stored, known] = await Promise.all([findRun(blobs, run), runs?.describe(run)]);
@@ -62,14 +78,15 @@ export async function reportRun(
     const reason =
       runs === undefined
         ? NO_SERVER
-        : 'Temporal does not know it: was its database deleted, or is it on another server?';
-    return { ...report, snapshot, status: 'asleep', reason };
+        : 'Temporal has no such workflow. Was its database deleted, or is it on another server?';
+    return { ...report, snapshot, status: 'suspended', reason };
   }
   if (known.status === 'running') {
-    const state = await runs.state(run, patienceMs);
-    return state === undefined
-      ? { ...report, snapshot, status: 'asleep', reason: unansweredReason(run, snapshot) }
-      : { ...report, snapshot, status: state.status, reason: state.reason && pauseReason(run, state.reason) };
+    const state = await runs.state(run, answerTimeoutMs);
+    if (state === undefined)
+      return { ...report, snapshot, status: 'suspended', reason: unansweredReason(run, snapshot) };
+    const pause = pauseOf(state);
+    return { ...report, snapshot, status: state.status, reason: pause === undefined ? null : pauseReason(run, pause) };
   }
   return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
 }

@@ -13,7 +13,7 @@ import { truncate } from '../domain/truncate.ts';
 import { inputsNeed } from '../inputs/index.ts';
 import { createChains } from '../storage/chain.ts';
 import { portableConfig, typedConfig } from './run-arguments.ts';
-import { planOf, type RunPlan, type StartContext } from './start-run.ts';
+import { createPlan, type RunPlan, type StartContext } from './start-run.ts';
 
 export interface AnalysisArguments {
   /** Default: made up from the signature and time. */
@@ -51,7 +51,7 @@ export function planAnalysis(
   const chains = createChains(context.blobs);
   let stored: ReturnType<GivenInputs['store']> | undefined;
   const store = (): ReturnType<GivenInputs['store']> => (stored ??= given.store(signature));
-  return planOf({
+  return createPlan({
     id: request.id,
     title: signature.outputs.map(({ name }) => name).join('-'),
     async digest() {

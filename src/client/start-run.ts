@@ -52,7 +52,7 @@ export interface StartResult extends StartedRun {
 export function planRun(context: StartContext, request: RunArguments, config: RunConfig): RunPlan {
   checkArguments(request);
   const repository = parseRepositoryName(request.repo, context.cwd);
-  return planOf({
+  return createPlan({
     id: request.id,
     title: repositoryTitle(repository),
     digest: () => argumentsDigest(request, repository, config),
@@ -65,7 +65,7 @@ export function planRun(context: StartContext, request: RunArguments, config: Ru
 }
 
 /** @param title - what an id that is made up begins with. */
-export function planOf(
+export function createPlan(
   plan: Pick<RunPlan, 'digest' | 'prepare'> & { readonly id: string | undefined; readonly title: string },
 ): RunPlan {
   const { id, title, digest, prepare } = plan;
@@ -91,14 +91,14 @@ export async function startRun(
   if (plan.isNamed) {
     const known = await runs.describe(run);
     if (known !== undefined) {
-      compare(run, digest, known.digest);
+      assertSameArguments(run, digest, known.digest);
       return { run, execution: known.execution, isNew: false, digest, warnings: [] };
     }
-    await refuseForgotten(blobs, run);
+    await assertIdUnused(blobs, run);
   }
   const { warnings, summary, ...start } = await (plan.prepared ?? plan.prepare());
   const started = await runs.start({ run, digest, summary, start: await withGrant(stateDirectory, run, start) });
-  if (!started.isNew) compare(run, digest, started.digest);
+  if (!started.isNew) assertSameArguments(run, digest, started.digest);
   return { ...started, warnings };
 }
 
@@ -110,7 +110,7 @@ export async function withGrant(stateDirectory: string, run: string, start: Work
     : { type: start.type, input: { ...start.input, grant } };
 }
 
-function compare(run: string, digest: string, other: string | undefined): void {
+function assertSameArguments(run: string, digest: string, other: string | undefined): void {
   if (digest === other) return;
   throw new TypedError(
     'Input.Invalid',
@@ -120,7 +120,7 @@ function compare(run: string, digest: string, other: string | undefined): void {
 }
 
 /** An id that Temporal no longer knows, but whose results are here: a new run would mix with them. */
-async function refuseForgotten(blobs: BlobStore, run: string): Promise<void> {
+async function assertIdUnused(blobs: BlobStore, run: string): Promise<void> {
   const reference = await findRun(blobs, run);
   if (reference?.outcome === undefined) return;
   const { prompt } = await createChains(blobs).specification(reference.spec);

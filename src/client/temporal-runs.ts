@@ -21,6 +21,7 @@ import {
 import type { AnalyzeInput, InvestigateInput } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
+import type { PendingFailure } from './pending-failure.ts';
 
 const WORKFLOW_TYPES = "WorkflowType IN ('investigate', 'analyze')";
 
@@ -74,16 +75,8 @@ export interface TemporalRuns {
   list(limit: number): Promise<TemporalRun[]>;
   /** Agents of a run that have not ended; those of a run that was ended early may still be cleaning up. */
   countOpenAgents(run: string): Promise<number>;
-  /** What goes wrong again and again just now, such as a model that cannot be reached. */
-  troubles(run: string, agents: readonly string[]): Promise<Trouble[]>;
-}
-
-export interface Trouble {
-  /** Undefined for the run itself. */
-  readonly agent: string | undefined;
-  /** How often it was tried, this one included. */
-  readonly attempt: number;
-  readonly message: string;
+  /** Activities that have failed and are being retried, such as calls of a model that cannot be reached. */
+  pendingFailures(run: string, agents: readonly string[]): Promise<PendingFailure[]>;
 }
 
 /** Milliseconds in which a living worker answers, also one that has to replay the run first. */
@@ -174,8 +167,8 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
       return (await workflow.count(query)).count;
     },
 
-    async troubles(run, agents) {
-      const found = await Promise.all([undefined, ...agents].map((agent) => troublesOf(client, run, agent)));
+    async pendingFailures(run, agents) {
+      const found = await Promise.all([undefined, ...agents].map((agent) => pendingFailuresOf(client, run, agent)));
       return found.flat();
     },
 
@@ -201,7 +194,7 @@ async function send(act: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function troublesOf(client: Client, run: string, agent: string | undefined): Promise<Trouble[]> {
+async function pendingFailuresOf(client: Client, run: string, agent: string | undefined): Promise<PendingFailure[]> {
   const id = agent === undefined ? run : agentWorkflowId(run, agent);
   const description = await client.workflow
     .getHandle(id)

@@ -6,7 +6,7 @@ export function stateDirectory(env: NodeJS.ProcessEnv): string {
   return directory(env['DURABLE_RLM_STATE'], env['XDG_STATE_HOME'], ['.local', 'state'], env);
 }
 
-/** Folder of what can be had again: downloads, repositories. `DURABLE_RLM_CACHE` names another. */
+/** Folder of what can be fetched again: downloads, repositories. `DURABLE_RLM_CACHE` names another. */
 export function cacheDirectory(env: NodeJS.ProcessEnv): string {
   return directory(env['DURABLE_RLM_CACHE'], env['XDG_CACHE_HOME'], ['.cache'], env);
 }

@@ -246,19 +246,19 @@ const sandboxSchema = z.strictObject({
     .describe('MiB of memory for all processes of a sandbox.'),
   idle_timeout: seconds
     .default(sandbox.idle_timeout)
-    .describe('Seconds after which a sandbox that nobody renews ends itself.'),
+    .describe('Seconds after which a sandbox that is not renewed ends itself.'),
   max_rebuilds: z
     .number()
     .int()
     .min(0)
     .default(sandbox.max_rebuilds)
     .describe(
-      "How often an agent's sandbox that is lost is made again, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
+      "How often an agent's lost sandbox is rebuilt, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
     ),
   max_live: count
     .optional()
     .describe(
-      'Sandboxes of a host (local) or an account (daytona) beyond which one whose agent waits for others is dropped, and made again when their answers are there; that does not count against `rlm.max_sandboxes`. A waiting local one takes about 8 MB. Default: none is dropped.',
+      'Sandboxes of a host (local) or an account (daytona) beyond which a sandbox whose agent waits for others is evicted, and rebuilt when their answers are there; that does not count against `rlm.max_sandboxes`. A waiting local one takes about 8 MB. Default: none is dropped.',
     ),
   rebuild_timeout: seconds.default(sandbox.rebuild_timeout).describe('Seconds for making one again.'),
   daytona: daytonaSchema.optional().describe('What sandboxes of Daytona are made of.'),
@@ -447,7 +447,7 @@ export const configSchema = z.strictObject({
   worker: workerSchema
     .prefault({})
     .describe(
-      'What a worker allows to runs that somebody else started: with the `temporal` command, a schedule, or from another machine. [More](#who-may-set-what).',
+      'What a worker allows to runs that another user started: with the `temporal` command, a schedule, or from another machine. [More](#who-may-set-what).',
     ),
 });
 

@@ -83,7 +83,7 @@ export interface SandboxConfig {
   readonly setup_timeout: number;
   /** Names of variables of the worker that they get. */
   readonly setup_env?: readonly string[];
-  /** Local sandboxes kept ready for the next agents of a run; absent (runs of old): none. Default 0. */
+  /** Local sandboxes kept ready for the next agents of a run; default 0. */
   readonly pool?: number;
   /** Seconds a block may compute; the clock stops while one of its calls is unanswered. Default 600. */
   readonly block_timeout: number;
@@ -91,14 +91,14 @@ export interface SandboxConfig {
   readonly create_timeout: number;
   /** MiB of memory for all processes of a sandbox. Default 2048. */
   readonly memory_mb: number;
-  /** Seconds after which a sandbox that nobody renews ends itself. Default 1800. */
+  /** Seconds after which a sandbox that is not renewed ends itself. Default 1800. */
   readonly idle_timeout: number;
   /** How often an agent's sandbox that is lost is rebuilt. Default 10. */
   readonly max_rebuilds: number;
   /** Seconds for one of them. Default 600. */
   readonly rebuild_timeout: number;
   /**
-   * Sandboxes of a host beyond which one whose agent waits is dropped, and made again when its answers are there;
+   * Sandboxes of a host beyond which a sandbox whose agent waits is evicted, and rebuilt when its answers are there;
    * default: none is.
    */
   readonly max_live?: number;

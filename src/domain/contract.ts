@@ -154,6 +154,9 @@ export interface AgentResult extends FinishAgentResult {
   readonly totals: Totals;
 }
 
+/** The workflow `agent`, for those who start it. */
+export type AgentWorkflow = (input: AgentInput) => Promise<AgentResult>;
+
 export interface RebuildSandboxInput extends AgentActivity {
   readonly lost: SandboxName;
   /** Why, for a person and the model. Absent: it was evicted while its agent waited. */

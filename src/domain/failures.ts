@@ -24,9 +24,9 @@ export const FAILURES = {
   'Sandbox.Unavailable': { retryable: false },
   /** A command of `sandbox.setup` failed or took too long: no agent begins. */
   'Sandbox.SetupFailed': { retryable: false },
-  /** The kernel's answer contradicts the trajectory (another head, a gap): never go on with it. */
+  /** The kernel's answer contradicts the trajectory (another head, a gap): the run must not continue with it. */
   'Sandbox.Diverged': { retryable: false },
-  /** The repository, branch or commit cannot be had. */
+  /** The repository, branch or commit does not exist, or cannot be fetched. */
   'Repository.NotFound': { retryable: false },
   'Repository.Unavailable': { retryable: true },
   /** A blob is missing, or its bytes do not have its hash. */

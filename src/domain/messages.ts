@@ -7,7 +7,7 @@ export const resumeMessage = 'resume';
 export const setBudgetMessage = 'setBudget';
 export const statusQuery = 'status';
 export const spentQuery = 'spent';
-/** From an agent to its run: it cannot go on without a person. */
+/** From an agent to its run: it cannot continue without a person. */
 export const blockedSignal = 'blocked';
 /** Between agents and the budget. */
 export const reserveSignal = 'reserve';
@@ -31,6 +31,9 @@ export interface BudgetMessage {
 
 export interface BlockedMessage {
   readonly agent: string;
+  /** Type of the failure that stopped it (`domain/failures.ts`). */
+  readonly failure: string;
+  /** Its message. */
   readonly reason: string;
 }
 
@@ -39,6 +42,8 @@ export interface RunState {
   readonly status: 'starting' | 'running' | 'paused' | 'finishing' | RunStatus;
   /** Why it is paused. */
   readonly reason: string | null;
+  /** Type of the failure that paused it; null when a person did. */
+  readonly failure: string | null;
   /** Milliseconds of the deadline that are left; time spent paused does not count. */
   readonly remaining_ms: number;
   /** The execution id under which its data is kept. */

@@ -1,8 +1,8 @@
 import { extname, join } from 'node:path';
 import { TypedError } from '../domain/failures.ts';
-import { documentKind, unreadable } from './documents/kinds.ts';
+import { documentKind, isArchive, unreadable } from './documents/kinds.ts';
 import { documentText } from './documents/messages.ts';
-import type { DocumentReader } from './documents/document-reader.ts';
+import { DocumentFault, type DocumentReader } from './documents/document-reader.ts';
 import { encodingOf, transcoded } from './encoding.ts';
 import type { Reason } from './leave-out.ts';
 import { peek } from './peek.ts';
@@ -41,8 +41,9 @@ export async function folderText(
       reader,
     );
   } catch (error) {
-    if (error instanceof TypedError && error.name === 'Input.Invalid') return { kind: 'fault', why: whyOf(error) };
-    throw error;
+    if (!(error instanceof TypedError) || error.type !== 'Input.Invalid') throw error;
+    // The folder's reader names input and file itself.
+    return { kind: 'fault', why: error.cause instanceof DocumentFault ? error.cause.message : error.message };
   }
 }
 
@@ -71,7 +72,7 @@ async function textOf(
   const encoding = encodingOf(start, options.encoding, input);
   if (encoding.name === 'UTF-8' && start.includes(0)) {
     const fault = extension === '' ? undefined : unreadable(start, extension);
-    return fault === undefined || /archive/.test(fault)
+    return fault === undefined || isArchive(start, extension)
       ? { kind: 'none', reason: 'binary' }
       : { kind: 'fault', why: fault };
   }
@@ -86,9 +87,4 @@ async function* decoded(bytes: AsyncIterable<Uint8Array>, reader: Utf8Reader): A
 
 async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
-}
-
-/** Without the names of input and file, which are told beside it. */
-function whyOf({ message }: Error): string {
-  return message.replace(/^.* cannot be read: /s, '');
 }

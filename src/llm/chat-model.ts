@@ -5,7 +5,11 @@ export interface ChatMessage {
   readonly content: string;
 }
 
+/** Why a model is asked: for a turn of an agent, for a summary of its turns, for its final answer, or by `llm_query`. */
+export type Purpose = 'turn' | 'summary' | 'final_answer' | 'llm_query';
+
 export interface ChatRequest {
+  readonly purpose: Purpose;
   /** In LiteLLM notation: `provider/model`. */
   readonly model: string;
   readonly messages: readonly ChatMessage[];

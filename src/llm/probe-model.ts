@@ -75,7 +75,7 @@ async function askForLittle(probe: Probe, names: readonly string[]): Promise<voi
   if (answer.status < 400) {
     if (typeof answer.body !== 'string') return;
     // A page, most often: another server is behind the address.
-    readCompletion(answer.body, asked, model, { model: asked.name, messages, idempotencyKey: '' });
+    readCompletion(answer.body, asked, model, { purpose: 'turn', model: asked.name, messages, idempotencyKey: '' });
     return;
   }
   const failure = failureOfAnswer(asked, answer);

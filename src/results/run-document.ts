@@ -11,7 +11,7 @@ export type InputNames = Readonly<Record<string, readonly string[]>>;
 /** What `--json` prints for a run. */
 export interface RunDocument extends PatchFields {
   readonly run_id: string;
-  readonly status: RunStatus | 'paused' | 'starting' | 'running' | 'finishing' | 'asleep' | 'terminated';
+  readonly status: RunStatus | 'paused' | 'starting' | 'running' | 'finishing' | 'suspended' | 'terminated';
   /** Absent as long as nothing of it is stored. */
   readonly type?: RunSpecification['type'];
   readonly inputs?: InputNames;

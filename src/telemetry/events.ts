@@ -1,5 +1,6 @@
 import type { AgentStatus, RunStatus } from '../domain/records.ts';
 import type { Usage } from '../domain/usage.ts';
+import type { Purpose } from '../llm/chat-model.ts';
 
 interface OfRun {
   readonly run: string;
@@ -8,9 +9,6 @@ interface OfRun {
 interface OfAgent extends OfRun {
   readonly agent: string;
 }
-
-/** Why a model was asked: for a turn of an agent, for a summary of its turns, for its best answer at the end, or by `llm_query`. */
-export type Purpose = 'turn' | 'summary' | 'final_answer' | 'llm_query';
 
 /**
  * What a worker has done. Each is told once, however often an activity is tried: replies and blocks when they are

@@ -1,7 +1,7 @@
 import { errorMessage } from '../domain/error-message.ts';
 import { TypedError } from '../domain/failures.ts';
-import type { ChatModels, ChatReply, ChatRequest } from '../llm/chat-model.ts';
-import type { Listener, Purpose } from './events.ts';
+import type { ChatModels, ChatReply } from '../llm/chat-model.ts';
+import type { Listener } from './events.ts';
 import { currentPlace } from './place.ts';
 
 /** The same models; each call is told of. */
@@ -15,7 +15,7 @@ export function observeModels(models: ChatModels, tell: Listener): ChatModels {
           run: currentPlace()?.run ?? '',
           agent: currentPlace()?.agent ?? '',
           model: request.model,
-          purpose: purposeOf(request),
+          purpose: request.purpose,
           seconds: (performance.now() - started) / 1000,
           ...('reply' in outcome
             ? { outcome: 'answered', usage: outcome.reply.usage }
@@ -31,12 +31,6 @@ export function observeModels(models: ChatModels, tell: Listener): ChatModels {
       }
     },
   };
-}
-
-function purposeOf({ idempotencyKey }: ChatRequest): Purpose {
-  if (currentPlace()?.activity === 'answerPrompts') return 'llm_query';
-  if (idempotencyKey.includes('/summary/')) return 'summary';
-  return idempotencyKey.includes('/final_answer/') ? 'final_answer' : 'turn';
 }
 
 function failureOf(error: unknown, signal: AbortSignal): string {

@@ -2,7 +2,7 @@ import { isRecord } from '../domain/is-record.ts';
 import type { HostFunctionParameter } from '../domain/kernel-protocol.ts';
 import { ANY, NONE, unionOf, type FieldType } from '../domain/signature/field-type.ts';
 import { fromJsonSchema } from '../domain/signature/from-json-schema.ts';
-import { nameProblem } from '../domain/signature/names.ts';
+import { nameProblem, RESERVED_NAMES } from '../domain/signature/names.ts';
 import { renderType } from '../domain/signature/render.ts';
 import { asIdentifier, freeName } from './tool-names.ts';
 
@@ -115,8 +115,7 @@ function readParameters(schema: JsonSchema): readonly Parameter[] {
 
 /** Any name does that Python can write: a parameter hides nothing but from its own function. */
 function parameterName(property: string): string {
-  const problem = nameProblem(property);
-  if (problem === undefined || problem.startsWith('is the name of a function')) return property;
+  if (nameProblem(property) === undefined || RESERVED_NAMES.includes(property)) return property;
   const name = asIdentifier(property);
   return nameProblem(name) === undefined ? name : `${name}_`;
 }

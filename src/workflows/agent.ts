@@ -19,16 +19,17 @@ import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { statusQuery, type AgentStatusReply } from '../domain/messages.ts';
 import { answerUsage, type AgentStatus, type AnswerSource, type CallAnswer } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
-import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { inSandbox, modelActivities } from './activities.ts';
-import { connectToBudget, type AgentBudget } from './agent-budget.ts';
-import { createAgentSandbox, type AgentSandbox } from './agent-sandbox.ts';
+import { connectToBudget } from './agent-budget.ts';
+import type { Agent, AgentLoopState } from './agent-parts.ts';
+import { createAgentSandbox } from './agent-sandbox.ts';
 import { createCalls, type Calls } from './calls.ts';
 import { continueAgentAsNew, isContinueAsNewSuggested } from './continue-as-new.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import { createPauseGate, type PauseGate } from './pause-gate.ts';
-import { createPauseOnError, type PauseOnError } from './pause-on-error.ts';
-import { answerCall } from './queries.ts';
+import { createPauseGate } from './pause-gate.ts';
+import { createPauseOnError } from './pause-on-error.ts';
+import { answerCall } from './answer-call.ts';
 import { addTotals, createSubAgents, type SubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
@@ -39,26 +40,6 @@ const MAX_FINAL_ANSWERS = 3;
 const SUB_AGENTS_END_TIMEOUT_MS = 6000;
 /** A cancelled agent gets this long to clean up; then the sweep does it. */
 const CANCELLED_CLEANUP_TIMEOUT = '60s';
-
-/** An agent at work. */
-export interface Agent {
-  readonly id: string;
-  readonly input: AgentInput;
-  readonly state: AgentLoopState;
-  readonly sandbox: AgentSandbox;
-  readonly subAgents: SubAgents;
-  readonly budget: AgentBudget;
-  readonly gate: PauseGate;
-  readonly pauseOnError: PauseOnError;
-}
-
-/** How far the loop got; the trajectory has all that is not here. */
-export interface AgentLoopState {
-  phase: AgentStatusReply['state'];
-  head: string | undefined;
-  iteration: number;
-  usage: Usage;
-}
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, agent);
 /** One agent, root or sub-agent: asks the model, runs its code, answers the code's calls, until it is done. */
@@ -291,7 +272,7 @@ function createAgent(input: AgentInput): Agent {
   // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.
   let known: SubAgents | undefined;
   const budget = connectToBudget(run, limits.max_cost !== undefined);
-  const gate = createPauseGate(input.paused === true, (closed) => known?.setPaused(closed));
+  const gate = createPauseGate(input.paused === true, (cause) => known?.setPaused(cause !== undefined));
   const subAgents = createSubAgents({
     run,
     agent: id,

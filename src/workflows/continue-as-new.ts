@@ -1,6 +1,7 @@
 import { allHandlersFinished, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import type { AgentWorkflow } from '../domain/contract.ts';
 import type { CallAnswer } from '../domain/records.ts';
-import type { Agent, agent } from './agent.ts';
+import type { Agent } from './agent-parts.ts';
 
 /** Whether the agent's history has become so long that Temporal suggests to begin a new one. */
 export function isContinueAsNewSuggested({ state }: Pick<Agent, 'state'>): boolean {
@@ -17,7 +18,7 @@ export async function continueAgentAsNew(self: Agent, undelivered?: readonly Cal
   await budget.idle();
   await condition(allHandlersFinished);
   const { head, iteration, usage } = state;
-  return continueAsNew<typeof agent>({
+  return continueAsNew<AgentWorkflow>({
     ...input,
     paused: gate.closed,
     state: {

@@ -42,10 +42,7 @@ export function createPaidCalls(budget: BudgetClient, limited: boolean): PaidCal
       if (limited) {
         const { model_calls, limits } = await budget.reserve({ model_calls: 1 });
         if (model_calls === 0) {
-          throw ApplicationFailure.nonRetryable(
-            `${costUsedUp(limits)}; rlm budget <run> --max-cost raises it`,
-            'Budget.Exhausted',
-          );
+          throw ApplicationFailure.nonRetryable(costUsedUp(limits), 'Budget.Exhausted');
         }
       }
       return paying(1, call, ({ cost }) => cost);

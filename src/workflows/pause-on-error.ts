@@ -3,16 +3,16 @@ import { blockedSignal, type BlockedMessage } from '../domain/messages.ts';
 import { failureMessage, failureType } from './failure-type.ts';
 import type { PauseGate } from './pause-gate.ts';
 
-/** Does work again after a person has mended what stood in its way. */
+/** Retries work after a person has fixed what made it fail. */
 export interface PauseOnError {
   /**
-   * Runs `work`; a refusal for good pauses the run, and the work is begun again when it is resumed. With
-   * `on_error: fail` the refusal is thrown.
+   * Runs `work`. A failure that only a person can fix pauses the run, and the work is run again when the run is
+   * resumed. With `on_error: fail` the failure is thrown.
    */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** What a person can mend while the run waits: a key, a quota, a provider, a disk. */
+/** What a person can fix while the run waits: a key, a quota, a provider, a disk. */
 const RECOVERABLE = new Set([
   'Model.Refused',
   'Model.KeyMissing',
@@ -35,10 +35,11 @@ export function createPauseOnError(input: {
         try {
           return await work();
         } catch (error) {
-          if (isCancellation(error) || input.onError === 'fail' || !RECOVERABLE.has(failureType(error) ?? ''))
-            throw error;
-          const message: BlockedMessage = { agent: input.agent, reason: failureMessage(error) };
-          input.gate.close();
+          const failure = failureType(error);
+          const isRecoverable = failure !== undefined && RECOVERABLE.has(failure);
+          if (isCancellation(error) || input.onError === 'fail' || !isRecoverable) throw error;
+          const message: BlockedMessage = { agent: input.agent, failure, reason: failureMessage(error) };
+          input.gate.close(message);
           await getExternalWorkflowHandle(input.run).signal(blockedSignal, message);
         }
       }

@@ -1,9 +1,9 @@
 import { CancellationScope, getExternalWorkflowHandle, sleep, TemporalFailure } from '@temporalio/workflow';
 
 /** Milliseconds between attempts while the id is taken: doubled up to the longest. All together about 80 seconds. */
-const FIRST_PAUSE = 250;
-const LONGEST_PAUSE = 5000;
-const ATTEMPTS = 20;
+const FIRST_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 5000;
+const MAX_ATTEMPTS = 20;
 
 /**
  * Starts a child whose id may still be taken: by one of an earlier execution of the same run that was ended a moment
@@ -11,7 +11,7 @@ const ATTEMPTS = 20;
  *
  * @param cancel workflows of the earlier execution that are cancelled with it
  */
-export async function startOnceFree<Handle>(
+export async function startChildReplacing<Handle>(
   workflowId: string,
   start: () => Promise<Handle>,
   { cancel = [] }: { readonly cancel?: readonly string[] } = {},
@@ -20,12 +20,12 @@ export async function startOnceFree<Handle>(
     try {
       return await start();
     } catch (error) {
-      if (!isTaken(error) || attempt === ATTEMPTS) throw error;
+      if (!isTaken(error) || attempt === MAX_ATTEMPTS) throw error;
       if (attempt === 1) {
         const taken = [workflowId, ...cancel].map((id) => getExternalWorkflowHandle(id).cancel());
         await Promise.allSettled(taken); // One may just have ended.
       }
-      await sleep(Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)));
+      await sleep(Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1)));
     }
   }
 }

@@ -7,17 +7,16 @@ import {
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { sandboxesUsedUp } from '../domain/budget.ts';
-import type { AgentInput, AgentResult, TaskReference, Totals } from '../domain/contract.ts';
+import type { AgentInput, AgentResult, AgentWorkflow, TaskReference, Totals } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
 import type { Answer } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import type { AgentBudget } from './agent-budget.ts';
-import type { agent } from './agent.ts';
 import { failureMessage } from './failure-type.ts';
 import { pauseSignal, resumeSignal } from './pause-gate.ts';
-import { errors } from './queries.ts';
+import { errorAnswers } from './error-answers.ts';
 import { createSlots } from './slots.ts';
-import { cancelledByName, startOnceFree } from './start-child.ts';
+import { cancelledByName, startChildReplacing } from './start-child.ts';
 
 /** An agent's sub-agents: starts them, at most `max_parallel` at a time, and sums up what they did. */
 export interface SubAgents {
@@ -52,7 +51,7 @@ export function createSubAgents(input: {
   const { limits, state: before } = parent;
   const slots = createSlots(Math.min(limits.max_parallel, MAX_PENDING));
   const starting = createSlots(MAX_STARTING);
-  const working = new Set<ChildWorkflowHandle<typeof agent>>();
+  const working = new Set<ChildWorkflowHandle<AgentWorkflow>>();
   let started = before?.started ?? 0;
   let busy = 0;
   let totals: Totals = before?.totals ?? {
@@ -87,14 +86,14 @@ export function createSubAgents(input: {
     }
   }
 
-  async function start(task: TaskReference, id: string): Promise<ChildWorkflowHandle<typeof agent>> {
+  async function start(task: TaskReference, id: string): Promise<ChildWorkflowHandle<AgentWorkflow>> {
     await starting.acquire();
     try {
       const paused = input.isPaused();
       const { execution, queues } = parent;
       const workflowId = agentWorkflowId(input.run, id);
-      const handle = await startOnceFree(workflowId, () =>
-        startChild<typeof agent>('agent', {
+      const handle = await startChildReplacing(workflowId, () =>
+        startChild<AgentWorkflow>('agent', {
           workflowId,
           args: [{ execution, task, limits, queues, ...(paused ? { paused } : {}) }],
           parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
@@ -109,7 +108,7 @@ export function createSubAgents(input: {
     }
   }
 
-  async function resultOf(handle: ChildWorkflowHandle<typeof agent>, id: string): Promise<Answer> {
+  async function resultOf(handle: ChildWorkflowHandle<AgentWorkflow>, id: string): Promise<Answer> {
     working.add(handle);
     try {
       return settle(id, await cancelledByName(handle.workflowId, handle.result()));
@@ -123,7 +122,7 @@ export function createSubAgents(input: {
     totals = { ...totals, refused: { prompts: refused.prompts + prompts, tasks: refused.tasks + tasks } };
   }
 
-  function tell(handle: ChildWorkflowHandle<typeof agent>, paused: boolean): void {
+  function tell(handle: ChildWorkflowHandle<AgentWorkflow>, paused: boolean): void {
     handle.signal(paused ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
   }
 
@@ -138,7 +137,10 @@ export function createSubAgents(input: {
   return {
     async run(request, count) {
       if (limits.max_depth !== undefined && depth + 1 > limits.max_depth) {
-        return errors(count, `agents at depth ${depth} may not start sub-agents (rlm.max_depth: ${limits.max_depth})`);
+        return errorAnswers(
+          count,
+          `agents at depth ${depth} may not start sub-agents (rlm.max_depth: ${limits.max_depth})`,
+        );
       }
       const { sandboxes: granted, limits: current } = await budget.reserve({ sandboxes: count });
       const first = started + 1;
@@ -153,7 +155,7 @@ export function createSubAgents(input: {
         runOne({ ref: request, index }, `${input.agent}.${first + index}`, onStarted),
       );
       refuse({ prompts: 0, tasks: count - granted });
-      return [...(await Promise.all(tasks)), ...errors(count - granted, sandboxesUsedUp(current))];
+      return [...(await Promise.all(tasks)), ...errorAnswers(count - granted, sandboxesUsedUp(current))];
     },
     refusePrompts: (prompts) => refuse({ prompts, tasks: 0 }),
     get working() {

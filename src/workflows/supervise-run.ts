@@ -13,7 +13,7 @@ import {
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { acceptedLimits, type BudgetLimits } from '../domain/budget.ts';
-import type { AgentInput, AgentResult, PreparedRun, Totals } from '../domain/contract.ts';
+import type { AgentInput, AgentResult, AgentWorkflow, PreparedRun, Totals } from '../domain/contract.ts';
 import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
   blockedSignal,
@@ -25,13 +25,13 @@ import {
 } from '../domain/messages.ts';
 import type { RunOutcome, RunStatus } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
-import type { agent } from './agent.ts';
 import { runActivities } from './activities.ts';
 import { deliver, setLimits, type budget } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
+import { createMessageFilter } from './message-filter.ts';
 import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
-import { cancelledByName, startOnceFree } from './start-child.ts';
+import { cancelledByName, startChildReplacing } from './start-child.ts';
 
 /** Seconds that the agents get to end in after the deadline or a cancellation: with what follows, less than ten. */
 const GRACE = 8;
@@ -50,38 +50,44 @@ export interface RunKind {
 export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const { workflowId: run, firstExecutionRunId: execution } = workflowInfo();
   const startedAt = Date.now();
-  const state: { status: RunState['status']; reason: string | null } = { status: 'starting', reason: null };
-  let root: ChildWorkflowHandle<typeof agent> | undefined;
+  const state: { -readonly [Field in 'status' | 'reason' | 'failure']: RunState[Field] } = {
+    status: 'starting',
+    reason: null,
+    failure: null,
+  };
+  let root: ChildWorkflowHandle<AgentWorkflow> | undefined;
   let limits: BudgetLimits | undefined;
   let ceilings: Partial<BudgetLimits> | undefined;
 
-  const gate = createPauseGate(false, (closed, message) => {
+  const gate = createPauseGate(false, (cause) => {
     const open = state.status === 'starting' || state.status === 'running';
-    if (closed && open) state.status = 'paused';
-    if (!closed && state.status === 'paused') state.status = 'running';
-    state.reason = closed ? (message?.reason ?? 'paused by a person') : null;
+    if (cause !== undefined && open) state.status = 'paused';
+    if (cause === undefined && state.status === 'paused') state.status = 'running';
+    const who = cause?.agent === undefined ? '' : `agent ${cause.agent}: `;
+    state.reason = cause === undefined ? null : `${who}${cause.reason}`;
+    state.failure = cause?.failure ?? null;
     setCurrentDetails(state.reason === null ? state.status : `${state.status}: ${state.reason}`);
-    root?.signal(closed ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
+    root?.signal(cause === undefined ? resumeSignal : pauseSignal).catch(() => undefined); // It may just have ended.
   });
-  setHandler(defineSignal<[BlockedMessage]>(blockedSignal), ({ agent: id, reason }) =>
-    gate.close({ reason: `agent ${id}: ${reason}` }),
-  );
+  setHandler(defineSignal<[BlockedMessage]>(blockedSignal), (message) => gate.close(message));
   const setBudget = async (message: BudgetMessage): Promise<void> => {
     await condition(() => root !== undefined); // The budget is there then.
     const changes = acceptedLimits(message, ceilings);
     if (limits !== undefined) limits = { ...limits, ...changes };
     await deliver(budgetWorkflowId(run), setLimits, [changes]);
   };
-  // One after another: signals that are under way together may overtake each other.
+  // One after another: signals that are sent at the same time may overtake each other.
   let budgetsSet = Promise.resolve();
+  const isNewBudget = createMessageFilter();
   setHandler(defineSignal<[BudgetMessage]>(setBudgetMessage), (message) => {
-    budgetsSet = budgetsSet.then(() => setBudget(message));
+    if (isNewBudget(message)) budgetsSet = budgetsSet.then(() => setBudget(message));
     return budgetsSet;
   });
   const deadline = createDeadline(() => gate.closed);
   setHandler(defineQuery<RunState>(statusQuery), () => ({
     status: state.status,
     reason: state.reason,
+    failure: state.failure,
     remaining_ms: deadline.remaining,
     execution,
   }));
@@ -128,7 +134,7 @@ interface Supervision {
   readonly typed: boolean | undefined;
   readonly deadline: ReturnType<typeof createDeadline>;
   readonly paused: () => boolean;
-  readonly onRoot: (root: ChildWorkflowHandle<typeof agent>) => void;
+  readonly onRoot: (root: ChildWorkflowHandle<AgentWorkflow>) => void;
 }
 
 interface Supervised {
@@ -177,8 +183,8 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
     ...(typed === undefined ? {} : { typed }),
   };
   const rootId = agentWorkflowId(run, ROOT_AGENT);
-  const root = await startOnceFree(rootId, () =>
-    startChild<typeof agent>('agent', {
+  const root = await startChildReplacing(rootId, () =>
+    startChild<AgentWorkflow>('agent', {
       workflowId: rootId,
       args: [input],
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
@@ -207,7 +213,7 @@ async function startBudget(run: string, { limits: all, ceilings }: PreparedRun):
       parentClosePolicy: ParentClosePolicy.TERMINATE,
     });
   await CancellationScope.nonCancellable(() =>
-    startOnceFree(workflowId, start, { cancel: [agentWorkflowId(run, ROOT_AGENT)] }),
+    startChildReplacing(workflowId, start, { cancel: [agentWorkflowId(run, ROOT_AGENT)] }),
   );
 }
 

@@ -10,14 +10,14 @@ import {
   readAgentReference,
   taskRecord,
   updateAgentReference,
-  type AgentScope,
+  type AgentContext,
 } from '../../src/activities/trajectory.ts';
 import { agentReferenceName, type AnswersRecord } from '../../src/domain/records.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 
-const scope: AgentScope = { run: 'run', execution: 'first-execution', agent: '0', spec: 'spec' };
+const scope: AgentContext = { run: 'run', execution: 'first-execution', agent: '0', spec: 'spec' };
 const SUPERSEDED = { type: 'Agent.Superseded', message: 'Stale attempt: superseded by a newer one' };
 const used = { input_tokens: 10, output_tokens: 1, cost: 0.5, llm_calls: 1 };
 

@@ -5,11 +5,11 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { callModel } from '../../src/activities/call-model.ts';
-import type { ActivityDependencies, Scoped } from '../../src/activities/dependencies.ts';
+import type { ActivityDependencies, ForAgent } from '../../src/activities/dependencies.ts';
 import { finishAgent } from '../../src/activities/finish-agent.ts';
 import { rebuildSandbox } from '../../src/activities/rebuild-sandbox.ts';
 import { runCode } from '../../src/activities/run-code.ts';
-import { taskRecord, type AgentScope } from '../../src/activities/trajectory.ts';
+import { taskRecord, type AgentContext } from '../../src/activities/trajectory.ts';
 import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import type { RunCodeInput, RunCodeResult } from '../../src/domain/contract.ts';
 import { TypedError } from '../../src/domain/failures.ts';
@@ -32,7 +32,7 @@ const python = (...codes: readonly string[]): string => codes.map((code) => `\`\
 
 interface Stage {
   readonly deps: ActivityDependencies;
-  readonly scope: AgentScope;
+  readonly scope: AgentContext;
   readonly task: { readonly ref: string };
   readonly asked: ChatRequest[];
   /** By sandbox name, as it travels. */
@@ -65,7 +65,7 @@ async function createStage(
     repository: { name: 'repository', commit: 'c'.repeat(40), bundle: 'bundle' },
     config: DEFAULT_CONFIG,
   };
-  const scope: AgentScope = { run: 'run', execution: 'execution', agent: '0.1', spec: await chains.putJson(run) };
+  const scope: AgentContext = { run: 'run', execution: 'execution', agent: '0.1', spec: await chains.putJson(run) };
   const asked: ChatRequest[] = [];
   const kernels = new Map([['s-g0', createFakeKernel(programs)]]);
   const destroyed: string[] = [];
@@ -117,9 +117,9 @@ async function createStage(
 }
 
 /** Runs an activity as the server would: each call is an activity of its own. */
-function run<Input, Result>(
+function perform<Input, Result>(
   { deps, scope, task }: Stage,
-  act: (deps: ActivityDependencies, input: Scoped<Input>) => Promise<Result>,
+  act: (deps: ActivityDependencies, input: ForAgent<Input>) => Promise<Result>,
   input: Omit<Input, 'execution' | 'task'>,
 ): Promise<Result> {
   activity += 1;
@@ -133,17 +133,17 @@ function run<Input, Result>(
     { logger: new DefaultLogger('ERROR') },
   );
   return environment.run(() =>
-    act(deps, { ...input, execution: 'execution', task, scope } as unknown as Scoped<Input>),
+    act(deps, { ...input, execution: 'execution', task, scope } as unknown as ForAgent<Input>),
   );
 }
 
 const SANDBOX = 'local:0:s-g0';
 const ask = (stage: Stage, head?: string): ReturnType<typeof callModel> =>
-  run(stage, callModel, { purpose: 'turn', ...(head === undefined ? {} : { head }) });
+  perform(stage, callModel, { purpose: 'turn', ...(head === undefined ? {} : { head }) });
 const code = (
   stage: Stage,
   input: Omit<RunCodeInput, 'execution' | 'task' | 'sandbox'> & { sandbox?: string },
-): Promise<RunCodeResult> => run(stage, runCode, { sandbox: SANDBOX, ...input });
+): Promise<RunCodeResult> => perform(stage, runCode, { sandbox: SANDBOX, ...input });
 
 async function headOf(stage: Stage): Promise<string> {
   const reply = await ask(stage);
@@ -325,10 +325,10 @@ describe('rebuildSandbox', () => {
     const yielded = await code(stage, { head: 'head' in reply ? reply.head : '' });
     const half = await code(stage, { head: yielded.head, answers: [{ call: '2.1', answer: await answer('X') }] });
     stage.kernels.get('s-g0')?.kill();
-    const sandbox = await run(stage, rebuildSandbox, { lost: SANDBOX, reason: 'It is gone.' });
+    const sandbox = await perform(stage, rebuildSandbox, { lost: SANDBOX, reason: 'It is gone.' });
     expect(sandbox).toBe('local:1:s-g1');
     // Repeated, it finds the one that was made.
-    expect(await run(stage, rebuildSandbox, { lost: SANDBOX, reason: 'It is gone.' })).toBe(sandbox);
+    expect(await perform(stage, rebuildSandbox, { lost: SANDBOX, reason: 'It is gone.' })).toBe(sandbox);
     const kernel = stage.kernels.get('s-g1');
     expect(kernel?.ran).toEqual(['a\n']);
     // The workflow still answers 2.2, and knows of no other call.
@@ -354,9 +354,9 @@ describe('rebuildSandbox', () => {
     let lost = SANDBOX;
     for (let count = 0; count < DEFAULT_CONFIG.sandbox.max_rebuilds; count += 1) {
       // oxlint-disable-next-line no-await-in-loop -- one after another
-      lost = await run(stage, rebuildSandbox, { lost, reason: 'It is gone.' });
+      lost = await perform(stage, rebuildSandbox, { lost, reason: 'It is gone.' });
     }
-    await expect(run(stage, rebuildSandbox, { lost, reason: 'It is gone.' })).rejects.toMatchObject({
+    await expect(perform(stage, rebuildSandbox, { lost, reason: 'It is gone.' })).rejects.toMatchObject({
       type: 'Sandbox.Lost',
       message: expect.stringContaining('sandbox.max_rebuilds: 10'),
     });
@@ -369,17 +369,17 @@ describe('finishAgent', () => {
     const stage = await createStage([python('a')], { 'a\n': [{ final: long }] });
     await code(stage, { head: await headOf(stage) });
     const input = { sandbox: SANDBOX, status: 'completed', source: 'final' } as const;
-    const finished = await run(stage, finishAgent, input);
+    const finished = await perform(stage, finishAgent, input);
     expect(await stage.deps.chains.getJson(finished.answer_ref ?? '')).toBe(long);
     expect(stage.destroyed).toEqual(['s-g0']);
-    expect(await run(stage, finishAgent, input)).toEqual(finished);
+    expect(await perform(stage, finishAgent, input)).toEqual(finished);
     expect((await stage.records()).map(({ kind }) => kind)).toEqual(['task', 'reply', 'block', 'end']);
   });
 
   it('of an agent that was cancelled says what is known of its answer', async () => {
     const stage = await createStage([python('a')], { 'a\n': [{ print: 'half of it' }] });
     await code(stage, { head: await headOf(stage) });
-    const finished = await run(stage, finishAgent, { status: 'cancelled', source: 'partial' });
+    const finished = await perform(stage, finishAgent, { status: 'cancelled', source: 'partial' });
     expect(await stage.deps.chains.getJson(finished.answer_ref ?? '')).toContain('half of it');
   });
 });

@@ -1,9 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { closeBooks, readDocument, type Books, type RunDocument } from './books.ts';
-import type { Outlived } from './report.ts';
 import { openScene, type Scene } from './scene.ts';
 import type { Fault, RunPlan } from './schedule.ts';
 import { strike, type Strike } from './strike.ts';
+
+/** A strike with the seconds from it to the next record of any agent; undefined where the next strike came first. */
+export interface Outlived extends Strike {
+  readonly recovery: number | undefined;
+}
 
 /** A run that was played with its faults, and what came of it. */
 export interface Played {

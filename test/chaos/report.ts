@@ -1,11 +1,5 @@
-import type { Played } from './play.ts';
+import type { Outlived, Played } from './play.ts';
 import { DISTURBANCES, KILLS, PLACES } from './schedule.ts';
-import type { Strike } from './strike.ts';
-
-/** A strike with the seconds from it to the next record of any agent; undefined where the next strike came first. */
-export interface Outlived extends Strike {
-  readonly recovery: number | undefined;
-}
 
 /** The tables of a series of runs, as Markdown. */
 export function renderTables(runs: readonly Played[]): string {

@@ -6,7 +6,7 @@ const ROW = { chapter: 1, wealth: 3, character: 'Dantès' };
 
 it('finds the field that is a list of dicts with the keys', () => {
   const fields = { summary: 'rich', notes: [{ chapter: 1 }], wealth_data: [ROW], numbers: [1, 2] };
-  expect(rowsOf(fields, SPEC)).toEqual({ field: 'wealth_data', rows: [ROW], scale: 'numbers', leftOut: 0 });
+  expect(rowsOf(fields, SPEC)).toEqual({ field: 'wealth_data', rows: [ROW], scale: 'numbers', skipped: 0 });
 });
 
 it('leaves out and counts what has no number for x or y', () => {
@@ -19,13 +19,13 @@ it('leaves out and counts what has no number for x or y', () => {
     null,
     [ROW],
   ];
-  expect(rowsOf({ data: [...odd, ROW] }, SPEC)).toEqual({ field: 'data', rows: [ROW], scale: 'numbers', leftOut: 7 });
+  expect(rowsOf({ data: [...odd, ROW] }, SPEC)).toEqual({ field: 'data', rows: [ROW], scale: 'numbers', skipped: 7 });
 });
 
 it('keeps rows that do not say their series', () => {
-  const { rows, leftOut } = rowsOf({ data: [{ chapter: 1, wealth: 2 }, ROW] }, SPEC);
+  const { rows, skipped } = rowsOf({ data: [{ chapter: 1, wealth: 2 }, ROW] }, SPEC);
   expect(rows).toHaveLength(2);
-  expect(leftOut).toBe(0);
+  expect(skipped).toBe(0);
 });
 
 it('names the fields and keys that there are when none fits', () => {
@@ -60,11 +60,11 @@ it.each([
   [[1, 2, '2024-01'], 'numbers', 1],
   [[2023, 2024, '2024'], 'numbers', 1],
   [[1, '2024-01'], 'numbers', 1],
-])('along x lie numbers or dates, whatever are more: %j', (values, scale, leftOut) => {
+])('along x lie numbers or dates, whatever are more: %j', (values, scale, skipped) => {
   const data = values.map((when) => ({ when, n: 1 }));
   const found = rowsOf({ data }, { x: 'when', y: 'n' });
-  expect(found).toMatchObject({ scale, leftOut });
-  expect(found.rows).toHaveLength(values.length - leftOut);
+  expect(found).toMatchObject({ scale, skipped });
+  expect(found.rows).toHaveLength(values.length - skipped);
 });
 
 it('a date is no number for y', () => {

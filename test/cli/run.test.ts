@@ -151,8 +151,8 @@ describe('Ctrl-C', () => {
     process.kill(first.pid, 'SIGINT');
     const left = await first.finished;
     expect(left.code).toBe(130);
-    expect(left.stderr).toMatch(/Run left sleeps until a worker takes it up again\. Go on here with the same command/);
-    expect((await desk.run(['status', 'left', '--json'])).stdout.toString()).toContain('"asleep"');
+    expect(left.stderr).toMatch(/No worker is running; run left is suspended\. Resume it with the same command/);
+    expect((await desk.run(['status', 'left', '--json'])).stdout.toString()).toContain('"suspended"');
     hold.resolve();
     hold = undefined;
     const { code, stdout } = await desk.run([...EDIT, '--id', 'left', '--json', '-q']);

@@ -78,17 +78,17 @@ async function statusOf(run: string): Promise<string | undefined> {
 describe('a run that no worker has begun', () => {
   it('is known, with what to type, while its server runs and when it does not', async () => {
     const waiting = desk.start([...RUN, '--id', 'waiting', '--no-worker']);
-    await says(waiting, /no worker has begun it yet: rlm resume waiting/);
-    expect(await statusOf('waiting')).toBe('asleep');
+    await says(waiting, /no worker has started it yet. rlm resume waiting/);
+    expect(await statusOf('waiting')).toBe('suspended');
     process.kill(waiting.pid, 'SIGTERM');
     const left = await waiting.finished;
     expect(left.code).toBe(130);
-    expect(left.stderr).toMatch(/Run waiting sleeps until a worker takes it up/);
+    expect(left.stderr).toMatch(/run waiting is suspended/);
     // Its server has ended with it: only its database knows the run.
     const status = await desk.run(['status', 'waiting']);
-    expect(status.stdout.toString()).toMatch(/waiting · asleep\nno worker has begun it yet: rlm resume waiting/);
+    expect(status.stdout.toString()).toMatch(/waiting · suspended\nno worker has started it yet. rlm resume waiting/);
     const result = await desk.run(['result', 'waiting', '-o', 'early.txt']);
-    expect(result.stderr).toContain('Run waiting has not ended (asleep)');
+    expect(result.stderr).toContain('Run waiting has not ended (suspended)');
     expect(result.code).toBe(1);
     expect(existsSync(join(desk.folder, 'early.txt'))).toBe(false);
     expect((await desk.run(['status', 'nobody'])).code).toBe(2);
@@ -113,10 +113,12 @@ describe('a run whose money is used up', () => {
 
   it('says how it goes on, and goes on so although it sleeps', async () => {
     const paused = await desk.run(['run', 'repository', '-p', 'Spend it', '--id', 'spent', '-c', 'budget.yaml']);
-    expect(paused.stderr).toContain(`Go on with ${raise}.`);
+    expect(paused.stderr).toContain(`Resume it with ${raise}.`);
     expect(paused.stderr).not.toContain('<run>');
     expect(paused.code).toBe(1);
-    expect((await desk.run(['budget', 'spent', '--max-cost', '3'])).stderr).toContain('go on with rlm resume spent');
+    expect((await desk.run(['budget', 'spent', '--max-cost', '3'])).stderr).toContain(
+      'resume it with rlm resume spent',
+    );
     const { code, stdout, stderr } = await desk.run(['resume', 'spent', '--json']);
     expect(stderr).toContain('spent: completed');
     expect(code).toBe(0);
@@ -138,7 +140,7 @@ describe('with a worker in the background', () => {
     const here = desk.start([...RUN, '--id', 'shared']);
     await says(here, /asking the model/);
     process.kill(here.pid, 'SIGTERM');
-    expect((await here.finished).stderr).toContain('Run shared goes on where its workers are');
+    expect((await here.finished).stderr).toContain('Run shared continues on its workers');
     await desk.run(['pause', 'shared']);
     expect(await statusOf('shared')).toBe('paused');
     hold.resolve();

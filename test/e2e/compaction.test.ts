@@ -75,7 +75,7 @@ describe.concurrent('a conversation that nears its limit', () => {
     return world.chains.walk(root?.head ?? '');
   }
 
-  it('goes on from a summary of its older turns; variables and records stay', async () => {
+  it('continues from a summary of its older turns; variables and records stay', async () => {
     const conversations: Conversation[] = [];
     const model = await world.startModel({
       scripts: (conversation) => {

@@ -360,7 +360,8 @@ describe.concurrent('money', () => {
     });
     const config = { rlm: { max_cost: 1 } };
     const handle = await world.start({ id: 'worth-it', prompt: 'worth it', model, config });
-    expect(await paused(handle)).toMatch(/budget of \$1 .*rlm.max_cost.*rlm budget <run> --max-cost/);
+    expect(await paused(handle)).toMatch(/budget of \$1 .*rlm.max_cost/);
+    expect(await handle.query<RunState>(statusQuery)).toMatchObject({ failure: 'Budget.Exhausted' });
     await handle.signal(setBudgetMessage, { max_cost: 2 });
     await handle.signal(resumeMessage);
     expect(await handle.result()).toMatchObject({ status: 'completed', answer: '2', usage: { cost: 1.6 } });

@@ -126,7 +126,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       replies: [submit('llm_query("PING")')],
       answer: { answer: 'PONG' },
     },
-    'in a closing answer': {
+    'in a final answer': {
       replies: [fenced('x = 1'), '<think>It is 7.</think>\nIt is 8.'],
       answer: 'It is 8.',
       source: 'final_answer',
@@ -359,7 +359,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       replies: [fenced('FINAL({"z": 1, "a": [{"y": 1, "x": 2}]})')],
       answer: '{"z":1,"a":[{"y":1,"x":2}]}',
     },
-    'of a closing answer': {
+    'of a final answer': {
       signature: '-> scores: dict[str, int]',
       replies: [fenced('x = 1'), '{"scores": {"zoe": 9, "amy": 1}}'],
       answer: { scores: { zoe: 9, amy: 1 } },
@@ -367,7 +367,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       max_iterations: 1,
     },
   },
-  'closing answers that are almost JSON': Object.fromEntries(
+  'final answers that are almost JSON': Object.fromEntries(
     [
       '{"n": 3, "s": "three",}',
       "{'n': 3, 's': 'three'}",
@@ -387,7 +387,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       },
     ]),
   ),
-  'closing answers that are none are asked for again': {
+  'final answers that are none are asked for again': {
     'not JSON': {
       signature: '-> n: int',
       replies: [fenced('x = 1'), 'I think {three} it is', '{"n": 3}'],
@@ -549,7 +549,7 @@ describe.concurrent('a run that ends without FINAL', () => {
     ['withheld', { text: '', finishReason: 'content_filter' }],
     ['code', fenced('print(1)')],
     ['empty', ''],
-  ])('is not completed by a closing answer that stays %s', async (name, closing) => {
+  ])('is not completed by a final answer that stays %s', async (name, closing) => {
     const outcome = await runOn(`never-${name.replace(' ', '-')}`, [fenced('print("found 3")'), closing], 1);
     expect(outcome).toMatchObject({
       status: 'failed',

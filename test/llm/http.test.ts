@@ -36,7 +36,10 @@ async function ask(base_url: string, env: NodeJS.ProcessEnv): Promise<string> {
     host: 'here',
   });
   const messages = [{ role: 'user', content: 'hello' }] as const;
-  const reply = await models.complete({ model: 'x', messages, idempotencyKey: 'k' }, new AbortController().signal);
+  const reply = await models.complete(
+    { purpose: 'turn', model: 'x', messages, idempotencyKey: 'k' },
+    new AbortController().signal,
+  );
   return reply.text;
 }
 

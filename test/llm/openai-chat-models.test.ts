@@ -40,6 +40,7 @@ function complete(models: ChatModels, options: { model?: string; signal?: AbortS
         { role: 'system', content: 'be brief' },
         { role: 'user', content: 'hello' },
       ],
+      purpose: 'turn',
       idempotencyKey: 'run/0#1',
     },
     options.signal ?? new AbortController().signal,

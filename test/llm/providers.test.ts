@@ -31,7 +31,12 @@ async function receive(prefix: string, answer: RecordedAnswer): Promise<ChatRepl
     env: { LLM_API_KEY: 'a-key-for-all-of-them' },
     host: 'here',
   });
-  const request = { model: name, messages: [{ role: 'user', content: 'hello' }], idempotencyKey: 'k' } as const;
+  const request = {
+    purpose: 'turn',
+    model: name,
+    messages: [{ role: 'user', content: 'hello' }],
+    idempotencyKey: 'k',
+  } as const;
   const outcome: unknown = await models
     .complete(request, new AbortController().signal)
     .catch((error: unknown) => error);

@@ -207,7 +207,7 @@ const SCENARIOS: Scenarios = {
     await world.analyze({ id: 'analysis', signature, inputs: { numbers: [1, 2, 3, 4] }, model });
   },
   async closing(world) {
-    // Turns used up: the closing answer fits the second time.
+    // Turns used up: the final answer fits the second time.
     const model = await world.startModel({
       scripts: forTask('figure: int', [
         withCode('print(1)'),
@@ -220,7 +220,7 @@ const SCENARIOS: Scenarios = {
     await world.analyze({ id: 'closing', signature: '-> figure: int', model, config });
   },
   async unfit(world) {
-    // No closing answer fits.
+    // No final answer fits.
     const model = await world.startModel({
       scripts: ({ opening }) => (opening.includes('figure') ? 'No.' : undefined),
     });

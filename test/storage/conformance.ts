@@ -2,15 +2,9 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StorageConfig } from '../../src/domain/config.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { startCounter } from './counter.ts';
-
-/** How another process opens a store. */
-export interface StoreLocation {
-  readonly storage: StorageConfig;
-  readonly env?: NodeJS.ProcessEnv;
-}
+import type { StoreLocation } from './store-location.ts';
 
 /** One store, made anew for each test, and what a test must be able to do to it behind its back. */
 export interface StoreUnderTest {

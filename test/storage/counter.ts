@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { StoreLocation } from './conformance.ts';
+import type { StoreLocation } from './store-location.ts';
 
 const PROGRAM = fileURLToPath(new URL('increment-main.ts', import.meta.url));
 

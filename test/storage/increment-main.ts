@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { openBlobStore } from '../../src/storage/open-blob-store.ts';
-import type { StoreLocation } from './conformance.ts';
+import type { StoreLocation } from './store-location.ts';
 
 /*
  * A process that counts up a reference as often as it is told, and writes a line for each success. Its arguments:

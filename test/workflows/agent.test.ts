@@ -13,7 +13,14 @@ import {
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { RlmConfig } from '../../src/domain/config.ts';
-import { pauseMessage, resumeMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
+import {
+  pauseMessage,
+  resumeMessage,
+  setBudgetMessage,
+  spentQuery,
+  statusQuery,
+  type RunState,
+} from '../../src/domain/messages.ts';
 import type { PendingCall, RunOutcome } from '../../src/domain/records.ts';
 import { connect, embeddedTarget, type TemporalConnection } from '../../src/temporal/connection.ts';
 import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
@@ -309,7 +316,11 @@ describe('a run', () => {
       async ({ handle, outcome, fake }) => {
         await vi.waitFor(async () => {
           const state = await handle.query<RunState>(statusQuery);
-          expect(state).toMatchObject({ status: 'paused', reason: expect.stringContaining('The key was refused.') });
+          expect(state).toMatchObject({
+            status: 'paused',
+            reason: 'agent 0: The key was refused.',
+            failure: 'Model.Refused',
+          });
         }, 20_000);
         await handle.signal(resumeMessage, {});
         expect(await outcome()).toMatchObject({ status: 'completed', iterations: 1 });
@@ -360,6 +371,50 @@ describe('a run', () => {
         ]);
         await handle.signal(resumeMessage, {});
         expect(await outcome()).toMatchObject({ status: 'completed', agents: 2 });
+      },
+    );
+  });
+
+  it('applies a message with an id once, however often it is sent', async () => {
+    const asked = Promise.withResolvers<undefined>();
+    const answer = Promise.withResolvers<undefined>();
+    await withRun(
+      {
+        0: {
+          callModel: [
+            async () => {
+              asked.resolve(undefined);
+              await answer.promise;
+              return code('r1');
+            },
+          ],
+          runCode: [FINAL],
+        },
+      },
+      {},
+      async ({ handle, outcome }) => {
+        const state = (): Promise<RunState> => handle.query<RunState>(statusQuery);
+        await asked.promise;
+        await handle.signal(pauseMessage, { id: 'pause', reason: 'to look at it' });
+        expect(await state()).toMatchObject({ status: 'paused', reason: 'to look at it', failure: null });
+        await handle.signal(resumeMessage, { id: 'resume' });
+        await handle.signal(pauseMessage, { id: 'pause' });
+        expect(await state()).toMatchObject({ status: 'running' });
+        await handle.signal(pauseMessage, { id: 'another pause' });
+        await handle.signal(resumeMessage, { id: 'resume' });
+        expect(await state()).toMatchObject({ status: 'paused' });
+        await handle.signal(resumeMessage, {});
+
+        const budget = temporal.client.workflow.getHandle(`${handle.workflowId}/budget`);
+        const limits = async (): Promise<unknown> => ((await budget.query(spentQuery)) as { limits: unknown }).limits;
+        await handle.signal(setBudgetMessage, { id: 'more', max_sandboxes: 60 });
+        await handle.signal(setBudgetMessage, { id: 'still more', max_sandboxes: 70 });
+        await handle.signal(setBudgetMessage, { id: 'more', max_sandboxes: 60 });
+        await handle.signal(setBudgetMessage, { id: 'prompts', max_llm_calls: 7 });
+        await vi.waitFor(async () => expect(await limits()).toMatchObject({ max_llm_calls: 7 }), 20_000);
+        expect(await limits()).toMatchObject({ max_sandboxes: 70 });
+        answer.resolve(undefined);
+        expect(await outcome()).toMatchObject({ status: 'completed' });
       },
     );
   });

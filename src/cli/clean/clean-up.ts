@@ -30,13 +30,13 @@ const DAY = 24 * 60 * 60_000;
 export function cleanUp(io: Io, options: CleanOptions): Promise<number> {
   return withSession(io, options, async (session) => {
     const { temporal, why } = await reachTemporal(session, options);
-    const told = { notes: why === undefined ? [] : [why], failures: [] as string[] };
-    const context: Context = { session, options, temporal, told };
+    const findings = { notes: why === undefined ? [] : [why], failures: [] as string[] };
+    const context: Context = { session, options, temporal, findings };
     const sandboxes = await cleanSandboxes(context);
     const temporary = await cleanTemporary(context);
     const caches = await cleanCaches(context);
     const stored = await cleanStored(context);
-    const report: CleanReport = { sandboxes, temporary, caches, ...stored, ...told };
+    const report: CleanReport = { sandboxes, temporary, caches, ...stored, ...findings };
     if (options.json === true) await writeJson(io, report);
     else present(io, report, options);
     return report.failures.length === 0 ? EXIT_DONE : EXIT_FAILED;
@@ -48,7 +48,7 @@ interface Context {
   readonly options: CleanOptions;
   /** Undefined: what needs it is not judged. */
   readonly temporal: TemporalConnection | undefined;
-  readonly told: { readonly notes: string[]; readonly failures: string[] };
+  readonly findings: { readonly notes: string[]; readonly failures: string[] };
 }
 
 /**
@@ -77,20 +77,20 @@ async function reachTemporal(
   return {};
 }
 
-async function cleanSandboxes({ session, options, temporal, told }: Context): Promise<CleanReport['sandboxes']> {
-  const failed = (why: string): void => void told.failures.push(why);
+async function cleanSandboxes({ session, options, temporal, findings }: Context): Promise<CleanReport['sandboxes']> {
+  const failed = (why: string): void => void findings.failures.push(why);
   const { left, notes } = await findLeftSandboxes(session, temporal, failed);
-  told.notes.push(...notes);
+  findings.notes.push(...notes);
   return options.yes === true ? removeSandboxes(session, temporal, left, failed) : left;
 }
 
-async function cleanTemporary({ session, options, told }: Context): Promise<CleanReport['temporary']> {
+async function cleanTemporary({ session, options, findings }: Context): Promise<CleanReport['temporary']> {
   const found = await findTemporary(session);
   if (options.yes !== true) return found;
-  return Promise.all(found.map((file) => removeTemporary(file).catch(failing(told, file))));
+  return Promise.all(found.map((file) => removeTemporary(file).catch(failing(findings, file))));
 }
 
-async function cleanCaches({ session, options, told }: Context): Promise<OldCache[]> {
+async function cleanCaches({ session, options, findings }: Context): Promise<OldCache[]> {
   const { cacheDirectory, stateDirectory } = session;
   const wanted = Date.now() - options.unusedFor;
   // What a sandbox lies on was used when it was made.
@@ -107,17 +107,17 @@ async function cleanCaches({ session, options, told }: Context): Promise<OldCach
     });
     const asked = options.yes === true && options.caches === true && unused;
     // oxlint-disable-next-line no-await-in-loop -- repositories after what borrows from them
-    caches.push(asked ? await remove().catch(failing(told, cache)) : cache);
+    caches.push(asked ? await remove().catch(failing(findings, cache)) : cache);
   }
   return caches;
 }
 
 /** Runs and blobs. */
 async function cleanStored(context: Context): Promise<{ runs: readonly OldRun[]; blobs: BlobReport | null }> {
-  const { session, options, temporal, told } = context;
+  const { session, options, temporal, findings } = context;
   const { yes = false, blobs: alsoBlobs = false, forgetRunsOlderThan } = options;
   if (temporal === undefined) {
-    told.notes.push('Runs and blobs were not looked at: no Temporal server runs that knows which have ended.');
+    findings.notes.push('Runs and blobs were not looked at: no Temporal server runs that knows which have ended.');
     return { runs: [], blobs: null };
   }
   const { blobs } = session;
@@ -127,7 +127,7 @@ async function cleanStored(context: Context): Promise<{ runs: readonly OldRun[];
     forgetRunsOlderThan === undefined
       ? { runs: [], bundles: [], notes: [] }
       : await planForgetting(blobs, client, judged, Date.now() - forgetRunsOlderThan);
-  told.notes.push(...forgetting.notes);
+  findings.notes.push(...forgetting.notes);
   const names = await Promise.all(forgetting.runs.map(({ reference }) => referencesOf(blobs, reference)));
   const ignored = new Set([...forgetting.bundles, ...names.flat()]);
   const runs: OldRun[] = [];
@@ -144,7 +144,7 @@ async function cleanStored(context: Context): Promise<{ runs: readonly OldRun[];
 }
 
 async function cleanBlobs(
-  { session: { blobs }, options, told }: Context,
+  { session: { blobs }, options, findings }: Context,
   kept: Pick<Parameters<typeof sweepBlobs>[0], 'spans' | 'ignored'>,
 ): Promise<BlobReport | null> {
   const deleted = options.yes === true && options.blobs === true;
@@ -153,12 +153,12 @@ async function cleanBlobs(
   } catch (error) {
     const isBroken = error instanceof Error && ['Storage.Missing', 'Storage.Damaged'].includes(error.name);
     if (!isBroken) throw error;
-    told.failures.push(error.message);
+    findings.failures.push(error.message);
     return null;
   }
 }
 
-function failing<T>({ failures }: Context['told'], item: T & { readonly path: string }): (error: unknown) => T {
+function failing<T>({ failures }: Context['findings'], item: T & { readonly path: string }): (error: unknown) => T {
   return (error) => {
     failures.push(`${item.path}: ${errorMessage(error)}`);
     return item;

@@ -17,7 +17,7 @@ export function investigatorReply(conversation: Conversation): string | undefine
   if (!delegates) return [() => readAndJudge(lines, files), () => report(last)][turn - 1]?.();
   if (turn === 1) return split(lines, files);
   const refused = outputOf(conversation, 2).includes(': Error:');
-  if (turn === 2) return refused ? takeOver() : merge();
+  if (turn === 2) return refused ? readAlone() : merge();
   return turn === 3 && refused ? mergeWithOwn() : undefined;
 }
 
@@ -52,7 +52,7 @@ function merge(): string {
 }
 
 /** What was not read, for want of a budget or because its reader failed, is read by the agent itself. */
-function takeOver(): string {
+function readAlone(): string {
   return thinkAndRun(
     'Not every part found a reader, as the errors say. What is left over I read myself.',
     `marked = {

@@ -53,8 +53,8 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
   );
   const chapters = await chaptersFile(io, options.book, cacheDirectory(env), tell);
   await mkdir(resultsFolder(io.cwd, options.results), { recursive: true });
-  const again = againCommand(rlm, run, options);
-  tell(`Kill it at any moment (kill -9 ${process.pid}). It goes on where it was with: ${again}\n`);
+  const resumeCommand = commandToResume(rlm, run, options);
+  tell(`Kill it at any moment (kill -9 ${process.pid}). It continues where it was with: ${resumeCommand}\n`);
 
   const model = await startDemoModel(stateDirectory(env), run, './monte-cristo/script', latency);
   const fields = join(options.results, `${run}.wealth.json`);
@@ -67,10 +67,12 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
     output: fields,
     worker: true,
   };
-  const exitCode = await analyzeOnce(io, request, scriptedModel(model.url), again).catch(async (error: unknown) => {
-    await model.end();
-    throw error;
-  });
+  const exitCode = await analyzeOnce(io, request, scriptedModel(model.url), resumeCommand).catch(
+    async (error: unknown) => {
+      await model.end();
+      throw error;
+    },
+  );
   // A run that was left to itself still needs its model, which ends by itself when nobody asks it any more.
   if (exitCode !== EXIT_CANCELLED) await model.end();
   if (exitCode === EXIT_DONE) {
@@ -131,7 +133,7 @@ async function givePicture(io: Io, output: string, drawn: string, tell: (line: s
 }
 
 /** With what the run's arguments depend on. */
-function againCommand(rlm: string, run: string, { book, config }: MonteCristoDemoOptions): string {
+function commandToResume(rlm: string, run: string, { book, config }: MonteCristoDemoOptions): string {
   const given = Object.entries({ book, config }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name} ${shellWord(value)}`],
   );

@@ -44,12 +44,12 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
   const repo = options.repo ?? (await standardLibraryRepository(env, tell));
   await mkdir(resultsFolder(io.cwd, options.results), { recursive: true });
   const output = options.output ?? join(options.results, `${run}.patch`);
-  const again = againCommand(rlm, run, options);
-  tell(`Kill it at any moment (kill -9 ${process.pid}). It goes on where it was with: ${again}\n`);
+  const resumeCommand = commandToResume(rlm, run, options);
+  tell(`Kill it at any moment (kill -9 ${process.pid}). It continues where it was with: ${resumeCommand}\n`);
 
   const model = await startDemoModel(stateDirectory(env), run, './todo-script', latency);
   const request = { ...options, repo, prompt: DEMO_PROMPT, id: run, output, worker: true };
-  const exitCode = await runOnce(io, request, scriptedModel(model.url), again).catch(async (error: unknown) => {
+  const exitCode = await runOnce(io, request, scriptedModel(model.url), resumeCommand).catch(async (error: unknown) => {
     await model.end();
     throw error;
   });
@@ -70,7 +70,7 @@ async function standardLibraryRepository(env: NodeJS.ProcessEnv, tell: (line: st
 }
 
 /** With what the run's arguments depend on. */
-function againCommand(rlm: string, run: string, { repo, config }: TodoDemoOptions): string {
+function commandToResume(rlm: string, run: string, { repo, config }: TodoDemoOptions): string {
   const given = Object.entries({ repo, config }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name} ${shellWord(value)}`],
   );

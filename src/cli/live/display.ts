@@ -1,3 +1,4 @@
+import { describePendingFailure, isSameFailure, type PendingFailure } from '../../client/pending-failure.ts';
 import type { RunSnapshot } from '../../results/run-snapshot.ts';
 import { formatClock } from './format.ts';
 import { describeChanges, totalsLine } from './plain-lines.ts';
@@ -10,8 +11,8 @@ export interface RunView {
   readonly snapshot: RunSnapshot | undefined;
   readonly status: string;
   readonly reason: string | null;
-  /** What is tried in vain just now. */
-  readonly trouble: string | null;
+  /** An activity that has failed and is being retried. */
+  readonly pendingFailure: PendingFailure | null;
 }
 
 /** Shows a person how a run goes, on standard error. */
@@ -71,7 +72,7 @@ function liveDisplay({ stream, env, run }: DisplayOptions): Display {
     screen.draw(
       renderTree({
         ...view,
-        reason: view.reason ?? view.trouble,
+        reason: view.reason ?? (view.pendingFailure && describePendingFailure(view.pendingFailure)),
         run,
         now: Date.now(),
         columns,
@@ -106,7 +107,7 @@ function liveDisplay({ stream, env, run }: DisplayOptions): Display {
 
 function plainDisplay({ stream, run, verbose }: DisplayOptions): Display {
   let before: RunView | undefined;
-  const told = new Set<string>();
+  const shown: PendingFailure[] = [];
   let lastLine = Date.now();
 
   function line(text: string, snapshot = before?.snapshot): void {
@@ -121,9 +122,10 @@ function plainDisplay({ stream, run, verbose }: DisplayOptions): Display {
       if (status !== before?.status || reason !== before.reason) {
         line(`${run}: ${status}${reason === null ? '' : ` (${oneLine(reason)})`}`, snapshot);
       }
-      if (view.trouble !== null && !told.has(cause(view.trouble))) {
-        line(oneLine(view.trouble), snapshot);
-        told.add(cause(view.trouble));
+      const { pendingFailure } = view;
+      if (pendingFailure !== null && !shown.some((each) => isSameFailure(each, pendingFailure))) {
+        line(oneLine(describePendingFailure(pendingFailure)), snapshot);
+        shown.push(pendingFailure);
       }
       if (snapshot !== undefined) {
         const changes = describeChanges(before?.snapshot, snapshot, { verbose, most: TOLD_ONE_BY_ONE });
@@ -137,9 +139,4 @@ function plainDisplay({ stream, run, verbose }: DisplayOptions): Display {
     note: (text) => line(text),
     close: () => undefined,
   };
-}
-
-/** A trouble without the number of times it was met. */
-function cause(trouble: string): string {
-  return trouble.replace(/ \(failed [^()]*\)$/, '');
 }

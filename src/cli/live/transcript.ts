@@ -24,7 +24,7 @@ export function createTranscript(agent: string, note: (line: string) => void): T
 function linesOf(agent: string, record: ChainRecord): string[] {
   switch (record.kind) {
     case 'reply': {
-      const title = record.purpose === 'turn' ? `turn ${record.iteration}` : 'closing answer';
+      const title = record.purpose === 'turn' ? `turn ${record.iteration}` : 'final answer';
       return [
         `── agent ${agent}, ${title}`,
         ...shown(proseOf(record.text), SHOWN.thought),

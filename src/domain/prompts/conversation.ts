@@ -1,7 +1,7 @@
 import { proseOf, replyOutcome } from '../reply.ts';
 import { truncate, truncateMiddle } from '../truncate.ts';
 import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, SummaryRecord, TaskRecord } from '../records.ts';
-import { closingAnswer, signatureOf } from '../closing-answer.ts';
+import { finalAnswer, signatureOf } from '../final-answer.ts';
 import { analysisExtract, analysisFirstMessage, analysisSystemPrompt } from './analysis-prompt.ts';
 import { delimit, delimiterOf } from './delimit.ts';
 import { SUMMARY_QUESTION, summarySection } from './compaction.ts';
@@ -41,7 +41,7 @@ export function renderConversation(
   const [task, ...rest] = records;
   if (task?.kind !== 'task') throw new Error('a trajectory begins with a task record');
   const messages: Message[] = [
-    { role: 'system', content: leadingPrompt(task, run) },
+    { role: 'system', content: renderSystemPrompt(task, run) },
     { role: 'user', content: firstMessage(task, run) },
   ];
   const summary = rest.findLast((record): record is SummaryRecord => record.kind === 'summary');
@@ -50,7 +50,7 @@ export function renderConversation(
   for (const [index, turn] of turns.entries()) {
     messages.push({ role: 'assistant', content: turn.reply.text === '' ? '(empty reply)' : turn.reply.text });
     const isLast = index === turns.length - 1 && purpose !== 'turn';
-    const asked = isLast ? `${observation(turn, run)}\n\n${question(purpose, task, run)}` : nextTurn(turn, run);
+    const asked = isLast ? `${observation(turn, run)}\n\n${question(purpose, task, run)}` : renderTurn(turn, run);
     messages.push({ role: 'user', content: asked });
   }
   if (turns.length === 0 && purpose === 'final_answer')
@@ -101,7 +101,7 @@ function groupByReply(records: readonly ChainRecord[], depth: number): Turn[] {
   return turns;
 }
 
-function leadingPrompt({ depth }: TaskRecord, run: RunSpecification): string {
+function renderSystemPrompt({ depth }: TaskRecord, run: RunSpecification): string {
   if (run.type === 'analyze') return analysisSystemPrompt(run, depth);
   const { rlm, sandbox } = run.config;
   return systemPrompt({ depth, limits: rlm, blockTimeout: sandbox.block_timeout, delimiter: delimiterOf(run) });
@@ -140,7 +140,7 @@ function firstMessage(task: TaskRecord, run: RunSpecification): string {
   return `Repository: ${repository.name} (${at})\n\nTask:\n${delimit('task', shown.text, delimiterOf(run))}${more}\n\nBegin.`;
 }
 
-function nextTurn(turn: Turn, run: RunSpecification): string {
+function renderTurn(turn: Turn, run: RunSpecification): string {
   const left = run.config.rlm.max_iterations - turn.reply.iteration;
   const finish = run.type === 'analyze' && turn.depth === 0 ? 'SUBMIT' : 'FINAL';
   const turns = left === 1 ? `This is your last turn: finish with ${finish} now.` : `Turns left: ${left}.`;
@@ -149,13 +149,13 @@ function nextTurn(turn: Turn, run: RunSpecification): string {
 
 /** What the model is told came of its reply. */
 function observation(turn: Turn, run: RunSpecification): string {
-  return [cameOf(turn, run), ...turn.notes.filter(Boolean).map((note) => `(${note})`)].join('\n\n');
+  return [renderOutcome(turn, run), ...turn.notes.filter(Boolean).map((note) => `(${note})`)].join('\n\n');
 }
 
-function cameOf({ reply, blocks, depth }: Turn, run: RunSpecification): string {
+function renderOutcome({ reply, blocks, depth }: Turn, run: RunSpecification): string {
   const signature = signatureOf(run, depth);
   if (reply.purpose === 'final_answer') {
-    const closing = closingAnswer(signature, reply);
+    const closing = finalAnswer(signature, reply);
     return closing.kind === 'unusable' ? closing.problem : '(no output)';
   }
   const outcome = replyOutcome(reply);

@@ -10,7 +10,7 @@ export type Checked =
   | { readonly ok: false; readonly problems: readonly ValueProblem[] };
 
 /** Names of a mistake beyond this many are not listed. */
-const MOST_PROBLEMS = 20;
+const MAX_PROBLEMS = 20;
 /** Lists and dicts within each other. */
 export const MAX_DEPTH = 100;
 /** An integer that a double cannot hold, as it travels. */
@@ -38,8 +38,8 @@ export function checkInputs(signature: Pick<Signature, 'inputs'>, values: unknow
 
 /** One line a problem. */
 export function describeProblems(problems: readonly ValueProblem[]): string {
-  const lines = problems.slice(0, MOST_PROBLEMS).map(({ message }) => message);
-  if (problems.length > MOST_PROBLEMS) lines.push(`... and ${problems.length - MOST_PROBLEMS} more`);
+  const lines = problems.slice(0, MAX_PROBLEMS).map(({ message }) => message);
+  if (problems.length > MAX_PROBLEMS) lines.push(`... and ${problems.length - MAX_PROBLEMS} more`);
   return lines.join('\n');
 }
 

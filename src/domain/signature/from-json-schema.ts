@@ -22,7 +22,7 @@ const SIMPLE: Readonly<Record<string, FieldType>> = {
   boolean: BOOL,
   null: NONE,
 };
-const DEEPEST = 50;
+const MAX_DEPTH = 50;
 
 /** What narrows a type further: told to the model with the description, but not checked. */
 const CONSTRAINTS = [
@@ -107,7 +107,7 @@ class SchemaReader {
         `${JSON.stringify(schema)} is not a JSON Schema`,
         'Write an object such as {"type": "string"}.',
       );
-    if (depth > DEEPEST) {
+    if (depth > MAX_DEPTH) {
       throw problem(
         place,
         'the schema is nested too deeply, or refers to itself',

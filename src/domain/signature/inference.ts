@@ -35,8 +35,8 @@ type Unread = Record<string, unknown>;
 
 type Sides<S extends string> = string extends S
   ? [Unread, Unread]
-  : Tokens<S> extends infer Found extends readonly string[]
-    ? Fields<Found> extends [infer Inputs, ['->', ...infer Rest extends readonly string[]]]
+  : Tokens<S> extends infer Parsed extends readonly string[]
+    ? Fields<Parsed> extends [infer Inputs, ['->', ...infer Rest extends readonly string[]]]
       ? Fields<Rest> extends [infer Outputs, []]
         ? [Inputs, Outputs]
         : [Unread, Unread]
@@ -51,25 +51,25 @@ type Blank = ' ' | '\n' | '\t' | '\r';
 /** `Word` is the name that is being read. */
 type Tokens<
   S extends string,
-  Found extends readonly string[] = [],
+  Parsed extends readonly string[] = [],
   Word extends string = '',
 > = S extends `->${infer Rest}`
-  ? Tokens<Rest, [...Ended<Found, Word>, '->']>
+  ? Tokens<Rest, [...Ended<Parsed, Word>, '->']>
   : S extends `...${infer Rest}`
-    ? Tokens<Rest, [...Ended<Found, Word>, '...']>
+    ? Tokens<Rest, [...Ended<Parsed, Word>, '...']>
     : S extends `"${infer Text}"${infer Rest}`
-      ? Tokens<Rest, [...Ended<Found, Word>, `"${Text}`]>
+      ? Tokens<Rest, [...Ended<Parsed, Word>, `"${Text}`]>
       : S extends `'${infer Text}'${infer Rest}`
-        ? Tokens<Rest, [...Ended<Found, Word>, `"${Text}`]>
+        ? Tokens<Rest, [...Ended<Parsed, Word>, `"${Text}`]>
         : S extends `${infer First}${infer Rest}`
           ? First extends Mark
-            ? Tokens<Rest, [...Ended<Found, Word>, First]>
+            ? Tokens<Rest, [...Ended<Parsed, Word>, First]>
             : First extends Blank
-              ? Tokens<Rest, Ended<Found, Word>>
-              : Tokens<Rest, Found, `${Word}${First}`>
-          : Ended<Found, Word>;
+              ? Tokens<Rest, Ended<Parsed, Word>>
+              : Tokens<Rest, Parsed, `${Word}${First}`>
+          : Ended<Parsed, Word>;
 
-type Ended<Found extends readonly string[], Word extends string> = Word extends '' ? Found : [...Found, Word];
+type Ended<Parsed extends readonly string[], Word extends string> = Word extends '' ? Parsed : [...Parsed, Word];
 
 /** What a part that cannot be read is: no pair. */
 type Wrong = null;
@@ -77,20 +77,20 @@ type Wrong = null;
 // Fields up to the arrow or the end: [fields, what is left].
 
 // oxlint-disable-next-line typescript/no-empty-object-type -- fields are added to it one by one
-type Fields<T extends readonly string[], Found = {}> = T extends readonly [] | readonly ['->', ...string[]]
-  ? [Found, T]
+type Fields<T extends readonly string[], Parsed = {}> = T extends readonly [] | readonly ['->', ...string[]]
+  ? [Parsed, T]
   : T extends readonly [infer Name extends string, ':', ...infer Rest extends readonly string[]]
     ? TypeOf<Rest> extends [infer Type, infer Left extends readonly string[]]
-      ? AfterField<Left, Found & Record<Name, Type>>
+      ? AfterField<Left, Parsed & Record<Name, Type>>
       : Wrong
     : T extends readonly [infer Name extends string, ...infer Rest extends readonly string[]]
-      ? AfterField<Rest, Found & Record<Name, string>>
+      ? AfterField<Rest, Parsed & Record<Name, string>>
       : Wrong;
 
-type AfterField<T extends readonly string[], Found> = T extends readonly [',', ...infer Rest extends readonly string[]]
-  ? Fields<Rest, Found>
+type AfterField<T extends readonly string[], Parsed> = T extends readonly [',', ...infer Rest extends readonly string[]]
+  ? Fields<Rest, Parsed>
   : T extends readonly [] | readonly ['->', ...string[]]
-    ? [Found, T]
+    ? [Parsed, T]
     : Wrong;
 
 // Types: [type, what is left].
@@ -166,35 +166,35 @@ type Dict<Key, Value> = string extends Key
     ? { [K in Key]?: Value }
     : Record<string, Value>;
 
-type Arguments<T extends readonly string[], Found extends readonly unknown[] = []> = T extends readonly [
+type Arguments<T extends readonly string[], Parsed extends readonly unknown[] = []> = T extends readonly [
   ']',
   ...infer Rest extends readonly string[],
 ]
-  ? [Found, Rest]
+  ? [Parsed, Rest]
   : T extends readonly ['...', ...infer Rest extends readonly string[]]
-    ? AfterArgument<Rest, [...Found, typeof ANY_NUMBER]>
+    ? AfterArgument<Rest, [...Parsed, typeof ANY_NUMBER]>
     : TypeOf<T> extends [infer Type, infer Rest extends readonly string[]]
-      ? AfterArgument<Rest, [...Found, Type]>
+      ? AfterArgument<Rest, [...Parsed, Type]>
       : Wrong;
 
-type AfterArgument<T extends readonly string[], Found extends readonly unknown[]> = T extends readonly [
+type AfterArgument<T extends readonly string[], Parsed extends readonly unknown[]> = T extends readonly [
   ',',
   ...infer Rest extends readonly string[],
 ]
-  ? Arguments<Rest, Found>
+  ? Arguments<Rest, Parsed>
   : T extends readonly [']', ...infer Rest extends readonly string[]]
-    ? [Found, Rest]
+    ? [Parsed, Rest]
     : Wrong;
 
-type LiteralValues<T extends readonly string[], Found = never> = T extends readonly [
+type LiteralValues<T extends readonly string[], Parsed = never> = T extends readonly [
   ']',
   ...infer Rest extends readonly string[],
 ]
-  ? [Found, Rest]
+  ? [Parsed, Rest]
   : T extends readonly [',', ...infer Rest extends readonly string[]]
-    ? LiteralValues<Rest, Found>
+    ? LiteralValues<Rest, Parsed>
     : T extends readonly [infer Value extends string, ...infer Rest extends readonly string[]]
-      ? LiteralValues<Rest, Found | LiteralValue<Value>>
+      ? LiteralValues<Rest, Parsed | LiteralValue<Value>>
       : Wrong;
 
 type LiteralValue<Text extends string> = Text extends `"${infer Value}`
@@ -215,21 +215,21 @@ type LiteralValue<Text extends string> = Text extends `"${infer Value}`
 // Objects with known keys, after their first brace.
 
 // oxlint-disable-next-line typescript/no-empty-object-type -- keys are added to it one by one
-type Keys<T extends readonly string[], Found = {}> = T extends readonly ['}', ...infer Rest extends readonly string[]]
-  ? [Simplify<Found>, Rest]
+type Keys<T extends readonly string[], Parsed = {}> = T extends readonly ['}', ...infer Rest extends readonly string[]]
+  ? [Simplify<Parsed>, Rest]
   : T extends readonly ['...', ':', ...infer Rest extends readonly string[]]
     ? TypeOf<Rest> extends [unknown, infer Left extends readonly string[]]
-      ? AfterKey<Left, Found & Record<string, unknown>>
+      ? AfterKey<Left, Parsed & Record<string, unknown>>
       : Wrong
     : T extends readonly ['...', ...infer Rest extends readonly string[]]
-      ? AfterKey<Rest, Found & Record<string, unknown>>
+      ? AfterKey<Rest, Parsed & Record<string, unknown>>
       : T extends readonly [infer Name extends string, '?', ...infer Rest extends readonly string[]]
         ? AfterName<Rest> extends [infer Type, infer Left extends readonly string[]]
-          ? AfterKey<Left, Found & { [K in Unquoted<Name>]?: Type }>
+          ? AfterKey<Left, Parsed & { [K in Unquoted<Name>]?: Type }>
           : Wrong
         : T extends readonly [infer Name extends string, ...infer Rest extends readonly string[]]
           ? AfterName<Rest> extends [infer Type, infer Left extends readonly string[]]
-            ? AfterKey<Left, Found & { [K in Unquoted<Name>]: Type }>
+            ? AfterKey<Left, Parsed & { [K in Unquoted<Name>]: Type }>
             : Wrong
           : Wrong;
 
@@ -237,10 +237,10 @@ type AfterName<T extends readonly string[]> = T extends readonly [':', ...infer 
   ? TypeOf<Rest>
   : [string, T];
 
-type AfterKey<T extends readonly string[], Found> = T extends readonly [',', ...infer Rest extends readonly string[]]
-  ? Keys<Rest, Found>
+type AfterKey<T extends readonly string[], Parsed> = T extends readonly [',', ...infer Rest extends readonly string[]]
+  ? Keys<Rest, Parsed>
   : T extends readonly ['}', ...infer Rest extends readonly string[]]
-    ? [Simplify<Found>, Rest]
+    ? [Simplify<Parsed>, Rest]
     : Wrong;
 
 type Unquoted<Name extends string> = Name extends `"${infer Text}` ? Text : Name;

@@ -21,7 +21,7 @@ export const RESERVED_NAMES: readonly string[] = [
   'print',
 ];
 
-const LONGEST = 200;
+const MAX_NAME_LENGTH = 200;
 
 /** As Python reads names: a ligature or a full-width letter is the plain one. */
 export function normalizedName(name: string): string {
@@ -40,7 +40,7 @@ export function nameProblem(name: string): string | undefined {
   if (KEYWORDS.has(name)) return 'is a keyword of Python; choose another name';
   if (name.startsWith('_')) return 'begins with an underscore; leave it out';
   if (RESERVED_NAMES.includes(name)) return 'is the name of a function in the sandbox; choose another name';
-  if (name.length > LONGEST) return `is longer than ${LONGEST} characters; choose a shorter name`;
+  if (name.length > MAX_NAME_LENGTH) return `is longer than ${MAX_NAME_LENGTH} characters; choose a shorter name`;
   return undefined;
 }
 

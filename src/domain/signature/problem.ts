@@ -15,8 +15,8 @@ export interface ValueProblem {
 
 export type Path = readonly [parent: Path | null, step: string | number];
 
-const MOST_TEXT = 40;
-const MOST_KEYS = 5;
+const MAX_TEXT = 40;
+const MAX_KEYS = 5;
 
 /** The first step is the name of the field; an object's keys follow a dot where they can. */
 export function renderPath([parent, step]: Path): string {
@@ -34,8 +34,8 @@ export function describeValue(value: unknown): string {
     if (!isPlainObject(value)) return value.constructor.name;
     const keys = Object.keys(value);
     if (keys.length === 0) return 'an empty dict';
-    const shown = keys.slice(0, MOST_KEYS).map(renderValue);
-    if (keys.length > MOST_KEYS) shown.push('...');
+    const shown = keys.slice(0, MAX_KEYS).map(renderValue);
+    if (keys.length > MAX_KEYS) shown.push('...');
     return `dict with ${keys.length === 1 ? 'the key' : 'the keys'} ${shown.join(', ')}`;
   }
   if (typeof value === 'string') return `str ${renderValue(value)}`;
@@ -58,8 +58,8 @@ function numberText(value: number): string {
 }
 
 function renderValue(text: string): string {
-  const characters = Array.from(text.slice(0, 2 * MOST_TEXT + 2));
-  const shown = characters.length > MOST_TEXT ? `${characters.slice(0, MOST_TEXT).join('')}...` : text;
+  const characters = Array.from(text.slice(0, 2 * MAX_TEXT + 2));
+  const shown = characters.length > MAX_TEXT ? `${characters.slice(0, MAX_TEXT).join('')}...` : text;
   const quote = shown.includes("'") && !shown.includes('"') ? '"' : "'";
   return `${quote}${JSON.stringify(shown)
     .slice(1, -1)

@@ -36,7 +36,7 @@ const ALIASES = new Map([
   ['Dict', 'dict'],
   ['Tuple', 'tuple'],
 ]);
-const DEEPEST = 50;
+const MAX_DEPTH = 50;
 
 /** Reads types, one token after the other. */
 export class TypeParser {
@@ -75,7 +75,8 @@ export class TypeParser {
 
   /** One type, or several with `|` between them. */
   type(): FieldType {
-    if (this.#depth >= DEEPEST) throw this.complain(this.peek(), `nested deeper than ${DEEPEST}`, 'Use Any inside.');
+    if (this.#depth >= MAX_DEPTH)
+      throw this.complain(this.peek(), `nested deeper than ${MAX_DEPTH}`, 'Use Any inside.');
     this.#depth += 1;
     const members = [this.#single()];
     while (this.peek().type === '|') {

@@ -1,3 +1,5 @@
+const DOCUMENT_EXTENSIONS: readonly string[] = ['.pdf', '.docx', '.xlsx', '.parquet'];
+
 /** Files that a library reads, in a process of its own. */
 export type DocumentKind = 'pdf' | 'docx' | 'xlsx' | 'parquet';
 
@@ -18,14 +20,18 @@ export function isTable(kind: DocumentKind): boolean {
 /** What must begin otherwise than it does, and what is not read at all: why, and what to do. */
 export function unreadable(start: Buffer, extension: string): string | undefined {
   if (start.length === 0) return undefined;
-  const isNamed = ['.pdf', '.docx', '.xlsx', '.parquet'].includes(extension);
-  if (isNamed) return `it is no ${extension.slice(1).toUpperCase()} file, whatever its name says`;
+  if (DOCUMENT_EXTENSIONS.includes(extension))
+    return `it is no ${extension.slice(1).toUpperCase()} file, whatever its name says`;
   if (start.subarray(0, 8).equals(Buffer.from('d0cf11e0a1b11ae1', 'hex')))
     return 'it is a file of old Microsoft Office, or protected by a password; save it as DOCX, XLSX or PDF';
-  const archive =
-    /\.(?:zip|tar|tgz|bz2|tbz2|xz|txz|zst|7z|rar)$/.test(extension) ||
-    start.subarray(0, 4).equals(Buffer.from('PK\u0003\u0004'));
-  return archive ? 'it is an archive, or compressed; unpack it and name what is in it' : undefined;
+  return isArchive(start, extension) ? 'it is an archive, or compressed; unpack it and name what is in it' : undefined;
+}
+
+/** Whether it is an archive or compressed, and no document. */
+export function isArchive(start: Buffer, extension: string): boolean {
+  if (DOCUMENT_EXTENSIONS.includes(extension)) return false;
+  if (/\.(?:zip|tar|tgz|bz2|tbz2|xz|txz|zst|7z|rar)$/.test(extension)) return true;
+  return start.subarray(0, 4).equals(Buffer.from('PK\u0003\u0004'));
 }
 
 /** What the process is asked for. */

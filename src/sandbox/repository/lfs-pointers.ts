@@ -3,7 +3,13 @@ import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { runGit } from './git.ts';
-import type { LocalRepository } from './local-repository.ts';
+
+/** What git is asked about: a `LocalRepository`. */
+interface WorkingTree {
+  readonly top: string;
+  readonly bare: boolean;
+  readonly view: string;
+}
 
 /** What a Git LFS pointer stands for. */
 export interface LfsPointer {
@@ -15,7 +21,7 @@ const NAMES_IN_WARNING = 5;
 
 /** The pointers in the index of a working tree, by path: of those files that its attributes give to Git LFS. */
 export async function findPointers(
-  repository: Pick<LocalRepository, 'top' | 'view'>,
+  repository: Pick<WorkingTree, 'top' | 'view'>,
   signal?: AbortSignal,
 ): Promise<Map<string, LfsPointer>> {
   const lines = ['^version https://git-lfs', '^oid sha256:', '^size '].flatMap((line) => ['-e', line]);
@@ -42,7 +48,7 @@ export async function isContentOf(pointer: LfsPointer, path: string, signal?: Ab
 }
 
 /** One sentence where agents will see pointers. */
-export async function lfsWarning(repository: LocalRepository, signal?: AbortSignal): Promise<string[]> {
+export async function lfsWarning(repository: WorkingTree, signal?: AbortSignal): Promise<string[]> {
   if (repository.bare) return [];
   const paths = [...(await findPointers(repository, signal)).keys()];
   if (paths.length === 0) return [];

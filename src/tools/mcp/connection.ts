@@ -151,15 +151,19 @@ function aborted(signal: AbortSignal): Promise<never> {
   return promise;
 }
 
+/** A setting of a server that cannot be used; the message names it. */
+export class SettingFault extends TypedError {
+  constructor(message: string) {
+    super('Input.Invalid', message);
+  }
+}
+
 function transportFor({ name, config, cwd, env }: McpServerOptions): Transport {
   const { command, args = [], env_vars = [], url, header_env = {} } = config;
   const valueOf = (setting: string, variable: string): string => {
     const value = env[variable];
     if (value !== undefined && value !== '') return value;
-    throw new TypedError(
-      'Input.Invalid',
-      `tools.mcp.${name}.${setting}: ${variable} is not set; set it where the worker runs`,
-    );
+    throw new SettingFault(`tools.mcp.${name}.${setting}: ${variable} is not set; set it where the worker runs`);
   };
   if (command !== undefined) {
     const given = env_vars.map((variable) => [variable, valueOf('env_vars', variable)]);
@@ -176,7 +180,7 @@ function transportFor({ name, config, cwd, env }: McpServerOptions): Transport {
   const headers = Object.entries(header_env).map(([header, variable]) => {
     const value = valueOf(`header_env.${header}`, variable).trim();
     if (/^[\t\u0020-\u007E\u0080-\u00FF]+$/.test(value)) return [header, value] as const;
-    throw new TypedError('Input.Invalid', `tools.mcp.${name}.header_env: what ${variable} holds cannot be a header`);
+    throw new SettingFault(`tools.mcp.${name}.header_env: what ${variable} holds cannot be a header`);
   });
   return new StreamableHTTPClientTransport(new URL(url ?? ''), {
     requestInit: { headers: Object.fromEntries(headers) },

@@ -8,7 +8,7 @@ import { messageOf } from '../call-tool.ts';
 import { docstring, parametersOf, typeOf, type Parameters } from '../parameters.ts';
 import { asIdentifier } from '../tool-names.ts';
 import type { LoadedTool } from '../tools.ts';
-import { Connection, type McpServerOptions } from './connection.ts';
+import { Connection, SettingFault, type McpServerOptions } from './connection.ts';
 import { valueOf } from './content.ts';
 
 /** Pages of a list of tools that are read. */
@@ -39,12 +39,12 @@ export async function loadServer(options: McpServerOptions): Promise<McpServer> 
     return { tools: usable.map((each) => toolOf(each, connection, options)), close: () => connection.close() };
   } catch (error) {
     await connection.close();
+    if (error instanceof SettingFault) throw error;
     const setting = options.config.command === undefined ? 'url' : 'command';
     const message =
       error instanceof TypedError
         ? error.message
         : `the MCP server ${name} does not list its tools: ${messageOf(error)}`;
-    if (message.startsWith('tools.mcp.')) throw error;
     throw new TypedError(
       'Input.Invalid',
       `${capitalized(message)}\nSee tools.mcp.${name}.${setting} in the configuration.`,

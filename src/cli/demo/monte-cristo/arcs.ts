@@ -1,7 +1,7 @@
 import type { Character } from './task.ts';
 
 /** Where somebody stands from a chapter on. */
-export interface Stage {
+export interface ArcStage {
   readonly from: number;
   /** 1 to 10. */
   readonly wealth: number;
@@ -13,7 +13,7 @@ export interface Arc {
   /** The names it goes by; each with the chapter from which on a reader knows who is meant. */
   readonly names: readonly { readonly pattern: RegExp; readonly from: number }[];
   /** In order; nothing is said of chapters after the last one where `ends` is set. */
-  readonly stages: readonly Stage[];
+  readonly stages: readonly ArcStage[];
   readonly ends?: number;
 }
 

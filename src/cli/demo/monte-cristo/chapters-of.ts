@@ -7,7 +7,7 @@ const HEADING = /^[ \t]*chapter[ \t]+(\d+|[ivxlc]+)\b[.:]?[^\n]*$/gim;
 const BETWEEN = /^[ \t]*(VOLUME [A-Z]+|\d+m)[ \t]*$/gm;
 
 /** Characters of text from which on a section is a chapter, not a line of the table of contents. */
-const LEAST_TEXT = 40;
+const MIN_TEXT = 40;
 
 /**
  * The chapters of a book as Project Gutenberg has it in plain text, each with its heading; without the table of
@@ -23,7 +23,7 @@ export function chaptersOf(text: string): string[] {
     heading: heading[0].trim(),
     body: tidied(book.slice(heading.index + heading[0].length, headings[index + 1]?.index ?? book.length)),
   }));
-  const chapters = sections.filter(({ body }) => body.length >= LEAST_TEXT);
+  const chapters = sections.filter(({ body }) => body.length >= MIN_TEXT);
   if (chapters.length === 0) {
     throw new CommandError(
       'This text has no chapters: none of its lines reads like "Chapter 1. The Arrival" with text below. ' +

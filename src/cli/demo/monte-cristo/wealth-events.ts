@@ -2,7 +2,7 @@
  * Who is how rich in a chapter, by rules instead of a model: the names and their known story from `arcs.ts`, and
  * words of wealth or want in the sentences that name somebody.
  */
-import { ARCS, type Arc, type Stage } from './arcs.ts';
+import { ARCS, type Arc, type ArcStage } from './arcs.ts';
 import { CHARACTERS } from './task.ts';
 
 export interface WealthEvent {
@@ -45,7 +45,7 @@ interface Sentence {
   readonly money: number;
 }
 
-function stageAt({ stages, ends = Infinity }: Arc, chapter: number): Stage | undefined {
+function stageAt({ stages, ends = Infinity }: Arc, chapter: number): ArcStage | undefined {
   return chapter > ends ? undefined : stages.findLast(({ from }) => from <= chapter);
 }
 

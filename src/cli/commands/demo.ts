@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { withJson, withResults, withTalk, withTemporal } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { withJson, withResults, withTalk, withTemporal } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function demoCommand({ io, perform }: CommandContext): Command {
   const command = new Command('demo')
@@ -13,24 +13,24 @@ export function demoCommand({ io, perform }: CommandContext): Command {
     .option('--repo <repo>', 'todo: another repository (default: the source of the local Python)')
     .option('--book <file>', 'monte-cristo: the novel in plain text (default: fetched from Project Gutenberg)')
     .option('-o, --output <file>', 'file for the patch or the picture (default: in the folder of the results)')
-    .option('--id <run>', 'name the run; one that exists is attached to and goes on')
+    .option('--id <run>', 'name the run; an existing one is attached to and resumed')
     .option('--latency <milliseconds>', 'what the scripted model takes for a reply', '300');
   return withTemporal(withTalk(withJson(withResults(command)))).action(
     (
       name: string,
-      options: import('./demo/todo.ts').TodoDemoOptions & import('./demo/monte-cristo.ts').MonteCristoDemoOptions,
+      options: import('../demo/todo.ts').TodoDemoOptions & import('../demo/monte-cristo.ts').MonteCristoDemoOptions,
     ) =>
       perform(async () => {
-        const { CommandError } = await import('./report-error.ts');
+        const { CommandError } = await import('../report-error.ts');
         if (name === 'monte-cristo') {
           if (options.repo !== undefined) throw new CommandError('--repo is for rlm demo todo; this one takes --book.');
-          return (await import('./demo/monte-cristo.ts')).runMonteCristoDemo(io, options);
+          return (await import('../demo/monte-cristo.ts')).runMonteCristoDemo(io, options);
         }
         if (name !== 'todo') {
           throw new CommandError(`There is no demo "${name}": there are rlm demo todo and rlm demo monte-cristo.`);
         }
         if (options.book !== undefined) throw new CommandError('--book is for rlm demo monte-cristo.');
-        return (await import('./demo/todo.ts')).runTodoDemo(io, options);
+        return (await import('../demo/todo.ts')).runTodoDemo(io, options);
       }),
   );
 }

@@ -2,7 +2,8 @@ import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
 import { costUsedUp, promptsUsedUp } from '../domain/budget.ts';
 import { answerUsage, isQuery, type Answer, type CallAnswer, type PendingCall } from '../domain/records.ts';
 import { modelActivities, runActivities } from './activities.ts';
-import type { Agent } from './agent.ts';
+import type { Agent } from './agent-parts.ts';
+import { errorAnswers } from './error-answers.ts';
 import { failureMessage, failureType } from './failure-type.ts';
 import { createSlots } from './slots.ts';
 
@@ -44,7 +45,7 @@ async function answersFor(context: CallContext, call: PendingCall): Promise<read
     return await context.subAgents.run(call.request, count);
   } catch (error) {
     if (isCancellation(error) || failureType(error) === 'Run.BudgetLost') throw error;
-    return errors(count, failureMessage(error));
+    return errorAnswers(count, failureMessage(error));
   }
 }
 
@@ -57,7 +58,7 @@ async function askModels(context: CallContext, call: PendingCall, count: number)
   });
   const refused = count - asked - unpaid;
   context.subAgents.refusePrompts(refused);
-  return [...answers, ...errors(unpaid, costUsedUp(limits)), ...errors(refused, promptsUsedUp(limits))];
+  return [...answers, ...errorAnswers(unpaid, costUsedUp(limits)), ...errorAnswers(refused, promptsUsedUp(limits))];
 }
 
 /** Activities that one call has open at most: Temporal takes 2,000 of a workflow. */
@@ -101,10 +102,6 @@ async function askPart(
     return answers;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return errors(to - from, failureMessage(error));
+    return errorAnswers(to - from, failureMessage(error));
   }
-}
-
-export function errors(count: number, error: string): Answer[] {
-  return Array.from({ length: Math.max(0, count) }, () => ({ error }));
 }

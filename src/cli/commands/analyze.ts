@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { repeated, withJson, withResults, withTalk, withTemporal, withTools } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { repeated, withJson, withResults, withTalk, withTemporal, withTools } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function analyzeCommand({ io, perform }: CommandContext): Command {
   const command = new Command('analyze')
@@ -21,7 +21,7 @@ export function analyzeCommand({ io, perform }: CommandContext): Command {
       '--plot <x=,y=,series=>',
       'draw the field that is a list of dicts, as SVG and PNG beside the results, or named after -o',
     )
-    .option('--id <run>', 'name the run; one that exists, with the same arguments, is attached to and goes on')
+    .option('--id <run>', 'name the run; an existing run with the same arguments is attached to and resumed')
     .option('--detach', 'start the run, with a worker in the background, and return')
     .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
     .option('--no-worker', 'leave the work to workers elsewhere');
@@ -37,9 +37,9 @@ Examples:
   rlm analyze -s "reviews: list[dict] -> themes: list[{theme: str, share: float}]" -i reviews=@reviews.csv -o themes.json
 
 Ctrl-C leaves the run to itself, a second one cancels it. The same command with the same --id attaches again,
-and goes on with a run that was interrupted or paused.`,
+and resumes a run that was interrupted or paused.`,
     )
-    .action((options: import('./analyze-once.ts').AnalyzeOptions) =>
-      perform(async () => (await import('./analyze-once.ts')).analyzeOnce(io, options)),
+    .action((options: import('../analyze-once.ts').AnalyzeOptions) =>
+      perform(async () => (await import('../analyze-once.ts')).analyzeOnce(io, options)),
     );
 }

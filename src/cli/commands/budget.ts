@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { withTemporal } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { withTemporal } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function budgetCommand({ io, perform }: CommandContext): Command {
   return withTemporal(new Command('budget'))
@@ -11,9 +11,9 @@ export function budgetCommand({ io, perform }: CommandContext): Command {
     .addOption(
       new Option('--max-llm-calls <n>', 'llm_query calls over the whole tree (rlm.max_llm_calls)').argParser(whole),
     )
-    .addHelpText('after', '\nA run that is paused because its money is used up goes on with rlm resume after this.')
-    .action((run: string, options: import('./control.ts').BudgetOptions) =>
-      perform(async () => (await import('./control.ts')).budget(io, run, options)),
+    .addHelpText('after', '\nResume a run that paused because rlm.max_cost was used up with rlm resume after this.')
+    .action((run: string, options: import('../control.ts').BudgetOptions) =>
+      perform(async () => (await import('../control.ts')).budget(io, run, options)),
     );
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { closingAnswer } from '../../src/domain/closing-answer.ts';
+import { finalAnswer } from '../../src/domain/final-answer.ts';
 import { readSignature } from '../../src/domain/signature/read-signature.ts';
 
 const fields = readSignature('-> n: int, s: str');
@@ -25,7 +25,7 @@ describe('a closing answer with fields', () => {
     ['a fence of Python', '```python\n{"n": 3, "s": "three"}\n```'],
     ['typographic quotes', '{“n”: 3, “s”: “three”}'],
   ])('%s', (_name, reply) => {
-    expect(closingAnswer(fields, stop(reply))).toEqual({ kind: 'answer', answer: wanted });
+    expect(finalAnswer(fields, stop(reply))).toEqual({ kind: 'answer', answer: wanted });
   });
 
   it.each([
@@ -33,7 +33,7 @@ describe('a closing answer with fields', () => {
     ["Python's False, in single quotes", "{'flag': False, 'note': 'it''s'}", undefined],
     ['an apostrophe', '{"flag": False, "note": "it\'s"}', { flag: false, note: "it's" }],
   ])('%s', (_name, reply, answer) => {
-    const given = closingAnswer(optional, stop(reply));
+    const given = finalAnswer(optional, stop(reply));
     if (answer !== undefined) expect(given).toEqual({ kind: 'answer', answer });
     else expect(given.kind === 'unusable' ? given.problem : 'is an answer').not.toContain('is missing');
   });
@@ -47,22 +47,22 @@ describe('a closing answer with fields', () => {
     ['a value of another type', '{"n": "3", "s": "three"}', 'n: expected int, got'],
     ['a field that is missing', '{"n": 3}', 's: is missing'],
   ])('is none: %s', (_name, reply, problem) => {
-    expect(closingAnswer(fields, stop(reply))).toEqual({ kind: 'unusable', problem: expect.stringContaining(problem) });
+    expect(finalAnswer(fields, stop(reply))).toEqual({ kind: 'unusable', problem: expect.stringContaining(problem) });
   });
 
   it('is the text itself where one text is wanted', () => {
-    expect(closingAnswer(text, stop(' It rains. '))).toEqual({ kind: 'answer', answer: { answer: 'It rains.' } });
-    expect(closingAnswer(text, stop('{"answer": "x"}'))).toEqual({ kind: 'answer', answer: { answer: 'x' } });
-    expect(closingAnswer(text, stop('FINAL(It rains)'))).toEqual({ kind: 'answer', answer: { answer: 'It rains' } });
+    expect(finalAnswer(text, stop(' It rains. '))).toEqual({ kind: 'answer', answer: { answer: 'It rains.' } });
+    expect(finalAnswer(text, stop('{"answer": "x"}'))).toEqual({ kind: 'answer', answer: { answer: 'x' } });
+    expect(finalAnswer(text, stop('FINAL(It rains)'))).toEqual({ kind: 'answer', answer: { answer: 'It rains' } });
     const braces = 'Write {name} where the name stands.';
-    expect(closingAnswer(text, stop(braces))).toEqual({ kind: 'answer', answer: { answer: braces } });
-    expect(closingAnswer(text, stop('```python\nprint(1)\n```')).kind).toBe('unusable');
-    expect(closingAnswer(text, stop('{"answer" == "a"}'))).toMatchObject({ kind: 'unusable' });
+    expect(finalAnswer(text, stop(braces))).toEqual({ kind: 'answer', answer: { answer: braces } });
+    expect(finalAnswer(text, stop('```python\nprint(1)\n```')).kind).toBe('unusable');
+    expect(finalAnswer(text, stop('{"answer" == "a"}'))).toMatchObject({ kind: 'unusable' });
   });
 
   it('keeps the order of keys', () => {
     const scores = readSignature('-> scores: dict[str, int]');
-    const given = closingAnswer(scores, stop('{"scores": {"zoe": 9, "bob": 5, "amy": 1,}}'));
+    const given = finalAnswer(scores, stop('{"scores": {"zoe": 9, "bob": 5, "amy": 1,}}'));
     expect(JSON.stringify(given)).toContain('{"zoe":9,"bob":5,"amy":1}');
   });
 });
@@ -73,7 +73,7 @@ describe('a closing answer in text', () => {
     ['with code that is not Python', 'Run:\n```\nmake\n```', 'Run:\n```\nmake\n```'],
     ['FINAL as text', 'FINAL(It is 42)', 'It is 42'],
   ])('%s', (_name, reply, answer) => {
-    expect(closingAnswer(undefined, stop(reply))).toEqual({ kind: 'answer', answer });
+    expect(finalAnswer(undefined, stop(reply))).toEqual({ kind: 'answer', answer });
   });
 
   it.each([
@@ -82,7 +82,7 @@ describe('a closing answer in text', () => {
     ['code and FINAL', '```python\nx = 1\n```\nFINAL(x)', 'no code is run any more'],
     ['a tool call', '<tool_call>{}', 'no tools'],
   ])('is none: %s', (_name, reply, problem) => {
-    expect(closingAnswer(undefined, stop(reply))).toEqual({
+    expect(finalAnswer(undefined, stop(reply))).toEqual({
       kind: 'unusable',
       problem: expect.stringContaining(problem),
     });
@@ -93,7 +93,7 @@ describe('a closing answer in text', () => {
     ['content_filter', 'content filter'],
   ])('is none when it ended by %s, whatever it holds', (finish_reason, problem) => {
     for (const signature of [undefined, fields]) {
-      expect(closingAnswer(signature, { text: '{"n": 3, "s": "three"}', finish_reason })).toEqual({
+      expect(finalAnswer(signature, { text: '{"n": 3, "s": "three"}', finish_reason })).toEqual({
         kind: 'unusable',
         problem: expect.stringContaining(problem),
       });
@@ -111,7 +111,7 @@ describe('any closing answer', () => {
     ['blanks', `\`\`\`${'\n'.repeat(200_000)}{`],
   ])('is read in bounded time: %s', (_name, reply) => {
     const started = performance.now();
-    expect(closingAnswer(fields, stop(reply)).kind).toBe('unusable');
+    expect(finalAnswer(fields, stop(reply)).kind).toBe('unusable');
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 });

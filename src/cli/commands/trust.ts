@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { CommandContext } from './program.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function trustCommand({ io, perform }: CommandContext): Command {
   return new Command('trust')
@@ -12,5 +12,5 @@ A config.yaml that was only found in the current folder may set limits and names
 this machine, or what is sent where, counts after this command, for as long as the file stays as it is. What the file
 names, such as modules with tools, is trusted with it.`,
     )
-    .action((file: string) => perform(async () => (await import('./trust-file.ts')).trustFile(io, file)));
+    .action((file: string) => perform(async () => (await import('../trust-file.ts')).trustFile(io, file)));
 }

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { withJson, withTemporal } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { withJson, withTemporal } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function cleanCommand({ io, perform }: CommandContext): Command {
   return withTemporal(withJson(new Command('clean')))
@@ -22,8 +22,8 @@ export function cleanCommand({ io, perform }: CommandContext): Command {
         'also all that is known of runs that ended so long ago: then they are no longer listed; --blobs frees their space',
       ).argParser(age),
     )
-    .action((options: import('./clean/clean-up.ts').CleanOptions) =>
-      perform(async () => (await import('./clean/clean-up.ts')).cleanUp(io, options)),
+    .action((options: import('../clean/clean-up.ts').CleanOptions) =>
+      perform(async () => (await import('../clean/clean-up.ts')).cleanUp(io, options)),
     );
 }
 

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { withJson, withResults, withTalk, withTemporal } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { withJson, withResults, withTalk, withTemporal } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 export function runCommand({ io, perform }: CommandContext): Command {
   const command = new Command('run')
@@ -10,7 +10,7 @@ export function runCommand({ io, perform }: CommandContext): Command {
     .option('-b, --branch <name>', 'branch or tag (default: what the repository has checked out)')
     .option('--commit <sha>', 'commit, at least 7 digits')
     .option('-o, --output <file>', 'write the patch to a file and print the answer')
-    .option('--id <run>', 'name the run; one that exists, with the same arguments, is attached to and goes on')
+    .option('--id <run>', 'name the run; an existing run with the same arguments is attached to and resumed')
     .option('--detach', 'start the run, with a worker in the background, and return')
     .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
     .option('--no-worker', 'leave the work to workers elsewhere');
@@ -23,9 +23,9 @@ Examples:
   rlm run https://github.com/scikit-learn/scikit-learn -p "Investigate TODO comments" --id todo
 
 Ctrl-C leaves the run to itself, a second one cancels it. The same command with the same --id attaches again,
-and goes on with a run that was interrupted or paused.`,
+and resumes a run that was interrupted or paused.`,
     )
-    .action((repo: string, options: import('./run-once.ts').RunOptions) =>
-      perform(async () => (await import('./run-once.ts')).runOnce(io, { repo, ...options })),
+    .action((repo: string, options: import('../run-once.ts').RunOptions) =>
+      perform(async () => (await import('../run-once.ts')).runOnce(io, { repo, ...options })),
     );
 }

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { withTalk, withTemporal, withTools } from './options.ts';
-import type { CommandContext } from './program.ts';
+import { withTalk, withTemporal, withTools } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
 
 const QUEUES: readonly string[] = ['workflows', 'models', 'sandboxes'];
 
@@ -65,8 +65,8 @@ export function workerCommand({ io, perform }: CommandContext): Command {
         'least that is worth a line (default: info; warn with -q, debug with -v)',
       ).choices(['debug', 'info', 'warn', 'error']),
     );
-  return withTemporal(withTalk(withTools(command))).action((options: import('./work.ts').WorkOptions) =>
-    perform(async () => (await import('./work.ts')).work(io, options)),
+  return withTemporal(withTalk(withTools(command))).action((options: import('../work.ts').WorkOptions) =>
+    perform(async () => (await import('../work.ts')).work(io, options)),
   );
 }
 

@@ -20,7 +20,7 @@ import { afterStart, CommandError } from './report-error.ts';
 import { resultsFolder } from './results-folder.ts';
 import type { Session } from './session.ts';
 
-export interface Attendance {
+export interface WatchOptions {
   readonly io: Io;
   readonly session: Session;
   readonly runs: TemporalRuns;
@@ -31,7 +31,7 @@ export interface Attendance {
     TalkOptions &
     JsonOption & { readonly output?: string; readonly results?: string };
   /** What to type to come back to the run. */
-  readonly again: string;
+  readonly resumeCommand: string;
   /** A pause ends the following, with exit code 1. Default true. */
   readonly endOnPause?: boolean;
   readonly interruptible?: 'detach-or-cancel' | 'leave';
@@ -44,20 +44,20 @@ export interface Attendance {
 }
 
 /** Follows a run to its end and prints what came of it. @returns the exit code */
-export function attendRun(attendance: Attendance): Promise<number> {
+export function watchRun(watching: WatchOptions): Promise<number> {
   return afterStart(async () => {
     const interrupts = catchInterrupts();
     try {
-      const { io, worker } = attendance;
-      const { followed, document } = await follow(attendance, interrupts);
+      const { io, worker } = watching;
+      const { followed, document } = await follow(watching, interrupts);
       // Of a run that was left it can be told only then who else is at work on it.
-      const exitCode = followed.kind === 'detached' ? undefined : await conclude(attendance, followed, document);
+      const exitCode = followed.kind === 'detached' ? undefined : await conclude(watching, followed, document);
       if (worker !== undefined) {
         // Handing work over takes a moment; who cannot wait presses once more.
         void interrupts.next().then(() => process.exit(EXIT_CANCELLED));
         await worker.close().catch((error: unknown) => say(io, `The worker did not end well: ${String(error)}`));
       }
-      return exitCode ?? (await concludeLeft(attendance));
+      return exitCode ?? (await printDetached(watching));
     } finally {
       interrupts.close();
     }
@@ -65,10 +65,10 @@ export function attendRun(attendance: Attendance): Promise<number> {
 }
 
 async function follow(
-  attendance: Attendance,
+  watching: WatchOptions,
   interrupts: ReturnType<typeof catchInterrupts>,
 ): Promise<{ followed: Followed; document: RunDocument }> {
-  const { io, session, started, worker, options } = attendance;
+  const { io, session, started, worker, options } = watching;
   const { run, execution } = started;
   const { blobs } = session;
   const reader = createRunReader(blobs, { run, execution });
@@ -78,16 +78,16 @@ async function follow(
       : createResultsWriter({ blobs, reader, folder: resultsFolder(session.cwd, options.results), run });
   const { quiet = false, verbose = false } = options;
   const display = createDisplay({ stream: io.stderr, env: io.env, run, quiet, verbose });
-  attendance.onDisplay?.((line) => display.note(line));
+  watching.onDisplay?.((line) => display.note(line));
   const followed = await followRun({
-    runs: attendance.runs,
+    runs: watching.runs,
     reader,
     run,
     execution,
     display,
     interrupts,
-    endOnPause: attendance.endOnPause ?? true,
-    interruptible: attendance.interruptible ?? 'detach-or-cancel',
+    endOnPause: watching.endOnPause ?? true,
+    interruptible: watching.interruptible ?? 'detach-or-cancel',
     ...(results === undefined ? {} : { results }),
     ...(verbose ? { transcript: createTranscript(ROOT_AGENT, (line) => display.note(line)) } : {}),
     ...(worker === undefined ? {} : { worker }),
@@ -102,7 +102,7 @@ async function follow(
     followed,
     document: await runDocument(blobs, snapshot, {
       status,
-      reason: followed.kind === 'paused' ? pauseReason(run, followed.reason) : reason,
+      reason: followed.kind === 'paused' ? pauseReason(run, followed.pause) : reason,
       results: written,
       now: Date.now(),
     }),
@@ -117,34 +117,37 @@ function unendedStatus(followed: Followed): RunDocument['status'] {
 const ANSWER = 1500;
 
 /** Says whether somebody else is at work on the run. The worker of this process has been closed. */
-async function concludeLeft({ io, session, runs, options, started, again }: Attendance): Promise<number> {
+async function printDetached({ io, session, runs, options, started, resumeCommand }: WatchOptions): Promise<number> {
   const { run } = started;
   const goesOn = (await runs.state(run, ANSWER)) !== undefined || findBackground(session, options)?.ready === true;
   if (goesOn) {
-    say(io, `Run ${run} goes on where its workers are. Watch it with rlm watch ${run};`);
-    say(io, `its result comes with rlm result ${run}; rlm cancel ${run} ends it.`);
+    say(io, `Run ${run} continues on its workers. Follow it with rlm watch ${run};`);
+    say(io, `rlm result ${run} prints its result, rlm cancel ${run} cancels it.`);
   } else {
-    say(io, `Run ${run} sleeps until a worker takes it up again. Go on here with ${again};`);
-    say(io, `rlm up starts a worker for it; rlm watch ${run} watches it; rlm cancel ${run} ends it.`);
+    say(io, `No worker is running; run ${run} is suspended. Resume it with ${resumeCommand};`);
+    say(io, `rlm up starts a worker for it, rlm watch ${run} follows it, rlm cancel ${run} cancels it.`);
   }
   return EXIT_CANCELLED;
 }
 
-async function conclude(attendance: Attendance, followed: Followed, document: RunDocument): Promise<number> {
-  const { io, session, options, started, again } = attendance;
+async function conclude(watching: WatchOptions, followed: Followed, document: RunDocument): Promise<number> {
+  const { io, session, options, started, resumeCommand } = watching;
   const { run } = started;
   if (followed.kind === 'worker-failed') {
     const why = followed.error instanceof Error ? followed.error.message : String(followed.error);
-    throw new CommandError(`The worker failed: ${why}\nNothing of the run is lost; go on with ${again}.`, 1);
+    throw new CommandError(
+      `The worker failed: ${why}\nThe run keeps everything it has recorded. Resume it with ${resumeCommand}.`,
+      1,
+    );
   }
   if (followed.kind === 'paused') {
-    const { reason } = followed;
-    const raise = raiseCommand(run, reason);
-    say(io, `Run ${run} is paused: ${raise === undefined ? reason : pauseReason(run, reason)}`);
-    const goOn = raise === undefined ? `When the cause is gone, go on with ${again}` : `Go on with ${raise}`;
-    say(io, `Nothing is lost. ${goOn}.`);
+    const raise = raiseCommand(run, followed.pause);
+    say(io, `Run ${run} is paused: ${pauseReason(run, followed.pause)}`);
+    const goOn =
+      raise === undefined ? `Fix the cause, then resume it with ${resumeCommand}` : `Resume it with ${raise}`;
+    say(io, `The run keeps everything it has recorded. ${goOn}.`);
   }
-  if (attendance.silentResult === true) return exitCodeOf(document);
-  if (attendance.present !== undefined) return attendance.present(document);
+  if (watching.silentResult === true) return exitCodeOf(document);
+  if (watching.present !== undefined) return watching.present(document);
   return presentRun(io, session.cwd, document, options);
 }

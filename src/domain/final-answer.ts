@@ -6,7 +6,7 @@ import type { Signature } from './signature/field-type.ts';
 import { parseJson } from './ordered-json.ts';
 
 /** What a reply gives that was asked for as the final answer, when no code is run any more. */
-export type ClosingAnswer =
+export type FinalAnswer =
   | { readonly kind: 'answer'; readonly answer: unknown }
   /** `problem`: what the model is told before it is asked again. */
   | { readonly kind: 'unusable'; readonly problem: string };
@@ -27,10 +27,10 @@ export function signatureOf(run: RunSpecification, depth: number): Signature | u
  * @param signature of a typed analysis, whose fields are wanted as JSON; else the answer is text
  * @param reply without its reasoning
  */
-export function closingAnswer(
+export function finalAnswer(
   signature: Pick<Signature, 'outputs'> | undefined,
   reply: { readonly text: string; readonly finish_reason: string },
-): ClosingAnswer {
+): FinalAnswer {
   const outcome = replyOutcome(reply);
   if (outcome.kind === 'truncated')
     return unusable('Your answer was cut off at the length limit. Give it again, shorter.');
@@ -51,7 +51,7 @@ export function closingAnswer(
   return outcome.text === '' ? unusable('Your answer was empty.') : { kind: 'answer', answer: outcome.text };
 }
 
-function unusable(problem: string): ClosingAnswer {
+function unusable(problem: string): FinalAnswer {
   return { kind: 'unusable', problem };
 }
 

@@ -1,0 +1,12 @@
+import { Command } from 'commander';
+import { withTalk, withTemporal } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
+
+export function cancelCommand({ io, perform }: CommandContext): Command {
+  return withTemporal(withTalk(new Command('cancel')))
+    .description('end a run; what it has so far is kept')
+    .argument('<run>', 'id of the run')
+    .action((run: string, options: import('../control.ts').AttachOptions) =>
+      perform(async () => (await import('../control.ts')).cancel(io, run, options)),
+    );
+}

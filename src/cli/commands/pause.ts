@@ -1,0 +1,13 @@
+import { Command } from 'commander';
+import { withTemporal } from '../options.ts';
+import type { CommandContext } from '../command-context.ts';
+
+export function pauseCommand({ io, perform }: CommandContext): Command {
+  return withTemporal(new Command('pause'))
+    .description('begin nothing new in a run until it is resumed; its global timeout waits meanwhile')
+    .argument('<run>', 'id of the run')
+    .option('--reason <text>', 'shown with the status of the run')
+    .action((run: string, options: import('../control.ts').PauseOptions) =>
+      perform(async () => (await import('../control.ts')).pause(io, run, options)),
+    );
+}
