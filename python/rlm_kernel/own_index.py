@@ -4,6 +4,7 @@ Its index is copied and read with our repository: of the other's configuration n
 the paths. Whatever is wrong with it costs no more than these files.
 """
 
+import hashlib
 import os
 import re
 import stat
@@ -49,6 +50,9 @@ def _copy_index(repository, folder):
     content = _read(os.path.join(repository, b"index"), _MOST_BYTES)
     if content is None:
         return None
+    # git does not look at it; all zeros where `index.skipHash` is set.
+    if content[-20:] not in (hashlib.sha1(content[:-20]).digest(), bytes(20)):
+        raise OSError("it is damaged")
     for name in os.listdir(repository):
         if _SHARED.fullmatch(name):
             _write(os.path.join(folder, name), _read(os.path.join(repository, name), _MOST_BYTES) or b"")

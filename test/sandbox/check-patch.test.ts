@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findForgery } from '../../src/sandbox/check-patch.ts';
 import { kernelSource } from '../../src/sandbox/kernel-archive.ts';
+import type { Kernel } from '../../src/sandbox/provider.ts';
+import { takePatch } from '../../src/sandbox/take-patch.ts';
 import { isMisleading } from '../../src/sandbox/misleading-path.ts';
 
 const A = '1'.repeat(40);
@@ -162,5 +164,23 @@ describe('a patch from a sandbox', () => {
     expect(await findForgery(patch)).toBeUndefined();
     clearInterval(timer);
     expect(turns).toBeGreaterThan(10);
+  });
+
+  it('that was forged is refused as a whole, with the reason among its notes', async () => {
+    const text = CHANGES + makes('.git/hooks/pre-commit', '100755');
+    const output = `${JSON.stringify({ size: text.length, notes: ['x is a pipe'] })}\n${text}`;
+    const stdout = Buffer.from(output, 'latin1').toString('base64');
+    const kernel = { process: () => Promise.resolve({ code: 0, stdout, stderr: '', truncated: false }) };
+    const inside = {
+      python: 'python3',
+      kernel: 'kernel',
+      workspace: '/workspace',
+      objects: '/objects',
+      index: '/index',
+    };
+    expect(await takePatch(kernel as unknown as Kernel, inside, A)).toEqual({
+      bytes: new Uint8Array(),
+      notes: [expect.stringMatching(/^The patch was refused: "\.git\/hooks\/pre-commit" is a path/), 'x is a pipe'],
+    });
   });
 });
