@@ -1,7 +1,7 @@
 import type { TaskReference } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { parentAgent, ROOT_AGENT } from '../domain/ids.ts';
-import { agentReferenceName, type AgentReference, type CallsRecord, type PendingCall } from '../domain/records.ts';
+import { agentReferenceName, type AgentReference, type PendingCall } from '../domain/records.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
 import type { AgentScope } from './trajectory.ts';
@@ -63,10 +63,10 @@ async function hasCalled(
   isIt: (call: PendingCall) => boolean,
 ): Promise<boolean> {
   const reference = (await blobs.getReference(agentReferenceName(run, execution, agent))) as AgentReference | undefined;
-  for (let hash = reference?.head ?? null; hash !== null; ) {
+  for (let hash = reference?.head ?? null; hash !== null;) {
     // oxlint-disable-next-line no-await-in-loop -- each record names the one before it
     const record = await chains.record(hash);
-    if (record.kind === 'calls' && (record as CallsRecord).calls.some(isIt)) return true;
+    if (record.kind === 'calls' && record.calls.some(isIt)) return true;
     hash = record.parent;
   }
   return false;

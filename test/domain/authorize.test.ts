@@ -167,7 +167,9 @@ describe('an input that is allowed', () => {
     const prices = (name: string, input: number): ConfigInput => ({
       model: { prices: { [name]: { input, output: input } } },
     });
-    expect(configOf(ask(prices(known, 3), prices(other, 0))).model.prices).toEqual({ [known]: { input: 3, output: 3 } });
+    expect(configOf(ask(prices(known, 3), prices(other, 0))).model.prices).toEqual({
+      [known]: { input: 3, output: 3 },
+    });
   });
 
   it('gets the worker’s token for the repositories that it is named for, and for no other', () => {

@@ -122,11 +122,7 @@ describe('a worker without a configuration, and a run that somebody starts who c
       '0.8',
       async (run) => ({ ref: await world.chains.putJson(madeUp({ run, agent: '0.8' })) }),
     ],
-    [
-      'as another root',
-      '1',
-      async (run) => ({ ref: await world.chains.putJson(madeUp({ run, agent: '1' })) }),
-    ],
+    ['as another root', '1', async (run) => ({ ref: await world.chains.putJson(madeUp({ run, agent: '1' })) })],
     [
       'under the name of what is kept of the run',
       'run',

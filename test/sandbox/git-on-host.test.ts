@@ -360,14 +360,18 @@ describe('the user’s own configuration', () => {
     expect(existsSync(ran)).toBe(false);
   });
 
-  it.each<[what: string, give: () => void]>([
+  it.each<[what: string, lend: () => void]>([
     [
       'a credential helper',
-      () => writeFileSync(`${home}/.gitconfig`, `[credential]\n\thelper = "!f() { echo username=me; echo password=mine; }; f"\n`),
+      () =>
+        writeFileSync(
+          `${home}/.gitconfig`,
+          `[credential]\n\thelper = "!f() { echo username=me; echo password=mine; }; f"\n`,
+        ),
     ],
     ['.netrc', () => writeFileSync(`${home}/.netrc`, 'machine 127.0.0.1 login me password mine\n')],
-  ])('lends nothing to a run that somebody else started: %s', async (_, give) => {
-    give();
+  ])('lends nothing to a run that somebody else started: %s', async (_, lend) => {
+    lend();
     onTestFinished(() => rmSync(`${home}/.netrc`, { force: true }));
     server.authorization = `Basic ${Buffer.from('me:mine').toString('base64')}`;
     expect(await use(fromServer())).toEqual(['a']);
@@ -377,7 +381,10 @@ describe('the user’s own configuration', () => {
   });
 
   it('nor what was fetched with it before', async () => {
-    writeFileSync(`${home}/.gitconfig`, `[credential]\n\thelper = "!f() { echo username=me; echo password=mine; }; f"\n`);
+    writeFileSync(
+      `${home}/.gitconfig`,
+      `[credential]\n\thelper = "!f() { echo username=me; echo password=mine; }; f"\n`,
+    );
     server.authorization = `Basic ${Buffer.from('me:mine').toString('base64')}`;
     const cache = new RepositoryCache(fresh('cache'));
     const { commit } = await resolveCommit(cache, { repository: fromServer() });

@@ -48,7 +48,10 @@ export class RepositoryCache {
    * is not found by who has none.
    */
   static key(source: RepositorySource): string {
-    const identity = source.kind === 'url' ? `${source.anonymous === true ? 'anonymous ' : ''}url ${source.url}` : `bundle ${source.id}`;
+    const identity =
+      source.kind === 'url'
+        ? `${source.anonymous === true ? 'anonymous ' : ''}url ${source.url}`
+        : `bundle ${source.id}`;
     return createHash('sha256').update(identity).digest('hex').slice(0, 32);
   }
 
