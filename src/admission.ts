@@ -127,14 +127,15 @@ export function createAdmission(options: AdmissionOptions): Admission {
       async specification(hash) {
         const specification = await chains.specification(hash);
         if (known.has(hash)) return specification;
-        if (!(await grants.specifications.has(hash))) refuseForeign(specification, await authority());
+        if (!(await grants.specifications.has(hash))) return foreign(specification, await authority());
         known.add(hash);
         return specification;
       },
     }),
   };
 
-  function refuseForeign(specification: RunSpecification, by: Authority): void {
+  /** As this worker does it, with its own credentials only where it says so. */
+  function foreign(specification: RunSpecification, by: Authority): RunSpecification {
     const { model, sandbox, repository: access } = specification.config;
     const url = specification.repository?.url;
     const verdict = authorizeReach(
@@ -153,7 +154,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
       ...refusals,
       ...kept.map(({ name }) => ({ setting: 'tools', reason: `names ${name}, which is not for this run` })),
     ];
-    if (all.length > 0) throw new TypedError('Worker.NotAllowed', refusalMessage(all, host));
+    if (verdict.kind === 'refused' || all.length > 0)
+      throw new TypedError('Worker.NotAllowed', refusalMessage(all, host));
+    return { ...specification, config: { ...specification.config, repository: verdict.config.repository } };
   }
 }
 

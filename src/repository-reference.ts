@@ -14,6 +14,8 @@ export interface RepositoryQuestion {
   /** Blob of a bundle made before; then `commit` is whole and nothing is looked up. */
   readonly bundle?: string;
   readonly token?: string;
+  /** See `RepositorySource`. */
+  readonly anonymous?: true;
 }
 
 export interface RepositoryAnswer {
@@ -41,11 +43,12 @@ export async function referToRepository(
     };
   }
   const name = parseRepositoryName(question.repo);
-  const token = question.token === undefined ? {} : { token: question.token };
+  const { token, anonymous } = question;
+  const access = { ...(token === undefined ? {} : { token }), ...(anonymous === undefined ? {} : { anonymous }) };
   const resolved = await resolveCommit(
     stores.cache,
     {
-      repository: name.kind === 'url' ? { ...name, ...token } : name,
+      repository: name.kind === 'url' ? { ...name, ...access } : name,
       ...(branch === undefined ? {} : { branch }),
       ...(commit === undefined ? {} : { commit }),
     },

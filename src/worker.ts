@@ -274,10 +274,15 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
     async resolveRepository({ config, signal, ...question }) {
       // The first that a run asks: nothing has been spent yet.
       if (config.sandbox.provider === 'daytona') requireDaytonaKey(environment);
-      const token = config.repository.token_env === undefined ? undefined : environment[config.repository.token_env];
+      const { token_env, anonymous } = config.repository;
+      const token = token_env === undefined ? undefined : environment[token_env];
       const answer = await referToRepository(
         { blobs, cache },
-        { ...question, ...(token === undefined ? {} : { token }) },
+        {
+          ...question,
+          ...(token === undefined ? {} : { token }),
+          ...(anonymous === undefined ? {} : { anonymous }),
+        },
         signal,
       );
       signal.throwIfAborted();

@@ -7,6 +7,7 @@ import { addUsage, type Usage } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { noteFailedPrompts } from './failed-prompts.ts';
+import { assertOwnCall } from './origin.ts';
 import { exhausted, isExhausted, noteKeyMissing } from './model-attempts.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
 import { openPromptJournal, promptKey, type PromptEntry, type PromptJournal } from './prompt-journal.ts';
@@ -23,6 +24,7 @@ export async function answerPrompts(
   deps: ActivityDependencies,
   input: ForAgent<AnswerPromptsInput>,
 ): Promise<AnswerPromptsResult> {
+  await assertOwnCall(deps, input.scope, input);
   const { list } = (await deps.chains.getJson(input.request)) as CallRequest;
   const { config } = await deps.chains.specification(input.scope.spec);
   const { from, to } = input.range ?? { from: 0, to: list.length };

@@ -5,6 +5,7 @@ import type { CallRequest } from '../domain/records.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
+import { assertOwnCall } from './origin.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
 
 /** Milliseconds until another worker is given a call that this one has no tool for. */
@@ -16,6 +17,7 @@ const PAUSE = 2000;
  */
 export async function callTool(deps: ActivityDependencies, input: ForAgent<CallToolInput>): Promise<CallToolResult> {
   const { run, execution, agent, spec } = input.scope;
+  await assertOwnCall(deps, input.scope, input);
   const journal = `journal/${run}@${execution}/${agent}/${input.call}-${input.request.slice(0, 16)}`;
   const journalled = (await deps.blobs.getReference(journal)) as CallToolResult | undefined;
   if (journalled !== undefined) return journalled;

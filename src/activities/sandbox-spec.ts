@@ -50,7 +50,8 @@ function repositoryOf(
   const { bundle, url, commit } = repository;
   if (bundle !== undefined)
     return { repository: { source: { kind: 'bundle', id: commit, open: () => deps.blobs.open(bundle) }, commit } };
-  const { token_env } = config.repository;
+  const { token_env, anonymous } = config.repository;
   const token = token_env === undefined ? undefined : deps.environment[token_env];
-  return { repository: { source: { kind: 'url', url: url ?? '', ...(token === undefined ? {} : { token }) }, commit } };
+  const access = { ...(token === undefined ? {} : { token }), ...(anonymous === undefined ? {} : { anonymous }) };
+  return { repository: { source: { kind: 'url', url: url ?? '', ...access }, commit } };
 }

@@ -1,6 +1,6 @@
 import { activityInfo } from '@temporalio/activity';
 import type { TaskReference } from '../domain/contract.ts';
-import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
+import { agentDepth, isAgentId, splitAgentWorkflowId } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import { PROMPT_VERSION } from '../domain/prompts/system-prompt.ts';
 import {
@@ -17,18 +17,14 @@ import { truncate } from '../domain/truncate.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
+import type { AgentContext } from './agent-context.ts';
+import { assertOwnTask } from './origin.ts';
+
+export type { AgentContext } from './agent-context.ts';
 
 interface Stores {
   readonly blobs: BlobStore;
   readonly chains: Chains;
-}
-
-/** Names an agent's data: which run, which execution of it, which agent, and the run's specification. */
-export interface AgentContext {
-  readonly run: string;
-  readonly execution: string;
-  readonly agent: string;
-  readonly spec: string;
 }
 
 const specifications = new WeakMap<BlobStore, Map<string, string>>();
@@ -37,6 +33,8 @@ const specifications = new WeakMap<BlobStore, Map<string, string>>();
 export async function currentScope({ blobs }: Stores, execution: string): Promise<AgentContext> {
   const { workflowExecution } = activityInfo();
   const { run, agent } = splitAgentWorkflowId(workflowExecution?.workflowId ?? '');
+  // Else it could be one of the names that other things are kept under.
+  if (!isAgentId(agent)) throw new TypedError('Input.NotAllowed', `"${agent.slice(0, 80)}" is not the id of an agent.`);
   const known = specifications.get(blobs) ?? new Map<string, string>();
   specifications.set(blobs, known);
   const name = runReferenceName(run, execution);
@@ -81,8 +79,9 @@ export async function agentTask({ chains }: Stores, task: TaskReference): Promis
   return { text, ...(handed.length === 0 ? {} : { variables: handed }) };
 }
 
-/** Begins an agent's trajectory. The same task always gives the same head. */
+/** Begins an agent's trajectory. The same task always gives the same head. @throws TypedError `Input.NotAllowed` */
 export async function beginTrajectory(stores: Stores, scope: AgentContext, task: TaskReference): Promise<string> {
+  await assertOwnTask(stores, scope, task);
   if (task.index === undefined) return task.ref;
   return stores.chains.append(taskRecord(scope, await agentTask(stores, task)));
 }

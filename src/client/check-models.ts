@@ -38,7 +38,7 @@ export async function checkBeforeRun(
   const probe = { model, env, host: hostname(), signal: AbortSignal.timeout(CHECK_MS) };
   await Promise.all([
     isHostPython ? findPython({ preferred }) : undefined,
-    ...(model.check === false ? [] : modelsOf(config).map((name) => probeModel(name, probe))),
+    ...(model.check ? modelsOf(config).map((name) => probeModel(name, probe)) : []),
   ]);
 }
 

@@ -64,6 +64,8 @@ export function restrictedSettings(found: unknown, config: RunConfig, limits: un
       const path = [section, key];
       if (value === null || value === undefined || isSame(value, at(current, path))) return [];
       const free = FREE[section];
+      if (section === 'model' && key === 'prices' && at(limits, ['rlm', 'max_cost']) !== undefined)
+        return [{ path, effect: 'says what your own rlm.max_cost counts' }];
       if (free === 'all' || free?.includes(key) === true)
         return isRaised(path, value, limits) ? [{ path, effect: 'is more than your own configuration allows' }] : [];
       const name = path.join('.');

@@ -122,7 +122,7 @@ function ceilings({ config }: Request, { own }: Authority): Refusal[] {
 function modelOf({ given, config }: Request, own: RunConfig, refuse: Refuse): ModelConfig {
   const { allow } = own.worker;
   const { api_key_env: _, ...rest } = config.model;
-  const prices = { ...config.model.prices, ...own.model.prices };
+  const prices = { ...pricesBeside(own.model.prices ?? {}, config.model.prices ?? {}), ...own.model.prices };
   const model: ModelConfig = { ...rest, ...(Object.keys(prices).length === 0 ? {} : { prices }) };
   const withKey = (key: string | undefined): ModelConfig =>
     key === undefined ? model : { ...model, api_key_env: key };
@@ -161,6 +161,16 @@ function modelOf({ given, config }: Request, own: RunConfig, refuse: Refuse): Mo
     });
   }
   return withKey(key);
+}
+
+/** Prices of models that the worker has none for, also not by the name with or without its provider. */
+function pricesBeside(
+  own: NonNullable<ModelConfig['prices']>,
+  asked: NonNullable<ModelConfig['prices']>,
+): NonNullable<ModelConfig['prices']> {
+  const names = (name: string): string[] => [name, name.slice(name.indexOf('/') + 1)].map((part) => part.toLowerCase());
+  const known = new Set(Object.keys(own).flatMap(names));
+  return Object.fromEntries(Object.entries(asked).filter(([name]) => !names(name).some((part) => known.has(part))));
 }
 
 function sandboxOf({ given, config }: Request, own: RunConfig, refuse: Refuse): SandboxConfig {
@@ -224,7 +234,7 @@ function daytonaOf(own: DaytonaConfig, asked: DaytonaConfig): DaytonaConfig {
   return { ...(source ? defined : {}), ...kept, ...asked };
 }
 
-/** A token goes to the repositories it was named for, and nowhere else. */
+/** Credentials go to the repositories they were named for, and nowhere else: a token, and those that git has of the user. */
 function repositoryOf(
   { given, repository }: Request,
   own: RunConfig,
@@ -255,6 +265,7 @@ function repositoryOf(
     });
   }
   if (token === undefined) {
+    if (entries.length === 0) return { anonymous: true };
     const known = entries.find((each) => each.token_env !== undefined)?.token_env;
     return known === undefined ? {} : { token_env: known };
   }

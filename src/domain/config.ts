@@ -129,6 +129,11 @@ export interface DaytonaConfig {
 export interface RepositoryConfig {
   /** Environment variable of the worker that holds a token for a private repository (HTTPS). */
   readonly token_env?: string;
+  /**
+   * Set by a worker for a run that somebody else started: its repository is fetched as by a stranger, without what the
+   * user of the worker is known by to servers.
+   */
+  readonly anonymous?: true;
 }
 
 export interface StorageConfig {

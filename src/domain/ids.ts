@@ -15,6 +15,17 @@ export function splitAgentWorkflowId(workflowId: string): { run: string; agent: 
   return { run: workflowId.slice(0, slash), agent: workflowId.slice(slash + 1) };
 }
 
+/** Whether it is written as ids of agents are. */
+export function isAgentId(agent: string): boolean {
+  return /^0(\.[1-9]\d*)*$/.test(agent);
+}
+
+/** Id of the agent that started this one; undefined for the root. */
+export function parentAgent(agent: string): string | undefined {
+  const dot = agent.lastIndexOf('.');
+  return dot < 0 ? undefined : agent.slice(0, dot);
+}
+
 /** 0 for the root, one more for each level. */
 export function agentDepth(agent: string): number {
   return agent.split('.').length - 1;

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import * as paths from 'node:path';
 import { fileFault, invalid } from './invalid.ts';
 
@@ -15,17 +15,20 @@ export interface Found {
   readonly hidden: number;
   /** Links to folders, links to nothing, sockets and the like. */
   readonly odd: number;
+  /** Links to files elsewhere: they come with a folder that may be a stranger's, and could name any file of its reader. */
+  readonly outside: number;
   /** Each of them was asked for. */
   readonly isPattern: boolean;
 }
 
 const VERSION_CONTROL = new Set(['CVS', '_darcs', 'RCS', 'SCCS']);
 
-/** All files below a folder; links to files are followed, those to folders are not. */
+/** All files below a folder; links to others of these are followed, those to folders or out of it are not. */
 export async function findInFolder(folder: string): Promise<Found> {
   const walk = new Walk(folder, { depth: Infinity, takesHidden: false, takes: () => true });
   await walk.enter('', 1);
-  return { folder: walk.folder, names: walk.names, hidden: walk.hidden, odd: walk.odd, isPattern: false };
+  const { names, hidden, odd, outside } = walk;
+  return { folder: walk.folder, names, hidden, odd, outside, isPattern: false };
 }
 
 /** The files that a pattern names; its wildcards stand for no hidden ones. */
@@ -41,8 +44,8 @@ export async function findByPattern(pattern: string, cwd: string): Promise<Found
     takes: (name) => paths.matchesGlob(name, rest),
   });
   await walk.enter('', 1);
-  // Nobody expects them of a pattern.
-  return { folder: walk.folder, names: walk.names, hidden: 0, odd: 0, isPattern: true };
+  // Nobody expects hidden and odd ones of a pattern.
+  return { folder: walk.folder, names: walk.names, hidden: 0, odd: 0, outside: walk.outside, isPattern: true };
 }
 
 /** Whether a path that does not exist is a pattern. */
@@ -70,6 +73,7 @@ class Walk {
   readonly names: string[] = [];
   hidden = 0;
   odd = 0;
+  outside = 0;
   readonly #options: WalkOptions;
 
   constructor(folder: string, options: WalkOptions) {
@@ -87,8 +91,9 @@ class Walk {
         if (level < this.#options.depth) await this.enter(`${name}/`, level + 1);
       } else if (this.#options.takes(name)) {
         // oxlint-disable-next-line no-await-in-loop -- links are few
-        if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(this.folder, name)))) this.names.push(name);
-        else this.odd += 1;
+        const kind = entry.isFile() ? 'file' : entry.isSymbolicLink() ? await behindLink(this.folder, name) : 'odd';
+        if (kind === 'file') this.names.push(name);
+        else this[kind] += 1;
       }
     }
   }
@@ -111,11 +116,14 @@ class Walk {
   }
 }
 
-async function isFile(folder: string, name: string): Promise<boolean> {
+async function behindLink(folder: string, name: string): Promise<'file' | 'outside' | 'odd'> {
   try {
-    return (await stat(paths.join(folder, name))).isFile();
+    const target = await realpath(paths.join(folder, name));
+    if (!(await stat(target)).isFile()) return 'odd';
+    const root = await realpath(folder);
+    return target.startsWith(root.endsWith('/') ? root : `${root}/`) ? 'file' : 'outside';
   } catch {
-    return false;
+    return 'odd';
   }
 }
 

@@ -1,7 +1,7 @@
+import { parentAgent } from '../domain/ids.ts';
 import type { AgentReference, BlockRecord, ChainRecord, EndRecord, ReplyRecord } from '../domain/records.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
 import type { AgentTrajectory } from './run-reader.ts';
-import { parentAgent } from './run-snapshot.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** An agent in a results file: the reference's keys first, ours after them. */

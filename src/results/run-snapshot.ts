@@ -36,12 +36,6 @@ export function runTotals({ run, agents }: RunSnapshot): RunTotals {
   };
 }
 
-/** Id of the agent that started this one; undefined for the root. */
-export function parentAgent(agent: string): string | undefined {
-  const dot = agent.lastIndexOf('.');
-  return dot < 0 ? undefined : agent.slice(0, dot);
-}
-
 /** Orders `0`, `0.2`, `0.2.1`, `0.10`: by number, not by letter. */
 export function compareAgentIds(a: string, b: string): number {
   const [left, right] = [a.split('.').map(Number), b.split('.').map(Number)];

@@ -19,6 +19,8 @@ export type RepositorySource =
       readonly url: string;
       /** A token for HTTPS; handed to git by an environment variable, never by argument or configuration. */
       readonly token?: string;
+      /** Nothing else that the user of this process is known by to servers is used either. */
+      readonly anonymous?: true;
     }
   | {
       readonly kind: 'bundle';

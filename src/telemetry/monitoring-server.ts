@@ -20,7 +20,7 @@ export async function startMonitoringServer(options: {
   readonly routes: Readonly<Record<string, Route>>;
 }): Promise<MonitoringServer> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://worker');
+    const pathname = URL.parse(request.url ?? '/', 'http://worker')?.pathname ?? '';
     const route = Object.hasOwn(options.routes, pathname) ? options.routes[pathname] : undefined;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (route === undefined || !isRead) {

@@ -8,8 +8,12 @@ export interface LoopbackPeer {
   readonly inode: string;
 }
 
-/** Undefined where the kernel does not tell: the peer has gone, is on another machine, or /proc cannot be read. */
-export function loopbackPeer({ remotePort, localPort }: Socket): LoopbackPeer | undefined {
+/**
+ * Undefined where the kernel does not tell: the peer has gone, is on another machine, or /proc cannot be read. So is one
+ * at another of the loopback's addresses: by 127.0.0.2 any port of somebody's at 127.0.0.1 can be used a second time.
+ */
+export function loopbackPeer({ remoteAddress, remotePort, localAddress, localPort }: Socket): LoopbackPeer | undefined {
+  if (remoteAddress !== ADDRESS || localAddress !== ADDRESS) return undefined;
   if (remotePort === undefined || localPort === undefined) return undefined;
   const ends = ` ${procAddress(remotePort)} ${procAddress(localPort)} `;
   try {
@@ -37,7 +41,9 @@ export function isOwnSocket({ inode }: LoopbackPeer): boolean {
   });
 }
 
-/** 127.0.0.1 as it stands in memory, in hexadecimal digits. */
+const ADDRESS = '127.0.0.1';
+
+/** It as it stands in memory, in hexadecimal digits. */
 const LOOPBACK = new Uint32Array(Uint8Array.of(127, 0, 0, 1).buffer)[0]?.toString(16).toUpperCase().padStart(8, '0');
 
 function procAddress(port: number): string {

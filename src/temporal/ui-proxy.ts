@@ -31,7 +31,9 @@ export async function startUiProxy(socketPath: string): Promise<UiProxy> {
     const { port } = request.socket.address() as AddressInfo;
     const refusal = checkSource(request, port);
     if (refusal !== undefined) return refuse(response, refusal);
-    const url = new URL(request.url ?? '/', `http://127.0.0.1:${port}`);
+    // A path that is none, such as //[, can be asked for by any page.
+    const url = URL.parse(request.url ?? '/', `http://127.0.0.1:${port}`);
+    if (url === null) return refuse(response, 'This is no address.');
     if (url.pathname === OPEN && request.method === 'GET') {
       if (!isEqual(url.searchParams.get('token') ?? '', token))
         return refuse(response, 'This link is not valid (any more).');

@@ -17,7 +17,8 @@ import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 
-const scope: AgentContext = { run: 'run', execution: 'first-execution', agent: '0', spec: 'spec' };
+const PROMPT = 'find the answer';
+let scope: AgentContext;
 const SUPERSEDED = { type: 'Agent.Superseded', message: 'Stale attempt: superseded by a newer one' };
 const used = { input_tokens: 10, output_tokens: 1, cost: 0.5, llm_calls: 1 };
 
@@ -27,7 +28,9 @@ let task: string;
 beforeEach(async () => {
   path = await mkdtemp(join(tmpdir(), 'trajectory-'));
   stores = storesOf(createFileBlobStore({ path }));
-  task = await stores.chains.append(taskRecord(scope, { text: 'find the answer' }));
+  const spec = await stores.chains.putJson({ prompt: PROMPT });
+  scope = { run: 'run', execution: 'first-execution', agent: '0', spec };
+  task = await stores.chains.append(taskRecord(scope, { text: PROMPT }));
 });
 afterEach(() => rm(path, { recursive: true, force: true }));
 

@@ -33,7 +33,8 @@ const python = (...codes: readonly string[]): string => codes.map((code) => `\`\
 interface Stage {
   readonly deps: ActivityDependencies;
   readonly scope: AgentContext;
-  readonly task: { readonly ref: string };
+  /** In a call that its parent has recorded. */
+  readonly task: { readonly ref: string; readonly index: number };
   readonly asked: ChatRequest[];
   /** By sandbox name, as it travels. */
   readonly kernels: Map<string, FakeKernel>;
@@ -110,7 +111,11 @@ async function createStage(
     namespace: 'n',
     checkpoint: () => undefined,
   } as unknown as ActivityDependencies;
-  const task = { ref: await chains.append(taskRecord(scope, { text: 'find it' })) };
+  const task = { ref: await chains.putJson({ function: 'rlm_query', hash: '', list: ['find it'] }), index: 0 };
+  const calls = [{ call: '1.1', function: 'rlm_query', request: task.ref }];
+  const parent = await chains.append(taskRecord({ ...scope, agent: '0' }, { text: run.prompt }));
+  const head = await chains.append({ v: 1, kind: 'calls', parent, block: 1, calls, cursor: 1 });
+  await blobs.setReference(agentReferenceName('run', 'execution', '0'), { head });
   const reference = async (): Promise<AgentReference> =>
     (await blobs.getReference(agentReferenceName('run', 'execution', '0.1'))) as AgentReference;
   return { deps, scope, task, asked, kernels, destroyed, records: async () => chains.walk((await reference()).head) };

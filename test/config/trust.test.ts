@@ -62,6 +62,12 @@ sandbox: {memory_mb: 4096, block_timeout: 10, pool: 3}
     expect(restricted('rlm: {max_cost: 500}', 'rlm: {max_cost: 5}')).toEqual(['rlm.max_cost']);
   });
 
+  it('does not say what models cost where the user limits the cost', () => {
+    const prices = 'model: {prices: {m: {input: 0, output: 0}}}';
+    expect(restricted(prices)).toEqual([]);
+    expect(restricted(prices, 'rlm: {max_cost: 5}')).toEqual(['model.prices']);
+  });
+
   it('is trusted with one content in one place', () => {
     expect(trustHash('/a/config.yaml', 'x')).not.toBe(trustHash('/b/config.yaml', 'x'));
     expect(trustHash('/a/config.yaml', 'x')).not.toBe(trustHash('/a/config.yaml', 'y'));

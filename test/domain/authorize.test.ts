@@ -158,6 +158,20 @@ describe('an input that is allowed', () => {
     expect(configOf(ask(prices(3), prices(0))).model.prices).toEqual({ m: { input: 3, output: 1 } });
   });
 
+  it.each([
+    ['openai/m', 'm'],
+    ['m', 'openai/m'],
+    ['openai/m', 'OpenAI/m'],
+    ['openrouter/acme/m', 'acme/m'],
+  ])('nor by its other name: %s, which is also %s', (known, other) => {
+    const prices = (name: string, input: number): ConfigInput => ({
+      model: { prices: { [name]: { input, output: input } } },
+    });
+    expect(configOf(ask(prices(known, 3), prices(other, 0))).model.prices).toEqual({
+      [known]: { input: 3, output: 3 },
+    });
+  });
+
   it('gets the worker’s token for the repositories that it is named for, and for no other', () => {
     const worker: ConfigInput = {
       repository: { token_env: 'OWN' },
@@ -165,7 +179,7 @@ describe('an input that is allowed', () => {
     };
     const other = { kind: 'url', url: 'https://evil.example/acme/tool.git' } as const;
     expect(configOf(ask(worker, {}, URL)).repository).toEqual({ token_env: 'TOKEN' });
-    expect(configOf(ask(worker, {}, other)).repository).toEqual({});
+    expect(configOf(ask(worker, {}, other)).repository, 'no credentials at all').toEqual({ anonymous: true });
     expect(refused(ask(worker, { repository: { token_env: 'TOKEN' } }, other))).toEqual(['repository.token_env']);
   });
 

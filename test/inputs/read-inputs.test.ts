@@ -354,12 +354,16 @@ describe('a folder', () => {
     });
     symlinkSync('nowhere', join(cwd, 'docs', 'broken'));
     symlinkSync('../other', join(cwd, 'docs', 'linked-folder'));
-    symlinkSync('../other/c.txt', join(cwd, 'docs', 'linked.txt'));
+    symlinkSync('a.txt', join(cwd, 'docs', 'linked.txt'));
+    symlinkSync('../other/c.txt', join(cwd, 'docs', 'leads-out.txt'));
     const { inputs, warnings } = await read('texts: list[str]', ['texts=@docs']);
-    expect(await loaded(inputs)).toEqual(["['a', 'c']"]);
+    expect(await loaded(inputs)).toEqual(["['a', 'a']"]);
     expect(warnings).toEqual([
-      'texts: of docs these were left out: 3 hidden, 1 image, 1 that looks binary, 2 that are no files',
+      'texts: of docs these were left out: 3 hidden, 1 image, 1 that looks binary, 2 that are no files, 1 link to a file elsewhere',
     ]);
+    const matching = await read('texts: list[str]', ['texts=@docs/*.txt']);
+    expect(await loaded(matching.inputs)).toEqual(["['a', 'a']"]);
+    expect(matching.warnings).toEqual(['texts: of docs/*.txt these were left out: 1 link to a file elsewhere']);
   });
 
   it('without texts, or for a field that holds one value, is refused', async () => {

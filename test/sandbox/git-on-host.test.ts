@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { RepositorySource } from '../../src/sandbox/provider.ts';
 import { bundleRepository } from '../../src/sandbox/repository/bundle.ts';
 import { RepositoryCache } from '../../src/sandbox/repository/repository-cache.ts';
@@ -85,7 +85,7 @@ async function use(
   return git(gitDirectory, ['ls-tree', '-r', '--name-only', commit]).toString().trim().split('\n');
 }
 
-const fromServer = (more: { token?: string } = {}): RepositorySource & { kind: 'url' } => ({
+const fromServer = (more: { token?: string; anonymous?: true } = {}): RepositorySource & { kind: 'url' } => ({
   kind: 'url',
   url: `${server.url}/project.git`,
   ...more,
@@ -358,6 +358,41 @@ describe('the user’s own configuration', () => {
     expect(await use(fromServer({ token: 'token' }))).toEqual(['a']);
     await expect(use(fromServer({ token: 'wrong' }))).rejects.toThrow(/token_env/);
     expect(existsSync(ran)).toBe(false);
+  });
+
+  it.each<[what: string, lend: () => void]>([
+    [
+      'a credential helper',
+      () =>
+        writeFileSync(
+          `${home}/.gitconfig`,
+          `[credential]\n\thelper = "!f() { echo username=me; echo password=mine; }; f"\n`,
+        ),
+    ],
+    ['.netrc', () => writeFileSync(`${home}/.netrc`, 'machine 127.0.0.1 login me password mine\n')],
+  ])('lends nothing to a run that somebody else started: %s', async (_, lend) => {
+    lend();
+    onTestFinished(() => rmSync(`${home}/.netrc`, { force: true }));
+    server.authorization = `Basic ${Buffer.from('me:mine').toString('base64')}`;
+    expect(await use(fromServer())).toEqual(['a']);
+    await expect(use(fromServer({ anonymous: true }))).rejects.toThrow(/worker\.allow\.repositories/);
+    server.authorization = undefined;
+    expect(await use(fromServer({ anonymous: true })), 'what is public').toEqual(['a']);
+  });
+
+  it('nor what was fetched with it before', async () => {
+    writeFileSync(
+      `${home}/.gitconfig`,
+      `[credential]\n\thelper = "!f() { echo username=me; echo password=mine; }; f"\n`,
+    );
+    server.authorization = `Basic ${Buffer.from('me:mine').toString('base64')}`;
+    const cache = new RepositoryCache(fresh('cache'));
+    const { commit } = await resolveCommit(cache, { repository: fromServer() });
+    await cache.fetch(fromServer(), commit);
+    const repository = fromServer({ anonymous: true });
+    for (const name of [commit, commit.slice(0, 10)])
+      // oxlint-disable-next-line no-await-in-loop -- the second uses what the first has made
+      await expect(resolveCommit(cache, { repository, commit: name })).rejects.toThrow(/cannot be read/);
   });
 
   it('does not change where a connection goes', async () => {

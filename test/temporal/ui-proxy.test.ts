@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect as connectSocket, type AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -75,6 +75,17 @@ describe('what asks without being the page that was opened by the link is refuse
     const answer = await fetch(`${origin}/open?token=guess`);
     expect([answer.status, answer.headers.get('set-cookie')]).toEqual([403, null]);
   });
+
+  test.each(['//[', '//a:b', 'http://[', '//%00', '/\\\\', '*'])(
+    'for a path that is none (%s), and what asks next is answered',
+    async (path) => {
+      const head = [`GET ${path} HTTP/1.1`, `Host: ${new URL(origin).host}`, 'Connection: close', '', ''].join('\r\n');
+      const socket = connectSocket(Number(new URL(origin).port), '127.0.0.1', () => socket.write(head));
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 4\d\d /);
+      expect(await ask({})).toBe(403);
+    },
+  );
 
   const why = cannotSwitch(process.execPath);
   test.skipIf(why !== undefined)(

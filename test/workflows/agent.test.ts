@@ -406,7 +406,7 @@ describe('a run', () => {
         await handle.signal(resumeMessage, {});
 
         const budget = temporal.client.workflow.getHandle(`${handle.workflowId}/budget`);
-        const limits = async (): Promise<unknown> => ((await budget.query(spentQuery)) as { limits: unknown }).limits;
+        const limits = async (): Promise<unknown> => (await budget.query<{ limits: unknown }>(spentQuery)).limits;
         await handle.signal(setBudgetMessage, { id: 'more', max_sandboxes: 60 });
         await handle.signal(setBudgetMessage, { id: 'still more', max_sandboxes: 70 });
         await handle.signal(setBudgetMessage, { id: 'more', max_sandboxes: 60 });

@@ -1,5 +1,5 @@
 import type { AgentReference } from '../../domain/records.ts';
-import { parentAgent } from '../../results/run-snapshot.ts';
+import { parentAgent } from '../../domain/ids.ts';
 import { plural } from './format.ts';
 
 /** Sub-agents at work, by their parent. */

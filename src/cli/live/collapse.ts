@@ -1,5 +1,6 @@
 import type { AgentReference } from '../../domain/records.ts';
-import { compareAgentIds, parentAgent } from '../../results/run-snapshot.ts';
+import { parentAgent } from '../../domain/ids.ts';
+import { compareAgentIds } from '../../results/run-snapshot.ts';
 
 /** A line of the tree: an agent, or what stands for its siblings that do not fit. */
 export type TreeLine =

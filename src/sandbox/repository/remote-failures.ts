@@ -8,7 +8,10 @@ const NOT_THERE =
   /not found|does not exist|does not appear to be a git repository|no such file|not our ref|couldn't find remote ref|error: 404/i;
 
 /** What a failed fetch means for the run: refused for good, or worth another attempt. */
-export function fetchFailure(url: string, result: GitResult): TypedError {
+export function fetchFailure(
+  { url, anonymous }: { readonly url: string; readonly anonymous?: true },
+  result: GitResult,
+): TypedError {
   const why = complaint(result);
   if (/could not resolve host(name)?|name or service not known|temporary failure/i.test(result.stderr)) {
     return new TypedError('Repository.Unavailable', `${url} cannot be reached: ${why}. Check the URL and the network.`);
@@ -17,6 +20,13 @@ export function fetchFailure(url: string, result: GitResult): TypedError {
     return new TypedError('Repository.NotFound', `${url} has moved on its server: give the repository's new URL.`);
   }
   if (NO_ACCESS.test(result.stderr)) {
+    if (anonymous === true) {
+      return new TypedError(
+        'Repository.NotFound',
+        `${url} cannot be read: ${why}. This worker fetches it without credentials, because somebody else started the ` +
+          'run: if it is private, name it in the configuration of the worker: worker.allow.repositories.',
+      );
+    }
     return new TypedError(
       'Repository.NotFound',
       `${url} cannot be read: ${why}. If it is private, put a token into an environment variable of the worker and ` +

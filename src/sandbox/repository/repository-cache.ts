@@ -12,7 +12,7 @@ import { runGit, type GitOptions } from './git.ts';
 import { markUsed } from '../host/last-use.ts';
 import { fetchFailure } from './remote-failures.ts';
 import { tokenOptions } from './token.ts';
-import { networkSettings, sshCommand, userSettings } from './user-config.ts';
+import { anonymousSettings, networkSettings, NOBODY, sshCommand, userSettings } from './user-config.ts';
 
 /** A bare repository of ours on the host, from which checkouts are made. */
 export interface CachedCommit {
@@ -43,9 +43,15 @@ export class RepositoryCache {
     this.#directory = join(cacheDirectory, 'repositories');
   }
 
-  /** Names a source in paths: the same source, the same key. A token is no part of it. */
+  /**
+   * Names a source in paths: the same source, the same key. A token is no part of it, but what was fetched with credentials
+   * is not found by who has none.
+   */
   static key(source: RepositorySource): string {
-    const identity = source.kind === 'url' ? `url ${source.url}` : `bundle ${source.id}`;
+    const identity =
+      source.kind === 'url'
+        ? `${source.anonymous === true ? 'anonymous ' : ''}url ${source.url}`
+        : `bundle ${source.id}`;
     return createHash('sha256').update(identity).digest('hex').slice(0, 32);
   }
 
@@ -199,16 +205,29 @@ async function fetchAllBranches(
     ['fetch', '--quiet', '--no-write-fetch-head', '--', source.url, ...everything],
     await urlOptions(gitDirectory, source, signal),
   );
-  if (all.code !== 0) throw fetchFailure(source.url, all);
+  if (all.code !== 0) throw fetchFailure(source, all);
 }
 
-/** How git reaches a server: with the run's token where it has one, else with what the user's configuration says. */
+/**
+ * How git reaches a server: with the run's token where it has one, else with what the user's configuration says, or
+ * without any of that.
+ */
 export async function urlOptions(
   gitDirectory: string | undefined,
   source: RepositorySource & { kind: 'url' },
   signal: AbortSignal | undefined,
 ): Promise<GitOptions> {
   const own = await userSettings(signal);
+  if (source.anonymous === true) {
+    return {
+      signal,
+      timeoutMs: FETCH_TIMEOUT_MS,
+      protocols: 'https:http:git',
+      ...(gitDirectory === undefined ? {} : { gitDirectory }),
+      config: [...anonymousSettings(own)],
+      environment: NOBODY,
+    };
+  }
   const token = source.token === undefined ? undefined : tokenOptions(source.token, source.url);
   return {
     signal,

@@ -10,7 +10,7 @@ import { refusePassword } from './repository-name.ts';
 export interface ResolveRequest {
   /** A URL, or a folder of this machine. */
   readonly repository:
-    | { readonly kind: 'url'; readonly url: string; readonly token?: string }
+    | { readonly kind: 'url'; readonly url: string; readonly token?: string; readonly anonymous?: true }
     | { readonly kind: 'path'; readonly path: string };
   /** Branch or tag; default: what HEAD is. */
   readonly branch?: string;
@@ -63,7 +63,7 @@ async function resolveRemotely(
     ...(await urlOptions(undefined, source, signal)),
     timeoutMs: LIST_TIMEOUT_MS,
   });
-  if (listed.code !== 0) throw fetchFailure(source.url, listed);
+  if (listed.code !== 0) throw fetchFailure(source, listed);
   const references = readListing(listed.stdout);
   if ([...references.commits.values()].some((commit) => commit.length === 64)) {
     throw new TypedError('Input.Invalid', `${source.url} names its commits by SHA-256, which is not supported yet.`);

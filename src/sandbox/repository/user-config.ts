@@ -43,6 +43,22 @@ export function networkSettings(settings: readonly Setting[], withCredentials: b
   return settings.filter(([name]) => NETWORK.test(name) || (withCredentials && CREDENTIALS.test(name)));
 }
 
+/** Client certificates, and tickets of Kerberos. */
+const IDENTITY = /^https?(\..+)?\.(sslcert[a-z]*|sslkey[a-z]*|emptyauth|delegation)$/s;
+
+/** The way to a server, without what the user is known by there. */
+export function anonymousSettings(settings: readonly Setting[]): Setting[] {
+  return networkSettings(settings, false).filter(([name]) => !IDENTITY.test(name));
+}
+
+/** Has no ~/.netrc, in which git's transport looks by itself, and no agent or ticket. */
+export const NOBODY = {
+  HOME: '/nonexistent',
+  XDG_CONFIG_HOME: '/nonexistent',
+  SSH_AUTH_SOCK: '',
+  KRB5CCNAME: '/nonexistent',
+} as const;
+
 /**
  * How ssh is called: as the environment of this process says, or the user's configuration, or in a way that asks no
  * questions. An environment is given by whoever starts a process, as a configuration is by its user.
