@@ -45,6 +45,8 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'rlm-trust-'));
   clone = join(home, 'clone');
   mkdirSync(clone);
+  // The provider is not asked: what these tests are about comes before, and after.
+  ownConfiguration('model: {check: false}\n');
   const git = (...args: string[]): void => void execFileSync('git', ['-C', clone, ...args]);
   writeFileSync(join(clone, 'file.py'), 'x = 1\n');
   git('init', '-q', '-b', 'main');
@@ -52,6 +54,12 @@ beforeEach(() => {
   git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+/** The user's own configuration file. */
+function ownConfiguration(yaml: string): void {
+  mkdirSync(join(home, '.config', 'durable-rlm'), { recursive: true, mode: 0o700 });
+  writeFileSync(join(home, '.config', 'durable-rlm', 'config.yaml'), yaml);
+}
 
 const environment = (): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'],
