@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { activityInfo } from '@temporalio/activity';
 import type { AgentActivity, TaskReference } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import type { InputVariable, SetupRequest } from '../domain/kernel-protocol.ts';
@@ -26,7 +25,8 @@ export async function createSandbox(deps: ActivityDependencies, input: ForAgent<
   const { config } = await deps.chains.specification(input.scope.spec);
   const seconds = createTimeout(config.sandbox);
   return withHeartbeat(async (cancelled) => {
-    const limit = AbortSignal.timeout(seconds * 1000 - (Date.now() - activityInfo().scheduledTimestampMs));
+    // For each attempt: the clock of this host and the server's may differ by hours.
+    const limit = AbortSignal.timeout(seconds * 1000);
     try {
       return await makeSandbox(deps, { ...input, generation: 0 }, AbortSignal.any([cancelled, limit]));
     } catch (error) {

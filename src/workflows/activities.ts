@@ -16,7 +16,7 @@ const HEARTBEAT_TIMEOUT = '5s';
 /** Activities are bounded by heartbeats and by limits of their own; this only ends what nobody could. */
 const MAX_ACTIVITY_TIME = '24h';
 
-const RETRY = { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' } as const;
+export const RETRY = { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' } as const;
 
 /** Where work on sandboxes goes that is not bound to a host. */
 export function sandboxQueue(queues: Queues): Pick<ActivityOptions, 'taskQueue'> {

@@ -2,9 +2,12 @@ import { ActivityCancellationType, ApplicationFailure } from '@temporalio/workfl
 import { sandboxesUsedUp } from '../domain/budget.ts';
 import type { AgentInput } from '../domain/contract.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
-import { runActivities, sandboxQueue } from './activities.ts';
+import { RETRY, runActivities, sandboxQueue } from './activities.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import type { AgentBudget } from './agent-budget.ts';
+
+/** Attempts that may pass are tried again for about five minutes. */
+const CREATE_RETRY = { ...RETRY, maximumAttempts: 15 } as const;
 
 /** An agent's sandbox: created beside the first model call, and rebuilt when it is lost. */
 export interface AgentSandbox {
@@ -44,6 +47,7 @@ export function createAgentSandbox(input: AgentInput, budget: AgentBudget): Agen
     creating ??= runActivities({
       ...sandboxQueue(queues),
       summary: 'create the sandbox',
+      retry: CREATE_RETRY,
       // Cancelled, it leaves nothing, or what it left is removed at the end.
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     })
