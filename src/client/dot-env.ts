@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { readTextFile } from '../config/read-text-file.ts';
 import { ANY_PROVIDER_KEY, PROVIDERS } from '../llm/providers.ts';
 
 /** The environment with the keys of a `.env` file, and what became of each of its variables. */
@@ -19,7 +19,7 @@ const DAYTONA_KEY = 'DAYTONA_API_KEY';
  * that a provider's key may have. No file, or one that cannot be read, adds nothing.
  */
 export async function loadDotEnv(cwd: string, env: NodeJS.ProcessEnv): Promise<DotEnv> {
-  const text = await readFile(join(cwd, '.env'), 'utf8').catch(() => '');
+  const text = await readTextFile(join(cwd, '.env')).catch(() => '');
   const found = parseEnv(text);
   const names = Object.keys(found).toSorted();
   const taken = names.filter((name) => isKey(name) && !isCovered(name, env));

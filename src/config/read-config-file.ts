@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { readTextFile } from './read-text-file.ts';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ConfigError } from './config-error.ts';
@@ -53,7 +54,10 @@ export async function readConfigFile(
   cwd: string = about.folder,
 ): Promise<ConfigFile | undefined> {
   try {
-    return { path, text: await readFile(resolve(cwd, path), 'utf8'), ...about };
+    const file = resolve(cwd, path);
+    // One that a person names may be a pipe of theirs.
+    const text = await (about.origin === 'named' ? readFile(file, 'utf8') : readTextFile(file));
+    return { path, text, ...about };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if ((code === 'ENOENT' || code === 'ENOTDIR') && about.origin !== 'named') return undefined;

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,6 +87,19 @@ describe('a .env file of the current folder', () => {
     const note = dotEnvNote(await loadDotEnv(folder, {}));
     expect(note).toMatch(/^\.env: took OPENROUTER_API_KEY; ignored NODE_OPTIONS, OPENAI_BASE_URL \(only API keys/);
     expect(note).not.toMatch(/secret|evil|\n/);
+  });
+
+  it.each([
+    ['a pipe', (path: string): void => void execFileSync('mkfifo', [path])],
+    ['a link to a device without an end', (path: string): void => symlinkSync('/dev/zero', path)],
+    ['a folder', (path: string): void => mkdirSync(path)],
+    [
+      'larger than a file of settings is',
+      (path: string): void => writeFileSync(path, `LLM_API_KEY=x\n${'#'.repeat(2 ** 21)}`),
+    ],
+  ])('adds nothing where it is %s, and is not waited for', async (_name, make) => {
+    make(join(folder, '.env'));
+    expect(await loadDotEnv(folder, { A: '1' })).toEqual({ env: { A: '1' }, taken: [], ignored: [] });
   });
 
   it('adds nothing, and nothing is told, where there is none or it repeats the environment', async () => {
