@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
 import { afterAll, describe, expect, test } from 'vitest';
 import { chooseTemporal, connect, embeddedTarget, resolveTemporal } from '../../src/temporal/connection.ts';
+import { dial } from '../../src/temporal/dial.ts';
 import { TemporalSetupError } from '../../src/temporal/errors.ts';
 import { isAlive } from '../../src/temporal/process-identity.ts';
 import { kill, serverOptions, startServer, temporaryFolder, until } from './fixtures.ts';
@@ -141,3 +144,21 @@ async function listening(prepare: (server: Server) => void): Promise<string> {
   prepare(server);
   return `127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`;
 }
+
+test('a retry that is due after the connection was closed ends its call, not the process', async () => {
+  // Accepts and hangs up, so that each call fails at once as one to try again.
+  const hangsUp = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  listeners.push(hangsUp);
+  await once(hangsUp, 'listening');
+  const { port } = hangsUp.address() as AddressInfo;
+  const { clientOptions } = await dial(`127.0.0.1:${port}`);
+  const connection = Connection.lazy({ address: `127.0.0.1:${port}`, ...clientOptions });
+  const calls = Array.from({ length: 20 }, () => connection.workflowService.getSystemInfo({}));
+  await once(hangsUp, 'connection');
+  const outcomes = Promise.allSettled(calls);
+  const after = setTimeout(() => void connection.close(), 150);
+  const settled = await outcomes;
+  clearTimeout(after);
+  expect(settled.map(({ status }) => status)).toEqual(Array(20).fill('rejected'));
+  expect(settled.some((each) => each.status === 'rejected' && /shut down/.test(String(each.reason)))).toBe(true);
+});
