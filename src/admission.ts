@@ -127,7 +127,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       async specification(hash) {
         const specification = await chains.specification(hash);
         if (known.has(hash)) return specification;
-        if (!(await grants.specifications.has(hash))) return foreign(specification, await authority());
+        if (!(await grants.specifications.has(hash))) return ofStranger(specification, await authority());
         known.add(hash);
         return specification;
       },
@@ -135,7 +135,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
   };
 
   /** As this worker does it, with its own credentials only where it says so. */
-  function foreign(specification: RunSpecification, by: Authority): RunSpecification {
+  function ofStranger(specification: RunSpecification, by: Authority): RunSpecification {
     const { model, sandbox, repository: access } = specification.config;
     const url = specification.repository?.url;
     const verdict = authorizeReach(

@@ -31,7 +31,7 @@ import { createSlots } from './sandbox/slots.ts';
 import { RepositoryCache } from './sandbox/repository/repository-cache.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { createChains } from './storage/chain.ts';
-import { countOpenAgents, countSandboxes, startSweeping } from './sweeping.ts';
+import { countOpenAgents, countSandboxes, startReaper } from './reaper.ts';
 import type { Listener } from './telemetry/events.ts';
 import type { Levels } from './telemetry/metrics.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
@@ -175,7 +175,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     workflowBundle: () => workflowBundle(traces !== undefined),
     create: (each) => Worker.create(each),
   });
-  const sweeping = startSweeping({
+  const sweeping = startReaper({
     ...options,
     providers: () => sandboxes.swept(),
     onSwept: (provider, result) => telemetry.swept(provider, result),

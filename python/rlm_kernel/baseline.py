@@ -31,7 +31,7 @@ def main(arguments):
     base = git.index_entries()
     _hide_from_status(git, options["workspace"])
     walk = Walk(options["workspace"], base, options["limit"])
-    notes = walk.notes + git.add(walk.left_out) + git.forget_repositories(base)
+    notes = walk.notes + git.add(walk.skipped) + git.forget_repositories(base)
     with open(os.path.join(options["into"], "ignored"), "wb") as file:
         for path in git.ignored():
             described = describe(options["workspace"], path)

@@ -35,7 +35,7 @@ def keep_pointers(git, base, layer):
     blobs.update(base[path][1] for paths in (kept, every_change) for path in paths if path in base)
     pointers = _read_pointers(git, blobs)
     known = {pointers[name]: name for _, name in base.values() if name in pointers}
-    left_out, replaced, notes = [], {}, []
+    skipped, replaced, notes = [], {}, []
     for path, (mode, name) in changed.items():
         was_pointer = path in base and pointers.get(base[path][1], _EMPTY) != _EMPTY
         if layer.get(path) == (mode, name) or name in pointers or not (path in kept or was_pointer):
@@ -45,9 +45,9 @@ def keep_pointers(git, base, layer):
         if pointer is not None:
             replaced[path] = (mode, pointer)
         else:
-            left_out.append(path)
+            skipped.append(path)
             notes.append("%s is kept in Git LFS: its new content is left out of the patch" % shown(path))
-    git.restore(left_out, base)
+    git.restore(skipped, base)
     git.restore(list(replaced), replaced)
     unseen = [path for path, (_, name) in kept.items() if pointers.get(name, _EMPTY) != _EMPTY]
     return _name_pointers(unseen) + notes

@@ -33,7 +33,7 @@ INTERRUPTS = (0.0, 0.7, 1.4)
 KILL_AFTER = 3.0
 MEMORY_INTERVAL = 0.05
 MEMORY_INTERVAL_WAITING = 5.0
-GATHER = 0.25
+CALL_BATCH_WINDOW_SECONDS = 0.25
 """How long calls are gathered while the code still computes, before a poll returns them."""
 
 PROCESSES = 64

@@ -67,7 +67,7 @@ def take(options, folder):
     walk = Walk(options["workspace"], base, options["limit"])
     tracked, notes = tracked_files(git, options["workspace"], layer)
     notes += walk.notes
-    notes += git.add(walk.left_out, tracked)
+    notes += git.add(walk.skipped, tracked)
     notes += git.forget_repositories(base)
     notes += git.forget_misleading(base)
     notes = keep_pointers(git, base, layer) + notes

@@ -125,7 +125,7 @@ class Git:
         listed = self.run("ls-files", "-z", "--others", "--ignored", "--exclude-standard")
         return listed.stdout.split(b"\0")[:-1]
 
-    def add(self, left_out, tracked=None):
+    def add(self, skipped, tracked=None):
         """Takes the tree into the index. What git refuses is reported, and stays as it was in the commit.
 
         `tracked`, path -> mode: files to be taken in although .gitignore may name them.
@@ -133,14 +133,14 @@ class Git:
         # git asks .gitignore of no file that its index has: an entry that is none makes it look.
         mark = os.urandom(20).hex().encode()
         self.restore(list(tracked or ()), {path: (mode, mark) for path, mode in (tracked or {}).items()})
-        notes = self._add(left_out)
+        notes = self._add(skipped)
         if tracked:
             entries = self.index_entries()
             self.restore([path for path in tracked if path in entries and entries[path][1] == mark], {})
         return notes
 
-    def _add(self, left_out):
-        paths = [b":(top)"] + [b":(top,exclude,literal)" + path for path in left_out]
+    def _add(self, skipped):
+        paths = [b":(top)"] + [b":(top,exclude,literal)" + path for path in skipped]
         command = ["add", "--all", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul"]
         ended = self.run(*command, text=b"\0".join(paths), codes=(0, 1))
         return [_sentence(line) for line in ended.stderr.splitlines() if _worth_a_note(line)]

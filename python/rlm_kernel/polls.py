@@ -3,7 +3,7 @@
 from time import monotonic
 
 from rlm_kernel.connection import HttpError
-from rlm_kernel.limits import GATHER
+from rlm_kernel.limits import CALL_BATCH_WINDOW_SECONDS
 
 _FIRST_LOOK, _LAST_LOOK = 0.001, 0.1
 
@@ -12,7 +12,7 @@ class Polls:
     """`find_state(block)` tells running, waiting or done.
 
     A poll is answered when the block is done or waits for answers, when it is over, or when calls it does not know
-    are GATHER seconds old: calls that are made together are returned together.
+    are CALL_BATCH_WINDOW_SECONDS seconds old: calls that are made together are returned together.
     """
 
     def __init__(self, loop, find_state):
@@ -55,7 +55,7 @@ class Polls:
                 states[block] = self._find_state(block)
                 self.waiting = states[block] == "waiting"
             events = block.events_after(after)
-            ready_at = min(deadline, block.newest_event + GATHER) if events else deadline
+            ready_at = min(deadline, block.newest_event + CALL_BATCH_WINDOW_SECONDS) if events else deadline
             if states[block] != "running" or now >= ready_at:
                 self._reply(connection, block, events, after, states[block])
                 continue

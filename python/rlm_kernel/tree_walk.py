@@ -16,7 +16,7 @@ class Walk:
 
     def __init__(self, workspace, base, limit):
         self._limit = limit
-        self.left_out = []
+        self.skipped = []
         self.notes = []
         self._submodules = {path for path, (mode, _) in base.items() if mode == GITLINK}
         self._tracked_folders = _folders_of(base)
@@ -44,7 +44,7 @@ class Walk:
             if not stat.S_ISREG(status.st_mode):
                 self._name_special(entry, path, status)
             elif status.st_size > self._limit:
-                self.left_out.append(path)
+                self.skipped.append(path)
                 self.notes.append("%s is too large: left out of the patch" % shown(path))
 
     def _name_special(self, entry, path, status):
@@ -52,16 +52,16 @@ class Walk:
         self.notes.append("%s is %s: left out of the patch" % (shown(path), kind))
         if entry.name in _READ_BY_GIT:
             # git would wait for ever for what it says. The sandbox is at its end.
-            self.left_out.append(path)
+            self.skipped.append(path)
             os.unlink(entry.path)
 
     def _visit(self, folder, path):
         if path in self._submodules:
-            self.left_out.append(path)
+            self.skipped.append(path)
             if os.access(folder, os.R_OK) and os.listdir(folder):
                 self.notes.append("%s is a submodule: what is in it is not in the patch" % shown(path))
         elif path not in self._tracked_folders and _is_repository(folder):
-            self.left_out.append(path)
+            self.skipped.append(path)
             self.notes.append("%s is a git repository of its own: left out of the patch" % shown(path))
         else:
             self._folders.append((folder, path + b"/"))

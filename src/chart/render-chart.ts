@@ -49,10 +49,10 @@ export async function renderChart(
   const series = largest(all, DRAWN_SERIES);
   const svg = await drawSvg(series, spec, scale);
   const { bytes, hasText } = await drawPng(svg, { systemFonts });
-  return { svg, png: bytes, notes: [...leftOutOf(all, series), ...(hasText ? [] : [NO_FONT])] };
+  return { svg, png: bytes, notes: [...skippedNote(all, series), ...(hasText ? [] : [NO_FONT])] };
 }
 
-function leftOutOf(all: readonly Series[], drawn: readonly Series[]): string[] {
+function skippedNote(all: readonly Series[], drawn: readonly Series[]): string[] {
   const points = drawn.reduce((sum, series) => sum + series.points.length, 0);
   return [
     ...(all.length > drawn.length ? [`Of ${all.length} series, the ${drawn.length} with most points are drawn.`] : []),

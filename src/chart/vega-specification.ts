@@ -19,8 +19,8 @@ const CHARACTER = 0.8 * LABEL;
 const SYMBOL = 50;
 
 /** Characters of a name in the legend: fewer where many names need room. */
-const LONGEST_NAME = 32;
-const LONGEST_OF_MANY = 21;
+const MAX_NAME_CHARACTERS = 32;
+const MAX_NAME_CHARACTERS_OF_MANY = 21;
 const MANY = 15;
 
 /** Told apart by most colour-blind readers (Okabe and Ito), the yellow darkened for a white ground. */
@@ -79,7 +79,7 @@ export function vegaSpecification(named: readonly Series[], spec: PlotSpec, scal
 function withShortNames(all: readonly Series[]): readonly Series[] {
   const names = shortNames(
     all.map(({ name }) => name),
-    all.length > MANY ? LONGEST_OF_MANY : LONGEST_NAME,
+    all.length > MANY ? MAX_NAME_CHARACTERS_OF_MANY : MAX_NAME_CHARACTERS,
   );
   return all.map((series, index) => {
     const name = names[index] ?? series.name;

@@ -5,12 +5,12 @@ const { model, rlm, sandbox, storage, temporal, tools, worker } = DEFAULT_CONFIG
 const { allow } = worker;
 
 /** Longest time a timer of Node can wait, in whole seconds: about 24 days. */
-const LONGEST_TIMER = 2_147_483;
+const MAX_TIMER_SECONDS = 2_147_483;
 const YEAR = 31_536_000;
 
 const text = z.string().trim().min(1);
 const count = z.number().int().min(1);
-const seconds = z.number().positive().max(LONGEST_TIMER);
+const seconds = z.number().positive().max(MAX_TIMER_SECONDS);
 const dollars = z.number().min(0);
 
 /** Not quoted in messages, and in capitals: someone may have put the key where its variable's name belongs. */

@@ -64,7 +64,7 @@ function nothing(what: string, { found, left, field, label }: Place): Error {
   );
 }
 
-function leftOutNote({ found, left, field, label }: Place): string[] {
+function skippedNote({ found, left, field, label }: Place): string[] {
   const others = left.describe(found);
   const faults = left.faults();
   if (others === '') return [];
@@ -99,7 +99,7 @@ function textsSource(place: Place, shape: Shape): Source {
     names: files.names,
     notes() {
       const { odd } = files;
-      return [...leftOutNote(place), ...(odd === undefined ? [] : [notUtf8(field.name, `@${label}`, odd)])];
+      return [...skippedNote(place), ...(odd === undefined ? [] : [notUtf8(field.name, `@${label}`, odd)])];
     },
   };
 }
@@ -197,7 +197,7 @@ function rowsSource(place: Place): Source {
   const all = (): readonly string[] =>
     files <= SHOWN_TABLES ? [] : [`${field.name}: read ${files} files of ${label}: ${items.length} rows in all`];
   return {
-    ...itemsSource({ lines: lines(), notes: () => [...notes, ...all(), ...leftOutNote(place)] }, items),
+    ...itemsSource({ lines: lines(), notes: () => [...notes, ...all(), ...skippedNote(place)] }, items),
     names: found.names,
   };
 }

@@ -9,7 +9,7 @@ import { encoded, type Source } from './source.ts';
 
 /** As Python writes them. */
 const CONSTANTS: Readonly<Record<string, string>> = { True: 'true', False: 'false', None: 'null' };
-const MOST_SHOWN = 60;
+const MAX_SHOWN_CHARACTERS = 60;
 
 /**
  * A value as it was typed: a str as it is; else JSON, or what Python calls True, False and None.
@@ -65,8 +65,10 @@ function isTextOf(type: FieldType, text: string): boolean {
 }
 
 function shown(text: string): string {
-  const characters = Array.from(text.slice(0, 2 * MOST_SHOWN));
-  return JSON.stringify(characters.length > MOST_SHOWN ? `${characters.slice(0, MOST_SHOWN).join('')}...` : text);
+  const characters = Array.from(text.slice(0, 2 * MAX_SHOWN_CHARACTERS));
+  return JSON.stringify(
+    characters.length > MAX_SHOWN_CHARACTERS ? `${characters.slice(0, MAX_SHOWN_CHARACTERS).join('')}...` : text,
+  );
 }
 
 function example({ name, type }: Field): string {

@@ -4,7 +4,7 @@ import { TypedError } from '../domain/failures.ts';
 import type { SandboxSpec, SandboxSetup } from './provider.ts';
 
 /** Bytes below which the file system of a setup must not fall: more is never a repository's business. */
-const LEAST_FREE = 512 * 1024 * 1024;
+const MIN_FREE_BYTES = 512 * 1024 * 1024;
 /** Characters of a command's output that an error quotes. */
 const QUOTED = 3000;
 
@@ -69,7 +69,7 @@ export function planSetup(
   const commands = setup.commands.map((command) => ['/bin/sh', '-c', command]);
   const first = [interpreter, '-m', 'venv', environment];
   const all = isOwn ? commands : [first, ...commands];
-  const limits = ['--seconds', String(setup.timeout), '--least-free', String(LEAST_FREE)];
+  const limits = ['--seconds', String(setup.timeout), '--least-free', String(MIN_FREE_BYTES)];
   const later = {
     VIRTUAL_ENV: environment,
     // Of what is installed and of the tree alike: outside of both, compiled once.

@@ -21,7 +21,7 @@ export interface PatchPaths {
 /** Bytes a patch may have; the largest files beyond it are left out and named. */
 const PATCH_LIMIT = 48 * 1024 * 1024;
 const PATCH_TIMEOUT_SECONDS = 300;
-const MOST_NOTES = 200;
+const MAX_NOTES = 200;
 
 /**
  * The difference between a clone and its commit, taken inside by a repository outside of the tree. It ends whatever else
@@ -85,7 +85,7 @@ function parseHeader(text: string): { size: number; notes: string[] } | undefine
     if (typeof value !== 'object' || value === null || !('size' in value) || !('notes' in value)) return undefined;
     const { size, notes } = value;
     if (typeof size !== 'number' || !Array.isArray(notes)) return undefined;
-    return { size, notes: notes.slice(0, MOST_NOTES).map((note) => String(note).slice(0, 500)) };
+    return { size, notes: notes.slice(0, MAX_NOTES).map((note) => String(note).slice(0, 500)) };
   } catch {
     return undefined;
   }

@@ -48,7 +48,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
       await writeThenRename({ temporary, target, write });
       await syncFolder(dirname(target));
     }
-    if (known.size >= MOST_KNOWN) known.clear();
+    if (known.size >= MAX_KNOWN) known.clear();
     known.set(hash, now);
   }
 
@@ -142,7 +142,7 @@ export function createFileBlobStore({ path }: { path: string }): BlobStore {
 }
 
 /** What this process remembers to have stored: 10 MB. */
-const MOST_KNOWN = 50_000;
+const MAX_KNOWN = 50_000;
 
 async function writeThenRename(input: {
   temporary: string;

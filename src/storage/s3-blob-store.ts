@@ -28,7 +28,7 @@ const PART = 8 * 1024 * 1024;
 const PARTS_AT_ONCE = 4;
 const ATTEMPTS = 8;
 /** S3's own limit. */
-const MOST_PARTS = 10_000;
+const MAX_PARTS = 10_000;
 /** Milliseconds for everything that `check` asks. */
 const CHECK_TIME = 5000;
 const CHECK_ATTEMPTS = 3;
@@ -124,7 +124,7 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
     const upload = new Upload({
       client,
       params: { Bucket: bucket, Key: objectKey(hash), Body: body },
-      partSize: Math.max(PART, Math.ceil(size / MOST_PARTS)),
+      partSize: Math.max(PART, Math.ceil(size / MAX_PARTS)),
       queueSize: PARTS_AT_ONCE,
     });
     await upload.done();

@@ -1,20 +1,20 @@
 import type { ChainRecord } from '../domain/records.ts';
 import type { Chains } from '../storage/chain.ts';
 import type { Listener } from './events.ts';
-import { createOnce } from './once.ts';
-import { overriding } from './overriding.ts';
-import { currentPlace, type Place } from './place.ts';
+import { createDedupe } from './dedupe.ts';
+import { wrap } from './wrap.ts';
+import { currentActivityContext, type ActivityContext } from './activity-context.ts';
 
 /** The same chains; what is added to them is told of, the very same record once. */
 export function observeChains(
   chains: Chains,
-  { tell, onRecord }: { tell: Listener; onRecord?: (record: ChainRecord, place: Place) => void },
+  { tell, onRecord }: { tell: Listener; onRecord?: (record: ChainRecord, place: ActivityContext) => void },
 ): Chains {
-  const isNew = createOnce();
-  return overriding(chains, {
+  const isNew = createDedupe();
+  return wrap(chains, {
     async append(record) {
       const hash = await chains.append(record);
-      const place = currentPlace();
+      const place = currentActivityContext();
       if (place === undefined || !isNew(`${place.run}@${place.execution}/${place.agent}/${hash}`)) return hash;
       onRecord?.(record, place);
       tellOf(record, place, tell);
@@ -23,7 +23,7 @@ export function observeChains(
   });
 }
 
-function tellOf(record: ChainRecord, { run, agent }: Place, tell: Listener): void {
+function tellOf(record: ChainRecord, { run, agent }: ActivityContext, tell: Listener): void {
   if (record.kind === 'reply' && record.purpose === 'turn') {
     const { iteration, model, usage } = record;
     tell({ kind: 'iteration', run, agent, iteration, model, usage });

@@ -2,7 +2,7 @@ import { errorMessage } from '../domain/error-message.ts';
 import { TypedError } from '../domain/failures.ts';
 import type { ChatModels, ChatReply } from '../llm/chat-model.ts';
 import type { Listener } from './events.ts';
-import { currentPlace } from './place.ts';
+import { currentActivityContext } from './activity-context.ts';
 
 /** The same models; each call is told of. */
 export function observeModels(models: ChatModels, tell: Listener): ChatModels {
@@ -12,8 +12,8 @@ export function observeModels(models: ChatModels, tell: Listener): ChatModels {
       const told = (outcome: { readonly reply: ChatReply } | { readonly error: unknown }): void =>
         tell({
           kind: 'model call',
-          run: currentPlace()?.run ?? '',
-          agent: currentPlace()?.agent ?? '',
+          run: currentActivityContext()?.run ?? '',
+          agent: currentActivityContext()?.agent ?? '',
           model: request.model,
           purpose: request.purpose,
           seconds: (performance.now() - started) / 1000,

@@ -1,9 +1,9 @@
 import { TypedError } from '../domain/failures.ts';
 import type { Kernel, Sandbox, SandboxProvider } from '../sandbox/provider.ts';
 import type { Listener } from './events.ts';
-import { createOnce } from './once.ts';
-import { overriding } from './overriding.ts';
-import { currentPlace } from './place.ts';
+import { createDedupe } from './dedupe.ts';
+import { wrap } from './wrap.ts';
+import { currentActivityContext } from './activity-context.ts';
 import type { Slots } from '../sandbox/slots.ts';
 
 /**
@@ -14,11 +14,11 @@ export function observeSandboxes(
   provider: SandboxProvider,
   { slots, tell }: { slots: Slots; tell: Listener },
 ): SandboxProvider {
-  const isNew = createOnce();
-  const isLost = createOnce();
+  const isNew = createDedupe();
+  const isLost = createDedupe();
 
   function lost(id: string, error: unknown): void {
-    const place = currentPlace();
+    const place = currentActivityContext();
     if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost' || place === undefined || !isLost(id)) return;
     tell({ kind: 'sandbox lost', run: place.run, agent: place.agent, provider: provider.name, sandbox: id });
   }
@@ -38,13 +38,13 @@ export function observeSandboxes(
       release?.();
       release = undefined;
     };
-    const place = currentPlace();
+    const place = currentActivityContext();
     place?.whenEnded.push(free);
     const working = async <T>(work: () => Promise<T>): Promise<T> => {
       if (place !== undefined) release ??= await slots.acquire();
       return watching(id, work);
     };
-    return overriding(kernel, {
+    return wrap(kernel, {
       info: () => watching(id, () => kernel.info()),
       setup: (request) => watching(id, () => kernel.setup(request)),
       exec: (request) => working(() => kernel.exec(request)),
@@ -59,7 +59,7 @@ export function observeSandboxes(
     });
   }
 
-  return overriding(provider, {
+  return wrap(provider, {
     async create(request, signal) {
       const release = await slots.acquire(signal);
       const started = performance.now();
@@ -77,7 +77,7 @@ export function observeSandboxes(
     },
     async connect(handle): Promise<Sandbox> {
       const sandbox = await watching(handle.id, () => provider.connect(handle));
-      return overriding(sandbox, {
+      return wrap(sandbox, {
         kernel: observeKernel(handle.id, sandbox.kernel),
         patch: (signal) => watching(handle.id, () => sandbox.patch(signal)),
       });

@@ -1,12 +1,12 @@
 import type { ChainRecord } from '../domain/records.ts';
 import { blockSpan, iterationSpan, type TraceSpan } from '../domain/trace.ts';
 import type { WorkerEvent } from './events.ts';
-import { currentPlace, type Place } from './place.ts';
+import { currentActivityContext, type ActivityContext } from './activity-context.ts';
 
 type Record = (span: TraceSpan) => void;
 
 /** The attempt of an activity, below the activity as its workflow sees it. */
-export function attemptTrace(place: Place, start: number, failure?: Error): TraceSpan {
+export function attemptTrace(place: ActivityContext, start: number, failure?: Error): TraceSpan {
   const { run, execution, agent, activity, attempt, span } = place;
   return {
     run,
@@ -26,7 +26,7 @@ export function attemptTrace(place: Place, start: number, failure?: Error): Trac
 }
 
 /** Replies and blocks stand below their iteration, whichever activity they were recorded in. */
-export function traceRecord(record: ChainRecord, place: Place, emit: Record): void {
+export function traceRecord(record: ChainRecord, place: ActivityContext, emit: Record): void {
   const { run, execution, agent } = place;
   const end = Date.now();
   if (record.kind === 'reply') {
@@ -62,7 +62,7 @@ export function traceRecord(record: ChainRecord, place: Place, emit: Record): vo
 
 /** Model calls that leave no reply of an agent (failed ones, prompts of `llm_query`), and sandboxes that are made. */
 export function traceEvent(event: WorkerEvent, emit: Record, count: () => number): void {
-  const place = currentPlace();
+  const place = currentActivityContext();
   if (place === undefined) return;
   const { run, execution, span: parent } = place;
   const below = { run, execution, parent, end: Date.now() };

@@ -11,8 +11,8 @@ import { observeChains } from './observe-chains.ts';
 import { observeModels } from './observe-models.ts';
 import { observeSandboxes } from './observe-sandboxes.ts';
 import { attemptTrace, traceEvent, traceRecord } from './observe-traces.ts';
-import { createOnce } from './once.ts';
-import { placeOf, within } from './place.ts';
+import { createDedupe } from './dedupe.ts';
+import { activityContextOf, within } from './activity-context.ts';
 import type { Slots } from '../sandbox/slots.ts';
 import type { Traces } from './traces.ts';
 
@@ -45,7 +45,7 @@ export function createTelemetry({ listeners, traces, sandboxSlots }: TelemetryOp
     for (const listen of listeners) listen(event);
     if (traces !== undefined) traceEvent(event, record, () => (spans += 1));
   };
-  const isNewOutcome = createOnce(1000);
+  const isNewOutcome = createDedupe(1000);
 
   function runEnded(outcome: RunOutcome, execution: string): void {
     const { run_id: run, status, execution_time: seconds, agents, usage } = outcome;
@@ -64,7 +64,7 @@ export function createTelemetry({ listeners, traces, sandboxSlots }: TelemetryOp
     activityInterceptor: (context) => ({
       inbound: {
         async execute(input, next) {
-          const place = placeOf(context, input.args);
+          const place = activityContextOf(context, input.args);
           const start = Date.now();
           try {
             const result = await within(place, () => next(input));

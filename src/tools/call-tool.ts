@@ -2,7 +2,7 @@ import { TypedError } from '../domain/failures.ts';
 import { jsonResult, ResultError } from './json-result.ts';
 import type { LoadedTool } from './tools.ts';
 
-const LONGEST_MESSAGE = 2000;
+const MAX_MESSAGE_CHARACTERS = 2000;
 
 /** One attempt of a call, as `Tools.call` describes it. */
 export async function callTool(
@@ -72,7 +72,7 @@ export function messageOf(error: unknown): string {
   }
   const text = messages.join(': ').toWellFormed();
   if (text === '') return error instanceof Error ? error.name : 'it threw nothing that says why';
-  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE)}...` : text;
+  return text.length > MAX_MESSAGE_CHARACTERS ? `${text.slice(0, MAX_MESSAGE_CHARACTERS)}...` : text;
 }
 
 function ownMessage(error: unknown): string {

@@ -1,4 +1,4 @@
-const DEEPEST = 100;
+const MAX_DEPTH = 100;
 /** Bytes of a result as JSON. */
 const LARGEST = 64 * 1024 * 1024;
 
@@ -61,7 +61,7 @@ class Converter {
 
   #object(value: object, place: string): unknown {
     if (this.#around.has(value)) throw new ResultError(`${place} contains itself`);
-    if (this.#around.size >= DEEPEST) throw new ResultError(`${place} is nested deeper than ${DEEPEST}`);
+    if (this.#around.size >= MAX_DEPTH) throw new ResultError(`${place} is nested deeper than ${MAX_DEPTH}`);
     const advice = adviceFor(value);
     if (advice !== undefined) throw new ResultError(`${place} ${advice}`);
     this.#around.add(value);

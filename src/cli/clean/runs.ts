@@ -5,7 +5,7 @@ import { listRuns } from '../../results/find-run.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import { createChains } from '../../storage/chain.ts';
 import type { TimeSpan } from '../../storage/sweep-blobs.ts';
-import { describeWorkflow } from '../../sweeping.ts';
+import { describeWorkflow } from '../../reaper.ts';
 import { plural } from '../live/format.ts';
 
 /** What Temporal and the store together know of a run. */

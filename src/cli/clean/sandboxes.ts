@@ -3,7 +3,7 @@ import { createDaytonaProvider } from '../../sandbox/daytona/index.ts';
 import { createLocalProvider } from '../../sandbox/local/index.ts';
 import { lookAtSandboxes, type FoundSandbox } from '../../sandbox/local/look-at-sandboxes.ts';
 import type { SandboxLabels, SandboxListing, SandboxProvider } from '../../sandbox/provider.ts';
-import { agentIsOpen } from '../../sweeping.ts';
+import { agentIsOpen } from '../../reaper.ts';
 import type { TemporalConnection } from '../../temporal/connection.ts';
 import { plural } from '../live/format.ts';
 import type { Session } from '../session.ts';

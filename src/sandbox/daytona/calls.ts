@@ -3,7 +3,7 @@ import { errorMessage } from '../../domain/error-message.ts';
 import { TypedError } from '../../domain/failures.ts';
 
 /** How long a piece of work may take, and who may end it. */
-export interface Patience {
+export interface Deadline {
   /** Of `performance.now()`: nothing is begun after it. */
   readonly deadline: number;
   readonly signal?: AbortSignal | undefined;
@@ -18,44 +18,44 @@ export interface Call<T> {
 }
 
 const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 10_000;
+const MAX_PAUSE_MS = 10_000;
 /** What another side asks us to wait is believed up to this. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+const MAX_RETRY_AFTER_MS = 60_000;
 
-export function patience(milliseconds: number, signal?: AbortSignal): Patience {
+export function deadlineIn(milliseconds: number, signal?: AbortSignal): Deadline {
   return { deadline: performance.now() + milliseconds, signal };
 }
 
 /** The time was over; `cause` is the last failure. */
-export class OutOfTime extends Error {}
+export class DaytonaTimeoutError extends Error {}
 
 /**
  * Does a call that can be repeated, again and again while what fails may pass (429, 5xx, no answer, no connection).
  *
- * @throws what cannot pass, as it is; `OutOfTime`; the signal's reason.
+ * @throws what cannot pass, as it is; `DaytonaTimeoutError`; the signal's reason.
  */
-export async function insist<T>(call: Call<T>, until: Patience): Promise<T> {
+export async function retryUntil<T>(call: Call<T>, until: Deadline): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await withinLimit(call, until);
     } catch (error) {
       until.signal?.throwIfAborted();
-      if (!mayPass(error)) throw error;
-      await pauseOrGiveUp(call.what, error, attempt, until);
+      if (!isTransient(error)) throw error;
+      await pauseBeforeRetry(call.what, error, attempt, until);
     }
   }
 }
 
-/** Waits before the next attempt, as long as the other side asked for. @throws `OutOfTime` where there is no time. */
-export async function pauseOrGiveUp(what: string, error: unknown, attempt: number, until: Patience): Promise<void> {
+/** Waits before the next attempt, as long as the other side asked for. @throws `DaytonaTimeoutError` where there is no time. */
+export async function pauseBeforeRetry(what: string, error: unknown, attempt: number, until: Deadline): Promise<void> {
   const pause = retryAfterMs(error) ?? backoffMs(attempt);
   if (performance.now() + pause >= until.deadline) {
-    throw new OutOfTime(`Daytona did not ${what} in time: ${describeError(error)}`, { cause: error });
+    throw new DaytonaTimeoutError(`Daytona did not ${what} in time: ${describeError(error)}`, { cause: error });
   }
   await sleep(pause, until.signal);
 }
 
-export function backoffMs(attempt: number, longest = LONGEST_PAUSE_MS): number {
+export function backoffMs(attempt: number, longest = MAX_PAUSE_MS): number {
   return Math.min(longest, FIRST_PAUSE_MS * 2 ** attempt) * (0.75 + Math.random() / 2);
 }
 
@@ -69,10 +69,10 @@ export async function sleep(milliseconds: number, signal: AbortSignal | undefine
 }
 
 /** One attempt, ended by its limit, the deadline or the signal: the SDK's calls cannot be, they are left to themselves. */
-export async function withinLimit<T>({ what, work, limitMs }: Call<T>, until: Patience): Promise<T> {
+export async function withinLimit<T>({ what, work, limitMs }: Call<T>, until: Deadline): Promise<T> {
   until.signal?.throwIfAborted();
   const left = Math.min(limitMs, until.deadline - performance.now());
-  if (left <= 0) throw new OutOfTime(`Daytona did not ${what} in time.`);
+  if (left <= 0) throw new DaytonaTimeoutError(`Daytona did not ${what} in time.`);
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`no answer within ${Math.ceil(left / 1000)} s`)), left);
   const abort = (): void => reject(until.signal?.reason);
@@ -94,8 +94,8 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** Whether the same call may go well later. No answer at all is such a case. */
-export function mayPass(error: unknown): boolean {
-  if (error instanceof TypedError || error instanceof OutOfTime) return false;
+export function isTransient(error: unknown): boolean {
+  if (error instanceof TypedError || error instanceof DaytonaTimeoutError) return false;
   // What the SDK itself refuses has no status either.
   if (error instanceof Error && error.name.includes('InvalidArgument')) return false;
   const status = statusOf(error);
@@ -114,7 +114,7 @@ function retryAfterOf(headers: unknown): number | undefined {
     .filter(([name]) => name.toLowerCase().startsWith('retry-after'))
     .map(([, value]) => waitMs(String(value)))
     .filter((wait) => wait !== undefined);
-  return waits.length === 0 ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(...waits));
+  return waits.length === 0 ? undefined : Math.min(MAX_RETRY_AFTER_MS, Math.max(...waits));
 }
 
 function waitMs(value: string): number | undefined {

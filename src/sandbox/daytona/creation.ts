@@ -4,13 +4,13 @@ import { TypedError } from '../../domain/failures.ts';
 import type { SandboxRequest } from '../provider.ts';
 import {
   describeError,
-  insist,
-  mayPass,
-  OutOfTime,
-  pauseOrGiveUp,
+  retryUntil,
+  isTransient,
+  DaytonaTimeoutError,
+  pauseBeforeRetry,
   statusOf,
   withinLimit,
-  type Patience,
+  type Deadline,
 } from './calls.ts';
 import { removeSandbox } from './removal.ts';
 import { toLabels } from './labels.ts';
@@ -21,7 +21,7 @@ export const DEFAULT_TTL = 86_400;
 /** MiB beside the code's own: Daytona's daemon and our kernel. */
 const OVERHEAD_MB = 256;
 /** Sandboxes that end in an error state before we stop making new ones. */
-const MOST_FAILED = 2;
+const MAX_FAILED_SANDBOXES = 2;
 const QUOTA = /(limit|quota) (exceeded|reached)|exceeds? .*(limit|quota)/i;
 
 export interface Creation {
@@ -45,7 +45,7 @@ type Found =
  *
  * @throws TypedError `Sandbox.Unavailable` where it is refused, the quota stays full, or its time is over.
  */
-export async function obtainSandbox(creation: Creation, until: Patience): Promise<Sandbox> {
+export async function obtainSandbox(creation: Creation, until: Deadline): Promise<Sandbox> {
   let failed = 0;
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -53,21 +53,21 @@ export async function obtainSandbox(creation: Creation, until: Patience): Promis
     } catch (error) {
       until.signal?.throwIfAborted();
       if (statusOf(error) === 429 || isQuota(error)) {
-        await pauseOrGiveUp('make room for a sandbox', error, attempt, until);
+        await pauseBeforeRetry('make room for a sandbox', error, attempt, until);
         continue;
       }
-      if (statusOf(error) !== 409 && !mayPass(error) && !isStartFailure(error)) throw refusal(error);
+      if (statusOf(error) !== 409 && !isTransient(error) && !isStartFailure(error)) throw refusal(error);
       // There already, or nobody knows: whatever it is, its name finds it.
       const found = await byState(creation, until);
       if (found.kind === 'ready') return found.sandbox;
       if (found.kind === 'failed') failed += 1;
-      if (found.kind === 'failed' && failed >= MOST_FAILED) throw startFailure(found.reason);
-      await pauseOrGiveUp('create the sandbox', error, attempt, until);
+      if (found.kind === 'failed' && failed >= MAX_FAILED_SANDBOXES) throw startFailure(found.reason);
+      await pauseBeforeRetry('create the sandbox', error, attempt, until);
     }
   }
 }
 
-function create({ client, id, request, limitMs, sent }: Creation, until: Patience): Promise<Sandbox> {
+function create({ client, id, request, limitMs, sent }: Creation, until: Deadline): Promise<Sandbox> {
   const left = Math.max(1, Math.min(limitMs, until.deadline - performance.now()) / 1000);
   // An image may have to be built first; the SDK waits for it.
   const timeout =
@@ -128,9 +128,9 @@ export function memoryLimit(request: SandboxRequest, sandbox: Pick<Sandbox, 'mem
 }
 
 /** A sandbox of that name as it is: started, to be waited for, or removed so that another can be made. */
-async function byState(creation: Creation, until: Patience): Promise<Found> {
+async function byState(creation: Creation, until: Deadline): Promise<Found> {
   const { client, id, limitMs } = creation;
-  const sandbox = await insist({ what: 'find the sandbox', limitMs, work: () => findSandbox(client, id) }, until);
+  const sandbox = await retryUntil({ what: 'find the sandbox', limitMs, work: () => findSandbox(client, id) }, until);
   if (sandbox === undefined) return { kind: 'none' };
   if (sandbox.state === 'started') return { kind: 'ready', sandbox };
   if (isOver(sandbox)) {
@@ -163,7 +163,7 @@ function isQuota(error: unknown): boolean {
 /** What no waiting will change, in words that say what to do. */
 function refusal(error: unknown): Error {
   if (error instanceof TypedError) return error;
-  if (error instanceof OutOfTime) return unavailable(error);
+  if (error instanceof DaytonaTimeoutError) return unavailable(error);
   const status = statusOf(error);
   const why = describeError(error);
   if (status === 401) return new TypedError('Sandbox.Unavailable', keyRefused(why), { cause: error });
@@ -183,12 +183,12 @@ export function keyRefused(why: string): string {
 function startFailure(reason: string): TypedError {
   return new TypedError(
     'Sandbox.Unavailable',
-    `Daytona could not start a sandbox, ${MOST_FAILED} times: ${reason}. Check sandbox.daytona in the configuration, or try again later.`,
+    `Daytona could not start a sandbox, ${MAX_FAILED_SANDBOXES} times: ${reason}. Check sandbox.daytona in the configuration, or try again later.`,
   );
 }
 
 /** For what took longer than `sandbox.create_timeout`. */
-export function unavailable(error: OutOfTime): TypedError {
+export function unavailable(error: DaytonaTimeoutError): TypedError {
   const full = isQuota(error.cause);
   const hint = full
     ? 'Let other sandboxes end, raise the limits of the organization, or set rlm.max_parallel lower.'

@@ -3,7 +3,7 @@ import type { SandboxHandle } from '../../domain/sandbox.ts';
 import { kernelOver } from '../kernel-client.ts';
 import type { Kernel, Patch, Sandbox } from '../provider.ts';
 import { takePatch, type PatchPaths } from '../take-patch.ts';
-import { insist, patience } from './calls.ts';
+import { retryUntil, deadlineIn } from './calls.ts';
 import type { PreviewLink } from './preview-link.ts';
 
 export interface DaytonaSandboxOptions {
@@ -47,13 +47,13 @@ export class DaytonaSandbox implements Sandbox {
   /** Daytona counts from anew until it would stop the sandbox, and, once a quarter is over, until it would remove it. */
   async #keep(): Promise<void> {
     const { machine, limitMs } = this.#options;
-    const until = patience(limitMs);
-    await insist({ what: 'renew the sandbox', work: () => machine.refreshActivity(), limitMs }, until);
+    const until = deadlineIn(limitMs);
+    await retryUntil({ what: 'renew the sandbox', work: () => machine.refreshActivity(), limitMs }, until);
     const lifetime = Number(machine.labels['rlm-ttl']);
     const end = Date.parse(machine.autoDestroyAt ?? '');
     const left = (end - Date.now()) / 60_000;
     if (!(lifetime > 0) || Number.isNaN(left) || left > lifetime * 0.75) return;
-    await insist({ what: 'renew the sandbox', work: () => machine.setTtl(lifetime), limitMs }, until);
-    await insist({ what: 'find the sandbox', work: () => machine.refreshData(), limitMs }, until);
+    await retryUntil({ what: 'renew the sandbox', work: () => machine.setTtl(lifetime), limitMs }, until);
+    await retryUntil({ what: 'find the sandbox', work: () => machine.refreshData(), limitMs }, until);
   }
 }

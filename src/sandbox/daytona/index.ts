@@ -4,7 +4,15 @@ import type { SandboxHandle } from '../../domain/sandbox.ts';
 import type { Sandbox, SandboxLabels, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
 import { checkSetup } from '../setup.ts';
 import type { PatchPaths } from '../take-patch.ts';
-import { describeError, insist, OutOfTime, patience, statusOf, withinLimit, type Patience } from './calls.ts';
+import {
+  describeError,
+  retryUntil,
+  DaytonaTimeoutError,
+  deadlineIn,
+  statusOf,
+  withinLimit,
+  type Deadline,
+} from './calls.ts';
 import { DaytonaClients, requireDaytonaKey, REQUEST_TIMEOUT_MS } from './client.ts';
 import { obtainSandbox, unavailable } from './creation.ts';
 import { DaytonaSandbox } from './daytona-sandbox.ts';
@@ -43,7 +51,7 @@ const TROUBLE_MS = 8_000;
 /** Milliseconds in which a sandbox that has answered is not asked for again. */
 const FRESH_MS = 5_000;
 /** Sandboxes that vanish while they are being made before it is given up. */
-const MOST_ROUNDS = 4;
+const MAX_ROUNDS = 4;
 
 interface Connection {
   readonly sandbox: DaytonaSandbox;
@@ -83,7 +91,7 @@ class Provider implements SandboxProvider {
     }
     checkSetup(request);
     const handle = this.handleOf(request);
-    const until = patience((request.create_timeout ?? DEFAULT_CREATE_TIMEOUT) * 1000 * SHARE, signal);
+    const until = deadlineIn((request.create_timeout ?? DEFAULT_CREATE_TIMEOUT) * 1000 * SHARE, signal);
     const client = await this.#clients.open(request.daytona?.target);
     let answered: Promise<unknown> = Promise.resolve();
     const sent = (answer: Promise<unknown>): void => {
@@ -99,7 +107,7 @@ class Provider implements SandboxProvider {
     }
   }
 
-  async #make(making: Making, until: Patience): Promise<void> {
+  async #make(making: Making, until: Deadline): Promise<void> {
     const { client, handle, request } = making;
     const limitMs = this.#limitMs;
     const [parts, first] = await Promise.all([this.#readParts(), this.#deliver(request, until)]);
@@ -114,7 +122,7 @@ class Provider implements SandboxProvider {
       } catch (error) {
         until.signal?.throwIfAborted();
         const next = await this.#afterFailure(error, { machine, delivery, making, round }, until);
-        if (next === undefined || round === MOST_ROUNDS) throw error;
+        if (next === undefined || round === MAX_ROUNDS) throw error;
         delivery = next.delivery;
       }
     }
@@ -124,11 +132,11 @@ class Provider implements SandboxProvider {
   async #afterFailure(
     error: unknown,
     { machine, delivery, making, round }: Round,
-    until: Patience,
+    until: Deadline,
   ): Promise<{ delivery: Delivery | undefined } | undefined> {
     const { client, handle, request } = making;
     const kind = error instanceof PreparationFailure ? error.kind : undefined;
-    if (kind === 'unsuitable' || error instanceof OutOfTime) return undefined;
+    if (kind === 'unsuitable' || error instanceof DaytonaTimeoutError) return undefined;
     if ((kind === 'no commit' || kind === 'no network') && delivery?.kind === 'url') {
       // This host may reach what the sandbox cannot, and says best why not.
       return { delivery: await this.#deliverByFile(request, until) };
@@ -140,23 +148,23 @@ class Provider implements SandboxProvider {
     return (await this.#isGone(machine, until)) ? { delivery } : undefined;
   }
 
-  async #isGone(machine: Machine, until: Patience): Promise<boolean> {
+  async #isGone(machine: Machine, until: Deadline): Promise<boolean> {
     try {
       const work = (): Promise<void> => machine.refreshData();
-      await insist({ what: 'find the sandbox', work, limitMs: this.#limitMs }, until);
+      await retryUntil({ what: 'find the sandbox', work, limitMs: this.#limitMs }, until);
       return isOver(machine);
     } catch (error) {
       return statusOf(error) === 404;
     }
   }
 
-  async #deliver(request: SandboxRequest, until: Patience): Promise<Delivery | undefined> {
+  async #deliver(request: SandboxRequest, until: Deadline): Promise<Delivery | undefined> {
     if (request.repository === undefined) return undefined;
     const url = urlToFetchInside(request.repository, request);
     return url === undefined ? this.#deliverByFile(request, until) : { kind: 'url', url };
   }
 
-  async #deliverByFile(request: SandboxRequest, until: Patience): Promise<Delivery | undefined> {
+  async #deliverByFile(request: SandboxRequest, until: Deadline): Promise<Delivery | undefined> {
     if (request.repository === undefined) return undefined;
     const path = await bundleFile(this.#options.cacheDirectory, request.repository, until.signal);
     return { kind: 'file', path };
@@ -164,7 +172,7 @@ class Provider implements SandboxProvider {
 
   /** A creation that fails leaves nothing, as far as that is in its power; the sweep and Daytona see to the rest. */
   async #cleanUp(client: Daytona, id: string, answered: Promise<unknown>): Promise<void> {
-    const until = patience(CLEAN_UP_MS);
+    const until = deadlineIn(CLEAN_UP_MS);
     this.#connections.delete(id);
     try {
       // What is deleted before it is made would be made afterwards.
@@ -180,9 +188,9 @@ class Provider implements SandboxProvider {
     const known = this.#connections.get(handle.id);
     if (known?.sandbox.handle.generation === handle.generation && known.sandbox.isFresh(FRESH_MS)) return known.sandbox;
     const client = await this.#clients.open();
-    const until = patience(this.#limitMs);
+    const until = deadlineIn(this.#limitMs);
     const work = (): Promise<Machine | undefined> => findSandbox(client, handle.id);
-    const machine = await insist({ what: 'find the sandbox', work, limitMs: this.#limitMs }, until);
+    const machine = await retryUntil({ what: 'find the sandbox', work, limitMs: this.#limitMs }, until);
     if (machine === undefined || isOver(machine) || fromLabels(machine.labels)?.generation !== handle.generation) {
       this.#connections.delete(handle.id);
       throw new TypedError('Sandbox.Lost', `Sandbox ${handle.id} is gone: stopped, deleted, or idle for too long.`);
@@ -213,7 +221,7 @@ class Provider implements SandboxProvider {
     const known = this.#connections.get(id);
     this.#connections.delete(id);
     const client = await this.#clients.open();
-    await removeSandbox({ client, id, limitMs: this.#limitMs, known: known?.machine }, patience(DESTROY_MS));
+    await removeSandbox({ client, id, limitMs: this.#limitMs, known: known?.machine }, deadlineIn(DESTROY_MS));
     known?.link.end();
   }
 
@@ -233,7 +241,7 @@ class Provider implements SandboxProvider {
       }
       return listings;
     };
-    return insist({ what: 'list its sandboxes', work, limitMs: this.#limitMs }, patience(this.#limitMs));
+    return retryUntil({ what: 'list its sandboxes', work, limitMs: this.#limitMs }, deadlineIn(this.#limitMs));
   }
 
   #listing(machine: Machine): SandboxListing | undefined {
@@ -276,7 +284,7 @@ interface Round {
 /** Why a sandbox could not be made, in words for a person. */
 function asFailure(error: unknown): Error {
   if (error instanceof TypedError) return error;
-  if (error instanceof OutOfTime) return unavailable(error);
+  if (error instanceof DaytonaTimeoutError) return unavailable(error);
   const why = describeError(error);
   if (error instanceof PreparationFailure && error.kind === 'no commit')
     return new TypedError('Repository.NotFound', `The repository could not be had: ${why}`, { cause: error });

@@ -6,7 +6,7 @@ import { parseReply, processReply } from '../kernel-replies.ts';
 import type { SandboxRequest } from '../provider.ts';
 import { isInRepository } from '../setup.ts';
 import type { PatchPaths } from '../take-patch.ts';
-import { describeError, insist, OutOfTime, sleep, statusOf, type Patience } from './calls.ts';
+import { describeError, retryUntil, DaytonaTimeoutError, sleep, statusOf, type Deadline } from './calls.ts';
 import { memoryLimit } from './creation.ts';
 import type { Parts } from './parts.ts';
 import { KERNEL_PORT, type PreviewLink } from './preview-link.ts';
@@ -55,7 +55,7 @@ const KINDS: Readonly<Record<number, PreparationFailure['kind']>> = {
  *
  * @throws PreparationFailure; what the SDK throws where the sandbox cannot be spoken to.
  */
-export async function prepareSandbox(preparation: Preparation, until: Patience): Promise<PatchPaths> {
+export async function prepareSandbox(preparation: Preparation, until: Deadline): Promise<PatchPaths> {
   const session = `rlm-${randomBytes(8).toString('hex')}`;
   const folder = `/tmp/durable-${session}`;
   await upload(preparation, folder, until);
@@ -63,7 +63,7 @@ export async function prepareSandbox(preparation: Preparation, until: Patience):
   return untilReady(preparation, { session, command }, until);
 }
 
-async function upload(preparation: Preparation, folder: string, until: Patience): Promise<void> {
+async function upload(preparation: Preparation, folder: string, until: Deadline): Promise<void> {
   const { sandbox, parts, request, delivery } = preparation;
   const repository = delivery?.kind === 'file' ? { bundle: 'repository.bundle' } : delivery;
   const setup = remoteSetup(request);
@@ -84,7 +84,7 @@ async function upload(preparation: Preparation, folder: string, until: Patience)
   // A large repository over a slow line: bounded by the time for all of it.
   const limitMs = Math.max(preparation.limitMs, until.deadline - performance.now());
   const work = (): Promise<void> => sandbox.fs.uploadFiles(files, Math.ceil(limitMs / 1000));
-  await insist({ what: 'take the files of the sandbox', work, limitMs }, until);
+  await retryUntil({ what: 'take the files of the sandbox', work, limitMs }, until);
 }
 
 /** Begins it, and does not wait; its name within the session. */
@@ -92,7 +92,7 @@ async function start(
   { sandbox, request, limitMs }: Preparation,
   session: string,
   folder: string,
-  until: Patience,
+  until: Deadline,
 ): Promise<string> {
   const open = async (): Promise<void> => {
     try {
@@ -101,13 +101,13 @@ async function start(
       if (statusOf(error) !== 409) throw error; // It is there: the answer to an earlier request was lost.
     }
   };
-  await insist({ what: 'open a session in the sandbox', work: open, limitMs }, until);
+  await retryUntil({ what: 'open a session in the sandbox', work: open, limitMs }, until);
   const preferred = isInRepository(request.python) ? undefined : request.python;
   const find = `python=${shellQuoted(preferred ?? 'python3')}; test -d "$python" && python="$python/bin/python"`;
   const command = `${find}; "$python" -I ${folder}/prepare.py ${folder} ${KERNEL_PORT} < /dev/null`;
   const run = (): ReturnType<Sandbox['process']['executeSessionCommand']> =>
     sandbox.process.executeSessionCommand(session, { command, runAsync: true }, Math.ceil(limitMs / 1000));
-  const { cmdId } = await insist({ what: 'start a command in the sandbox', work: run, limitMs }, until);
+  const { cmdId } = await retryUntil({ what: 'start a command in the sandbox', work: run, limitMs }, until);
   return cmdId;
 }
 
@@ -116,7 +116,7 @@ interface Started {
   readonly command: string;
 }
 
-async function untilReady(preparation: Preparation, started: Started, until: Patience): Promise<PatchPaths> {
+async function untilReady(preparation: Preparation, started: Started, until: Deadline): Promise<PatchPaths> {
   let exitedAt: number | undefined;
   for (let pause = 25; ; pause = Math.min(500, pause * 1.5)) {
     try {
@@ -125,7 +125,9 @@ async function untilReady(preparation: Preparation, started: Started, until: Pat
       until.signal?.throwIfAborted();
       if (error instanceof TypedError) throw error;
       if (performance.now() + pause >= until.deadline) {
-        throw new OutOfTime(`The sandbox's kernel did not come up in time: ${describeError(error)}`, { cause: error });
+        throw new DaytonaTimeoutError(`The sandbox's kernel did not come up in time: ${describeError(error)}`, {
+          cause: error,
+        });
       }
       const exit = await exitCode(preparation, started, until);
       if (exit !== undefined && exit !== 0) throw await failure(preparation, started, exit, until);
@@ -139,7 +141,7 @@ async function untilReady(preparation: Preparation, started: Started, until: Pat
 }
 
 /** What `prepare.py` wrote down for us. It answers as soon as the kernel is up. */
-export async function readPaths(link: PreviewLink, until: Patience): Promise<PatchPaths> {
+export async function readPaths(link: PreviewLink, until: Deadline): Promise<PatchPaths> {
   const body: ProcessRequest = { argv: ['sh', '-c', 'cat "$HOME/.durable-rlm/ready.json"'], timeout: 10 };
   const timeoutMs = Math.max(1, Math.min(READY_WAIT_MS, until.deadline - performance.now()));
   const common = { method: 'POST', path: '/v1/process', replyLimit: SMALL, idempotent: true } as const;
@@ -175,11 +177,11 @@ function parseJson(text: string): unknown {
 async function exitCode(
   { sandbox, limitMs }: Preparation,
   { session, command }: Started,
-  until: Patience,
+  until: Deadline,
 ): Promise<number | undefined> {
   const work = (): ReturnType<Sandbox['process']['getSessionCommand']> =>
     sandbox.process.getSessionCommand(session, command);
-  const { exitCode: code } = await insist({ what: 'tell of the preparation', work, limitMs }, until);
+  const { exitCode: code } = await retryUntil({ what: 'tell of the preparation', work, limitMs }, until);
   return code ?? undefined;
 }
 
@@ -187,11 +189,11 @@ async function failure(
   { sandbox, request, limitMs }: Preparation,
   { session, command }: Started,
   code: number,
-  until: Patience,
+  until: Deadline,
 ): Promise<Error> {
   const work = (): Promise<{ stdout?: string; stderr?: string; output?: string }> =>
     sandbox.process.getSessionCommandLogs(session, command);
-  const logs = await insist({ what: 'tell why the preparation failed', work, limitMs }, until);
+  const logs = await retryUntil({ what: 'tell why the preparation failed', work, limitMs }, until);
   const all = (logs.stderr || logs.output || logs.stdout || '').trim();
   if (code === SETUP_FAILED) return setupFailure(request, all.split('\n').at(-1) ?? '');
   const said = all.slice(-2000);

@@ -7,7 +7,16 @@ import {
   type KernelRequest,
   type KernelTransport,
 } from '../kernel-http.ts';
-import { backoffMs, describeError, insist, patience, retryAfterMs, sleep, withinLimit, statusOf } from './calls.ts';
+import {
+  backoffMs,
+  describeError,
+  retryUntil,
+  deadlineIn,
+  retryAfterMs,
+  sleep,
+  withinLimit,
+  statusOf,
+} from './calls.ts';
 import { isOver } from './states.ts';
 
 /** Where every kernel listens: within the ports that Daytona shows to the outside. */
@@ -95,7 +104,7 @@ export class PreviewLink implements KernelTransport {
     const { sandbox, limitMs } = this.#options;
     try {
       const work = (): Promise<void> => sandbox.refreshData();
-      await withinLimit({ what: 'find the sandbox', work, limitMs }, patience(limitMs, signal));
+      await withinLimit({ what: 'find the sandbox', work, limitMs }, deadlineIn(limitMs, signal));
       return isOver(sandbox) ? 'over' : 'started';
     } catch (error) {
       signal?.throwIfAborted();
@@ -116,7 +125,7 @@ export class PreviewLink implements KernelTransport {
   async #askForLink(): Promise<Send> {
     const { sandbox, limitMs } = this.#options;
     const work = (): ReturnType<Sandbox['getPreviewLink']> => sandbox.getPreviewLink(KERNEL_PORT);
-    const { url, token } = await insist({ what: 'give a link to the sandbox', work, limitMs }, patience(limitMs));
+    const { url, token } = await retryUntil({ what: 'give a link to the sandbox', work, limitMs }, deadlineIn(limitMs));
     const headers = { 'x-daytona-preview-token': token, 'x-daytona-skip-preview-warning': 'true' };
     return kernelRequests({ url, headers });
   }

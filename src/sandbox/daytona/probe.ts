@@ -1,5 +1,5 @@
 import { TypedError } from '../../domain/failures.ts';
-import { describeError, insist, patience, statusOf } from './calls.ts';
+import { describeError, retryUntil, deadlineIn, statusOf } from './calls.ts';
 import { daytonaApiUrl, DaytonaClients } from './client.ts';
 import { keyRefused } from './creation.ts';
 
@@ -17,7 +17,7 @@ export async function probeDaytona(options: {
   try {
     const client = await clients.open();
     const work = async (): Promise<void> => void (await client.list({ limit: 1 }).next());
-    await insist({ what: 'answer', work, limitMs: options.patienceMs }, patience(options.patienceMs));
+    await retryUntil({ what: 'answer', work, limitMs: options.patienceMs }, deadlineIn(options.patienceMs));
     return daytonaApiUrl(options.environment);
   } catch (error) {
     if (error instanceof TypedError) throw error;

@@ -1,5 +1,14 @@
 import type { Daytona, Sandbox } from '@daytonaio/sdk';
-import { backoffMs, insist, mayPass, pauseOrGiveUp, sleep, statusOf, withinLimit, type Patience } from './calls.ts';
+import {
+  backoffMs,
+  retryUntil,
+  isTransient,
+  pauseBeforeRetry,
+  sleep,
+  statusOf,
+  withinLimit,
+  type Deadline,
+} from './calls.ts';
 import { findSandbox } from './states.ts';
 
 export interface Removal {
@@ -14,12 +23,12 @@ export interface Removal {
 /**
  * Deletes a sandbox; where there is none, nothing happens. Its name is free, and it runs no more, a moment later.
  *
- * @throws `OutOfTime` when Daytona does not take it by then: the sweep comes back to it.
+ * @throws `DaytonaTimeoutError` when Daytona does not take it by then: the sweep comes back to it.
  */
-export async function removeSandbox({ client, id, limitMs, known }: Removal, until: Patience): Promise<void> {
+export async function removeSandbox({ client, id, limitMs, known }: Removal, until: Deadline): Promise<void> {
   let sandbox = known;
   for (let attempt = 0; ; attempt += 1) {
-    sandbox ??= await insist({ what: 'find the sandbox', limitMs, work: () => findSandbox(client, id) }, until);
+    sandbox ??= await retryUntil({ what: 'find the sandbox', limitMs, work: () => findSandbox(client, id) }, until);
     if (sandbox === undefined || sandbox.state === 'destroyed') return;
     const target = sandbox;
     try {
@@ -35,8 +44,8 @@ export async function removeSandbox({ client, id, limitMs, known }: Removal, unt
         await sleep(backoffMs(attempt, 2_000), until.signal);
         continue;
       }
-      if (statusOf(error) !== 409 && !mayPass(error)) throw error;
-      await pauseOrGiveUp('delete the sandbox', error, attempt, until);
+      if (statusOf(error) !== 409 && !isTransient(error)) throw error;
+      await pauseBeforeRetry('delete the sandbox', error, attempt, until);
     }
   }
 }

@@ -11,7 +11,7 @@ const TERMINATION_MS = 1_000;
  * completed may have any part of it: so also the process group it was started in, and whatever has its marks.
  * What is being started at this very moment sees the `ended` file, or has left its launch record.
  *
- * @param marks by which all that belongs to the sandbox is found; see `sandboxMarks`.
+ * @param marks by which all that belongs to the sandbox is found; see `processMatchers`.
  */
 export async function endSandbox(records: SandboxRecords, id: string, marks: Marks): Promise<void> {
   if (!records.exists(id)) return;

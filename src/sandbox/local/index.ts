@@ -18,7 +18,7 @@ import { tryIsolation, unavailable, type Isolation } from './isolation.ts';
 import { KernelConnections } from './kernel-connections.ts';
 import { Launcher } from './launcher.ts';
 import { LocalSandbox } from './local-sandbox.ts';
-import { planSandbox, sandboxMarks, type PlanRequest } from './plan.ts';
+import { planSandbox, processMatchers, type PlanRequest } from './plan.ts';
 import { SparePool } from './pool.ts';
 import { isRunning, startSandbox } from './starting.ts';
 import { Interpreters, type KernelInterpreter } from './interpreters.ts';
@@ -61,7 +61,7 @@ export function createLocalProvider(options: LocalProviderOptions): LocalProvide
   return new Provider(options);
 }
 
-interface Means {
+interface Toolchain {
   readonly interpreter: KernelInterpreter;
   /** Null: no isolation. */
   readonly bwrap: string | null;
@@ -128,7 +128,7 @@ class Provider implements LocalProvider {
 
   async #make(
     request: SandboxRequest,
-    { means, clone, key }: { means: Means; clone: PlanRequest['clone']; key?: string | undefined },
+    { means, clone, key }: { means: Toolchain; clone: PlanRequest['clone']; key?: string | undefined },
     signal: AbortSignal | undefined,
   ): Promise<SandboxRecord> {
     const { id } = this.handleOf(request);
@@ -162,7 +162,7 @@ class Provider implements LocalProvider {
   }
 
   /** What sandboxes of these settings are made with. */
-  async #means({ python, isolation }: SandboxSpec): Promise<Means> {
+  async #means({ python, isolation }: SandboxSpec): Promise<Toolchain> {
     const interpreter = await this.#interpreters.find(
       isInRepository(python) ? this.#defaultPython : (python ?? this.#defaultPython),
     );
@@ -173,7 +173,7 @@ class Provider implements LocalProvider {
   /** What a clone is made of, which is made itself where it is missing. */
   async #clone(
     basis: SandboxSpec,
-    { interpreter, bwrap, launcher }: Means,
+    { interpreter, bwrap, launcher }: Toolchain,
     signal: AbortSignal | undefined,
   ): Promise<BaseCheckout | SetupLayer | undefined> {
     checkSetup(basis);
@@ -287,7 +287,7 @@ class Provider implements LocalProvider {
   async #end(id: string): Promise<void> {
     this.#connections.forget(id);
     if (!this.#records.exists(id)) return;
-    await endSandbox(this.#records, id, sandboxMarks(this.#tag, id, this.#records.folder(id)));
+    await endSandbox(this.#records, id, processMatchers(this.#tag, id, this.#records.folder(id)));
   }
 
   #handle(record: SandboxRecord): SandboxHandle {
@@ -299,7 +299,7 @@ class Provider implements LocalProvider {
  * Undefined where spares cannot be used: a kernel's generation is that it was started with, and without isolation its
  * paths are its own.
  */
-function poolKey(request: SandboxRequest, clone: PlanRequest['clone'], means: Means): string | undefined {
+function poolKey(request: SandboxRequest, clone: PlanRequest['clone'], means: Toolchain): string | undefined {
   const { pool = 0, generation, labels, memory_mb, idle_timeout } = request;
   if (pool === 0 || generation !== 0 || means.bwrap === null) return undefined;
   const layer = clone === undefined ? null : 'lower' in clone ? clone.lower : clone.tree;

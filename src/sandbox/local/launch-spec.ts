@@ -12,7 +12,7 @@ const SANDBOX_UID = 60907;
 /** Processes and threads of one sandbox. */
 const PROCESSES = 512;
 /** Smallest size of the file system in memory that holds what a sandbox writes, MiB. */
-const LEAST_DISK_MB = 1024;
+const MIN_DISK_MB = 1024;
 
 interface UidRange {
   readonly inside: number;
@@ -151,7 +151,7 @@ export function launchSpec(request: SpecRequest): LaunchSpec {
     workspace: request.workspace,
     inside: request.inside ?? WORKSPACE,
     memory_mb: request.memory_mb,
-    disk_mb: request.disk_mb ?? Math.max(LEAST_DISK_MB, request.memory_mb),
+    disk_mb: request.disk_mb ?? Math.max(MIN_DISK_MB, request.memory_mb),
     processes: PROCESSES,
     environment: request.environment ?? sandboxEnvironment(request.interpreter),
     argv: request.argv,

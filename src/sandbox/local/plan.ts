@@ -40,7 +40,7 @@ export function planSandbox(plan: PlanRequest): SandboxPlan {
  * By what the processes of a sandbox are told from all others: the path of the kernel's archive, which differs from
  * sandbox to sandbox for this reason, and without isolation a variable that they hand on.
  */
-export function sandboxMarks(tag: string, id: string, folder: string): Marks {
+export function processMatchers(tag: string, id: string, folder: string): Marks {
   return {
     commandLine: [`${insideFolder(tag, id)}/`, join(folder, 'kernel-')],
     environment: [`${SANDBOX_VARIABLE}=${folder}/`],

@@ -8,7 +8,7 @@ import type { SandboxRecord, SandboxRecords } from './records.ts';
 /** Milliseconds without any creation before spares are made: what an agent waits for comes first. */
 const QUIET_MS = 200;
 /** Spares made at the same time. */
-const AT_ONCE = 2;
+const CONCURRENCY = 2;
 const MARK = '-spare-';
 
 export interface SparePoolOptions {
@@ -100,7 +100,7 @@ export class SparePool {
       // oxlint-disable-next-line no-await-in-loop -- a few at a time, and none any more once somebody waits
       const missing = size - (await this.#spares(key)).length;
       if (missing <= 0) return;
-      const ordered = Array.from({ length: Math.min(AT_ONCE, missing) }, () => spareRequest(request));
+      const ordered = Array.from({ length: Math.min(CONCURRENCY, missing) }, () => spareRequest(request));
       // oxlint-disable-next-line no-await-in-loop -- as above
       await Promise.all(ordered.map((spare) => make(spare)));
     }

@@ -11,7 +11,7 @@ import { readTool } from './read-tool.ts';
 
 const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
 /** Seconds a module may take to load. */
-const LONGEST_IMPORT = 20;
+const MAX_IMPORT_SECONDS = 20;
 
 /**
  * The tools that a module exports, by name or as a default export that is an object of them.
@@ -61,8 +61,10 @@ async function importModule(file: string, path: string): Promise<Readonly<Record
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () =>
-      reject(new Error(`it did not finish loading within ${LONGEST_IMPORT} s; is there an await at its top level?`)),
-    LONGEST_IMPORT * 1000,
+      reject(
+        new Error(`it did not finish loading within ${MAX_IMPORT_SECONDS} s; is there an await at its top level?`),
+      ),
+    MAX_IMPORT_SECONDS * 1000,
   );
   try {
     return await Promise.race([import(pathToFileURL(path).href) as Promise<Record<string, unknown>>, late]);

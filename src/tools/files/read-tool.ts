@@ -7,8 +7,8 @@ import type { ToolDefinition } from '../tool.ts';
 import { DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT, type LoadedTool } from '../tools.ts';
 
 /** Seconds a timer can wait. */
-const LONGEST_TIMEOUT = 2_147_483;
-const MOST_ISSUES = 20;
+const MAX_TIMEOUT_SECONDS = 2_147_483;
+const MAX_ISSUES = 20;
 
 type Invalid = (what: string) => TypedError;
 
@@ -47,8 +47,8 @@ function checkedDefinition(value: unknown, invalid: Invalid): ToolDefinition {
       isOld ? 'has a schema of zod 3; use zod 4' : 'has parameters that are no zod schema; write z.object({ ... })',
     );
   }
-  if (timeout !== undefined && !isWithin(timeout, LONGEST_TIMEOUT)) {
-    throw invalid(`has a timeout that is no number of seconds between 0 and ${LONGEST_TIMEOUT}`);
+  if (timeout !== undefined && !isWithin(timeout, MAX_TIMEOUT_SECONDS)) {
+    throw invalid(`has a timeout that is no number of seconds between 0 and ${MAX_TIMEOUT_SECONDS}`);
   }
   if (attempts !== undefined && (!isWithin(attempts, 1000) || !Number.isInteger(attempts))) {
     throw invalid('has attempts that are no whole number between 1 and 1000');
@@ -123,8 +123,8 @@ async function checkedArguments(
   const result = await safeParseAsync(schema, parameters.translate(args));
   if (result.success) return result.data;
   const { issues } = result.error;
-  const lines = issues.slice(0, MOST_ISSUES).map((issue) => describe(issue, parameters));
-  if (issues.length > MOST_ISSUES) lines.push(`... and ${issues.length - MOST_ISSUES} more`);
+  const lines = issues.slice(0, MAX_ISSUES).map((issue) => describe(issue, parameters));
+  if (issues.length > MAX_ISSUES) lines.push(`... and ${issues.length - MAX_ISSUES} more`);
   throw new TypedError('Input.Invalid', lines.join('\n'));
 }
 

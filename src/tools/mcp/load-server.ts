@@ -12,9 +12,9 @@ import { Connection, SettingFault, type McpServerOptions } from './connection.ts
 import { valueOf } from './content.ts';
 
 /** Pages of a list of tools that are read. */
-const MOST_PAGES = 100;
+const MAX_PAGES = 100;
 /** Longer than a timer of Node can wait is not waited. */
-const LONGEST_TIMER = 2_147_483_647;
+const MAX_TIMER_MS = 2_147_483_647;
 
 export interface McpServer {
   readonly tools: readonly LoadedTool[];
@@ -58,7 +58,7 @@ export async function loadServer(options: McpServerOptions): Promise<McpServer> 
 async function listTools(client: Client, signal: AbortSignal): Promise<readonly Tool[]> {
   const found: Tool[] = [];
   let cursor: string | undefined;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
+  for (let page = 0; page < MAX_PAGES; page += 1) {
     // oxlint-disable-next-line no-await-in-loop -- each page names the next
     const { tools, nextCursor } = await client.listTools(cursor === undefined ? {} : { cursor }, { signal });
     found.push(...tools);
@@ -91,7 +91,7 @@ interface Asked {
 async function ask(client: Client, { tool, args, signal, timeout }: Asked): Promise<unknown> {
   const request = { name: tool.name, arguments: args as Record<string, unknown> };
   // Its own time limit comes a little after ours, which is told better.
-  const options = { signal, timeout: Math.min(timeout * 1000 + 5000, LONGEST_TIMER) };
+  const options = { signal, timeout: Math.min(timeout * 1000 + 5000, MAX_TIMER_MS) };
   return valueOf((await client.callTool(request, CallToolResultSchema, options)) as CallToolResult);
 }
 

@@ -14,7 +14,7 @@ export interface ServerProcess {
 }
 
 /** Bytes of one message: a result of 64 MB, escaped. */
-const LONGEST_LINE = 256 * 1024 * 1024;
+const MAX_LINE_BYTES = 256 * 1024 * 1024;
 const STDERR_KEPT = 4000;
 /** Milliseconds a server has to end by itself once its input is closed, and again once it was told to. */
 const GRACE = 1000;
@@ -121,8 +121,8 @@ export class ProcessTransport implements Transport {
     }
     this.#parts.push(rest);
     this.#length += rest.length;
-    if (this.#length > LONGEST_LINE) {
-      this.#stderr = `it sent a message of more than ${LONGEST_LINE} bytes`;
+    if (this.#length > MAX_LINE_BYTES) {
+      this.#stderr = `it sent a message of more than ${MAX_LINE_BYTES} bytes`;
       this.#kill('SIGKILL');
     }
   }

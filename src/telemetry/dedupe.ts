@@ -1,5 +1,5 @@
 /** Names seen before, the newest `capacity` of them. */
-export function createOnce(capacity = 10_000): (name: string) => boolean {
+export function createDedupe(capacity = 10_000): (name: string) => boolean {
   const seen = new Set<string>();
   return (name) => {
     if (seen.has(name)) return false;

@@ -4,7 +4,7 @@ import { splitAgentWorkflowId } from '../domain/ids.ts';
 import { attemptSpan } from '../domain/trace.ts';
 
 /** The activity that code runs in, and whose it is. */
-export interface Place {
+export interface ActivityContext {
   readonly run: string;
   /** First execution id of the run. */
   readonly execution: string;
@@ -18,14 +18,14 @@ export interface Place {
   readonly whenEnded: (() => void)[];
 }
 
-const places = new AsyncLocalStorage<Place>();
+const places = new AsyncLocalStorage<ActivityContext>();
 
 /** Undefined outside of activities. */
-export function currentPlace(): Place | undefined {
+export function currentActivityContext(): ActivityContext | undefined {
   return places.getStore();
 }
 
-export function placeOf({ info }: Context, args: readonly unknown[]): Place {
+export function activityContextOf({ info }: Context, args: readonly unknown[]): ActivityContext {
   const { workflowId = '', runId = '' } = info.workflowExecution ?? {};
   const [input] = args as readonly [{ readonly execution?: string } | undefined];
   const ofAgent = workflowId.includes('/');
@@ -39,7 +39,7 @@ export function placeOf({ info }: Context, args: readonly unknown[]): Place {
   };
 }
 
-export async function within<T>(place: Place, work: () => Promise<T>): Promise<T> {
+export async function within<T>(place: ActivityContext, work: () => Promise<T>): Promise<T> {
   try {
     return await places.run(place, work);
   } finally {

@@ -9,7 +9,7 @@ import { sweep, type SweepResult } from './sandbox/sweep.ts';
 const SWEEP_INTERVAL = 120;
 
 /** Whose sandboxes, and who knows of their agents. */
-export interface Realm {
+export interface ReaperScope {
   readonly client: Client;
   /** Identity of the cluster; with the namespace it says which sandboxes are ours. */
   readonly clusterId: string;
@@ -27,8 +27,8 @@ export interface Sweeping {
 const PATIENCE = 5000;
 
 /** Looks for leftover sandboxes, now and every two minutes. */
-export function startSweeping(
-  options: Realm & {
+export function startReaper(
+  options: ReaperScope & {
     readonly log: (line: string) => void;
     readonly onSwept: (provider: string, result: SweepResult) => void;
   },
@@ -59,7 +59,7 @@ export function startSweeping(
 }
 
 /** Sandboxes that there are, by provider. */
-export async function countSandboxes(realm: Realm): Promise<Readonly<Record<string, number>>> {
+export async function countSandboxes(realm: ReaperScope): Promise<Readonly<Record<string, number>>> {
   const counts = await Promise.all(
     realm.providers().map(async (provider) => {
       const ours = (await provider.list()).filter(
