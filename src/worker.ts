@@ -42,7 +42,7 @@ import { installRuntime } from './temporal/runtime.ts';
 import { QUEUES, WORKER_OPTIONS, type Concurrency, type Queue } from './temporal/worker-options.ts';
 
 export interface WorkerOptions {
-  /** For polling. Closed by whoever made it. */
+  /** For polling. The caller closes it. */
   readonly nativeConnection: NativeConnection;
   /** For asking about workflows. */
   readonly client: Client;
@@ -80,7 +80,7 @@ export interface WorkerOptions {
   readonly drain?: number;
   /** Takes part in Temporal's worker versioning. Absent: it takes the tasks that no version is meant for. */
   readonly version?: WorkerVersion;
-  /** Functions that the code of analyses may call. Closed by whoever made them. Default: none. */
+  /** Functions that the code of analyses may call. The caller closes them. Default: none. */
   readonly tools?: Toolbox;
   /**
    * Whether runs that another user started get what this worker was given: tools, and `sandbox.isolation: none`. Not where it was
@@ -119,7 +119,7 @@ const HOST_PATIENCE = 90_000;
 
 const BUILD_ID = 'rlm';
 
-/** Tells whoever observes this process (a test that ends it, say) which step of an activity it has reached. */
+/** Publishes which step an activity has reached, so that a test can end the process there. */
 const checkpoints = diagnosticsChannel('durable-rlm:checkpoint');
 
 const NO_TOOLS: Toolbox = {

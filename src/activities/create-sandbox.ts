@@ -93,7 +93,7 @@ async function setUp(deps: ActivityDependencies, { kernel, workspace }: Sandbox,
   deps.checkpoint('sandbox.ready');
 }
 
-/** Sends what an interpreter that was started anew has lost. */
+/** Sends what a restarted interpreter has lost. */
 export async function sendInputsAgain(
   deps: ActivityDependencies,
   kernel: Kernel,

@@ -35,7 +35,7 @@ export interface ActivityDependencies {
   /** Identity of the Temporal cluster and namespace, for sandbox labels. */
   readonly cluster: string;
   readonly namespace: string;
-  /** When somebody last polled a task queue, in milliseconds since the epoch; undefined when nobody did for minutes. */
+  /** When a worker last polled a task queue, in milliseconds since the epoch; undefined when none did for minutes. */
   readonly lastPoll: (taskQueue: string) => Promise<number | undefined>;
   /** Milliseconds after its worker's last poll in which a host still counts as there: it may be starting again. */
   readonly hostPatience: number;

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { SandboxSpec } from '../sandbox/provider.ts';
 
-/** What `git bundle create` makes of one commit without files, by nobody, at the beginning of time. */
+/** What `git bundle create` writes for one commit without files, with a fixed author and date. */
 const BUNDLE =
   'IyB2MiBnaXQgYnVuZGxlCmYzMDRjN2IyODQ5OGFjZmFkMmZmNTkxZGY2ZDFiZDE2MGJlNDA4ZmUgSEVBRApmMzA0YzdiMjg0OThhY2ZhZDJmZjU5' +
   'MWRmNmQxYmQxNjBiZTQwOGZlIHJlZnMvaGVhZHMvbWFpbgoKUEFDSwAAAAIAAAACkAh4nH3KQQqEMAxA0X1Pkf1sQomlBZE5gXdoarRCO4Gaub+e' +

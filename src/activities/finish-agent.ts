@@ -17,7 +17,7 @@ import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** Characters of an answer that travel inline. */
 const INLINE_ANSWER = 4000;
-/** Milliseconds for the patch of a run that was cancelled or is out of time: nobody waits for its end for long. */
+/** Milliseconds for the patch of a run that was cancelled or is out of time, whose end should not be delayed. */
 const CANCELLED_PATCH_TIMEOUT_MS = 4000;
 const MAX_PATCH_ATTEMPTS = 3;
 /** For a person, by where an answer comes from that was not given to FINAL. */

@@ -10,7 +10,7 @@ const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 /** Added to a pause, at random: calls that were refused together do not return together. */
 const JITTER = 0.25;
-/** A provider that asks to wait for longer does not mean a limit that passes by itself: a person is told. */
+/** A longer wait is no rate limit that passes by itself: the run pauses and names it. */
 const MAX_HINT_MS = 5 * 60_000;
 /** Milliseconds in which another answer from the same provider shows that its limit passes. */
 const PASSING_MS = 120_000;

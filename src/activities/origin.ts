@@ -12,7 +12,7 @@ interface Stores {
 }
 
 /**
- * Whether an agent that is to begin was told to by its run. Whoever reaches Temporal can start an agent's workflow under
+ * Whether an agent's run started it. Anybody who reaches Temporal can start an agent's workflow under
  * the id of any run, and name any blob as its task; it would be done with what that run may do. So a root's task is the
  * prompt of its run, and a sub-agent's stands among the calls that its parent has recorded.
  *

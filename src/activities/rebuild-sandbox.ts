@@ -14,7 +14,7 @@ import { pendingCall } from './pending-call.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
 const LONG_POLL_MS = 20_000;
-/** Differences that are told one by one. */
+/** Differences that are listed one by one. */
 const MAX_DIFFERENCES = 5;
 
 /**

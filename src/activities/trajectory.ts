@@ -54,7 +54,7 @@ export async function currentScope({ blobs }: Stores, execution: string): Promis
   return { run, execution, agent, spec };
 }
 
-/** What an agent is told to do, and what it is handed with it. */
+/** An agent's task and its inputs. */
 export interface AgentTask {
   readonly text: string;
   readonly variables?: readonly StoredInput[];

@@ -3,7 +3,7 @@ export type Interrupt = (typeof SIGNALS)[number];
 
 /** Signals to this process as values to wait for, in the order they came. */
 export interface Interrupts {
-  /** The next signal that nobody has taken yet. */
+  /** The next signal that has not been handled yet. */
   next(): Promise<Interrupt>;
   /** Signals act as they do by default again. */
   close(): void;

@@ -33,7 +33,7 @@ export interface ConnectOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** What relative paths are relative to. Default: the current folder. */
   readonly cwd?: string;
-  /** Gets lines for a person. Default: nobody does. */
+  /** Receives lines for a person. Default: they are dropped. */
   readonly log?: (line: string) => void;
 }
 

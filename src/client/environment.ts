@@ -21,7 +21,7 @@ export async function openEnvironment(input: {
 }): Promise<Environment> {
   const { env, cwd, config } = input;
   const [state, cache] = [stateDirectory(env), cacheDirectory(env)];
-  // Made by whoever needs them first; one that a person has made may be open to others.
+  // Created by the first process that needs them; a folder that a person created may be open to others.
   for (const folder of [state, cache]) if (existsSync(folder)) makePrivateFolder(folder);
   const blobs = await openBlobStore({ storage: config.storage, env, cwd, stateDirectory: state });
   return { env, cwd, stateDirectory: state, cacheDirectory: cache, blobs };

@@ -23,7 +23,7 @@ const NO_SERVER =
   'no Temporal server is running here. rlm resume starts one and resumes this run; rlm up resumes all suspended runs';
 const NO_WORKER = 'no worker is running. rlm resume starts one for this run; rlm up starts one for all suspended runs';
 
-/** Why nothing happens to a run that does not answer; undefined is what it has stored when nobody has begun it. */
+/** Why nothing happens to a run that does not answer; `undefined` means that no worker has started it. */
 export function unansweredReason(run: string, snapshot: RunSnapshot | undefined): string {
   if (snapshot !== undefined) return NO_WORKER;
   return `no worker has started it yet. rlm resume ${run} starts one for this run; rlm up starts one for all`;
@@ -54,7 +54,7 @@ export function pauseOf({ reason, failure }: Pick<RunState, 'reason' | 'failure'
 
 /**
  * @param runs undefined where Temporal cannot be reached
- * @returns undefined where nobody knows the run
+ * @returns undefined for an unknown run
  */
 export async function reportRun(
   {

@@ -71,7 +71,7 @@ export function createPlan(
   const { id, title, digest, prepare } = plan;
   if (id !== undefined) return { run: id, isNamed: true, digest, prepare, prepared: undefined };
   const prepared = prepare();
-  // Whoever starts the plan awaits it; until then a failure is nobody's.
+  // Awaited when the plan is started; a failure before that must not end the process.
   prepared.catch(() => undefined);
   return { run: newRunId(title, new Date()), isNamed: false, digest, prepare, prepared };
 }

@@ -55,7 +55,7 @@ export type RunEnd =
   | { readonly outcome: RunOutcome }
   | { readonly status: 'cancelled' | 'failed' | 'terminated'; readonly error: string };
 
-/** Runs as Temporal's workflows: started, asked, told and awaited. Holds no state. */
+/** Runs as Temporal workflows: starts, queries, signals and awaits them. Holds no state. */
 export interface TemporalRuns {
   /** Starts a run, or finds the one of this id, whether it is running or has ended. */
   start(input: { run: string; digest: string; summary: string; start: WorkflowStart }): Promise<StartedRun>;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TypedError } from '../domain/failures.ts';
 
 /**
- * Hashes that the user of this process has vouched for: files in a folder that nobody else can write. A mark says no
+ * Hashes that the user of this process trusts: files in a folder that no other user can write. A mark says no
  * more than that its hash was added; what was hashed is computed again by who asks.
  */
 export interface PrivateMarks {

@@ -10,7 +10,7 @@ export interface RestrictedSetting {
   readonly effect: string;
 }
 
-/** Settings that a file may have which nobody vouches for: limits, how a model is asked, names of models. */
+/** Settings that an untrusted file may have: limits, how a model is asked, names of models. */
 const FREE: Readonly<Record<string, readonly string[] | 'all'>> = {
   model: ['name', 'sub_name', 'by_depth', 'temperature', 'max_tokens', 'timeout', 'max_attempts', 'prices'],
   rlm: 'all',

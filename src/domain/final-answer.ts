@@ -8,7 +8,7 @@ import { parseJson } from './ordered-json.ts';
 /** What a reply gives that was asked for as the final answer, when no code is run any more. */
 export type FinalAnswer =
   | { readonly kind: 'answer'; readonly answer: unknown }
-  /** `problem`: what the model is told before it is asked again. */
+  /** `problem`: what the model reads before it is asked again. */
   | { readonly kind: 'unusable'; readonly problem: string };
 
 /** Objects of one reply that are looked at, the last ones. */

@@ -175,7 +175,7 @@ export interface BlockResult {
   /** Characters before truncation. */
   readonly stdout_length: number;
   readonly stderr_length: number;
-  /** What the model is told went wrong: a traceback without our own frames, or one sentence. */
+  /** What went wrong, for the model: a traceback without our own frames, or one sentence. */
   readonly error: string | null;
   /** What FINAL, FINAL_VAR or SUBMIT was given, sealed at the first call. With `outputs` an object of those fields. */
   readonly final: { readonly value: unknown } | null;

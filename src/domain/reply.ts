@@ -17,7 +17,7 @@ export interface ParsedReply {
   readonly isToolCall: boolean;
 }
 
-/** What becomes of a reply: its code runs, or the model is told why nothing does. */
+/** The outcome of a reply: its code runs, or the model reads why nothing ran. */
 export type ReplyOutcome =
   | { readonly kind: 'code'; readonly blocks: readonly string[] }
   /** Ended by the length limit. */

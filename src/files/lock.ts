@@ -14,7 +14,7 @@ export interface LockOptions {
 }
 
 /**
- * Runs `work` while nobody else runs work under the same file, in this process or another.
+ * Runs `work` while no other work runs under the same file, in this process or another.
  *
  * The lock is a symbolic link, which is made in one step or not at all, to a socket that its holder listens on. The
  * kernel closes the socket however the holder ends, so a lock whose socket refuses connections is free: no time limit,
@@ -108,7 +108,7 @@ async function removeStale(file: string, holder: string): Promise<void> {
   }
 }
 
-/** Removes what holders that were killed left in a folder and nobody has asked for since. */
+/** Removes what killed holders left in a folder, where no process has asked for the lock since. */
 export async function removeAbandonedLocks(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   const holders = await Promise.all(
@@ -189,7 +189,7 @@ function listenAt(server: Server, path: string): Promise<void> {
   });
 }
 
-/** A connection to a holder; `gone` where nobody listens any more; `busy` where it lives and has no room. */
+/** A connection to a holder; `gone` when no process listens any more; `busy` when it is alive and refuses more connections. */
 async function connectTo(folder: string, name: string): Promise<Socket | 'gone' | 'busy'> {
   try {
     return await inFolder(folder, (path) => {

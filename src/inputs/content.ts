@@ -8,7 +8,7 @@ import type { ReadOptions } from './read-options.ts';
 import { gunzipped, isGzip } from './unpacked.ts';
 
 const CHUNK = 256 * 1024;
-/** By which it is told what a file holds: its first line, mostly. */
+/** What identifies a file's format: its first line, mostly. */
 const START = 1024 * 1024;
 
 /** A file, or standard input. */

@@ -35,7 +35,7 @@ export function formOf(
   return item === undefined && accepts(type, {}) && /^["\d-]/.test(text) ? 'json' : 'nothing';
 }
 
-/** JSON Lines are told by their first line, which is a value by itself and not the only one. */
+/** JSON Lines are recognised by their first line, which is a value by itself and not the only one. */
 function jsonForm(type: FieldType, start: string, isWhole: boolean, isNamedLines: boolean): Form {
   const { value, isOnly } = firstLine(start, isWhole);
   const item = itemTypeOf(type);

@@ -50,7 +50,7 @@ export async function readInputs(
   const texts = new Map(pairs);
   const sources: (readonly [Field, Source])[] = [];
   for (const field of fields) {
-    // oxlint-disable-next-line no-await-in-loop -- the first fault is told
+    // oxlint-disable-next-line no-await-in-loop -- the first fault is reported
     sources.push([field, await sourceOf(texts.get(field.name) ?? '', field, options)]);
   }
   return storeSources(blobs, sources);

@@ -45,7 +45,7 @@ export async function storeValues(
   const sources: (readonly [Field, Source])[] = [];
   for (const field of signature.inputs) {
     const value = whole.includes(field) ? checked.values[field.name] : values[field.name];
-    // oxlint-disable-next-line no-await-in-loop -- the first fault is told
+    // oxlint-disable-next-line no-await-in-loop -- the first fault is reported
     sources.push([field, await sourceOf(field, value)]);
   }
   const { inputs, warnings } = await storeSources(blobs, sources);

@@ -82,7 +82,7 @@ function textOf(message: Record<string, unknown>): string {
   return typeof message['refusal'] === 'string' ? message['refusal'] : '';
 }
 
-/** Tools are never offered; a model that calls one all the same is told so: its call is kept as it would write it in text. */
+/** No tools are offered; a call that a model makes all the same is kept as it would write it in text, and the model reads that there are none. */
 function toolCallsAsText(message: Record<string, unknown>): string {
   const calls: unknown[] = Array.isArray(message['tool_calls']) ? message['tool_calls'] : [message['function_call']];
   const called = calls.map((call) => (isRecord(call) ? (call['function'] ?? call) : undefined)).filter(isRecord);

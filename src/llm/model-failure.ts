@@ -44,7 +44,7 @@ export function failureOfAnswer(asked: Asked, answer: ErrorAnswer, now = Date.no
 /**
  * Anything that kept an answer from arriving, or what arrived from being one.
  *
- * @param error what the connection failed with, of which the innermost reason is told
+ * @param error what the connection failed with; the innermost reason is reported
  */
 export function failureOfTransport(asked: Asked, what: string, error?: unknown): TypedError {
   const reason = error === undefined ? what : `${what} (${innermostReason(error)})`;

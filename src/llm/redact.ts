@@ -1,6 +1,6 @@
 const REDACTED = '[redacted]';
 
-/** Tokens that look like keys or bearer credentials, whoever they belong to. */
+/** Tokens that look like keys or bearer credentials of any owner. */
 const LIKELY_SECRETS =
   /\bBearer\s+[\w.~+/=-]{6,}|\b(?:sk|gsk|xai|csk|pplx|nvapi|fw|tgp)[-_][\w-]{12,}|\bAIza[\w-]{20,}/g;
 

@@ -120,7 +120,7 @@ async function readIndex(folder: string): Promise<string[]> {
     const value: unknown = JSON.parse(await readFile(join(folder, INDEX), 'utf8'));
     return Array.isArray(value) ? [...new Set(value.filter((name) => typeof name === 'string'))] : [];
   } catch {
-    // Missing, or not JSON: it is made anew from the folder.
+    // Missing, or not JSON: it is rebuilt from the folder.
     return [];
   }
 }

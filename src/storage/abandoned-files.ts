@@ -7,7 +7,7 @@ import { join } from 'node:path';
 /** Milliseconds after which a half-written file of another host, or of an earlier boot, counts as abandoned. */
 const AGE = 86_400_000;
 
-/** A name for a file that is being written; it says whose it is, so that what a killed process left can be told. */
+/** A name for a file that is being written; it names the writing process, so that files of killed processes can be recognised. */
 export function temporaryName(): string {
   return `${owner()}-${process.pid}-${randomUUID()}`;
 }

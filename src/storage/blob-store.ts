@@ -62,7 +62,7 @@ export interface BlobStore extends Journals {
   readReference(name: string): Promise<StoredReference | undefined>;
   /**
    * Replaces a reference if it still is what the caller has read. Of several writers that expect the same version one
-   * succeeds; the others are told what it is now. A write whose reply was lost counts as what it was: a success.
+   * succeeds; the others learn the current value. A write whose reply was lost counts as a success.
    *
    * @param expected the version that was read; null where the reference must not exist yet
    */
@@ -73,7 +73,7 @@ export interface BlobStore extends Journals {
   setReference(name: string, value: unknown): Promise<void>;
   /** Names that start with `prefix`, in no particular order. */
   listReferences(prefix: string): Promise<string[]>;
-  /** For a reference that nobody writes any more. Nothing to do where there is none. */
+  /** For a reference that is no longer written. A missing reference is no error. */
   deleteReference(name: string): Promise<void>;
 
   /**

@@ -23,7 +23,7 @@ export interface ReferenceFiles {
  * References as folders that hold their newest versions, `<name>/@<number>.json`; the highest number counts.
  *
  * A version is written and synced under a temporary name and then linked to its own, which fails where the number is
- * taken: so one of several writers succeeds, and nobody sees half a file. The one before stays for those who are about
+ * taken: one of several writers succeeds, and no reader sees half a file. The previous file stays for readers that are about
  * to read it; those before that are removed. A writer that was stopped for so long that its number was taken *and*
  * removed finds versions beyond its own, and none that came after it: then it takes its file back.
  *

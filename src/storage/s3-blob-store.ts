@@ -222,7 +222,7 @@ export function createS3BlobStore(input: { place: S3Place; env: NodeJS.ProcessEn
 
     check: () =>
       guard(async () => {
-        // With few attempts of its own: the fault is to be told, not waited out.
+        // With few attempts: the failure should be reported, not waited out.
         const trial = createS3Client(place, input.env, CHECK_ATTEMPTS);
         const abortSignal = AbortSignal.timeout(CHECK_TIME);
         const Key = objectKey(sha256(PROBE));

@@ -29,7 +29,7 @@ export interface BlobCount {
 
 export interface BlobSweepResult {
   readonly all: BlobCount;
-  /** No reference leads to them, and nobody may be about to refer to them: those that were, or would be, deleted. */
+  /** Blobs that no reference leads to and that no writer may be about to refer to: those that were, or would be, deleted. */
   readonly abandoned: BlobCount;
   /** No reference leads to them either; they are kept for their age or for a run that has not ended. */
   readonly kept: BlobCount;

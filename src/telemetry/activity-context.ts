@@ -3,7 +3,7 @@ import type { Context } from '@temporalio/activity';
 import { splitAgentWorkflowId } from '../domain/ids.ts';
 import { attemptSpan } from '../domain/trace.ts';
 
-/** The activity that code runs in, and whose it is. */
+/** The activity that the current code runs in, with its run and agent. */
 export interface ActivityContext {
   readonly run: string;
   /** First execution id of the run. */

@@ -11,7 +11,7 @@ interface OfAgent extends OfRun {
 }
 
 /**
- * What a worker has done. Each is told once, however often an activity is tried: replies and blocks when they are
+ * What a worker has done. Each event is emitted once, however often an activity is retried: replies and blocks when they are
  * recorded, sandboxes by their id.
  */
 export type WorkerEvent =

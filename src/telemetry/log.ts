@@ -16,7 +16,7 @@ export interface Log {
 export interface LogOptions {
   readonly format: LogFormat;
   readonly level: LogLevel;
-  /** Where keys and tokens are: what they hold is written nowhere. */
+  /** Variables that hold keys and tokens: their values are never written. */
   readonly env: NodeJS.ProcessEnv;
   /** Takes a line without its end. */
   readonly writeLine: (line: string) => void;
@@ -61,7 +61,7 @@ export function fieldsOfWorkflow(workflowId: unknown): LogFields {
   return workflowId.includes('/') ? splitAgentWorkflowId(workflowId) : { run: workflowId };
 }
 
-/** Tells a log of what a worker does. */
+/** Logs what a worker does. */
 export function logEvents(log: Log): Listener {
   return (event) => {
     const { kind, ...fields } = event;

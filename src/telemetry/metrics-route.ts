@@ -25,7 +25,7 @@ async function scrape(address: string): Promise<string> {
   }
 }
 
-/** A port of the loopback interface that nobody has now, for the SDK, which cannot say which one it got. */
+/** A free port of the loopback interface, for the SDK, which cannot report the port it was given. */
 export async function freeLoopbackPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

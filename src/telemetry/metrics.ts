@@ -11,7 +11,7 @@ const FRESH = 10_000;
 
 /** What is not this worker's alone, asked for when it is scraped. */
 export interface Levels {
-  /** Agents whose workflows run on this task queue, whoever works on them. */
+  /** Agents whose workflows run on this task queue, on any worker. */
   readonly openAgents?: () => Promise<number>;
   /** Sandboxes of this cluster and namespace that a provider has, by the provider's name. */
   readonly aliveSandboxes?: () => Promise<Readonly<Record<string, number>>>;
@@ -142,7 +142,7 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** Asks at most once in ten seconds; nothing while it cannot be told. */
+/** Asks at most once in ten seconds; yields nothing while the answer is unavailable. */
 function cached<T>(ask: () => Promise<T | undefined>): () => Promise<T | undefined> {
   let last: { readonly at: number; readonly value: Promise<T | undefined> } | undefined;
   return () => {

@@ -5,7 +5,7 @@ import { createDedupe } from './dedupe.ts';
 import { wrap } from './wrap.ts';
 import { currentActivityContext, type ActivityContext } from './activity-context.ts';
 
-/** The same chains; what is added to them is told of, the very same record once. */
+/** The same chains; emits an event for each record that is appended, once per record. */
 export function observeChains(
   chains: Chains,
   { tell, onRecord }: { tell: Listener; onRecord?: (record: ChainRecord, place: ActivityContext) => void },

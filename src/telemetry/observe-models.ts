@@ -4,7 +4,7 @@ import type { ChatModels, ChatReply } from '../llm/chat-model.ts';
 import type { Listener } from './events.ts';
 import { currentActivityContext } from './activity-context.ts';
 
-/** The same models; each call is told of. */
+/** The same models; emits an event for each call. */
 export function observeModels(models: ChatModels, tell: Listener): ChatModels {
   return {
     async complete(request, signal) {

@@ -7,8 +7,8 @@ import { currentActivityContext } from './activity-context.ts';
 import type { Slots } from '../sandbox/slots.ts';
 
 /**
- * The same provider; what becomes of its sandboxes is told. A slot is held while a sandbox is made, and from the moment
- * its code is set going until it has ended or its activity has: code that waits for answers holds none.
+ * The same provider; emits events for its sandboxes. A slot is held while a sandbox is created, and from the moment
+ * its code starts until the code or its activity ends: code that waits for answers holds none.
  */
 export function observeSandboxes(
   provider: SandboxProvider,

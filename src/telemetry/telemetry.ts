@@ -20,7 +20,7 @@ interface WorkflowTraceSinks extends Sinks {
   trace: { span(span: TraceSpan): void };
 }
 
-/** Looks on at what a worker does, through the very things its activities reach out with. */
+/** Observes a worker by wrapping the dependencies of its activities. */
 export interface Telemetry {
   chains(chains: Chains): Chains;
   models(models: ChatModels): ChatModels;

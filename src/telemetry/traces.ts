@@ -27,7 +27,7 @@ export interface TracesOptions {
   /** `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, ... */
   readonly env: NodeJS.ProcessEnv;
   readonly version: string;
-  /** Told once when spans cannot be sent. */
+  /** Called once when spans cannot be sent. */
   readonly onError: (message: string) => void;
 }
 
@@ -52,7 +52,7 @@ export async function createTraces(options: TracesOptions): Promise<Traces | und
       for (const processor of processors) processor.onEnd(readable);
     },
     async close() {
-      // What could not be sent has been told.
+      // The failure has been reported.
       await Promise.allSettled(processors.map((processor) => processor.shutdown()));
     },
   };
@@ -63,14 +63,14 @@ async function exportersOf({ file, env }: TracesOptions): Promise<SpanExporter[]
   if (tracesEndpoint(env) !== undefined) {
     // The exporter knows its many variables by itself, but only those of the process: not what a .env file adds.
     for (const [name, value] of Object.entries(env)) if (name.startsWith('OTEL_')) process.env[name] ??= value;
-    // Only where it is needed: it takes its time to load.
+    // Loaded only when needed: loading is slow.
     const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
     exporters.push(new OTLPTraceExporter());
   }
   return exporters;
 }
 
-/** The same exporter; the first failure is told of, and nothing until it has worked again. */
+/** The same exporter; reports the first failure, then nothing until an export succeeds again. */
 function complaining(exporter: SpanExporter, onError: (message: string) => void): SpanExporter {
   let failing = false;
   return {
@@ -117,7 +117,7 @@ function readableSpan(
   };
 }
 
-/** Of a run's trace, in hexadecimal: the same whoever computes it. */
+/** Id of a run's trace, in hexadecimal: the same in every process. */
 export function traceIdOf(run: string, execution: string): string {
   return createHash('sha256').update(`${run}@${execution}`).digest('hex').slice(0, 32);
 }

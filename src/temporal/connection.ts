@@ -183,7 +183,7 @@ async function connectWorker(target: TemporalTarget, { address }: Dialed): Promi
   try {
     return await Promise.race([connecting, timeout]);
   } catch (error) {
-    // One that is made after all is nobody's.
+    // A late connection has no owner: close it.
     void connecting.then((late) => late.close()).catch(() => undefined);
     throw await unreachable(target, error);
   } finally {

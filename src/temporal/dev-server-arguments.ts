@@ -61,7 +61,7 @@ export function devServerArguments(
   ];
 }
 
-/** The HTTP API, which has no switch, answers only who names a host that nobody knows. An empty list would let HTTP/1.0 through. */
+/** The HTTP API cannot be switched off: it answers only requests for this random host name. An empty list would let HTTP/1.0 through. */
 function closedHttpApi(): Readonly<Record<string, string>> {
   return { 'frontend.httpAllowedHosts': JSON.stringify([`${randomUUID()}.invalid`]) };
 }

@@ -13,7 +13,7 @@ export interface DevServerFiles {
   /** Held by the server for its whole life, as a lock of the kernel's. */
   readonly lock: string;
   readonly record: string;
-  /** There while the database is made for the first time: one whose making was cut off holds nothing and is made anew. */
+  /** Present while the database is created for the first time: a half-created one is empty and is created again. */
   readonly making: string;
   readonly log: string;
   /** One file for each process that uses the server. */
@@ -30,7 +30,7 @@ export interface DevServerRecord {
   readonly socket: string;
   readonly uiSocket: string;
   readonly executable: string;
-  /** It was told to end: nobody may begin to use it. */
+  /** It is being stopped: no process may start to use it. */
   readonly ending?: boolean;
 }
 
@@ -120,7 +120,7 @@ export function logTail(files: DevServerFiles, lines = 15): string {
   }
 }
 
-/** Bytes beyond which a log begins anew; one old log is kept. */
+/** Bytes after which a log is rotated; one old log is kept. */
 const LOG_LIMIT = 5_000_000;
 
 export function rotateLog(files: DevServerFiles): void {

@@ -32,7 +32,7 @@ export interface DevServerOptions {
   readonly namespace?: string;
   /** See `DevServerSettings.sync`. Counts for the command that starts the server. Default: `normal`. */
   readonly sync?: 'normal' | 'full';
-  /** Further dynamic configuration of the server; counts for whoever starts it. Default: none. */
+  /** Further dynamic configuration of the server; used by the process that starts it. Default: none. */
   readonly dynamicConfig?: Readonly<Record<string, string>>;
   /** The `temporal` to start; default: what `findTemporalCli` finds. */
   readonly executable?: string;
@@ -55,7 +55,7 @@ export interface DevServer {
   /** False when the server ran already. */
   readonly startedByUs: boolean;
   /**
-   * Says that this process no longer uses the server. The last user stops it: it is told to end, which takes it
+   * Releases the server for this process. The last user stops it with a signal; stopping takes it
    * one to two seconds; `wait: true` waits until it has. A command that comes meanwhile waits and starts it again.
    */
   release(options?: { readonly wait?: boolean }): Promise<void>;
@@ -146,7 +146,7 @@ async function use(
   reach: () => Promise<Running>,
 ): Promise<DevServer> {
   const namespace = options.namespace ?? 'default';
-  // Registered before looking: whoever stops the server looks for users after announcing it.
+  // Registered before looking: the process that stops the server looks for users after announcing it.
   const unregister = register(files.users);
   try {
     const { record, startedByUs } = await reach();
@@ -197,7 +197,7 @@ async function ensureRunning(files: DevServerFiles, options: DevServerOptions): 
   throw notStarting(files);
 }
 
-/** The server that runs and will go on to, once it answers; undefined when there is none and nobody brings one. */
+/** The running server, once it answers, unless it is being stopped; undefined when there is none and no process starts one. */
 async function attached(files: DevServerFiles): Promise<DevServerRecord | undefined> {
   const deadline = Date.now() + START_TIME;
   while (Date.now() < deadline) {
@@ -217,7 +217,7 @@ async function attached(files: DevServerFiles): Promise<DevServerRecord | undefi
   throw stuck(files);
 }
 
-/** Watches the server and starts it again when it ended without having been told to. */
+/** Watches the server and restarts it when it ended without being stopped. */
 function keepRunning(files: DevServerFiles, first: DevServerRecord, options: DevServerOptions): () => Promise<void> {
   const log = options.log ?? (() => undefined);
   let restart: Promise<void> | undefined;
@@ -243,8 +243,8 @@ function keepRunning(files: DevServerFiles, first: DevServerRecord, options: Dev
 }
 
 /**
- * Announce, look for users, then stop: whoever comes registers before looking for an announcement, so at least
- * one of the two sees the other, and nobody gets a server that is about to end.
+ * Announce, look for users, then stop: a new user registers before looking for an announcement, so at least
+ * one of the two sees the other, and no process gets a server that is about to end.
  */
 async function stopUnlessUsed(
   files: DevServerFiles,

@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 const ACTIVITIES = 2;
 
 /**
- * Tells when somebody last polled a task queue for activities, in milliseconds since the epoch; undefined when nobody
+ * Returns when a worker last polled a task queue for activities, in milliseconds since the epoch; undefined when none
  * did for the five minutes that the server remembers.
  */
 export function lastPollOf(client: Client): (taskQueue: string) => Promise<number | undefined> {

@@ -44,7 +44,7 @@ interface Waiter {
   readonly resolve: (call: ScriptedCall) => void;
 }
 
-/** @param onEnd told of each call when it has ended */
+/** @param onEnd called with each call that has ended */
 export function createCallRecords(onEnd: (call: ScriptedCall) => void): CallRecords {
   const calls: ScriptedCall[] = [];
   const asked = new Map<string, number>();

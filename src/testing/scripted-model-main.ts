@@ -50,7 +50,7 @@ function wholeNumber(option: string, text: string): number {
   return Number(text);
 }
 
-/** Seconds that whoever started it may take for what else has to be installed first. */
+/** Seconds that the process which started it may take to install other things first. */
 const UNTIL_FIRST_REQUEST = 1800;
 
 function endWhenIdle(model: ScriptedModel, seconds: number, end: () => void): void {

@@ -40,7 +40,7 @@ export async function spawnScriptedModel(options: ScriptedModelProcessOptions): 
   });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const { url, pid } = await firstLine(child);
-  // It must not keep its starter alive, nor be ended by a pipe that nobody reads.
+  // It must not keep the process that started it alive, nor end because of an unread pipe.
   child.stdout.destroy();
   child.stderr.destroy();
   child.unref();

@@ -39,7 +39,7 @@ export interface ScriptedModel {
   when(predicate: (call: ScriptedCall) => boolean, timeoutMs?: number): Promise<ScriptedCall>;
   /** @throws Error that lists what was left unplayed and what was asked without a script */
   assertAllPlayed(): void;
-  /** Ends the server and every connection, then checks as `assertAllPlayed` does, unless told not to. */
+  /** Ends the server and every connection, then checks as `assertAllPlayed` does, unless `check` is false. */
   close(options?: { readonly check?: boolean }): Promise<void>;
 }
 

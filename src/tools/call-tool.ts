@@ -27,7 +27,7 @@ export async function callTool(
     throw failureOf(name, error);
   } finally {
     clearTimeout(timer);
-    // What the tool still does is for nobody.
+    // The result of the tool is no longer awaited.
     ending.abort(new Error('the call is over'));
   }
 }

@@ -94,7 +94,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
 
   const prepared = await kind.prepare({ run, execution }).catch((error: unknown) => {
     if (isCancelled(error)) return undefined;
-    // Said plainly: whoever awaits the run sees what to mend, not that an activity failed.
+    // The awaiting caller sees what to fix, not that an activity failed.
     const type = failureType(error);
     throw type === undefined ? error : ApplicationFailure.nonRetryable(failureMessage(error), type);
   });

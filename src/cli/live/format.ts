@@ -20,7 +20,7 @@ function scaled(value: number): string {
   return value < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** US dollars; '' for nothing, which mostly means that nobody knows. */
+/** US dollars; '' for zero, which mostly means that the price is unknown. */
 export function formatCost(usd: number): string {
   if (usd <= 0) return '';
   if (usd < 0.0001) return '<$0.0001';

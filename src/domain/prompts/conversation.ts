@@ -147,7 +147,7 @@ function renderTurn(turn: Turn, run: RunSpecification): string {
   return `${observation(turn, run)}\n\n${turns}`;
 }
 
-/** What the model is told came of its reply. */
+/** What the model reads about the outcome of its reply. */
 function observation(turn: Turn, run: RunSpecification): string {
   return [renderOutcome(turn, run), ...turn.notes.filter(Boolean).map((note) => `(${note})`)].join('\n\n');
 }

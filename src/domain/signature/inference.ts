@@ -9,7 +9,7 @@
  *
  * As at run time: a field without a type is a str, objects may be written `{chapter: int, event?: str}`. Where the text
  * is not known at compile time or is wrong (`parseSignature` says how) the fields are `Record<string, unknown>`; a type
- * nobody knows is `unknown`. The compiler gives up on texts of more than some 900 characters (TS2589): declare such a one
+ * is unknown becomes `unknown`. The compiler gives up on texts of more than some 900 characters (TS2589): declare such a one
  * as `string`.
  *
  * An int is a `number`; one beyond 2^53 arrives as the text of its digits (see `checkOutputs`).

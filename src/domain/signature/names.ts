@@ -97,7 +97,7 @@ const TYPE_NAMES = [
   'None',
 ];
 
-/** What to do about a type nobody knows. */
+/** What to do about an unknown type. */
 export function unknownTypeAdvice(name: string): string {
   const reason = NOT_JSON[name];
   if (reason !== undefined) return `${reason}.`;

@@ -30,7 +30,7 @@ export interface Creation {
   readonly id: string;
   readonly request: SandboxRequest;
   readonly limitMs: number;
-  /** Told of every request to create that was sent: whoever cleans up waits for its answer first. */
+  /** Called for every creation request that was sent: a cleanup waits for its answer first. */
   readonly sent: (answer: Promise<unknown>) => void;
 }
 
@@ -57,7 +57,7 @@ export async function obtainSandbox(creation: Creation, until: Deadline): Promis
         continue;
       }
       if (statusOf(error) !== 409 && !isTransient(error) && !isStartFailure(error)) throw refusal(error);
-      // There already, or nobody knows: whatever it is, its name finds it.
+      // It exists, or may exist: either way its name finds it.
       const found = await byState(creation, until);
       if (found.kind === 'ready') return found.sandbox;
       if (found.kind === 'failed') failed += 1;

@@ -13,7 +13,7 @@ export interface LabelledSandbox {
 export interface LabelFacts extends LabelledSandbox {
   /** What its patch is taken against; absent without a repository. */
   readonly commit: string | undefined;
-  /** Minutes until it is removed, counted anew when it is renewed. */
+  /** Minutes until it is removed, counted from each renewal. */
   readonly ttl: number;
 }
 

@@ -9,7 +9,7 @@ export const SETUP_FAILED = 7;
 const PLACES = { workspace: '/@rlm-workspace@', home: '/@rlm-home@' };
 const PYTHON = '/@rlm-python@';
 
-/** What `prepare.py` is told about the setup, which runs once in each sandbox after its clone was made. */
+/** What `prepare.py` receives about the setup, which runs once in each sandbox after its clone was created. */
 export function remoteSetup(request: SandboxRequest): { readonly plan: SetupPlan; readonly spec: object } | undefined {
   const { setup, python } = request;
   if (setup === undefined || request.repository === undefined) return undefined;

@@ -84,7 +84,7 @@ export class Launcher {
           if (begun) exited.resolve(exit);
           else reject(new Error(exit.stderr.trim() || `it ended with exit code ${exit.code}`));
         },
-        // What has begun lives on; when it ends nobody tells us.
+        // What has begun lives on, and its end is not reported.
         lost: (error) => begun || reject(error),
       });
     });

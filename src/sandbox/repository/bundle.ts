@@ -109,7 +109,7 @@ function quoteAlternate(path: string): string {
   return /["\\\n]|^#/.test(path) ? JSON.stringify(path) : path;
 }
 
-/** Nothing is made before the stream is read: one that nobody reads leaves nothing. */
+/** Nothing is created until the stream is read, so an unread stream leaves nothing behind. */
 async function* bundleChunks(repository: Borrowed, commit: string, signal: AbortSignal | undefined): AsyncGenerator {
   const scratch = await mkdtemp(join(tmpdir(), 'durable-rlm-bundle-'));
   try {

@@ -100,7 +100,7 @@ export async function uncommittedChanges(repository: LocalRepository, signal?: A
     options,
   );
   if (status.code !== 0)
-    return [`Whether ${repository.top} has uncommitted changes could not be told: ${status.stderr.trim()}`];
+    return [`Whether ${repository.top} has uncommitted changes could not be determined: ${status.stderr.trim()}`];
   const found = status.stdout.split('\0').filter((entry) => /^.. ./s.test(entry));
   const entries = found.length === 0 ? [] : await withoutFetched(repository, found, signal);
   if (entries.length === 0) return [];

@@ -90,7 +90,7 @@ interface Asked {
 
 async function ask(client: Client, { tool, args, signal, timeout }: Asked): Promise<unknown> {
   const request = { name: tool.name, arguments: args as Record<string, unknown> };
-  // Its own time limit comes a little after ours, which is told better.
+  // Its own time limit comes a little after ours, which has the clearer message.
   const options = { signal, timeout: Math.min(timeout * 1000 + 5000, MAX_TIMER_MS) };
   return valueOf((await client.callTool(request, CallToolResultSchema, options)) as CallToolResult);
 }

@@ -16,7 +16,7 @@ export interface ServerProcess {
 /** Bytes of one message: a result of 64 MB, escaped. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
 const STDERR_KEPT = 4000;
-/** Milliseconds a server has to end by itself once its input is closed, and again once it was told to. */
+/** Milliseconds that a server has to end after its input is closed, and again after SIGTERM. */
 const GRACE = 1000;
 
 /**
