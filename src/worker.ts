@@ -27,7 +27,9 @@ import { createDaytonaProvider } from './sandbox/daytona/index.ts';
 import { requireDaytonaKey } from './sandbox/daytona/client.ts';
 import { createLocalProvider } from './sandbox/local/index.ts';
 import type { SandboxProvider } from './sandbox/provider.ts';
+import { limitSandboxes } from './sandbox/limit-sandboxes.ts';
 import { createSlots } from './sandbox/slots.ts';
+import { onActivityEnd } from './telemetry/activity-context.ts';
 import { RepositoryCache } from './sandbox/repository/repository-cache.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { createChains } from './storage/chain.ts';
@@ -146,9 +148,9 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
   const modelLimits = createModelLimits(options.concurrency?.models);
   const sandboxSlots = createSlots(options.concurrency?.sandboxes);
   const { listeners = [], traces } = options;
-  const telemetry = createTelemetry({ listeners, traces, sandboxSlots });
+  const telemetry = createTelemetry({ listeners, traces });
   const sandboxes = createSandboxes(
-    [local, daytona].map((provider) => telemetry.sandboxes(provider)),
+    [local, daytona].map((provider) => limitSandboxes(telemetry.sandboxes(provider), sandboxSlots, onActivityEnd)),
     options,
   );
   const activities = createActivities(dependencies(options, { sandboxes, modelLimits, telemetry }));

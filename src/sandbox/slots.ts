@@ -1,4 +1,6 @@
-/** At most so many at the same time; who comes first is served first. */
+import pLimit from 'p-limit';
+
+/** At most so many at the same time, first come, first served. */
 export interface Slots {
   /** @returns what gives the slot back; calling it again does nothing. @throws the signal's reason when it fires first */
   acquire(signal?: AbortSignal): Promise<() => void>;
@@ -8,47 +10,29 @@ export interface Slots {
 
 /** @param limit absent: no limit, only counted */
 export function createSlots(limit = Number.POSITIVE_INFINITY): Slots {
-  const queue = new Set<() => void>();
-  let taken = 0;
-
-  function take(): () => void {
-    taken += 1;
-    let given = false;
-    return () => {
-      if (given) return;
-      given = true;
-      taken -= 1;
-      const [next] = queue;
-      if (next !== undefined && taken < limit) next();
-    };
-  }
-
+  const slots = pLimit(limit);
+  let abandoned = 0;
   return {
     get taken() {
-      return taken;
+      return slots.activeCount;
     },
     get waiting() {
-      return queue.size;
+      return slots.pendingCount - abandoned;
     },
-    acquire(signal) {
-      if (taken < limit && queue.size === 0) return Promise.resolve(take());
-      return new Promise((resolve, reject) => {
-        const leave = (): void => {
-          queue.delete(next);
-          signal?.removeEventListener('abort', abort);
-        };
-        const next = (): void => {
-          leave();
-          resolve(take());
-        };
+    acquire: (signal) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
         const abort = (): void => {
-          leave();
+          abandoned += 1;
           reject(signal?.reason as Error);
         };
-        if (signal?.aborted === true) return abort();
-        queue.add(next);
         signal?.addEventListener('abort', abort, { once: true });
-      });
-    },
+        void slots(() => {
+          signal?.removeEventListener('abort', abort);
+          if (signal?.aborted !== true) return new Promise<void>((release) => resolve(release));
+          abandoned -= 1;
+          return undefined;
+        });
+      }),
   };
 }

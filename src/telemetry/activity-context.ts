@@ -25,6 +25,13 @@ export function currentActivityContext(): ActivityContext | undefined {
   return places.getStore();
 }
 
+/** Calls `work` when the current activity ends. @returns false outside of activities, where nothing is called */
+export function onActivityEnd(work: () => void): boolean {
+  const activity = currentActivityContext();
+  activity?.whenEnded.push(work);
+  return activity !== undefined;
+}
+
 export function activityContextOf({ info }: Context, args: readonly unknown[]): ActivityContext {
   const { workflowId = '', runId = '' } = info.workflowExecution ?? {};
   const [input] = args as readonly [{ readonly execution?: string } | undefined];

@@ -2,7 +2,7 @@ import type { ChainRecord } from '../domain/records.ts';
 import type { Chains } from '../storage/chain.ts';
 import type { Listener } from './events.ts';
 import { createDedupe } from './dedupe.ts';
-import { wrap } from './wrap.ts';
+import { wrap } from '../domain/wrap.ts';
 import { currentActivityContext, type ActivityContext } from './activity-context.ts';
 
 /** The same chains; emits an event for each record that is appended, once per record. */

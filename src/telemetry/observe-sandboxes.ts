@@ -2,18 +2,11 @@ import { TypedError } from '../domain/failures.ts';
 import type { Kernel, Sandbox, SandboxProvider } from '../sandbox/provider.ts';
 import type { Listener } from './events.ts';
 import { createDedupe } from './dedupe.ts';
-import { wrap } from './wrap.ts';
+import { wrap } from '../domain/wrap.ts';
 import { currentActivityContext } from './activity-context.ts';
-import type { Slots } from '../sandbox/slots.ts';
 
-/**
- * The same provider; emits events for its sandboxes. A slot is held while a sandbox is created, and from the moment
- * its code starts until the code or its activity ends: code that waits for answers holds none.
- */
-export function observeSandboxes(
-  provider: SandboxProvider,
-  { slots, tell }: { slots: Slots; tell: Listener },
-): SandboxProvider {
+/** The same provider; emits events for its sandboxes. */
+export function observeSandboxes(provider: SandboxProvider, tell: Listener): SandboxProvider {
   const isNew = createDedupe();
   const isLost = createDedupe();
 
@@ -33,27 +26,12 @@ export function observeSandboxes(
   }
 
   function observeKernel(id: string, kernel: Kernel): Kernel {
-    let release: (() => void) | undefined;
-    const free = (): void => {
-      release?.();
-      release = undefined;
-    };
-    const place = currentActivityContext();
-    place?.whenEnded.push(free);
-    const working = async <T>(work: () => Promise<T>): Promise<T> => {
-      if (place !== undefined) release ??= await slots.acquire();
-      return watching(id, work);
-    };
     return wrap(kernel, {
       info: () => watching(id, () => kernel.info()),
       setup: (request) => watching(id, () => kernel.setup(request)),
-      exec: (request) => working(() => kernel.exec(request)),
-      answer: (request) => working(() => kernel.answer(request)),
-      async events(request, signal) {
-        const reply = await watching(id, () => kernel.events(request, signal));
-        if (reply.events.some(({ type }) => type === 'done')) free();
-        return reply;
-      },
+      exec: (request) => watching(id, () => kernel.exec(request)),
+      answer: (request) => watching(id, () => kernel.answer(request)),
+      events: (request, signal) => watching(id, () => kernel.events(request, signal)),
       output: (request) => watching(id, () => kernel.output(request)),
       renew: () => watching(id, () => kernel.renew()),
     });
@@ -61,19 +39,14 @@ export function observeSandboxes(
 
   return wrap(provider, {
     async create(request, signal) {
-      const release = await slots.acquire(signal);
       const started = performance.now();
-      try {
-        const handle = await provider.create(request, signal);
-        if (isNew(handle.id)) {
-          const { run, agent } = request.labels;
-          const seconds = (performance.now() - started) / 1000;
-          tell({ kind: 'sandbox created', run, agent, provider: provider.name, sandbox: handle.id, seconds });
-        }
-        return handle;
-      } finally {
-        release();
+      const handle = await provider.create(request, signal);
+      if (isNew(handle.id)) {
+        const { run, agent } = request.labels;
+        const seconds = (performance.now() - started) / 1000;
+        tell({ kind: 'sandbox created', run, agent, provider: provider.name, sandbox: handle.id, seconds });
       }
+      return handle;
     },
     async connect(handle): Promise<Sandbox> {
       const sandbox = await watching(handle.id, () => provider.connect(handle));

@@ -13,7 +13,6 @@ import { observeSandboxes } from './observe-sandboxes.ts';
 import { attemptTrace, traceEvent, traceRecord } from './observe-traces.ts';
 import { createDedupe } from './dedupe.ts';
 import { activityContextOf, within } from './activity-context.ts';
-import type { Slots } from '../sandbox/slots.ts';
 import type { Traces } from './traces.ts';
 
 interface WorkflowTraceSinks extends Sinks {
@@ -34,11 +33,9 @@ export interface Telemetry {
 export interface TelemetryOptions {
   readonly listeners: readonly Listener[];
   readonly traces?: Traces | undefined;
-  /** What at most so many sandboxes at work hold at a time. */
-  readonly sandboxSlots: Slots;
 }
 
-export function createTelemetry({ listeners, traces, sandboxSlots }: TelemetryOptions): Telemetry {
+export function createTelemetry({ listeners, traces }: TelemetryOptions): Telemetry {
   let spans = 0;
   const record = (span: TraceSpan): void => traces?.record(span);
   const tell: Listener = (event) => {
@@ -59,7 +56,7 @@ export function createTelemetry({ listeners, traces, sandboxSlots }: TelemetryOp
         ...(traces === undefined ? {} : { onRecord: (entry, place) => traceRecord(entry, place, record) }),
       }),
     models: (models) => observeModels(models, tell),
-    sandboxes: (provider) => observeSandboxes(provider, { slots: sandboxSlots, tell }),
+    sandboxes: (provider) => observeSandboxes(provider, tell),
     swept: (provider, { removed }) => tell({ kind: 'sweep', provider, removed }),
     activityInterceptor: (context) => ({
       inbound: {

@@ -1,11 +1,11 @@
 import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
+import pLimit from 'p-limit';
 import { costUsedUp, promptsUsedUp } from '../domain/budget.ts';
 import { answerUsage, isQuery, type Answer, type CallAnswer, type PendingCall } from '../domain/records.ts';
 import { modelActivities, runActivities } from './activities.ts';
 import type { Agent } from './agent-parts.ts';
 import { errorAnswers } from './error-answers.ts';
 import { failureMessage, failureType } from './failure-type.ts';
-import { createSlots } from './slots.ts';
 
 const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
@@ -69,18 +69,8 @@ async function askRange(context: CallContext, call: PendingCall, from: number, t
   const { prompts_per_activity: size } = context.input.limits;
   const ranges: { readonly from: number; readonly to: number }[] = [];
   for (let first = from; first < to; first += size) ranges.push({ from: first, to: Math.min(to, first + size) });
-  if (ranges.length <= MAX_OPEN_ACTIVITIES)
-    return (await Promise.all(ranges.map((range) => askPart(context, call, range)))).flat();
-  const slots = createSlots(MAX_OPEN_ACTIVITIES);
-  const parts = ranges.map(async (range) => {
-    await slots.acquire();
-    try {
-      return await askPart(context, call, range);
-    } finally {
-      slots.release();
-    }
-  });
-  return (await Promise.all(parts)).flat();
+  const limit = pLimit(MAX_OPEN_ACTIVITIES);
+  return (await limit.map(ranges, (range) => askPart(context, call, range))).flat();
 }
 
 async function askPart(

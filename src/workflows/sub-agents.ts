@@ -6,6 +6,7 @@ import {
   startChild,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
+import pLimit from 'p-limit';
 import { sandboxesUsedUp } from '../domain/budget.ts';
 import type { AgentInput, AgentResult, AgentWorkflow, TaskReference, Totals } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
@@ -15,7 +16,6 @@ import type { AgentBudget } from './agent-budget.ts';
 import { failureMessage } from './failure-type.ts';
 import { pauseSignal, resumeSignal } from './pause-gate.ts';
 import { errorAnswers } from './error-answers.ts';
-import { createSlots } from './slots.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
 
 /** An agent's sub-agents: starts them, at most `max_parallel` at a time, and sums up what they did. */
@@ -49,8 +49,8 @@ export function createSubAgents(input: {
 }): SubAgents {
   const { depth, parent, budget } = input;
   const { limits, state: before } = parent;
-  const slots = createSlots(Math.min(limits.max_parallel, MAX_PENDING));
-  const starting = createSlots(MAX_STARTING);
+  const atWork = pLimit(Math.min(limits.max_parallel, MAX_PENDING));
+  const starting = pLimit(MAX_STARTING);
   const working = new Set<ChildWorkflowHandle<AgentWorkflow>>();
   let started = before?.started ?? 0;
   let busy = 0;
@@ -68,15 +68,12 @@ export function createSubAgents(input: {
     busy += 1;
     let isStarted = false;
     try {
-      await slots.acquire();
-      try {
-        const handle = await start(task, id);
+      return await atWork(async () => {
+        const handle = await starting(() => start(task, id));
         isStarted = true;
         onStarted(true);
         return await resultOf(handle, id);
-      } finally {
-        slots.release();
-      }
+      });
     } catch (error) {
       if (!isStarted) onStarted(false);
       if (isCancellation(error)) throw error;
@@ -87,25 +84,20 @@ export function createSubAgents(input: {
   }
 
   async function start(task: TaskReference, id: string): Promise<ChildWorkflowHandle<AgentWorkflow>> {
-    await starting.acquire();
-    try {
-      const paused = input.isPaused();
-      const { execution, queues } = parent;
-      const workflowId = agentWorkflowId(input.run, id);
-      const handle = await startChildReplacing(workflowId, () =>
-        startChild<AgentWorkflow>('agent', {
-          workflowId,
-          args: [{ execution, task, limits, queues, ...(paused ? { paused } : {}) }],
-          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-          cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        }),
-      );
-      // What was said while it was being started has not reached it.
-      if (input.isPaused() !== paused) tell(handle, !paused);
-      return handle;
-    } finally {
-      starting.release();
-    }
+    const paused = input.isPaused();
+    const { execution, queues } = parent;
+    const workflowId = agentWorkflowId(input.run, id);
+    const handle = await startChildReplacing(workflowId, () =>
+      startChild<AgentWorkflow>('agent', {
+        workflowId,
+        args: [{ execution, task, limits, queues, ...(paused ? { paused } : {}) }],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      }),
+    );
+    // What was said while it was being started has not reached it.
+    if (input.isPaused() !== paused) tell(handle, !paused);
+    return handle;
   }
 
   async function resultOf(handle: ChildWorkflowHandle<AgentWorkflow>, id: string): Promise<Answer> {

@@ -3,13 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Worker,
-  type NativeConnection,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, Worker, type NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { RlmConfig } from '../../src/domain/config.ts';
@@ -26,6 +20,7 @@ import { connect, embeddedTarget, type TemporalConnection } from '../../src/temp
 import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
 import { installRuntime } from '../../src/temporal/runtime.ts';
 import {
+  activitiesByRun,
   code,
   failure,
   fakeActivities,
@@ -42,22 +37,32 @@ let folder: string;
 let server: DevServer;
 let temporal: TemporalConnection;
 let native: NativeConnection;
-let workflowBundle: WorkflowBundleWithSourceMap;
+let worker: Worker;
+let ending: Promise<void>;
 let runs = 0;
+/** What the runs' activities do, by run. */
+const fakes = new Map<string, FakeRun>();
+const TASK_QUEUE = 'workflows';
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'rlm-workflows-'));
   await installRuntime();
   const logger = new DefaultLogger('WARN');
   const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
-  [server, workflowBundle] = await Promise.all([
+  const [started, workflowBundle] = await Promise.all([
     startOrAttachDevServer({ stateDirectory: folder, cacheDirectory: cacheDirectory(process.env) }),
     bundleWorkflowCode({ workflowsPath, logger }),
   ]);
+  server = started;
   temporal = await connect(embeddedTarget(server));
   native = await temporal.connectWorker();
+  const activities = activitiesByRun(fakes);
+  worker = await Worker.create({ connection: native, taskQueue: TASK_QUEUE, workflowBundle, activities });
+  ending = worker.run();
 });
 afterAll(async () => {
+  worker?.shutdown();
+  await ending;
   await native?.close();
   await temporal?.close();
   await server?.release({ wait: true });
@@ -79,25 +84,14 @@ async function withRun(
   runs += 1;
   const id = `run-${runs}`;
   const fake = fakeActivities(agents, limits);
-  const worker = await Worker.create({
-    connection: native,
-    taskQueue: id,
-    workflowBundle,
-    activities: fake.activities,
-  });
+  fakes.set(id, fake);
   const handle = await temporal.client.workflow.start('investigate', {
     workflowId: id,
-    taskQueue: id,
+    taskQueue: TASK_QUEUE,
     args: [{ repo: 'r', prompt: 'p' }],
   });
-  const ending = worker.run();
-  try {
-    await act({ fake, handle, outcome: () => handle.result() as Promise<RunOutcome> });
-    expect(fake.left()).toEqual([]);
-  } finally {
-    worker.shutdown();
-    await ending;
-  }
+  await act({ fake, handle, outcome: () => handle.result() as Promise<RunOutcome> });
+  expect(fake.left()).toEqual([]);
 }
 
 async function outcomeOf(

@@ -116,6 +116,18 @@ export function fakeActivities(
   };
 }
 
+/** The activities of many runs for one worker; each call goes to those of its run. */
+export function activitiesByRun(runs: ReadonlyMap<string, FakeRun>): Activities {
+  const names = Object.keys(fakeActivities({}).activities) as (keyof Activities)[];
+  const call = (name: keyof Activities) => (input: unknown) => {
+    const id = activityInfo().workflowExecution?.workflowId ?? '';
+    const fake = runs.get(id.includes('/') ? splitAgentWorkflowId(id).run : id);
+    if (fake === undefined) throw fatal(`nothing is scripted for ${id}`);
+    return (fake.activities[name] as (input: unknown) => unknown)(input);
+  };
+  return Object.fromEntries(names.map((name) => [name, call(name)])) as unknown as Activities;
+}
+
 async function play<Input, Result>(step: Step<Input, Result>, input: Input): Promise<Result> {
   if (step instanceof Error) throw step;
   return typeof step === 'function' ? (step as (input: Input) => Promise<Result>)(input) : step;
