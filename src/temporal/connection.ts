@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
 import type { NativeConnection } from '@temporalio/worker';
@@ -26,6 +27,8 @@ export interface TemporalTarget {
   readonly namespace: string;
   /** TLS, API key and headers that come with it. */
   readonly options: ClientConnectConfig['connectionOptions'];
+  /** Milliseconds in which the server must answer. Default 6 s. */
+  readonly timeout?: number;
 }
 
 /** A server that answers, and a namespace that exists on it. */
@@ -48,6 +51,9 @@ export interface ResolvedTemporal extends TemporalConnection {
 
 /** Milliseconds in which a server must answer; a connection that is refused is tried again for as long. */
 const CONNECT_TIME = 6000;
+/** The same for the embedded server: one that was killed is started again meanwhile, by whoever holds it. */
+const EMBEDDED_CONNECT_TIME = 30_000;
+const RETRY_PAUSE = 50;
 const DEFAULT_NAMESPACE = 'default';
 
 /**
@@ -71,7 +77,7 @@ export function chooseTemporal(choice: TemporalChoice): TemporalTarget | undefin
 /**
  * Connects and makes sure that the server answers and the namespace exists.
  *
- * @throws TemporalSetupError within 10 s.
+ * @throws TemporalSetupError within the timeout of the target and 4 s.
  */
 export async function connect(target: TemporalTarget): Promise<TemporalConnection> {
   const { address, namespace } = target;
@@ -82,7 +88,7 @@ export async function connect(target: TemporalTarget): Promise<TemporalConnectio
     await dialed.close();
   };
   try {
-    const clusterId = await connection.withDeadline(Date.now() + CONNECT_TIME, () => introduce(connection, target));
+    const clusterId = await connection.withDeadline(Date.now() + timeoutOf(target), () => introduce(connection, target));
     return {
       address,
       namespace,
@@ -120,7 +126,12 @@ export async function resolveTemporal(
 }
 
 export function embeddedTarget(server: Pick<DevServer, 'address' | 'namespace'>): TemporalTarget {
-  return { address: server.address, namespace: server.namespace, options: { address: server.address } };
+  const { address, namespace } = server;
+  return { address, namespace, options: { address }, timeout: EMBEDDED_CONNECT_TIME };
+}
+
+function timeoutOf({ timeout = CONNECT_TIME }: TemporalTarget): number {
+  return timeout;
 }
 
 function loadProfile({ profile, env }: TemporalChoice): ClientConnectConfig {
@@ -175,17 +186,30 @@ async function connectWorker(target: TemporalTarget, { address }: Dialed): Promi
   // Loaded only by processes that work: it takes over half a second.
   const { NativeConnection } = await import('@temporalio/worker');
   await installRuntime();
+  const deadline = Date.now() + timeoutOf(target);
+  for (;;) {
+    try {
+      return await within(deadline - Date.now(), NativeConnection.connect({ ...target.options, address }));
+    } catch (error) {
+      // It gives up at the first connection that is refused or cut: a server may be starting again.
+      if (isRefusal(error) || Date.now() + RETRY_PAUSE >= deadline) throw await unreachable(target, error);
+      await delay(RETRY_PAUSE);
+    }
+  }
+}
+
+/** @throws Error where there is no connection after this many milliseconds */
+async function within(milliseconds: number, connecting: Promise<NativeConnection>): Promise<NativeConnection> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), CONNECT_TIME);
+    timer = setTimeout(() => reject(new Error('no answer in time')), milliseconds);
   });
-  const connecting = NativeConnection.connect({ ...target.options, address });
   try {
     return await Promise.race([connecting, timeout]);
   } catch (error) {
     // A late connection has no owner: close it.
     void connecting.then((late) => late.close()).catch(() => undefined);
-    throw await unreachable(target, error);
+    throw error;
   } finally {
     clearTimeout(timer);
   }
@@ -198,7 +222,7 @@ async function prepareConnection(target: TemporalTarget, dialed: Dialed): Promis
     return Connection.lazy({
       ...clientOptions({ ...target.options, address }),
       ...dialed.clientOptions,
-      connectTimeout: CONNECT_TIME,
+      connectTimeout: timeoutOf(target),
     });
   } catch (error) {
     await dialed.close();

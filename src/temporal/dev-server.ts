@@ -148,12 +148,14 @@ async function use(
   const namespace = options.namespace ?? 'default';
   // Registered before looking: the process that stops the server looks for users after announcing it.
   const unregister = register(files.users);
+  let stopWatching = (): Promise<void> => Promise.resolve();
   try {
     const { record, startedByUs } = await reach();
     rmSync(files.making, { force: true });
     const address = addressOf(record);
+    // From now on: it may be killed before it has answered once.
+    if (options.restart !== false) stopWatching = keepRunning(files, record, options);
     await ensureNamespace(address, namespace, ANSWER_TIME);
-    const stopWatching = options.restart === false ? () => Promise.resolve() : keepRunning(files, record, options);
     return {
       address,
       uiSocket: record.uiSocket,
@@ -169,6 +171,7 @@ async function use(
       },
     };
   } catch (error) {
+    await stopWatching();
     unregister();
     await stopUnlessUsed(files, { force: false, wait: false });
     throw error;

@@ -108,6 +108,20 @@ test('the embedded server serves client and worker, and ends with its last user'
   await until(() => server !== undefined && !isAlive(server));
 });
 
+test('an embedded server that is killed is started again, and every way to connect to it waits for that', async () => {
+  const temporal = await resolveTemporal({ env: EMPTY }, serverOptions({ restart: true }));
+  await temporal.client.workflow.start('any', { taskQueue: 'nobody', workflowId: 'kept' });
+  const { embedded } = temporal;
+  if (embedded === undefined) throw new Error('there is no embedded server');
+  await kill(embedded.process);
+  const [worker, second] = await Promise.all([temporal.connectWorker(), connect(embeddedTarget(embedded))]);
+  await worker.workflowService.getSystemInfo({});
+  expect(await second.client.workflow.getHandle('kept').describe()).toMatchObject({ status: { name: 'RUNNING' } });
+  await worker.close();
+  await second.close();
+  await temporal.close();
+});
+
 test('a cluster keeps its id over restarts, and two clusters have two', async () => {
   const options = serverOptions();
   const first = await startServer(options);
