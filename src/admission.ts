@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { ConfigError } from './config/config-error.ts';
 import { parseConfig } from './config/load-config.ts';
-import type { BudgetLimits } from './domain/budget.ts';
+import { budgetLimits, type BudgetLimits } from './domain/budget.ts';
 import type { ConfigInput } from './config/schema.ts';
 import {
   authorize,
@@ -9,24 +9,30 @@ import {
   refusalMessage,
   type Authority,
   type GivenConfig,
+  type Refusal,
   type RequestedRepository,
 } from './domain/authorize.ts';
 import { ANALYSIS_DEFAULTS, type RunConfig } from './domain/config.ts';
-import type { AnalyzeInput, InvestigateInput } from './domain/contract.ts';
+import type { InvestigateInput } from './domain/contract.ts';
 import { TypedError } from './domain/failures.ts';
+import { runIdProblem } from './domain/ids.ts';
+import type { BudgetMessage } from './domain/messages.ts';
 import type { RunSpecification } from './domain/records.ts';
-import { createGrants } from './grants.ts';
+import { BLOB_FIELDS, checkRunInput, type GivenRun } from './domain/run-input.ts';
+import { createGrants, storedInputsName } from './grants.ts';
+import { assertCostsKnown } from './llm/model-costs.ts';
 import { parseRepositoryName } from './sandbox/repository/repository-name.ts';
+import type { BlobStore } from './storage/blob-store.ts';
 import type { Chains } from './storage/chain.ts';
 
-export type AdmissionRequest =
-  | { readonly run: string; readonly type: 'investigate'; readonly input: InvestigateInput }
-  | { readonly run: string; readonly type: 'analyze'; readonly input: AnalyzeInput };
+export type AdmissionRequest = GivenRun & { readonly run: string };
 
 export interface AdmittedRun {
   readonly config: RunConfig;
-  /** What its budget cannot be raised above; absent for a run that the worker's own user started. */
-  readonly ceilings?: Partial<BudgetLimits>;
+  /** What only the worker's own user can raise its budget above. */
+  readonly ceilings: BudgetLimits;
+  /** Whether the worker's own user started it. */
+  readonly granted: boolean;
 }
 
 /** Which runs a worker does. Authority lies with it, not with who can reach Temporal. */
@@ -38,8 +44,14 @@ export interface Admission {
    *   `Worker.NotAllowed` where another worker may hold the grant that the input names
    */
   admit(request: AdmissionRequest): Promise<AdmittedRun>;
+  /**
+   * Whether the worker's own user gives a run these limits.
+   *
+   * @throws TypedError `Worker.NotAllowed` where that is not known here
+   */
+  admitBudget(run: string, message: BudgetMessage): Promise<void>;
   /** Called with the specification of a run that was admitted: every worker of this state folder goes on with it. */
-  admitted(spec: string): Promise<void>;
+  admitted(spec: string, run: string): Promise<void>;
   /**
    * Chains that hand out no specification which this worker would not have admitted: any worker of a task queue gets
    * activities of runs that others have prepared.
@@ -53,6 +65,7 @@ export interface AdmissionOptions {
   /** The worker's own configuration, as it was given. */
   readonly config: ConfigInput;
   readonly stateDirectory: string;
+  readonly blobs: Pick<BlobStore, 'getReference'>;
   /** Named in messages. */
   readonly host: string;
   /** False: its tools, and that it may run code without isolation, are for the runs of its own user. */
@@ -61,7 +74,7 @@ export interface AdmissionOptions {
 }
 
 export function createAdmission(options: AdmissionOptions): Admission {
-  const { stateDirectory, host, servesOthers, hasTool } = options;
+  const { stateDirectory, blobs, host, servesOthers, hasTool } = options;
   const config = servesOthers ? options.config : isolated(options.config);
   const grants = createGrants(stateDirectory);
   const own = parseConfig(config);
@@ -83,14 +96,12 @@ export function createAdmission(options: AdmissionOptions): Admission {
       { given: given as GivenConfig, config: asked, ...(repository === undefined ? {} : { repository }) },
       await authority(),
     );
-    if (verdict.kind === 'allowed') {
-      const { max_sandboxes, max_llm_calls, max_cost } = rlm;
-      return {
-        config: verdict.config,
-        ceilings: { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) },
-      };
-    }
-    const message = refusalMessage(verdict.refusals, host);
+    const foreign = await foreignBlobs(request);
+    if (verdict.kind === 'allowed') assertCostsKnown(verdict.config);
+    if (verdict.kind === 'allowed' && foreign.length === 0)
+      return { config: verdict.config, ceilings: budgetLimits(rlm), granted: false };
+    const refusals = verdict.kind === 'refused' ? verdict.refusals : [];
+    const message = refusalMessage([...foreign, ...refusals], host);
     if (granted === undefined)
       throw new TypedError(
         'Input.NotAllowed',
@@ -102,13 +113,29 @@ export function createAdmission(options: AdmissionOptions): Admission {
     );
   }
 
+  /** Blobs are named by hashes, which whoever reads histories knows: an input names what was stored for it, no more. */
+  async function foreignBlobs({ run, input }: AdmissionRequest): Promise<Refusal[]> {
+    const fields: readonly string[] = Object.keys(input);
+    const named = BLOB_FIELDS.filter((field) => fields.includes(field));
+    const { grant } = input;
+    const isStored =
+      named.length === 0 ||
+      (grant !== undefined && (await blobs.getReference(storedInputsName(run, grant))) !== undefined);
+    return isStored
+      ? []
+      : named.map((setting) => ({ setting, reason: 'names a blob that was not stored for this run' }));
+  }
+
   return {
     async admit(request) {
+      const problem = runIdProblem(request.run);
+      if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
+      checkRunInput(request);
       const { grant } = request.input;
       if (grant === undefined) return authorized(request, undefined);
-      const granted = await grants.check(request, grant);
-      if (granted === 'unknown') return authorized(request, granted);
-      if (granted === 'of another run') {
+      const known = await grants.check(request, grant);
+      if (known === 'unknown') return authorized(request, known);
+      if (known === 'of another run') {
         throw new TypedError(
           'Input.NotAllowed',
           'The `grant` of this input was made for another run id or another input. Leave it out: rlm run, rlm analyze ' +
@@ -116,10 +143,20 @@ export function createAdmission(options: AdmissionOptions): Admission {
         );
       }
       const ofType = request.type === 'analyze' ? ANALYSIS_DEFAULTS : {};
-      return { config: validConfig(request.input.config ?? {}, { ...ofType, ...queues }) };
+      const granted = validConfig(request.input.config ?? {}, { ...ofType, ...queues });
+      assertCostsKnown(granted);
+      return { config: granted, ceilings: budgetLimits(granted.rlm), granted: true };
     },
-    async admitted(spec) {
-      await grants.specifications.add(spec, new Date().toISOString());
+    async admitBudget(run, { grant = '', ...message }) {
+      const isGrant = /^[0-9a-f]{64}$/.test(grant);
+      if (isGrant && (await grants.check({ run, type: 'setBudget', input: message }, grant)) === 'granted') return;
+      throw new TypedError(
+        'Worker.NotAllowed',
+        `The worker on ${host} does not know that its user gives run ${run} more than it began with.`,
+      );
+    },
+    async admitted(spec, run) {
+      await grants.specifications.add(spec, run);
       known.add(spec);
     },
     guard: (chains) => ({

@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createPrivateMarks, type PrivateMarks } from './config/private-marks.ts';
+import type { BudgetMessage } from './domain/messages.ts';
 import { canonicalJson } from './domain/records.ts';
 
-/** A run as its workflow gets it. */
-export interface GrantedRun {
+/** A run as its workflow gets it, or a message that gives it new limits. */
+export interface Granted {
   readonly run: string;
-  readonly type: 'investigate' | 'analyze';
+  readonly type: 'investigate' | 'analyze' | 'setBudget';
   readonly input: object;
 }
 
@@ -17,15 +18,33 @@ export interface GrantedRun {
  */
 export interface Grants {
   /** @returns the hash, for the input to name */
-  issue(of: GrantedRun): Promise<string>;
+  issue(of: Granted): Promise<string>;
   /** Whether the hash that an input names is of this run and input, and whether the user has granted it here. */
-  check(of: GrantedRun, hash: string): Promise<'granted' | 'unknown' | 'of another run'>;
+  check(of: Granted, hash: string): Promise<'granted' | 'unknown' | 'of another run'>;
   /** Specifications that a worker of this state folder has prepared. */
   readonly specifications: PrivateMarks;
+  /** All marks, of either kind; noted with each is its run. */
+  readonly marks: readonly PrivateMarks[];
+}
+
+/**
+ * Reference that says that the blobs which an input names were stored for it. Only who can write to the blob store can
+ * make one: of whoever else reaches Temporal, no input leads to the data of another run.
+ *
+ * @param grant of the run and its input
+ */
+export function storedInputsName(run: string, grant: string): string {
+  return `${storedInputsOf(run)}${grant}`;
+}
+
+/** What the names of all of them begin with that a run has. */
+export function storedInputsOf(run: string): string {
+  return `inputs/${run}/`;
 }
 
 export function createGrants(stateDirectory: string): Grants {
   const inputs = createPrivateMarks(join(stateDirectory, 'grants'));
+  const specifications = createPrivateMarks(join(stateDirectory, 'prepared'));
   return {
     async issue(of) {
       const hash = grantHash(of);
@@ -36,11 +55,22 @@ export function createGrants(stateDirectory: string): Grants {
       if (grantHash(of) !== hash) return 'of another run';
       return (await inputs.has(hash)) ? 'granted' : 'unknown';
     },
-    specifications: createPrivateMarks(join(stateDirectory, 'prepared')),
+    specifications,
+    marks: [inputs, specifications],
   };
 }
 
-function grantHash({ run, type, input }: GrantedRun): string {
+/** A message that gives a run new limits, with its grant. */
+export async function grantBudget(
+  grants: Pick<Grants, 'issue'>,
+  run: string,
+  limits: Omit<BudgetMessage, 'id' | 'grant'>,
+): Promise<BudgetMessage> {
+  const input = { id: randomUUID(), ...limits };
+  return { ...input, grant: await grants.issue({ run, type: 'setBudget', input }) };
+}
+
+function grantHash({ run, type, input }: Granted): string {
   const { grant: _, ...rest } = input as { readonly grant?: unknown };
   return createHash('sha256')
     .update(canonicalJson({ v: 1, run, type, input: rest }))

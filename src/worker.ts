@@ -263,6 +263,7 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
   const admission = createAdmission({
     config: options.config ?? {},
     stateDirectory: options.stateDirectory,
+    blobs,
     host,
     servesOthers,
     hasTool: (name) => tools.descriptions.some((tool) => tool.name === name),

@@ -156,7 +156,7 @@ async function run(
 ): Promise<{ outcome: RunOutcome; seconds: number }> {
   const plan = planRun(environment, { repo: repository, prompt: ROOT_TASK }, config);
   if (plan.prepared === undefined) throw new Error('a run without an id is prepared when it is planned');
-  const start = await withGrant(environment.stateDirectory, plan.run, await plan.prepared);
+  const start = await withGrant(environment, plan.run, await plan.prepared);
   const runs = createTemporalRuns({ client, taskQueue: config.temporal.task_queue });
   const began = performance.now();
   const { execution } = await runs.start({ run: plan.run, digest: 'bench', summary: scenario.title, start });

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import type { AgentActivity, TaskReference } from '../domain/contract.ts';
+import type { AgentActivity } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import type { InputVariable, SetupRequest } from '../domain/kernel-protocol.ts';
 import { agentDepth } from '../domain/ids.ts';
@@ -11,6 +10,8 @@ import { sendInputs } from '../sandbox/send-inputs.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 import { hostFunctions } from './host-functions.ts';
+import { assertOwnTask } from './origin.ts';
+import { agentDigest, sandboxName } from './own-sandbox.ts';
 import { createTimeout, sandboxSpec } from './sandbox-spec.ts';
 import { agentTask, type AgentContext, type AgentTask } from './trajectory.ts';
 
@@ -20,15 +21,20 @@ const MAX_ATTEMPTS = 3;
 /**
  * Creates an agent's first sandbox, with its clone, variables and functions; the same agent's again finds it. It appends
  * nothing to the trajectory, because it runs beside the first model call.
+ *
+ * @throws TypedError `Input.NotAllowed` for a task that the run has not given to this agent
  */
 export async function createSandbox(deps: ActivityDependencies, input: ForAgent<AgentActivity>): Promise<SandboxName> {
-  const { config } = await deps.chains.specification(input.scope.spec);
+  const { scope } = input;
+  const { config } = await deps.chains.specification(scope.spec);
+  await assertOwnTask(deps, scope, input.task);
+  const task = await agentTask(deps, input.task);
   const seconds = createTimeout(config.sandbox);
   return withHeartbeat(async (cancelled) => {
     // For each attempt: the clock of this host and the server's may differ by hours.
     const limit = AbortSignal.timeout(seconds * 1000);
     try {
-      return await makeSandbox(deps, { ...input, generation: 0 }, AbortSignal.any([cancelled, limit]));
+      return await makeSandbox(deps, { scope, task, generation: 0 }, AbortSignal.any([cancelled, limit]));
     } catch (error) {
       if (!limit.aborted || cancelled.aborted) throw error;
       throw new TypedError(
@@ -42,7 +48,7 @@ export async function createSandbox(deps: ActivityDependencies, input: ForAgent<
 
 interface SandboxOf {
   readonly scope: AgentContext;
-  readonly task: TaskReference;
+  readonly task: AgentTask;
   readonly generation: number;
 }
 
@@ -51,8 +57,8 @@ export async function makeSandbox(
   input: SandboxOf,
   signal: AbortSignal,
 ): Promise<SandboxName> {
-  const { scope, generation } = input;
-  const [run, task] = await Promise.all([deps.chains.specification(scope.spec), agentTask(deps, input.task)]);
+  const { scope, task, generation } = input;
+  const run = await deps.chains.specification(scope.spec);
   const provider = deps.sandboxes(run.config.sandbox.provider);
   for (let attempt = 1; ; attempt += 1) {
     deps.checkpoint('sandbox.creating');
@@ -83,7 +89,7 @@ async function setUp(deps: ActivityDependencies, { kernel, workspace }: Sandbox,
   const inputs = inputsOf(scope, run, task);
   const info = await kernel.setup({
     generation,
-    seed: Number.parseInt(digest(scope).slice(0, 8), 16),
+    seed: Number.parseInt(agentDigest(scope).slice(0, 8), 16),
     functions: hostFunctions(run),
     cwd: workspace,
     ...variablesOf(scope, run, task),
@@ -148,18 +154,4 @@ export function sandboxRequest(
     },
     ...sandboxSpec(deps, run),
   };
-}
-
-function digest({ run, execution, agent }: AgentContext): string {
-  return createHash('sha256').update(`${run}@${execution}/${agent}`).digest('hex');
-}
-
-/** Unique, and readable where it can be: `rlm-<run>-<agent>-<digest>-g<generation>`, at most 63 characters. */
-export function sandboxName(scope: AgentContext, generation: number): string {
-  const readable = `${scope.run}-${scope.agent}`
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .slice(0, 34)
-    .replace(/-$/, '');
-  return `rlm-${readable}-${digest(scope).slice(0, 16)}-g${generation}`;
 }

@@ -20,7 +20,7 @@ export interface ActivityDependencies {
   readonly models: (config: ModelConfig) => ChatModels;
   readonly sandboxes: (provider: string) => SandboxProvider;
   /** Which runs this worker does, with which configuration. `chains` asks it for every specification. */
-  readonly admission: Pick<Admission, 'admit' | 'admitted'>;
+  readonly admission: Pick<Admission, 'admit' | 'admitted' | 'admitBudget'>;
   /** @throws TypedError `Repository.*`, `Input.Invalid` */
   readonly resolveRepository: (input: RepositoryRequest) => Promise<RepositoryReference>;
   /** Values by name as variables in the blob store. @throws TypedError `Input.Invalid` */

@@ -12,6 +12,7 @@ import { truncate } from '../domain/truncate.ts';
 import { openTrajectory } from './agent-trajectory.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
+import { ownSandbox } from './own-sandbox.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
 
@@ -39,8 +40,8 @@ export async function finishAgent(
   return withHeartbeat(async (signal) => {
     const end = await recordedEnd(deps, input, signal);
     if (input.sandbox !== undefined) {
-      const handle = parseHandle(input.sandbox);
-      await deps.sandboxes(handle.provider).destroy(handle);
+      const { provider, handle } = ownSandbox(deps, input.scope, input.sandbox);
+      await provider.destroy(handle);
       deps.checkpoint('sandbox.destroyed');
     }
     return finishResult(deps, end, agentDepth(input.scope.agent) === 0);
@@ -128,10 +129,10 @@ async function takePatch(
   signal: AbortSignal,
 ): Promise<Pick<EndRecord, 'patch' | 'notes'>> {
   if (input.sandbox === undefined) return { patch: null, notes: ['There was no sandbox to take a patch from.'] };
+  const { provider, handle } = ownSandbox(deps, input.scope, input.sandbox);
   const timeout = input.status === 'cancelled' ? AbortSignal.timeout(CANCELLED_PATCH_TIMEOUT_MS) : undefined;
   try {
-    const handle = parseHandle(input.sandbox);
-    const sandbox = await deps.sandboxes(handle.provider).connect(handle);
+    const sandbox = await provider.connect(handle);
     deps.checkpoint('patch.taking');
     const { bytes, notes } = await sandbox.patch(timeout === undefined ? signal : AbortSignal.any([signal, timeout]));
     const patch = bytes.length === 0 ? null : await deps.blobs.put(bytes);

@@ -1,4 +1,5 @@
 import type { Activities, AgentActivity } from '../domain/contract.ts';
+import { admitBudget } from './admit-budget.ts';
 import { answerPrompts } from './answer-prompts.ts';
 import { callModel } from './call-model.ts';
 import { callTool } from './call-tool.ts';
@@ -34,6 +35,7 @@ export function createActivities(deps: ActivityDependencies): Activities {
   const activities: Activities = {
     prepareInvestigation: withChanceElsewhere((input) => prepareInvestigation(deps, input)),
     prepareAnalysis: withChanceElsewhere((input) => prepareAnalysis(deps, input)),
+    admitBudget: withChanceElsewhere((message) => admitBudget(deps, message)),
     recordOutcome: (input) => recordOutcome(deps, input),
     createSandbox: agentActivity(createSandbox),
     rebuildSandbox: exclusive(rebuildSandbox),

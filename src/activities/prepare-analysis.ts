@@ -1,8 +1,8 @@
 import type { AnalyzeInput, PrepareAnalysisInput, PreparedRun } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
-import { runIdProblem } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import type { AnalysisSpecification } from '../domain/records.ts';
+import { asStoredInputs, asToolDescriptions } from '../domain/run-input.ts';
 import { analysisSignature, analysisTitle } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
@@ -15,12 +15,10 @@ export async function prepareAnalysis(
   deps: ActivityDependencies,
   { run, execution, input }: PrepareAnalysisInput,
 ): Promise<PreparedRun> {
-  const problem = runIdProblem(run);
-  if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
-  const signature = signatureOf(input);
-  const { config, ceilings } = await deps.admission.admit({ type: 'analyze', run, input });
+  const { config, ceilings, granted } = await deps.admission.admit({ type: 'analyze', run, input });
+  const signature = analysisSignature(input.signature, input.instructions);
   const inputs = await withHeartbeat(async () => storedInputs(deps, signature, input));
-  const tools = await toolsOf(deps, input, ceilings === undefined);
+  const tools = await toolsOf(deps, input, granted);
   checkToolNames(tools, signature);
   const prompt = analysisTitle(signature);
   const specification: AnalysisSpecification = {
@@ -38,24 +36,13 @@ export async function prepareAnalysis(
   return beginRun(deps, specification, { task: prompt, summary: prompt, ceilings });
 }
 
-function signatureOf(input: AnalyzeInput | undefined): Signature {
-  if (input?.signature === undefined) {
-    const example = '"documents: list[str], question -> answer: str"';
-    throw new TypedError(
-      'Input.Invalid',
-      `The input needs \`signature\`: what is given and what is wanted, such as ${example}.`,
-    );
-  }
-  return analysisSignature(input.signature, input.instructions);
-}
-
 async function storedInputs(
   deps: ActivityDependencies,
   signature: Signature,
   { inputs, stored_inputs }: AnalyzeInput,
 ): Promise<readonly StoredInput[]> {
   if (stored_inputs === undefined) return deps.storeInputs(signature, inputs ?? {});
-  const stored = (await deps.chains.getJson(stored_inputs)) as readonly StoredInput[];
+  const stored = asStoredInputs(await deps.chains.getJson(stored_inputs));
   const missing = signature.inputs.filter(({ name }) => !stored.some((input) => input.name === name));
   if (missing.length > 0)
     throw new TypedError('Input.Invalid', `There is no value for ${missing.map(({ name }) => name).join(', ')}.`);
@@ -70,7 +57,7 @@ async function toolsOf(
 ): Promise<readonly ToolDescription[]> {
   const offered = granted || deps.servesOthers ? deps.tools.descriptions : [];
   if (tools === undefined) return offered;
-  const asked = (await deps.chains.getJson(tools)) as readonly ToolDescription[];
+  const asked = asToolDescriptions(await deps.chains.getJson(tools));
   if (granted) return asked;
   return asked.map(({ name }) => {
     const description = offered.find((tool) => tool.name === name);

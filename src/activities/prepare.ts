@@ -1,6 +1,5 @@
-import type { InvestigateInput, PreparedRun, PrepareInvestigationInput } from '../domain/contract.ts';
-import { TypedError } from '../domain/failures.ts';
-import { ROOT_AGENT, runIdProblem } from '../domain/ids.ts';
+import type { PreparedRun, PrepareInvestigationInput } from '../domain/contract.ts';
+import { ROOT_AGENT } from '../domain/ids.ts';
 import { runReferenceName, type RunReference, type RunSpecification } from '../domain/records.ts';
 import { truncate } from '../domain/truncate.ts';
 import { sandboxRequest } from './create-sandbox.ts';
@@ -18,7 +17,6 @@ export async function prepareInvestigation(
   deps: ActivityDependencies,
   { run, execution, input }: PrepareInvestigationInput,
 ): Promise<PreparedRun> {
-  checkInput(run, input);
   const { config, ceilings } = await deps.admission.admit({ type: 'investigate', run, input });
   const { repo, branch, commit, bundle } = input;
   const repository = await withHeartbeat((signal) =>
@@ -57,7 +55,7 @@ export async function beginRun(
 ): Promise<PreparedRun> {
   const { run, execution, config } = specification;
   const spec = await deps.chains.putJson(specification);
-  await deps.admission.admitted(spec);
+  await deps.admission.admitted(spec, run);
   const scope = { run, execution, spec, agent: ROOT_AGENT };
   const task = await deps.chains.append(taskRecord(scope, { text }));
   const reference: RunReference = { run, execution, spec, started_at: Date.now() };
@@ -69,19 +67,8 @@ export async function beginRun(
     spec,
     task,
     limits: config.rlm,
-    ...(ceilings === undefined ? {} : { ceilings }),
+    ceilings,
     queues: config.temporal.queues,
     summary: truncate(summary.replaceAll(/\s+/g, ' '), 200),
   };
-}
-
-function checkInput(run: string, input: InvestigateInput): void {
-  const problem = runIdProblem(run);
-  if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
-  if (typeof input?.repo !== 'string' || input.repo.trim() === '') {
-    throw new TypedError('Input.Invalid', 'The input needs `repo`: the URL or folder of a git repository.');
-  }
-  if (typeof input.prompt !== 'string' || input.prompt.trim() === '') {
-    throw new TypedError('Input.Invalid', 'The input needs `prompt`: what to do, in words.');
-  }
 }

@@ -10,7 +10,9 @@ import { answerOfCall } from './answers.ts';
 import { seconds } from './clock.ts';
 import { makeSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
+import { ownSandbox } from './own-sandbox.ts';
 import { pendingCall } from './pending-call.ts';
+import { recordedTask } from './trajectory.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
 const LONG_POLL_MS = 20_000;
@@ -27,6 +29,7 @@ export async function rebuildSandbox(
   deps: ActivityDependencies,
   input: ForAgent<RebuildSandboxInput>,
 ): Promise<SandboxName> {
+  ownSandbox(deps, input.scope, input.lost);
   const trajectory = await openTrajectory(deps, input.scope, input.task);
   const newest = trajectory.records.findLast((record): record is RebuildRecord => record.kind === 'rebuild');
   if (newest !== undefined && newest.generation > parseHandle(input.lost).generation) return newest.sandbox;
@@ -62,7 +65,7 @@ async function rebuild(
 ): Promise<SandboxName> {
   const started = performance.now();
   const generation = Math.max(trajectory.state.generation, parseHandle(input.lost).generation) + 1;
-  await removeLost(deps, input.lost);
+  await removeLost(deps, input);
   const remake = (): Promise<Remade> => remakeSandbox(deps, { input, generation, trajectory, signal });
   const { sandbox, repeated, skipped, differences } = await remake().catch((error: unknown) => {
     // What took the first one may have taken this one too.
@@ -115,15 +118,21 @@ async function remakeSandbox(deps: ActivityDependencies, rebuilding: Rebuild): P
 }
 
 /** Where it can be reached from here; else it ends by itself, or the sweep of its host ends it. */
-async function removeLost(deps: ActivityDependencies, name: SandboxName): Promise<void> {
-  const handle = parseHandle(name);
-  const provider = deps.sandboxes(handle.provider);
+async function removeLost(
+  deps: ActivityDependencies,
+  { scope, lost: name }: ForAgent<RebuildSandboxInput>,
+): Promise<void> {
+  const { provider, handle } = ownSandbox(deps, scope, name);
   if (handle.host === undefined || handle.host === provider.host) await provider.destroy(handle);
 }
 
 /** One in which no block has run: an earlier attempt may have left one in the midst of its blocks. */
-async function freshSandbox(deps: ActivityDependencies, { input, generation, signal }: Rebuild): Promise<SandboxName> {
-  const { scope, task } = input;
+async function freshSandbox(deps: ActivityDependencies, rebuilding: Rebuild): Promise<SandboxName> {
+  const { input, generation, trajectory, signal } = rebuilding;
+  const { scope } = input;
+  const [first] = trajectory.records;
+  if (first?.kind !== 'task') throw new Error(`the trajectory of agent ${scope.agent} has no beginning`);
+  const task = recordedTask(first);
   const name = await makeSandbox(deps, { scope, task, generation }, signal);
   const handle = parseHandle(name);
   const provider = deps.sandboxes(handle.provider);

@@ -1,3 +1,4 @@
+import { activityInfo } from '@temporalio/activity';
 import type { Activities } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
@@ -17,6 +18,8 @@ export async function recordOutcome(
   deps: ActivityDependencies,
   { execution, outcome }: Parameters<Activities['recordOutcome']>[0],
 ): Promise<RunOutcome> {
+  if (outcome.run_id !== activityInfo().workflowExecution?.workflowId)
+    throw new TypedError('Input.NotAllowed', 'A run records its own outcome only.');
   const name = runReferenceName(outcome.run_id, execution);
   const before = (await deps.blobs.getReference(name)) as RunReference | undefined;
   if (before === undefined) throw new TypedError('Storage.Missing', `run ${outcome.run_id} is not in the blob store`);

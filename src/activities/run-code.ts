@@ -3,12 +3,12 @@ import type { RunCodeInput, RunCodeResult } from '../domain/contract.ts';
 import type { BlockResult } from '../domain/kernel-protocol.ts';
 import type { BlockRecord, PendingCall } from '../domain/records.ts';
 import { isReplayable } from '../domain/replay.ts';
-import { parseHandle } from '../domain/sandbox.ts';
 import { refuseUnseenFinal } from '../domain/unseen-output.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
 import { spawnedAgents } from './answers.ts';
 import { checkedResult } from './checked-result.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
+import { ownSandbox } from './own-sandbox.ts';
 import type { ReplyContext } from './reply-context.ts';
 import { runBlock } from './run-block.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
@@ -24,8 +24,8 @@ export async function runCode(deps: ActivityDependencies, input: ForAgent<RunCod
     const trajectory = await openTrajectory(deps, input.scope, input.task);
     const recorded = recordedOutcome(trajectory, input.head);
     if (recorded?.kind === 'done' || recorded?.kind === 'final') return recorded;
-    const handle = parseHandle(input.sandbox);
-    const { kernel } = await deps.sandboxes(handle.provider).connect(handle);
+    const { provider, handle } = ownSandbox(deps, input.scope, input.sandbox);
+    const { kernel } = await provider.connect(handle);
     const run = await deps.chains.specification(input.scope.spec);
     const context = {
       deps,
@@ -118,8 +118,7 @@ async function yieldCalls(context: ReplyContext, waiting: boolean): Promise<RunC
 async function evictIdleSandbox({ deps, input, run }: ReplyContext): Promise<boolean> {
   const { max_live, max_rebuilds } = run.config.sandbox;
   if (max_live === undefined || max_rebuilds === 0 || input.pinned === true) return false;
-  const handle = parseHandle(input.sandbox);
-  const provider = deps.sandboxes(handle.provider);
+  const { provider, handle } = ownSandbox(deps, input.scope, input.sandbox);
   if ((await provider.count()) <= max_live) return false;
   await provider.destroy(handle);
   return true;

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import { stateDirectory } from '../config/directories.ts';
 import { loadConfig, type LoadedConfig } from '../config/load-config.ts';
 import { createPrivateMarks, type PrivateMarks } from '../config/private-marks.ts';
+import { namedFiles, type NamedFile } from '../config/named-files.ts';
 import { readConfigFiles, type ConfigFile } from '../config/read-config-file.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { restrictedSettings, trustHash, type RestrictedSetting } from '../config/trust.ts';
@@ -45,19 +46,33 @@ export function trustedFiles(env: NodeJS.ProcessEnv): PrivateMarks {
   return createPrivateMarks(join(stateDirectory(env), 'trusted'));
 }
 
+/** The files that a file names which need no less trust than it, one a line. */
+export async function namedLines(file: ConfigFile): Promise<readonly string[]> {
+  const files = await filesOf(file);
+  return files.map(({ path }) => `${path} as it is now`);
+}
+
 export async function markTrusted(env: NodeJS.ProcessEnv, file: ConfigFile): Promise<void> {
   const path = await pathOf(file);
-  await trustedFiles(env).add(trustHash(path, file.text), path);
+  await trustedFiles(env).add(trustHash(path, file.text, await filesOf(file)), path);
+}
+
+function filesOf({ path, text, folder }: ConfigFile): Promise<readonly NamedFile[]> {
+  return namedFiles(readYaml(text, path).value, folder);
 }
 
 async function insistOnTrust(io: Io, found: ConfigFile, files: readonly ConfigFile[]): Promise<void> {
   const lines = restrictedLines(found, files);
   if (lines.length === 0) return;
   const path = await pathOf(found);
-  if (await trustedFiles(io.env).has(trustHash(path, found.text))) return;
-  const what =
-    `${path} was found in the current folder, and sets what decides what runs on this machine or is sent where:\n` +
-    lines.map((line) => `  ${line}`).join('\n');
+  if (await trustedFiles(io.env).has(trustHash(path, found.text, await filesOf(found)))) return;
+  const named = await namedLines(found);
+  const what = [
+    `${path} was found in the current folder, and sets what decides what runs on this machine or is sent where:`,
+    ...lines.map((line) => `  ${line}`),
+    ...(named.length === 0 ? [] : ['It names files, which are trusted with it until they change:']),
+    ...named.map((line) => `  ${line}`),
+  ].join('\n');
   const command = `${commandName(io.env)} trust ${shellWord(path)}`;
   if (io.stdin.isTTY && io.stderr.isTTY) {
     say(io, what);

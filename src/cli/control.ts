@@ -1,6 +1,7 @@
 import type { TemporalRun } from '../client/temporal-runs.ts';
 import type { RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
+import { createGrants, grantBudget } from '../grants.ts';
 import { createRunReader } from '../results/run-reader.ts';
 import { runTotals } from '../results/run-snapshot.ts';
 import { watchRun } from './watch-run.ts';
@@ -89,7 +90,8 @@ export function budget(io: Io, run: string, options: BudgetOptions): Promise<num
     }
     // Also of a run that sleeps: with what it has it would only pause again.
     const { runs } = await openFor(session, run, (line) => say(io, line));
-    if (!(await runs.setBudget(run, limits))) throw hasEnded(run);
+    const message = await grantBudget(createGrants(session.stateDirectory), run, limits);
+    if (!(await runs.setBudget(run, message))) throw hasEnded(run);
     const said = Object.entries(limits).map(([name, value]) => `rlm.${name} ${value}`);
     const spent = stored === undefined ? 0 : await spentBy(session, stored);
     const advice =

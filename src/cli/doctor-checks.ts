@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { errorMessage } from '../domain/error-message.ts';
 import type { RunConfig } from '../domain/config.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import { modelsOf } from '../client/check-models.ts';
+import { modelsOf } from '../llm/model-costs.ts';
 import { probeModel } from '../llm/probe-model.ts';
 import { findPython } from '../sandbox/kernel-python.ts';
 import type { Isolation } from '../sandbox/local/index.ts';

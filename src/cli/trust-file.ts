@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { loadConfig } from '../config/load-config.ts';
 import { readConfigFile, readConfigFiles } from '../config/read-config-file.ts';
-import { markTrusted, restrictedLines } from './configuration.ts';
+import { markTrusted, namedLines, restrictedLines } from './configuration.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { say, type Io } from './io.ts';
 import { CommandError } from './report-error.ts';
@@ -22,6 +22,7 @@ export async function trustFile(io: Io, named: string): Promise<number> {
     [
       `${path} is trusted as it is now. What that allows:`,
       ...(lines.length === 0 ? ['nothing that needs it'] : lines),
+      ...(await namedLines(file)),
     ].join('\n  '),
   );
   return EXIT_DONE;

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { RunConfig } from '../domain/config.ts';
+import { assertCostsKnown, modelsOf } from '../llm/model-costs.ts';
 import { probeModel } from '../llm/probe-model.ts';
 import { resolveModel } from '../llm/resolve-model.ts';
 import { findRun } from '../results/find-run.ts';
@@ -11,8 +12,9 @@ import type { BlobStore } from '../storage/blob-store.ts';
 /** Milliseconds that providers get to answer in; one that does not is not what is checked. */
 const CHECK_MS = 5000;
 
-/** @throws TypedError when a model's name cannot be right, or a key that is needed is not here */
-export function checkKeys({ model, sandbox }: RunConfig, env: NodeJS.ProcessEnv): void {
+/** @throws TypedError when a model's name cannot be right, a key that is needed is not here, or a limit has no price */
+export function checkKeys({ model, rlm, sandbox }: RunConfig, env: NodeJS.ProcessEnv): void {
+  assertCostsKnown({ model, rlm });
   if (sandbox.provider === 'daytona') requireDaytonaKey(env);
   for (const name of modelsOf({ model })) resolveModel(name, model, env);
 }
@@ -40,10 +42,4 @@ export async function checkBeforeRun(
     isHostPython ? findPython({ preferred }) : undefined,
     ...(model.check ? modelsOf(config).map((name) => probeModel(name, probe)) : []),
   ]);
-}
-
-/** Every model that a run may ask, each once. */
-export function modelsOf({ model }: Pick<RunConfig, 'model'>): readonly string[] {
-  const names = [model.name, model.sub_name, ...Object.values(model.by_depth ?? {})];
-  return [...new Set(names.filter((name) => name !== undefined))];
 }

@@ -1,10 +1,11 @@
 import type { RunConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
+import { BLOB_FIELDS } from '../domain/run-input.ts';
 import { truncate } from '../domain/truncate.ts';
 import { findRun } from '../results/find-run.ts';
 import { parseRepositoryName } from '../sandbox/repository/repository-name.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import { createGrants } from '../grants.ts';
+import { createGrants, storedInputsName } from '../grants.ts';
 import { createChains } from '../storage/chain.ts';
 import { prepareInput } from './prepare-input.ts';
 import { argumentsDigest, checkArguments, newRunId, repositoryTitle, type RunArguments } from './run-arguments.ts';
@@ -82,7 +83,7 @@ export function createPlan(
  * @throws TypedError `Input.Invalid` for an id that was used with other arguments; what `prepare` throws
  */
 export async function startRun(
-  { blobs, stateDirectory }: Pick<StartContext, 'blobs' | 'stateDirectory'>,
+  context: Pick<StartContext, 'blobs' | 'stateDirectory'>,
   runs: TemporalRuns,
   plan: RunPlan,
 ): Promise<StartResult> {
@@ -94,17 +95,26 @@ export async function startRun(
       assertSameArguments(run, digest, known.digest);
       return { run, execution: known.execution, isNew: false, digest, warnings: [] };
     }
-    await assertIdUnused(blobs, run);
+    await assertIdUnused(context.blobs, run);
   }
   const { warnings, summary, ...start } = await (plan.prepared ?? plan.prepare());
-  const started = await runs.start({ run, digest, summary, start: await withGrant(stateDirectory, run, start) });
+  const started = await runs.start({ run, digest, summary, start: await withGrant(context, run, start) });
   if (!started.isNew) assertSameArguments(run, digest, started.digest);
   return { ...started, warnings };
 }
 
-/** The run with the hash of a grant: workers with this state folder know by it that their own user started it. */
-export async function withGrant(stateDirectory: string, run: string, start: WorkflowStart): Promise<WorkflowStart> {
+/**
+ * The run with the hash of a grant: workers with this state folder know by it that their own user started it, and those
+ * with this blob store that the blobs which it names were stored for it.
+ */
+export async function withGrant(
+  { blobs, stateDirectory }: Pick<StartContext, 'blobs' | 'stateDirectory'>,
+  run: string,
+  start: WorkflowStart,
+): Promise<WorkflowStart> {
   const grant = await createGrants(stateDirectory).issue({ run, ...start });
+  if (BLOB_FIELDS.some((field) => Object.hasOwn(start.input, field)))
+    await blobs.setReference(storedInputsName(run, grant), { run });
   return start.type === 'analyze'
     ? { type: start.type, input: { ...start.input, grant } }
     : { type: start.type, input: { ...start.input, grant } };

@@ -66,8 +66,8 @@ export interface TemporalRuns {
   /** Both apply once for each call. @returns false where no such run is running */
   pause(run: string, reason?: string): Promise<boolean>;
   resume(run: string): Promise<boolean>;
-  /** New limits of what the run may spend. @returns false where no such run is running */
-  setBudget(run: string, limits: Omit<BudgetMessage, 'id'>): Promise<boolean>;
+  /** New limits of what the run may spend; `grantBudget` makes the message. @returns false where no such run is running */
+  setBudget(run: string, message: BudgetMessage): Promise<boolean>;
   /** @returns false where no such run is running */
   cancel(run: string): Promise<boolean>;
   /** Waits for the end, through outages of the server. */
@@ -139,8 +139,7 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
           .signal<[ControlMessage]>(pauseMessage, { id: randomUUID(), ...(reason === undefined ? {} : { reason }) }),
       ),
     resume: (run) => send(() => workflow.getHandle(run).signal<[ControlMessage]>(resumeMessage, { id: randomUUID() })),
-    setBudget: (run, limits) =>
-      send(() => workflow.getHandle(run).signal<[BudgetMessage]>(setBudgetMessage, { id: randomUUID(), ...limits })),
+    setBudget: (run, message) => send(() => workflow.getHandle(run).signal<[BudgetMessage]>(setBudgetMessage, message)),
     async cancel(run) {
       // A server may accept this for a run that has ended.
       if ((await describe(run))?.status !== 'running') return false;

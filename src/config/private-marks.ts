@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TypedError } from '../domain/failures.ts';
 
@@ -11,6 +11,17 @@ export interface PrivateMarks {
   add(hash: string, note: string): Promise<void>;
   /** False also where somebody else could have written the mark. */
   has(hash: string): Promise<boolean>;
+  /** All there are. */
+  list(): Promise<readonly Mark[]>;
+  remove(hash: string): Promise<void>;
+}
+
+export interface Mark {
+  readonly hash: string;
+  /** What was noted with it. */
+  readonly note: string;
+  /** Milliseconds since the epoch. */
+  readonly added: number;
 }
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -36,12 +47,26 @@ export function createPrivateMarks(folder: string): PrivateMarks {
       const file = join(folder, checked(hash));
       return (await isOwn(folder)) && (await isOwn(file));
     },
+    async list() {
+      const names = (await readdir(folder).catch(() => [])).filter((name) => HASH.test(name));
+      const marks = await Promise.all(names.map((name) => readMark(folder, name).catch(() => undefined)));
+      return marks.filter((mark) => mark !== undefined);
+    },
+    remove: (hash) => rm(join(folder, checked(hash)), { force: true }),
   };
 }
 
+async function readMark(folder: string, hash: string): Promise<Mark> {
+  const file = join(folder, hash);
+  const [text, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
+  return { hash, note: text.trimEnd(), added: mtimeMs };
+}
+
 /** A path made of anything else could lead out of the folder. */
+const HASH = /^[A-Za-z0-9_-]{43,64}$/;
+
 function checked(hash: string): string {
-  if (!/^[A-Za-z0-9_-]{43,64}$/.test(hash)) throw new TypedError('Input.Invalid', `Not a hash: ${hash.slice(0, 80)}`);
+  if (!HASH.test(hash)) throw new TypedError('Input.Invalid', `Not a hash: ${hash.slice(0, 80)}`);
   return hash;
 }
 

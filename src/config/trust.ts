@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { CEILINGS } from '../domain/authorize.ts';
 import type { RunConfig } from '../domain/config.ts';
 import { canonicalJson } from '../domain/records.ts';
+import type { NamedFile } from './named-files.ts';
 
 /** A setting that counts only where the user vouches for the file it stands in. */
 export interface RestrictedSetting {
@@ -77,14 +78,14 @@ export function restrictedSettings(found: unknown, config: RunConfig, limits: un
 }
 
 /**
- * Names a file with what is in it, where it is: the same text elsewhere means other files, and another text here is
- * another decision.
+ * Names a file with what is in it, where it is, and what is in the files that it names: the same text elsewhere means other
+ * files, and another text, there or here, is another decision.
  *
  * @param path real path of the file
  */
-export function trustHash(path: string, text: string): string {
+export function trustHash(path: string, text: string, files: readonly NamedFile[]): string {
   return createHash('sha256')
-    .update(JSON.stringify([path, text]))
+    .update(JSON.stringify([path, text, files.map((file) => [file.path, file.hash])]))
     .digest('hex');
 }
 

@@ -106,6 +106,19 @@ function foreignSections({ given }: Request): Refusal[] {
 }
 
 function ceilings({ config }: Request, { own }: Authority): Refusal[] {
+  return [...foreignPrices(config, own), ...greaterLimits(config, own)];
+}
+
+/** What calls count as decides what `max_cost` is worth. */
+function foreignPrices(config: RunConfig, own: RunConfig): Refusal[] {
+  if (own.rlm.max_cost === undefined) return [];
+  const names = Object.keys(pricesBeside(own.model.prices ?? {}, config.model.prices ?? {}));
+  if (names.length === 0) return [];
+  const remedy = `model.prices: {${names.map((name) => `${JSON.stringify(name)}: {input: ..., output: ...}`).join(', ')}}`;
+  return [{ setting: 'model.prices', reason: "says what the worker's rlm.max_cost counts", remedy }];
+}
+
+function greaterLimits(config: RunConfig, own: RunConfig): Refusal[] {
   return Object.entries(CEILINGS).flatMap(([section, keys]) => {
     const asked = new Map<string, unknown>(Object.entries(config[section as keyof typeof CEILINGS]));
     const most = new Map<string, unknown>(Object.entries(own[section as keyof typeof CEILINGS]));

@@ -6,6 +6,11 @@ export interface BudgetLimits {
   readonly max_cost?: number;
 }
 
+/** Those of a run's limits that its budget counts. */
+export function budgetLimits({ max_sandboxes, max_llm_calls, max_cost }: BudgetLimits): BudgetLimits {
+  return { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) };
+}
+
 /** What an agent asks for and gets. */
 export interface Amounts {
   readonly sandboxes: number;
@@ -143,6 +148,16 @@ export function acceptedLimits(message: unknown, ceilings: Partial<BudgetLimits>
     return [[name, Math.min(whole, ceilings[name] ?? Infinity)] as const];
   });
   return Object.fromEntries(accepted);
+}
+
+/** The greater of two, limit by limit. One that is absent limits nothing. */
+export function highestLimits(one: BudgetLimits, other: BudgetLimits): BudgetLimits {
+  const max_cost = Math.max(one.max_cost ?? Infinity, other.max_cost ?? Infinity);
+  return {
+    max_sandboxes: Math.max(one.max_sandboxes, other.max_sandboxes),
+    max_llm_calls: Math.max(one.max_llm_calls, other.max_llm_calls),
+    ...(max_cost === Infinity ? {} : { max_cost }),
+  };
 }
 
 /** Other limits. One below what is used grants nothing more. A run that began without `max_cost` gets none. */

@@ -1,5 +1,6 @@
 import type { BudgetLimits } from './budget.ts';
 import type { RlmConfig, TemporalConfig } from './config.ts';
+import type { BudgetMessage } from './messages.ts';
 import type { AgentStatus, Answer, AnswerSource, CallAnswer, PendingCall, RunOutcome } from './records.ts';
 import type { SandboxName } from './sandbox.ts';
 import type { Usage } from './usage.ts';
@@ -10,6 +11,12 @@ export interface Activities {
   prepareAnalysis(input: PrepareAnalysisInput): Promise<PreparedRun>;
   /** Returns the outcome with what the root agent recorded, where the root itself could not be asked. */
   recordOutcome(input: RunActivity & { readonly outcome: RunOutcome }): Promise<RunOutcome>;
+  /**
+   * Whether the user of this worker has sent a message that gives the run more than its ceilings.
+   *
+   * @throws ApplicationFailure `Input.NotAllowed` where no worker knows that
+   */
+  admitBudget(message: BudgetMessage): Promise<void>;
   /** Creates an agent's first sandbox; the same agent's again finds it. */
   createSandbox(input: AgentActivity): Promise<SandboxName>;
   /** Replaces a sandbox that was lost or evicted, and replays the blocks of the trajectory in the new one. */
@@ -99,8 +106,8 @@ export interface PreparedRun {
   /** Head of the root agent's trajectory. */
   readonly task: string;
   readonly limits: RlmConfig;
-  /** The worker's own limits, for a run that was started by others: its budget cannot be raised above them. */
-  readonly ceilings?: Partial<BudgetLimits>;
+  /** What only the user of its worker can raise its budget above. */
+  readonly ceilings: BudgetLimits;
   readonly queues: Queues;
   /** One line for Temporal's UI. */
   readonly summary: string;

@@ -27,6 +27,8 @@ export interface BudgetMessage {
   readonly max_llm_calls?: number;
   /** USD; without effect on a run that began without `rlm.max_cost`. */
   readonly max_cost?: number;
+  /** Set by `rlm budget`: the hash by which a worker with its state folder knows that its user sent this message. */
+  readonly grant?: string;
 }
 
 export interface BlockedMessage {

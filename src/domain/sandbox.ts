@@ -1,3 +1,5 @@
+import { TypedError } from './failures.ts';
+
 /** Enough to find a sandbox again. */
 export interface SandboxHandle {
   readonly provider: string;
@@ -14,11 +16,11 @@ export function formatHandle({ provider, generation, id, host }: SandboxHandle):
   return `${provider}:${generation}:${id}${host === undefined ? '' : `@${host}`}`;
 }
 
-/** @throws Error when it is not the name of a sandbox */
+/** @throws TypedError `Input.Invalid` when it is not the name of a sandbox */
 export function parseHandle(name: SandboxName): SandboxHandle {
-  const match = /^([a-z]+):(\d+):([^@]+)(?:@(.+))?$/.exec(name);
+  const match = typeof name === 'string' ? /^([a-z]+):(\d+):([^@]+)(?:@(.+))?$/.exec(name) : undefined;
   const [, provider, generation, id, host] = match ?? [];
   if (provider === undefined || generation === undefined || id === undefined)
-    throw new Error(`"${name}" names no sandbox`);
+    throw new TypedError('Input.Invalid', `"${String(name).slice(0, 80)}" names no sandbox`);
   return { provider, generation: Number(generation), id, ...(host === undefined ? {} : { host }) };
 }

@@ -8,6 +8,8 @@ export interface ProviderDefinition {
   readonly keyVariables: readonly string[];
   /** Servers of one's own usually want no key. */
   readonly keyOptional?: true;
+  /** Its replies say what they cost; or it runs on a machine of one's own. Default: what calls cost is not known. */
+  readonly costs?: 'reported' | 'nothing';
   /** What the API calls the longest reply. Default `max_tokens`. */
   readonly maxTokensField?: 'max_completion_tokens';
   /** Added to each request's body. */
@@ -25,6 +27,7 @@ const VLLM: ProviderDefinition = {
   baseUrlVariables: ['HOSTED_VLLM_API_BASE'],
   keyVariables: ['HOSTED_VLLM_API_KEY'],
   keyOptional: true,
+  costs: 'nothing',
 };
 
 const OLLAMA: ProviderDefinition = {
@@ -32,6 +35,7 @@ const OLLAMA: ProviderDefinition = {
   baseUrlVariables: ['OLLAMA_API_BASE'],
   keyVariables: ['OLLAMA_API_KEY'],
   keyOptional: true,
+  costs: 'nothing',
 };
 
 /** By the prefix of `model.name`. */
@@ -41,6 +45,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderDefinition>> = {
     keyVariables: ['OPENROUTER_API_KEY'],
     // Today it reports the cost unasked; it once had to be asked, and the question does no harm.
     body: { usage: { include: true } },
+    costs: 'reported',
     // Its list of models is public, so it says nothing about the key.
     keyCheckPath: 'key',
   },
@@ -103,6 +108,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderDefinition>> = {
     baseUrlVariables: ['LM_STUDIO_API_BASE'],
     keyVariables: ['LM_STUDIO_API_KEY'],
     keyOptional: true,
+    costs: 'nothing',
   },
   hosted_vllm: VLLM,
   vllm: VLLM,

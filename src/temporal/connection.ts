@@ -88,7 +88,9 @@ export async function connect(target: TemporalTarget): Promise<TemporalConnectio
     await dialed.close();
   };
   try {
-    const clusterId = await connection.withDeadline(Date.now() + timeoutOf(target), () => introduce(connection, target));
+    const clusterId = await connection.withDeadline(Date.now() + timeoutOf(target), () =>
+      introduce(connection, target),
+    );
     return {
       address,
       namespace,

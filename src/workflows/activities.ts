@@ -38,6 +38,7 @@ export function modelActivities(summary: string, queues: Queues): Pick<Activitie
 type RunActivity =
   | 'prepareInvestigation'
   | 'prepareAnalysis'
+  | 'admitBudget'
   | 'recordOutcome'
   | 'createSandbox'
   | 'rebuildSandbox'

@@ -30,6 +30,7 @@ import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { createPauseOnError } from './pause-on-error.ts';
 import { answerCall } from './answer-call.ts';
+import { refuseUnlessChild } from './refuse-unless-child.ts';
 import { addTotals, createSubAgents, type SubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
@@ -44,6 +45,7 @@ const CANCELLED_CLEANUP_TIMEOUT = '60s';
 setWorkflowOptions({ failureExceptionTypes: [Error] }, agent);
 /** One agent, root or sub-agent: asks the model, runs its code, answers the code's calls, until it is done. */
 export async function agent(input: AgentInput): Promise<AgentResult> {
+  refuseUnlessChild();
   const self = createAgent(input);
   const ending = await loop(self).then(
     (source): Ending => ({ status: 'completed', source }),

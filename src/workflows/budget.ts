@@ -11,7 +11,6 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
-  acceptedLimits,
   left,
   openBudget,
   type BudgetGrant,
@@ -20,18 +19,27 @@ import {
   type BudgetSettlement,
   type Spent,
 } from '../domain/budget.ts';
-import { grantedSignal, reserveSignal, setBudgetMessage, settleSignal, spentQuery } from '../domain/messages.ts';
+import {
+  grantedSignal,
+  reserveSignal,
+  setBudgetMessage,
+  settleSignal,
+  spentQuery,
+  type BudgetMessage,
+} from '../domain/messages.ts';
+import { admittedLimits } from './admitted-limits.ts';
 import { createBudgetService, type BudgetState } from './budget-service.ts';
+import { refuseUnlessChild } from './refuse-unless-child.ts';
 
 export const reserveMessage = defineSignal<[BudgetRequest]>(reserveSignal);
 export const settleMessage = defineSignal<[BudgetSettlement]>(settleSignal);
 export const grantedMessage = defineSignal<[BudgetGrant]>(grantedSignal);
-export const setLimits = defineSignal<[Partial<BudgetLimits>]>(setBudgetMessage);
+export const setLimits = defineSignal<[BudgetMessage]>(setBudgetMessage);
 
 export interface BudgetInput {
   readonly limits: BudgetLimits;
-  /** The limits cannot be raised above these. */
-  readonly ceilings?: Partial<BudgetLimits>;
+  /** What only the user of a worker can raise the limits above. */
+  readonly ceilings: BudgetLimits;
   /** Set by the workflow itself when it continues as new. */
   readonly state?: BudgetState;
 }
@@ -47,14 +55,23 @@ interface BudgetReport {
 setWorkflowOptions({ failureExceptionTypes: [Error] }, budget);
 /** What a run may still spend. Ends with its run; has no children. */
 export async function budget(input: BudgetInput): Promise<void> {
+  refuseUnlessChild();
   const service = createBudgetService(input.state ?? { budget: openBudget(input.limits), messages: [] }, (to, grant) =>
     deliver(to, grantedMessage, [grant]),
   );
   setHandler(reserveMessage, (request) => service.receive({ kind: 'reserve', request }));
   setHandler(settleMessage, (settlement) => service.receive({ kind: 'settle', settlement }));
-  setHandler(setLimits, (changes) =>
-    service.receive({ kind: 'limits', changes: acceptedLimits(changes, input.ceilings) }),
-  );
+  // One after another: the last message counts, however long it takes to look for its grant.
+  let limitsSet = Promise.resolve();
+  setHandler(setLimits, (message) => {
+    limitsSet = limitsSet.then(async () =>
+      service.receive({
+        kind: 'limits',
+        changes: await admittedLimits(message, { ceilings: input.ceilings, limits: service.budget.limits }),
+      }),
+    );
+    return limitsSet;
+  });
   setHandler(defineQuery<BudgetReport>(spentQuery), () => {
     const { limits, used } = service.budget;
     return { limits, used, left: left(service.budget) };

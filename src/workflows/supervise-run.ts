@@ -12,7 +12,7 @@ import {
   workflowInfo,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import { acceptedLimits, type BudgetLimits } from '../domain/budget.ts';
+import { budgetLimits, type BudgetLimits } from '../domain/budget.ts';
 import type { AgentInput, AgentResult, AgentWorkflow, PreparedRun, Totals } from '../domain/contract.ts';
 import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
@@ -26,6 +26,7 @@ import {
 import type { RunOutcome, RunStatus } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
 import { runActivities } from './activities.ts';
+import { admittedLimits } from './admitted-limits.ts';
 import { deliver, setLimits, type budget } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
@@ -57,7 +58,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   };
   let root: ChildWorkflowHandle<AgentWorkflow> | undefined;
   let limits: BudgetLimits | undefined;
-  let ceilings: Partial<BudgetLimits> | undefined;
+  let ceilings: BudgetLimits | undefined;
 
   const gate = createPauseGate(false, (cause) => {
     const open = state.status === 'starting' || state.status === 'running';
@@ -72,9 +73,13 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   setHandler(defineSignal<[BlockedMessage]>(blockedSignal), (message) => gate.close(message));
   const setBudget = async (message: BudgetMessage): Promise<void> => {
     await condition(() => root !== undefined); // The budget is there then.
-    const changes = acceptedLimits(message, ceilings);
-    if (limits !== undefined) limits = { ...limits, ...changes };
-    await deliver(budgetWorkflowId(run), setLimits, [changes]);
+    if (limits === undefined || ceilings === undefined) return;
+    // The budget asks for itself: it is sent the message as it came, which it could have been sent by anybody.
+    const [changes] = await Promise.all([
+      admittedLimits(message, { ceilings, limits }),
+      deliver(budgetWorkflowId(run), setLimits, [message]),
+    ]);
+    limits = { ...limits, ...changes };
   };
   // One after another: signals that are sent at the same time may overtake each other.
   let budgetsSet = Promise.resolve();
@@ -201,14 +206,12 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
 }
 
 /** Before the agents, which may ask it at once. It lives until the run has ended, also while the agents are cancelled. */
-async function startBudget(run: string, { limits: all, ceilings }: PreparedRun): Promise<void> {
-  const { max_sandboxes, max_llm_calls, max_cost } = all;
+async function startBudget(run: string, { limits, ceilings }: PreparedRun): Promise<void> {
   const workflowId = budgetWorkflowId(run);
-  const limits = { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) };
   const start = (): Promise<unknown> =>
     startChild<typeof budget>('budget', {
       workflowId,
-      args: [{ limits, ...(ceilings === undefined ? {} : { ceilings }) }],
+      args: [{ limits: budgetLimits(limits), ceilings }],
       // It has nothing to clean up, and there may be no worker left that could end it.
       parentClosePolicy: ParentClosePolicy.TERMINATE,
     });

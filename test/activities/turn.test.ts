@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { callModel } from '../../src/activities/call-model.ts';
 import type { ActivityDependencies, ForAgent } from '../../src/activities/dependencies.ts';
 import { finishAgent } from '../../src/activities/finish-agent.ts';
+import { createSandbox } from '../../src/activities/create-sandbox.ts';
+import { sandboxName } from '../../src/activities/own-sandbox.ts';
 import { rebuildSandbox } from '../../src/activities/rebuild-sandbox.ts';
 import { runCode } from '../../src/activities/run-code.ts';
 import { taskRecord, type AgentContext } from '../../src/activities/trajectory.ts';
@@ -89,6 +91,11 @@ async function createStage(
       return Promise.resolve();
     },
     count: () => Promise.resolve(kernels.size),
+    handleOf: ({ name, generation }: { name: string; generation: number }) => ({
+      provider: 'local',
+      id: name === sandboxName(scope, generation) ? `s-g${generation}` : name,
+      generation,
+    }),
   };
   const left = [...replies];
   const deps = {
@@ -386,5 +393,40 @@ describe('finishAgent', () => {
     await code(stage, { head: await headOf(stage) });
     const finished = await perform(stage, finishAgent, { status: 'cancelled', source: 'partial' });
     expect(await stage.deps.chains.getJson(finished.answer_ref ?? '')).toContain('half of it');
+  });
+});
+
+describe('an input that somebody else made up', () => {
+  const NOT_ALLOWED = { type: 'Input.NotAllowed' };
+
+  it('gets no sandbox with a task that the run has not given', async () => {
+    const stage = await createStage([]);
+    const foreign = await stage.deps.chains.putJson({ function: 'rlm_query', hash: '', list: ['read the secret'] });
+    for (const task of [{ ref: foreign, index: 0 }, { ref: stage.task.ref }])
+      // oxlint-disable-next-line no-await-in-loop -- two
+      await expect(perform({ ...stage, task } as Stage, createSandbox, {})).rejects.toMatchObject(NOT_ALLOWED);
+    expect([...stage.kernels.keys()]).toEqual(['s-g0']);
+  });
+
+  it.each(['local:0:of-another-agent', 'local:0:s-g1', 'local:1:s-g0'])(
+    'does nothing to a sandbox that is not its agent’s: %s',
+    async (sandbox) => {
+      const stage = await createStage([python('print(1)')], { 'print(1)': [] });
+      stage.kernels.set('of-another-agent', createFakeKernel({}));
+      stage.kernels.set('s-g1', createFakeKernel({}));
+      const { head } = (await perform(stage, callModel, { purpose: 'turn' })) as { head: string };
+      const finish = { sandbox, status: 'completed', source: 'final' } as const;
+      await expect(code(stage, { sandbox, head })).rejects.toMatchObject(NOT_ALLOWED);
+      await expect(perform(stage, rebuildSandbox, { lost: sandbox })).rejects.toMatchObject(NOT_ALLOWED);
+      await expect(perform(stage, finishAgent, finish)).rejects.toMatchObject(NOT_ALLOWED);
+      expect(stage.destroyed).toEqual([]);
+    },
+  );
+
+  it('that names no sandbox at all is wrong, and not tried again', async () => {
+    const stage = await createStage([]);
+    for (const lost of ['', 'local', 5 as unknown as string])
+      // oxlint-disable-next-line no-await-in-loop -- three
+      await expect(perform(stage, rebuildSandbox, { lost })).rejects.toMatchObject({ type: 'Input.Invalid' });
   });
 });

@@ -10,6 +10,7 @@ import { runProgram } from '../../src/cli/program.ts';
 import { cacheDirectory as userCacheDirectory } from '../../src/config/directories.ts';
 import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import { runReferenceName } from '../../src/domain/records.ts';
+import { createGrants } from '../../src/grants.ts';
 import { listRuns } from '../../src/results/find-run.ts';
 import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local/index.ts';
 import type { SandboxLabels } from '../../src/sandbox/provider.ts';
@@ -215,8 +216,22 @@ describe('runs and blobs', () => {
     const has = (): Promise<boolean[]> =>
       Promise.all([old, recent, running, unknown, ended].map((hash) => blobs().has(hash)));
 
+    // Grants: of one that is forgotten, one that is kept, one that nobody knows for long, one that nobody knows yet.
+    const grants = createGrants(desk.state);
+    for (const run of ['old', 'recent', 'running', 'gone', 'starting']) {
+      const hash = await grants.issue({ run, type: 'analyze', input: {} });
+      if (run === 'gone') utimesSync(join(desk.state, 'grants', hash), new Date(0), new Date(0));
+      await grants.specifications.add(hash, run);
+    }
+    const granted = async (): Promise<string[]> =>
+      (await Promise.all(grants.marks.map((marks) => marks.list())))
+        .flat()
+        .map(({ note }) => note)
+        .toSorted();
+
     const ask = ['--forget-runs-older-than', '30d', '--blobs'];
     const shown = await clean(...ask);
+    expect(shown.grants).toEqual({ grants: 3, deleted: false });
     expect(shown.runs.map(({ run_id, deleted }) => [run_id, deleted])).toEqual([['old', false]]);
     expect(shown.notes.join()).toMatch(/1 run without an end could not be judged/);
     expect(shown.blobs).toMatchObject({ abandoned: { blobs: 4 }, deleted: false });
@@ -227,6 +242,7 @@ describe('runs and blobs', () => {
     expect(await has()).toEqual([false, true, true, true, true]);
     expect((await blobs().listReferences('')).filter((name) => name.includes('old'))).toEqual([]);
     expect((await listRuns(blobs())).map(({ run }) => run)).not.toContain('old');
+    expect(await granted()).toEqual(['gone', 'recent', 'recent', 'running', 'running', 'starting', 'starting']);
 
     // What was terminated has no outcome, but Temporal knows that it has ended.
     const all = await clean('--yes', '--forget-runs-older-than', '0d');

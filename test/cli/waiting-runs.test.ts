@@ -43,7 +43,8 @@ beforeAll(async () => {
   git('init', '-q', '-b', 'main');
   git('add', '-A');
   git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
-  const config = `model: {name: openai/scripted, base_url: "${model.url}"}\nsandbox: {memory_mb: 512}\n`;
+  const prices = '{openai/scripted: {input: 0, output: 0}}';
+  const config = `model: {name: openai/scripted, base_url: "${model.url}", prices: ${prices}}\nsandbox: {memory_mb: 512}\n`;
   desk.configure(config);
   writeFileSync(join(desk.folder, 'budget.yaml'), `${config}rlm: {max_cost: 1}\n`);
 });

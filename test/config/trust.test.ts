@@ -1,5 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig, parseConfig } from '../../src/config/load-config.ts';
+import { namedFiles } from '../../src/config/named-files.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { settings } from '../../src/config/settings.ts';
 import { restrictedSettings, trustHash } from '../../src/config/trust.ts';
@@ -69,8 +74,57 @@ sandbox: {memory_mb: 4096, block_timeout: 10, pool: 3}
   });
 
   it('is trusted with one content in one place', () => {
-    expect(trustHash('/a/config.yaml', 'x')).not.toBe(trustHash('/b/config.yaml', 'x'));
-    expect(trustHash('/a/config.yaml', 'x')).not.toBe(trustHash('/a/config.yaml', 'y'));
+    expect(trustHash('/a/config.yaml', 'x', [])).not.toBe(trustHash('/b/config.yaml', 'x', []));
+    expect(trustHash('/a/config.yaml', 'x', [])).not.toBe(trustHash('/a/config.yaml', 'y', []));
+  });
+
+  it('is trusted with the content of the files that it names, and of those that they import', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rlm-named-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const write = (name: string, text: string): void => {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), text);
+    };
+    write(
+      'tools.mjs',
+      "import { a } from './lib/a.mjs';\nexport { b } from \"./lib/b.mjs\";\nawait import('./lib/c.mjs');\n",
+    );
+    write('lib/a.mjs', "import './d.mjs';\nimport '../tools.mjs';\n");
+    for (const name of [
+      'lib/b.mjs',
+      'lib/c.mjs',
+      'lib/d.mjs',
+      'servers/run.py',
+      'servers/start',
+      'python/bin',
+      'unnamed.mjs',
+    ])
+      write(name, name);
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    const value = {
+      tools: {
+        files: ['tools.mjs', 'pipe', 'missing.mjs'],
+        mcp: {
+          one: { command: 'python3', args: ['run.py', '--all', 5], cwd: 'servers' },
+          two: { command: './servers/start' },
+        },
+      },
+      sandbox: { python: 'python/bin', setup: ['unnamed.mjs'] },
+    };
+    const files = await namedFiles(value, folder);
+    expect(files.map(({ path }) => relative(folder, path))).toEqual([
+      'lib/a.mjs',
+      'lib/b.mjs',
+      'lib/c.mjs',
+      'lib/d.mjs',
+      'python/bin',
+      'servers/run.py',
+      'servers/start',
+      'tools.mjs',
+    ]);
+    write('lib/d.mjs', 'changed');
+    expect(trustHash('/c', 'x', await namedFiles(value, folder))).not.toBe(trustHash('/c', 'x', files));
+    expect(await namedFiles('text', folder)).toEqual([]);
   });
 
   it('is compared with the same form that a run has', () => {

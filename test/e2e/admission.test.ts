@@ -1,13 +1,18 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import { runReferenceName, type RunOutcome, type RunReference } from '../../src/domain/records.ts';
+import { withGrant } from '../../src/client/start-run.ts';
+import { readSignature } from '../../src/domain/signature/read-signature.ts';
 import { createGrants } from '../../src/grants.ts';
-import { withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { storeValues } from '../../src/inputs/index.ts';
+import { withCode, type ScriptedModel, type ScriptedModelOptions } from '../../src/testing/index.ts';
 import { tool } from '../../src/tools/tool.ts';
 import { toolsOf } from '../../src/tools/index.ts';
 import { z } from 'zod';
@@ -36,7 +41,10 @@ function madeUp(of: { readonly run: string; readonly agent: string }): object {
   return { v: 1, kind: 'task', parent: null, depth: 0, task: 'Do something else', prompt_version: 1, ...of };
 }
 
-const done = { scripts: () => withCode('FINAL("done")') };
+const done: ScriptedModelOptions = {
+  scripts: ({ messages }) =>
+    withCode(messages.some(({ content }) => content.includes('SUBMIT')) ? 'SUBMIT(b="done")' : 'FINAL("done")'),
+};
 
 describe('a worker without a configuration, and a run that somebody starts who can reach Temporal', () => {
   let world: World;
@@ -94,7 +102,6 @@ describe('a worker without a configuration, and a run that somebody starts who c
       ['granted', { ...granted, config: { ...granted.config, sandbox: { isolation: 'none' } }, grant }],
       ['granted', { signature: 'a -> b', inputs: { a: '' }, config: granted.config, grant }, 'analyze'],
       ['made-up', { ...granted, grant: 'a'.repeat(64) }],
-      ['led-elsewhere', { ...granted, grant: `../grants/${grant}` }],
     ];
     for (const [id, copied, type] of attempts) {
       // oxlint-disable-next-line no-await-in-loop -- some have the same id
@@ -143,7 +150,7 @@ describe('a worker without a configuration, and a run that somebody starts who c
       (value) => JSON.stringify(value),
       (error: unknown) => String((error as WorkflowFailedError).cause?.message),
     );
-    expect(result).toMatch(/was not given this task by its run|is not the id of an agent/);
+    expect(result).toContain('is started by its run only');
     expect(model.calls.length, 'no model was asked').toBe(asked);
   });
 
@@ -160,25 +167,74 @@ describe('a worker without a configuration, and a run that somebody starts who c
     expect(message).toContain('with another state folder (DURABLE_RLM_STATE)');
   });
 
-  it('gets none of the tools that the worker has for runs of its own', async () => {
-    const { type, message } = await refusal(
-      await start(
-        world,
-        'tools',
-        {
-          signature: 'a -> b',
-          inputs: { a: 'x' },
-          tools: await world.chains.putJson(toolsOf({ secret: SECRET }).descriptions),
-        },
-        'analyze',
-      ),
+  it('gets none of the data of another run, whose hashes are in every history', async () => {
+    const secret = await world.blobs.put(Buffer.from('secret'));
+    // What the code of an allowed run gave to FINAL is a blob too, so it can say anything.
+    const summary = { type: 'str', preview: '' };
+    const list = await world.chains.putJson([{ name: 'a', format: 'text', ref: secret, size: 6, summary }]);
+    const tools = await world.chains.putJson(toolsOf({ secret: SECRET }).descriptions);
+    const commit = 'c'.repeat(40);
+    const attempts: [id: string, setting: string, input: object, type: 'investigate' | 'analyze'][] = [
+      ['reads-bundle', 'bundle', { repo: 'r', prompt: 'Read it', commit, bundle: secret }, 'investigate'],
+      ['reads-inputs', 'stored_inputs', { signature: 'a -> b', stored_inputs: list }, 'analyze'],
+      ['takes-tools', 'tools', { signature: 'a -> b', inputs: { a: 'x' }, tools }, 'analyze'],
+    ];
+    await Promise.all(
+      attempts.map(async ([id, setting, named, type]) => {
+        // Anybody can reckon the hash of a grant; what counts is who has put it down.
+        const grant = await createGrants(join(world.folder, id)).issue({ run: id, type, input: named });
+        for (const sent of [named, { ...named, grant }]) {
+          // oxlint-disable-next-line no-await-in-loop -- they have the same id
+          const { type: failure, message } = await refusal(await start(world, id, sent, type));
+          expect(failure).toBe('Input.NotAllowed');
+          expect(message).toContain(`${setting} names a blob that was not stored for this run`);
+        }
+      }),
     );
-    expect(type).toBe('Input.NotAllowed');
-    expect(message).toContain('tool secret, which this worker does not offer');
+  });
+
+  it('is not done with a budget that somebody started before it', async () => {
+    const limits = { max_sandboxes: 5000, max_llm_calls: 5000 };
+    const first = await world.client.workflow.start('budget', {
+      workflowId: 'overtaken/budget',
+      taskQueue: TASK_QUEUE,
+      args: [{ limits, ceilings: limits }],
+    });
+    const outcome = await world.run({ id: 'overtaken', prompt: 'Do it', model });
+    expect(outcome.status).toBe('completed');
+    expect(await refusal(first)).toMatchObject({ type: 'Input.NotAllowed' });
+  });
+
+  it('is refused as well where the stock command line starts it', async () => {
+    const repo = 'https://127.0.0.1:1/none.git';
+    const inputs: [type: string, input: string, said: RegExp][] = [
+      ['investigate', '{}', /needs `repo`/],
+      ['investigate', '"text"', /must be an object/],
+      ['investigate', JSON.stringify({ repo, prompt: ['x'] }), /`prompt` of the input must be a text/],
+      ['investigate', JSON.stringify({ repo, prompt: 'x', config: 'none' }), /`config` of the input must be an object/],
+      ['investigate', JSON.stringify(input({ sandbox: { isolation: 'none' } })), /worker\.allow\.isolation_none/],
+      ['investigate', JSON.stringify(input({ model: { base_url: model.url } })), /worker\.allow\.endpoints/],
+      ['investigate', JSON.stringify({ repo: world.repository, prompt: 'x' }), /worker\.allow\.folders/],
+      ['analyze', JSON.stringify({ signature: 'a -> b', stored_inputs: ['x'] }), /`stored_inputs` of the input/],
+      ['analyze', JSON.stringify({ signature: 5 }), /signature/],
+      ['agent', JSON.stringify({ task: {} }), /started by its run only/],
+      ['budget', 'null', /started by its run only/],
+    ];
+    await Promise.all(
+      inputs.map(async ([type, sent, said], at) => {
+        const id = `typed-${at}`;
+        const command = ['workflow', 'start', '--type', type, '--task-queue', TASK_QUEUE, '--workflow-id', id];
+        const target = ['--address', world.server.address, '--input', sent];
+        await promisify(execFile)(world.server.executable, [...command, ...target], { env: { HOME: world.folder } });
+        const { type: failure, message } = await refusal(world.client.workflow.getHandle(id));
+        expect(failure).toMatch(/^Input\.(Invalid|NotAllowed)$/);
+        expect(message).toMatch(said);
+      }),
+    );
   });
 
   it('costs nothing where it is refused', () => {
-    expect(model.calls.length, 'the one that was granted').toBe(1);
+    expect(model.calls.length, 'the two that were granted').toBe(2);
   });
 });
 
@@ -189,6 +245,7 @@ describe('a worker whose configuration allows it', () => {
     world = await createWorld('local');
     model = await world.startModel(done);
     const config: ConfigInput = {
+      model: { prices: { x: { input: 1, output: 1 } } },
       rlm: { max_sandboxes: 400, max_cost: 2 },
       worker: {
         allow: {
@@ -215,6 +272,31 @@ describe('a worker whose configuration allows it', () => {
     const { config: used } = await world.chains.specification(reference.spec);
     expect(used.rlm).toMatchObject({ max_sandboxes: 300, max_cost: 2 });
     expect(used.model).toMatchObject({ base_url: model.url, api_key_env: 'LLM_API_KEY' });
+  });
+
+  it('does a run of a client elsewhere on what that has stored for it, and of nobody else', async () => {
+    const values = await storeValues(world.blobs, readSignature('a -> b'), { a: 'x' });
+    const stored_inputs = await world.chains.putJson(values);
+    const input = { signature: 'a -> b', stored_inputs, config: { model: { name: 'x', base_url: model.url } } };
+    const elsewhere = { blobs: world.blobs, stateDirectory: join(world.folder, 'elsewhere') };
+    const { input: sent } = await withGrant(elsewhere, 'sent', { type: 'analyze', input });
+    expect(((await (await start(world, 'sent', sent, 'analyze')).result()) as RunOutcome).status).toBe('completed');
+    const { type, message } = await refusal(await start(world, 'copied', input, 'analyze'));
+    expect(type).toBe('Input.NotAllowed');
+    expect(message).toContain('stored_inputs names a blob');
+  });
+
+  it('says itself what calls cost, where it has a ceiling for that', async () => {
+    const config = { model: { name: 'y', base_url: model.url, prices: { y: { input: 0, output: 0 } } } };
+    const input = { repo: world.repository, prompt: 'Do it', config };
+    expect((await refusal(await start(world, 'own-price', input))).message).toMatch(
+      /model\.prices says what the worker/,
+    );
+    const unpriced = { ...input, config: { model: { name: 'y', base_url: model.url } } };
+    expect(await refusal(await start(world, 'no-price', unpriced))).toMatchObject({
+      type: 'Input.Invalid',
+      message: expect.stringMatching(/rlm\.max_cost \(2\) cannot be held to[^]*model\.prices/),
+    });
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BudgetLimits } from '../../src/domain/budget.ts';
-import { setBudgetMessage, spentQuery } from '../../src/domain/messages.ts';
+import { spentQuery } from '../../src/domain/messages.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import { createWorld, type World } from './world.ts';
@@ -127,7 +127,7 @@ describe('the budget of a run', () => {
     const config = { rlm: { max_sandboxes: 3 } };
     const handle = await world.start({ id: 'raised', prompt: 'raise it', model, config });
     await model.when(({ task }) => task === 'until it is raised', 60_000);
-    await handle.signal(setBudgetMessage, { max_sandboxes: 5 });
+    await world.setBudget(handle.workflowId, { max_sandboxes: 5 });
     const budget = world.client.workflow.getHandle('raised/budget');
     await vi.waitFor(async () => {
       const { limits } = await budget.query<{ limits: BudgetLimits }>(spentQuery);

@@ -39,7 +39,7 @@ it('a summary that was recorded when the process was killed is not paid again', 
   const model = await startScriptedModel({ scripts: counting });
   try {
     const config = {
-      model: { name: 'scripted', base_url: model.url },
+      model: { name: 'scripted', base_url: model.url, prices: { scripted: { input: 0, output: 0 } } },
       // With a budget of money every turn is an activity of its own, which then begins with the summary.
       rlm: { compaction: 6000, output_limit: 4000, max_cost: 100 },
       ...desk.settings,

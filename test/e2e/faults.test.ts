@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
-import { resumeMessage, setBudgetMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
+import { resumeMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
 import type { BlockRecord, ChainRecord } from '../../src/domain/records.ts';
 import {
   attempts,
@@ -362,7 +362,7 @@ describe.concurrent('money', () => {
     const handle = await world.start({ id: 'worth-it', prompt: 'worth it', model, config });
     expect(await paused(handle)).toMatch(/budget of \$1 .*rlm.max_cost/);
     expect(await handle.query<RunState>(statusQuery)).toMatchObject({ failure: 'Budget.Exhausted' });
-    await handle.signal(setBudgetMessage, { max_cost: 2 });
+    await world.setBudget('worth-it', { max_cost: 2 });
     await handle.signal(resumeMessage);
     expect(await handle.result()).toMatchObject({ status: 'completed', answer: '2', usage: { cost: 1.6 } });
     expect(model.paidTwice()).toEqual([]);

@@ -5,9 +5,11 @@ import { dirname, join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
+import type { BudgetLimits } from '../../src/domain/budget.ts';
+import { setBudgetMessage } from '../../src/domain/messages.ts';
 import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
 import { readSignature } from '../../src/domain/signature/read-signature.ts';
-import { createGrants } from '../../src/grants.ts';
+import { createGrants, grantBudget } from '../../src/grants.ts';
 import { storeValues } from '../../src/inputs/index.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
@@ -32,6 +34,8 @@ export interface World {
   start(input: StartInput): Promise<WorkflowHandle>;
   /** Starts a workflow as `rlm run` and `rlm analyze` do: the workers of this world know that their user did it. */
   startGranted(id: string, type: 'investigate' | 'analyze', input: object): Promise<WorkflowHandle>;
+  /** New limits, as `rlm budget` gives them. */
+  setBudget(run: string, limits: Partial<BudgetLimits>): Promise<void>;
   run(input: StartInput): Promise<RunOutcome>;
   analyze(input: AnalyzeInput): Promise<RunOutcome>;
   startAnalysis(input: AnalyzeInput): Promise<WorkflowHandle>;
@@ -131,6 +135,10 @@ export async function createWorld(
         args: [{ ...sent, grant }],
       });
     },
+    async setBudget(run, limits) {
+      const message = await grantBudget(createGrants(join(folder, 'state')), run, limits);
+      await temporal.client.workflow.getHandle(run).signal(setBudgetMessage, message);
+    },
     async startAnalysis({ signature, inputs = {}, stored, instructions, ...input }) {
       const put = async (): Promise<string> =>
         world.chains.putJson(await storeValues(blobs, readSignature(signature), inputs));
@@ -173,7 +181,13 @@ export async function createWorld(
 function configOf(place: Place, { model, config }: Pick<StartInput, 'model' | 'config'>): object {
   return {
     ...config,
-    model: { name: 'openai/scripted', base_url: model.url, ...config?.model },
+    model: {
+      name: 'openai/scripted',
+      base_url: model.url,
+      // So that `rlm.max_cost` can be given; what a reply says that it costs counts.
+      prices: { 'openai/scripted': { input: 0, output: 0 } },
+      ...config?.model,
+    },
     sandbox: { ...place.settings, ...config?.sandbox },
   };
 }

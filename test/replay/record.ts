@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { z } from 'zod';
-import { pauseMessage, resumeMessage, setBudgetMessage, type RunState } from '../../src/domain/messages.ts';
+import { pauseMessage, resumeMessage, type RunState } from '../../src/domain/messages.ts';
 import { attempts, forTask, withCode, type Conversation } from '../../src/testing/index.ts';
 import { tool, toolsOf } from '../../src/tools/index.ts';
 import { createWorld, type World } from '../e2e/world.ts';
@@ -139,7 +139,7 @@ const SCENARIOS: Scenarios = {
     const rlm = { max_cost: 0.000001 };
     const handle = await world.start({ id: 'spent', prompt: 'dear', model, config: { rlm, model: { prices } } });
     await untilStatus(world, 'spent', 'paused');
-    await handle.signal(setBudgetMessage, { id: 'more', max_cost: 1_000_000 });
+    await world.setBudget('spent', { max_cost: 1_000_000 });
     await handle.signal(resumeMessage, { id: 'on' });
     await handle.result();
   },

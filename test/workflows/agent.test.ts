@@ -401,12 +401,20 @@ describe('a run', () => {
 
         const budget = temporal.client.workflow.getHandle(`${handle.workflowId}/budget`);
         const limits = async (): Promise<unknown> => (await budget.query<{ limits: unknown }>(spentQuery)).limits;
-        await handle.signal(setBudgetMessage, { id: 'more', max_sandboxes: 60 });
-        await handle.signal(setBudgetMessage, { id: 'still more', max_sandboxes: 70 });
-        await handle.signal(setBudgetMessage, { id: 'more', max_sandboxes: 60 });
+        const grant = 'of the user';
+        await handle.signal(setBudgetMessage, { id: 'more', max_sandboxes: 60, grant });
+        await handle.signal(setBudgetMessage, { id: 'still more', max_sandboxes: 70, grant });
+        await handle.signal(setBudgetMessage, { id: 'more', max_sandboxes: 60, grant });
         await handle.signal(setBudgetMessage, { id: 'prompts', max_llm_calls: 7 });
         await vi.waitFor(async () => expect(await limits()).toMatchObject({ max_llm_calls: 7 }), 20_000);
         expect(await limits()).toMatchObject({ max_sandboxes: 70 });
+        // Of anybody's message what is above the limits that the run began with does not count, whoever is sent it.
+        for (const to of [handle, budget]) {
+          await to.signal(setBudgetMessage, { max_sandboxes: 5000, max_llm_calls: 6 });
+          await to.signal(setBudgetMessage, { max_llm_calls: 5000, grant: 'copied' });
+          await vi.waitFor(async () => expect(await limits()).toMatchObject({ max_llm_calls: 500 }), 20_000);
+          expect(await limits()).toMatchObject({ max_sandboxes: 70 });
+        }
         answer.resolve(undefined);
         expect(await outcome()).toMatchObject({ status: 'completed' });
       },

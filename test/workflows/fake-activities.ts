@@ -1,4 +1,5 @@
 import { activityInfo, ApplicationFailure, CancelledFailure, Context, heartbeat } from '@temporalio/activity';
+import { budgetLimits } from '../../src/domain/budget.ts';
 import { DEFAULT_CONFIG, type RlmConfig } from '../../src/domain/config.ts';
 import type {
   Activities,
@@ -68,10 +69,14 @@ export function fakeActivities(
       spec: 'spec',
       task: 'task-of-0',
       limits: { ...DEFAULT_CONFIG.rlm, ...limits },
+      ceilings: budgetLimits({ ...DEFAULT_CONFIG.rlm, ...limits }),
       queues: 'shared',
       summary: 'a fake run',
     }),
     prepareAnalysis: () => Promise.reject(new Error('not scripted')),
+    admitBudget: async ({ grant }) => {
+      if (grant !== 'of the user') throw failure('Input.NotAllowed', 'not granted');
+    },
     recordOutcome: async ({ outcome }): Promise<RunOutcome> => outcome,
     createSandbox: async (input) => {
       const agent = note('createSandbox', input);

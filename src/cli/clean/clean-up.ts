@@ -11,6 +11,7 @@ import type { JsonOption, TemporalOptions } from '../options.ts';
 import { CommandError } from '../report-error.ts';
 import { withSession, type Session } from '../session.ts';
 import { reportTable, type BlobReport, type CleanReport, type OldCache, type OldRun } from './report.ts';
+import { findLeftGrants } from './grants.ts';
 import { forgetRun, judgeRuns, openSpans, planForgetting, referencesOf } from './runs.ts';
 import { findLeftSandboxes, removeSandboxes } from './sandboxes.ts';
 import { findTemporary, removeTemporary } from './temporary.ts';
@@ -113,20 +114,24 @@ async function cleanCaches({ session, options, findings }: Context): Promise<Old
 }
 
 /** Runs and blobs. */
-async function cleanStored(context: Context): Promise<{ runs: readonly OldRun[]; blobs: BlobReport | null }> {
+async function cleanStored(context: Context): Promise<Pick<CleanReport, 'runs' | 'grants' | 'blobs'>> {
   const { session, options, temporal, findings } = context;
   const { yes = false, blobs: alsoBlobs = false, forgetRunsOlderThan } = options;
   if (temporal === undefined) {
     findings.notes.push('Runs and blobs were not looked at: no Temporal server runs that knows which have ended.');
-    return { runs: [], blobs: null };
+    return { runs: [], grants: null, blobs: null };
   }
   const { blobs } = session;
   const { client } = temporal;
   const judged = await judgeRuns(blobs, client);
+  const before = forgetRunsOlderThan === undefined ? undefined : Date.now() - forgetRunsOlderThan;
   const forgetting =
-    forgetRunsOlderThan === undefined
-      ? { runs: [], bundles: [], notes: [] }
-      : await planForgetting(blobs, client, judged, Date.now() - forgetRunsOlderThan);
+    before === undefined ? { runs: [], bundles: [], notes: [] } : await planForgetting(blobs, client, judged, before);
+  const { runs: forgotten } = forgetting;
+  const left =
+    before === undefined
+      ? []
+      : await findLeftGrants(session.stateDirectory, { client, runs: judged.runs, forgotten, before });
   findings.notes.push(...forgetting.notes);
   const names = await Promise.all(forgetting.runs.map(({ reference }) => referencesOf(blobs, reference)));
   const ignored = new Set([...forgetting.bundles, ...names.flat()]);
@@ -138,9 +143,11 @@ async function cleanStored(context: Context): Promise<{ runs: readonly OldRun[];
     if (yes) await forgetRun(blobs, reference);
     runs.push({ run_id, execution, ended_at: new Date(endedAt).toISOString(), deleted: yes });
   }
+  if (yes) for (const grant of left) await grant.remove();
+  const grants = { grants: left.length, deleted: yes };
   // To delete other things, nobody waits until every record was read.
-  if (yes && !alsoBlobs) return { runs, blobs: null };
-  return { runs, blobs: await cleanBlobs(context, { spans: openSpans(judged), ignored }) };
+  if (yes && !alsoBlobs) return { runs, grants, blobs: null };
+  return { runs, grants, blobs: await cleanBlobs(context, { spans: openSpans(judged), ignored }) };
 }
 
 async function cleanBlobs(
@@ -175,12 +182,13 @@ function present(io: Io, report: CleanReport, options: CleanOptions): void {
 }
 
 /** How to delete what is shown. */
-function hints({ sandboxes, temporary, caches, runs, blobs }: CleanReport): string[] {
+function hints({ sandboxes, temporary, caches, runs, grants, blobs }: CleanReport): string[] {
   const unused = caches.filter((cache) => cache.unused).length;
   const always = [
     ...(sandboxes.length === 0 ? [] : [plural(sandboxes.length, 'sandbox', 'sandboxes')]),
     ...(temporary.length === 0 ? [] : [plural(temporary.length, 'temporary file')]),
     ...(runs.length === 0 ? [] : [`all that is known of ${plural(runs.length, 'run')}`]),
+    ...(grants === null || grants.grants === 0 ? [] : [plural(grants.grants, 'grant')]),
   ];
   const also = [
     ...(unused === 0 ? [] : [`${plural(unused, 'cache')} with --caches`]),

@@ -8,6 +8,8 @@ export interface CleanReport {
   readonly temporary: readonly LeftFile[];
   readonly caches: readonly OldCache[];
   readonly runs: readonly OldRun[];
+  /** Grants and the like of runs that are gone; null where they were not looked at. */
+  readonly grants: GrantReport | null;
   /** Null where they were not looked at. */
   readonly blobs: BlobReport | null;
   /** What could not be judged, or was left alone on purpose, one sentence each. */
@@ -48,6 +50,10 @@ export interface OldRun extends Deletable {
   readonly ended_at: string;
 }
 
+export interface GrantReport extends Deletable {
+  readonly grants: number;
+}
+
 export interface BlobReport extends Deletable {
   readonly all: BlobCount;
   readonly abandoned: BlobCount;
@@ -63,6 +69,7 @@ export function reportTable(report: CleanReport, columns: number): string[] {
     ...report.temporary.map((each): Row => [`temporary ${each.path}`, formatBytes(each.bytes), gone(each, '')]),
     ...cacheRows(report.caches),
     ...report.runs.map((each): Row => [`run ${each.run_id}`, '', `ended ${each.ended_at.slice(0, 10)}${gone(each)}`]),
+    ...grantRows(report.grants),
     ...blobRows(report.blobs),
   ];
   if (rows.length === 0) return [];
@@ -92,6 +99,12 @@ function cacheRows(caches: readonly OldCache[]): Row[] {
 }
 
 const PLURALS: Readonly<Record<string, string>> = { repository: 'repositories' };
+
+function grantRows(found: GrantReport | null): Row[] {
+  return found === null || found.grants === 0
+    ? []
+    : [[`grants: ${found.grants}`, '', `of runs that are gone${gone(found)}`]];
+}
 
 function blobRows(blobs: BlobReport | null): Row[] {
   if (blobs === null || blobs.all.blobs === 0) return [];

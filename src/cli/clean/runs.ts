@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import pLimit from 'p-limit';
 import { agentReferenceName, runReferenceName, type AgentReference, type RunReference } from '../../domain/records.ts';
+import { storedInputsOf } from '../../grants.ts';
 import { listRuns } from '../../results/find-run.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import { createChains } from '../../storage/chain.ts';
@@ -149,11 +150,12 @@ async function ownBundles(
 /** The references of a run, its own last: as long as that is there, forgetting it can be gone on with. */
 export async function referencesOf(blobs: BlobStore, { run, execution }: RunReference): Promise<string[]> {
   const own = runReferenceName(run, execution);
-  const [journal, agents] = await Promise.all([
+  const [journal, agents, inputs] = await Promise.all([
     blobs.listReferences(`journal/${run}@${execution}/`),
     blobs.listReferences(agentReferenceName(run, execution, '')),
+    blobs.listReferences(storedInputsOf(run)),
   ]);
-  return [...journal, ...agents.filter((name) => name !== own), own];
+  return [...inputs, ...journal, ...agents.filter((name) => name !== own), own];
 }
 
 /** Removes what is known of a run. */

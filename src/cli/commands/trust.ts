@@ -9,8 +9,9 @@ export function trustCommand({ io, perform }: CommandContext): Command {
       'after',
       `
 A config.yaml that was only found in the current folder may set limits and names of models. What decides what runs on
-this machine, or what is sent where, counts after this command, for as long as the file stays as it is. What the file
-names, such as modules with tools, is trusted with it.`,
+this machine, or what is sent where, counts after this command, for as long as the file stays as it is, and with it
+the files that it names: modules with tools and what they import by relative paths, programs, and arguments of MCP
+servers. What those files go on to run is trusted with them.`,
     )
     .action((file: string) => perform(async () => (await import('../trust-file.ts')).trustFile(io, file)));
 }

@@ -7,7 +7,8 @@ import { CommandError } from '../report-error.ts';
 
 /** Whatever a configuration file says of models does not count here; null stands for the default. */
 export function scriptedModel(base_url: string): ConfigInput {
-  const model = { name: 'scripted', sub_name: null, by_depth: null, api_key_env: null, base_url };
+  const prices = { scripted: { input: 0, output: 0 } };
+  const model = { name: 'scripted', sub_name: null, by_depth: null, api_key_env: null, base_url, prices };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- null is what YAML has for a setting left empty
   return { model } as unknown as ConfigInput;
 }

@@ -63,7 +63,11 @@ export async function playLongRun(run: LongRun, log: (line: string) => void): Pr
   });
   try {
     const config = {
-      model: { name: 'openai/scripted', base_url: model.url },
+      model: {
+        name: 'openai/scripted',
+        base_url: model.url,
+        prices: { 'openai/scripted': { input: 0, output: 0 } },
+      },
       rlm: { global_timeout: 86_400, ...run.rlm },
       sandbox: { ...desk.settings.sandbox, block_timeout: 3600, ...run.sandbox },
     };

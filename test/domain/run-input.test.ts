@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { asStoredInputs, asToolDescriptions, checkRunInput, type GivenRun } from '../../src/domain/run-input.ts';
+
+const HASH = 'a'.repeat(43);
+const REPO = { repo: 'https://example.com/r.git', prompt: 'Do it' };
+const ANALYSIS = { signature: 'a -> b' };
+
+/** What is said of an input of this type; undefined where it is right. */
+function problem(type: string, input: unknown): string | undefined {
+  try {
+    checkRunInput({ type, input } as GivenRun);
+    return undefined;
+  } catch (error) {
+    expect(error).toMatchObject({ type: 'Input.Invalid' });
+    return (error as Error).message;
+  }
+}
+
+describe('the input of a run', () => {
+  it('may have what clients send', () => {
+    const bundled = {
+      ...REPO,
+      branch: 'main',
+      commit: 'c'.repeat(40),
+      bundle: HASH,
+      config: {},
+      grant: 'f'.repeat(64),
+    };
+    expect(problem('investigate', bundled)).toBeUndefined();
+    const stored = { ...ANALYSIS, stored_inputs: HASH, tools: HASH, instructions: 'Be brief', config: {} };
+    expect(problem('analyze', stored)).toBeUndefined();
+    expect(problem('analyze', { signature: { inputs: {}, outputs: {} }, inputs: { a: null } })).toBeUndefined();
+  });
+
+  /** Every field with every wrong kind of value. */
+  const WRONG: Readonly<Record<string, readonly unknown[]>> = {
+    text: [5, true, [], {}, null, '', ' '],
+    section: [5, true, [], 'text', null],
+    hash: [5, true, [], {}, null, '', 'short', `../${'a'.repeat(40)}`, [HASH]],
+  };
+  it.each([
+    [
+      'investigate',
+      REPO,
+      {
+        repo: 'text',
+        prompt: 'text',
+        branch: 'text',
+        commit: 'text',
+        config: 'section',
+        bundle: 'hash',
+        grant: 'hash',
+      },
+    ],
+    [
+      'analyze',
+      ANALYSIS,
+      {
+        instructions: 'text',
+        inputs: 'section',
+        stored_inputs: 'hash',
+        tools: 'hash',
+        config: 'section',
+        grant: 'hash',
+      },
+    ],
+  ] as const)('of %s is refused by the name of the field that has a wrong value', (type, right, fields) => {
+    for (const [field, kind] of Object.entries(fields))
+      for (const value of WRONG[kind] ?? []) {
+        const said = problem(type, { ...right, [field]: value });
+        expect(said, `${field}: ${JSON.stringify(value)}`).toContain(`\`${field}\``);
+      }
+  });
+
+  it.each([undefined, null, 'text', 5, [], [REPO]])('is an object: %j', (input) => {
+    for (const type of ['investigate', 'analyze'])
+      expect(problem(type, input)).toMatch(/^The input of \w+ must be an object such as \{"/);
+  });
+
+  it('has what it cannot do without', () => {
+    expect(problem('investigate', { prompt: 'x' })).toBe(
+      'The input needs `repo`: the URL or folder of a git repository.',
+    );
+    expect(problem('investigate', { repo: 'x' })).toContain('`prompt`');
+    expect(problem('analyze', { inputs: {} })).toContain('`signature`');
+  });
+
+  it('has no field that there is not', () => {
+    expect(problem('investigate', { ...REPO, brnch: 'x' })).toBe(
+      'The input of investigate has no field `brnch`. Did you mean `branch`?',
+    );
+    expect(problem('analyze', { ...ANALYSIS, repo: 'x' })).toContain('It may have signature, instructions, inputs');
+    expect(problem('investigate', JSON.parse('{"repo":"r","prompt":"p","__proto__":{}}'))).toContain('`__proto__`');
+    expect(problem('investigate', { ...REPO, constructor: 'x' })).toContain('`constructor`');
+  });
+
+  it('does not contradict itself', () => {
+    expect(problem('investigate', { ...REPO, bundle: HASH })).toContain('needs `commit`');
+    expect(problem('analyze', { ...ANALYSIS, inputs: {}, stored_inputs: HASH })).toContain('both');
+  });
+});
+
+it('what a blob holds is taken for stored inputs, or tools, only where it is', () => {
+  const input = { name: 'a', format: 'text', ref: HASH, size: 1, summary: {} };
+  expect(asStoredInputs([input])).toEqual([input]);
+  for (const stored of [{}, null, 'text', 5, [null], [[]], [{ ...input, ref: 'x' }], [{ name: 'a' }]])
+    expect(() => asStoredInputs(stored)).toThrow('`stored_inputs`');
+  const tool = { name: 'a', doc: '', parameters: [], timeout: 1, attempts: 1 };
+  expect(asToolDescriptions([tool])).toEqual([tool]);
+  for (const stored of [{}, null, 'text', [5], [{ ...tool, parameters: {} }], [{ name: 'a' }]])
+    expect(() => asToolDescriptions(stored)).toThrow('`tools`');
+});
