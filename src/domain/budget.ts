@@ -293,8 +293,14 @@ function use(budget: Budget, amounts: Amounts): Budget {
   };
 }
 
+/** Never more than was used. */
 function release(budget: Budget, { sandboxes, llm_calls, model_calls }: Amounts): Budget {
-  return use(budget, { sandboxes: -sandboxes, llm_calls: -llm_calls, model_calls: -model_calls });
+  const { used, modelCalls } = budget;
+  return use(budget, {
+    sandboxes: -Math.min(sandboxes, used.sandboxes),
+    llm_calls: -Math.min(llm_calls, used.llm_calls),
+    model_calls: -Math.min(model_calls, modelCalls.inFlight),
+  });
 }
 
 function pay(budget: Budget, { model_calls, usd }: { readonly model_calls: number; readonly usd: number }): Budget {

@@ -1,4 +1,5 @@
 import { CancellationScope, condition, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
+import { acceptedGrant } from '../domain/budget-messages.ts';
 import { budgetWorkflowId } from '../domain/ids.ts';
 import { createBudgetClient, type BudgetClient } from './budget-client.ts';
 import { deliver, grantedMessage, reserveMessage, settleMessage } from './budget.ts';
@@ -26,6 +27,9 @@ export function connectToBudget(run: string, limited: boolean): AgentBudget {
     // The seed of random numbers is another after a reset.
     nonce: () => uuid4().slice(0, 8),
   });
-  setHandler(grantedMessage, (grant) => client.receive(grant));
+  setHandler(grantedMessage, (message) => {
+    const grant = acceptedGrant(message);
+    if (grant !== undefined) client.receive(grant);
+  });
   return { ...client, ...createPaidCalls(client, limited) };
 }

@@ -19,6 +19,8 @@ import {
   type BudgetSettlement,
   type Spent,
 } from '../domain/budget.ts';
+import { acceptedRequest, acceptedSettlement } from '../domain/budget-messages.ts';
+import { splitAgentWorkflowId } from '../domain/ids.ts';
 import {
   grantedSignal,
   reserveSignal,
@@ -59,8 +61,15 @@ export async function budget(input: BudgetInput): Promise<void> {
   const service = createBudgetService(input.state ?? { budget: openBudget(input.limits), messages: [] }, (to, grant) =>
     deliver(to, grantedMessage, [grant]),
   );
-  setHandler(reserveMessage, (request) => service.receive({ kind: 'reserve', request }));
-  setHandler(settleMessage, (settlement) => service.receive({ kind: 'settle', settlement }));
+  const { run } = splitAgentWorkflowId(workflowInfo().workflowId);
+  setHandler(reserveMessage, (message) => {
+    const request = acceptedRequest(message, run);
+    if (request !== undefined) service.receive({ kind: 'reserve', request });
+  });
+  setHandler(settleMessage, (message) => {
+    const settlement = acceptedSettlement(message, run);
+    if (settlement !== undefined) service.receive({ kind: 'settle', settlement });
+  });
   // One after another: the last message counts, however long it takes to look for its grant.
   let limitsSet = Promise.resolve();
   setHandler(setLimits, (message) => {

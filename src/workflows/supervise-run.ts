@@ -70,7 +70,10 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     setCurrentDetails(state.reason === null ? state.status : `${state.status}: ${state.reason}`);
     root?.signal(cause === undefined ? resumeSignal : pauseSignal).catch(() => undefined); // It may just have ended.
   });
-  setHandler(defineSignal<[BlockedMessage]>(blockedSignal), (message) => gate.close(message));
+  setHandler(defineSignal<[BlockedMessage?]>(blockedSignal), (message) => {
+    // Also by hand: without a reason it would be no pause.
+    if (typeof message?.reason === 'string') gate.close(message);
+  });
   const setBudget = async (message: BudgetMessage): Promise<void> => {
     await condition(() => root !== undefined); // The budget is there then.
     if (limits === undefined || ceilings === undefined) return;

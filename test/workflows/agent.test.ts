@@ -8,9 +8,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { RlmConfig } from '../../src/domain/config.ts';
 import {
+  blockedSignal,
+  grantedSignal,
   pauseMessage,
+  reserveSignal,
   resumeMessage,
   setBudgetMessage,
+  settleSignal,
   spentQuery,
   statusQuery,
   type RunState,
@@ -415,6 +419,14 @@ describe('a run', () => {
           await vi.waitFor(async () => expect(await limits()).toMatchObject({ max_llm_calls: 500 }), 20_000);
           expect(await limits()).toMatchObject({ max_sandboxes: 70 });
         }
+        // What is no message at all changes and breaks nothing.
+        const root = temporal.client.workflow.getHandle(`${handle.workflowId}/0`);
+        for (const junk of [undefined, null, 'text', 5, [], {}]) {
+          for (const name of [blockedSignal, setBudgetMessage]) await handle.signal(name, junk);
+          for (const name of [reserveSignal, settleSignal, setBudgetMessage]) await budget.signal(name, junk);
+          await root.signal(grantedSignal, junk);
+        }
+        expect(await state()).toMatchObject({ status: 'running' });
         answer.resolve(undefined);
         expect(await outcome()).toMatchObject({ status: 'completed' });
       },
