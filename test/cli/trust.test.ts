@@ -116,6 +116,8 @@ function rlmAsOther(args: readonly string[]): Promise<Ended> {
 const RUN = ['run', '.', '-p', 'Do it'];
 /** Reads the configuration as every command does, and needs no server. */
 const LIST = ['list'];
+/** Nothing of the file is left out, and nobody is asked. */
+const TAKEN = { code: 0, stderr: expect.not.stringContaining('trust') as string };
 const pwned = (): string => join(home, 'pwned');
 
 /** What a stranger would have run, asked or sent, by the setting that is to do it. */
@@ -172,7 +174,7 @@ describe('a config.yaml of the current folder', () => {
       join(clone, 'config.yaml'),
       'model: {name: openrouter/some/model}\nrlm: {max_cost: 5, max_sandboxes: 20}\n',
     );
-    expect(await rlm(LIST)).toEqual({ code: 0, stderr: '' });
+    expect(await rlm(LIST)).toEqual(TAKEN);
   });
 
   it.each([['analyze', '-s', 'a -> b', '-i', 'a=1'], ['up'], ['worker'], ['list'], ['doctor']])(
@@ -187,7 +189,7 @@ describe('a config.yaml of the current folder', () => {
     restrict();
     const trusted = await rlm(['trust']);
     expect(trusted).toMatchObject({ code: 0, stderr: expect.stringContaining('sandbox.setup runs these commands') });
-    expect(await rlm(LIST)).toEqual({ code: 0, stderr: '' });
+    expect(await rlm(LIST)).toEqual(TAKEN);
     const copy = join(home, 'copy');
     execFileSync('cp', ['-r', clone, copy]);
     expect((await rlm(LIST, { cwd: copy })).stderr).toContain('rlm trust');
@@ -200,7 +202,7 @@ describe('a config.yaml of the current folder', () => {
     writeFileSync(join(clone, 'tools.mjs'), "import './more.mjs';\n");
     writeFileSync(join(clone, 'more.mjs'), '');
     expect((await rlm(['trust'])).stderr).toContain(`${join(clone, 'more.mjs')} as it is now`);
-    expect(await rlm(LIST)).toEqual({ code: 0, stderr: '' });
+    expect(await rlm(LIST)).toEqual(TAKEN);
     writeFileSync(join(clone, 'more.mjs'), 'pulled()');
     const changed = await rlm(LIST);
     expect(changed.code).toBe(2);
@@ -209,9 +211,9 @@ describe('a config.yaml of the current folder', () => {
 
   it('counts when it is named, and when it is the user’s own', async () => {
     restrict();
-    expect(await rlm([...LIST, '-c', 'config.yaml'])).toEqual({ code: 0, stderr: '' });
+    expect(await rlm([...LIST, '-c', 'config.yaml'])).toEqual(TAKEN);
     ownConfiguration('sandbox: {setup: [make]}\n');
-    expect(await rlm(LIST)).toEqual({ code: 0, stderr: '' });
+    expect(await rlm(LIST)).toEqual(TAKEN);
   });
 
   it('is asked about once at a terminal', async () => {
@@ -221,7 +223,7 @@ describe('a config.yaml of the current folder', () => {
     expect(no.stderr).toMatch(/Do you trust this file[^]*not trusted, and nothing was done/);
     const yes = await rlm(LIST, { typed: 'y' });
     expect(yes).toMatchObject({ code: 0, stderr: expect.stringContaining('Do you trust this file') });
-    expect(await rlm(LIST, { typed: 'n' })).toEqual({ code: 0, stderr: '' });
+    expect(await rlm(LIST, { typed: 'n' })).toEqual(TAKEN);
   });
 
   it('is not trusted by a mark that somebody else could have made', async () => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
-import { devServerStatus } from '../../src/temporal/dev-server.ts';
+import { devServerStatus, stopDevServer } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
 import { temporaryFolder } from '../sandbox/fixtures.ts';
 import { listeningPorts } from '../temporal/listening-ports.ts';
@@ -32,7 +32,7 @@ interface Command {
   readonly pid: number;
   readonly stderr: () => string;
   readonly ended: Promise<{ readonly code: number | null; readonly stderr: string }>;
-  kill(): void;
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void;
 }
 
 describe('other users of the machine', () => {
@@ -71,12 +71,15 @@ describe('other users of the machine', () => {
         let stderr = '';
         child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
         const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, stderr }));
-        return { pid: child.pid ?? 0, stderr: () => stderr, ended, kill: () => void child.kill('SIGKILL') };
+        return { pid: child.pid ?? 0, stderr: () => stderr, ended, kill: (signal) => void child.kill(signal) };
       };
       const rlm = (...args: readonly string[]): Command['ended'] => start(...args).ended;
 
       const up = start('up');
-      onTestFinished(() => up.kill());
+      onTestFinished(async () => {
+        up.kill('SIGKILL');
+        await stopDevServer({ databaseFile: join(home, 'state', 'temporal.db'), force: true });
+      });
       await expect.poll(up.stderr, { timeout: 60_000 }).toContain('Working on task queue');
       const ended = await rlm('demo', 'todo', '--id', 'first', '--latency', '20', '--results', 'results');
       const whileUp = await found(kept);
@@ -102,7 +105,7 @@ describe('other users of the machine', () => {
       const stranger = { uid: OTHER_UID, gid: OTHER_UID, cwd: '/', env: {} };
       const reached = await promisify(execFile)(process.execPath, [STRANGER, JSON.stringify(given)], stranger);
 
-      await rlm('down', '--force');
+      up.kill('SIGTERM');
       await up.ended;
       for (const [said, answer] of refusals) expect(answer).toMatch(said);
       expect(given.ports.length, 'that of the relay').toBeGreaterThan(0);
