@@ -133,9 +133,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
       checkRunInput(request);
       const { grant } = request.input;
       if (grant === undefined) return authorized(request, undefined);
-      const known = await grants.check(request, grant);
-      if (known === 'unknown') return authorized(request, known);
-      if (known === 'of another run') {
+      const found = await grants.check(request, grant);
+      if (found === 'unknown') return authorized(request, found);
+      if (found === 'of another run') {
         throw new TypedError(
           'Input.NotAllowed',
           'The `grant` of this input was made for another run id or another input. Leave it out: rlm run, rlm analyze ' +

@@ -17,7 +17,7 @@ export function formatHandle({ provider, generation, id, host }: SandboxHandle):
 }
 
 /** @throws TypedError `Input.Invalid` when it is not the name of a sandbox */
-export function parseHandle(name: SandboxName): SandboxHandle {
+export function parseHandle(name: unknown): SandboxHandle {
   const match = typeof name === 'string' ? /^([a-z]+):(\d+):([^@]+)(?:@(.+))?$/.exec(name) : undefined;
   const [, provider, generation, id, host] = match ?? [];
   if (provider === undefined || generation === undefined || id === undefined)

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Mark, PrivateMarks } from '../../config/private-marks.ts';
 import { createGrants } from '../../grants.ts';
-import { describeWorkflow } from '../../sweeping.ts';
+import { describeWorkflow } from '../../reaper.ts';
 import type { JudgedRun } from './runs.ts';
 
 export interface LeftGrant {
