@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { readTextFile } from '../config/read-text-file.ts';
+import { readTextFile } from '../files/read-text-file.ts';
 import { ANY_PROVIDER_KEY, PROVIDERS } from '../llm/providers.ts';
 
 /** The environment with the keys of a `.env` file, and what became of each of its variables. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { readTextFile } from './read-text-file.ts';
+import { readTextFile } from '../files/read-text-file.ts';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ConfigError } from './config-error.ts';

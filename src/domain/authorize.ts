@@ -44,7 +44,7 @@ export interface Refusal {
 
 /** Limits of which the worker's own value is the greatest that an input may name. */
 export const CEILINGS = {
-  model: ['timeout', 'max_attempts', 'max_tokens'],
+  model: ['timeout', 'max_attempts', 'max_tokens', 'max_concurrency'],
   rlm: ['max_sandboxes', 'max_iterations', 'global_timeout', 'max_llm_calls', 'max_cost', 'max_depth', 'max_parallel'],
   sandbox: [
     'memory_mb',

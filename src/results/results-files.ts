@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import type { RepositoryReference } from '../domain/records.ts';
+import { readTextFile } from '../files/read-text-file.ts';
 import { writeAtomically } from '../files/write-atomically.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { exportTree, type ExportedAgent } from './export-agent.ts';
@@ -117,10 +118,10 @@ async function updateIndex(folder: string): Promise<void> {
 
 async function readIndex(folder: string): Promise<string[]> {
   try {
-    const value: unknown = JSON.parse(await readFile(join(folder, INDEX), 'utf8'));
+    const value: unknown = JSON.parse(await readTextFile(join(folder, INDEX)));
     return Array.isArray(value) ? [...new Set(value.filter((name) => typeof name === 'string'))] : [];
   } catch {
-    // Missing, or not JSON: it is rebuilt from the folder.
+    // Missing, not JSON, or no file, where the folder came with a stranger's: it is rebuilt from what is there.
     return [];
   }
 }

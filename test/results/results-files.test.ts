@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createResultsWriter, type ResultsDetail } from '../../src/results/results-files.ts';
@@ -181,6 +181,11 @@ describe('the index', () => {
     await write('only');
     expect(await readJson('index.json')).toEqual(['only.detail.json']);
     await rm(join(folder, 'index.json'));
+    await write('only');
+    expect(await readJson('index.json')).toEqual(['only.detail.json']);
+    // In a folder that came with a stranger's it may be what is read without an end.
+    await rm(join(folder, 'index.json'));
+    await symlink('/dev/zero', join(folder, 'index.json'));
     await write('only');
     expect(await readJson('index.json')).toEqual(['only.detail.json']);
   });

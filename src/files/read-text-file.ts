@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
-/** Far more than any file of settings has. */
+/** Far more than any file of settings has, or an index of results. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
