@@ -18,6 +18,7 @@ export { RunFailedError } from './client/run-failed.ts';
 export type { ConfigInput } from './config/schema.ts';
 export type { RunConfig } from './domain/config.ts';
 export { TypedError } from './domain/failures.ts';
+export { entriesOf, stringifyJson } from './domain/ordered-json.ts';
 export type { RunReference } from './domain/records.ts';
 export type { SignatureInputs, SignatureOutputs } from './domain/signature/inference.ts';
 export type { SignatureForm } from './domain/signature/read-signature.ts';

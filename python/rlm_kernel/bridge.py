@@ -1,8 +1,10 @@
 """From the code to the supervisor: calls of host functions, and FINAL. Each on a connection of its own."""
 
+import errno
 import signal
 import socket
 import threading
+import time
 import os
 import sys
 
@@ -10,6 +12,9 @@ from rlm_kernel import wire
 from rlm_kernel.limits import CALL_SIZE, NAME_LENGTH
 from rlm_kernel.report import as_reports
 from rlm_kernel.values import clean, sealed
+
+_PASS_ATTEMPTS = 200
+_PASS_PAUSE = 0.05
 
 
 class Final(KeyboardInterrupt):
@@ -57,8 +62,7 @@ class Bridge:
             if len(data) > CALL_SIZE:
                 name = message.get("function", "the result")
                 raise ValueError("%s: %d bytes are too many; %d are allowed" % (name, len(data), CALL_SIZE))
-            passed = theirs.fileno().to_bytes(wire.INT_BYTES, wire.BYTE_ORDER)
-            self._socket.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
+            self._pass(theirs)
             theirs.close()
             ours.sendall(data)
             header = _receive(ours, 4)
@@ -67,6 +71,18 @@ class Bridge:
         finally:
             ours.close()
             theirs.close()
+
+    def _pass(self, connection):
+        """Linux limits descriptors on their way for all processes of a user together: another sandbox may be why."""
+        passed = connection.fileno().to_bytes(wire.INT_BYTES, wire.BYTE_ORDER)
+        for attempt in range(_PASS_ATTEMPTS):
+            try:
+                self._socket.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
+                return
+            except OSError as error:
+                if error.errno != errno.ETOOMANYREFS or attempt == _PASS_ATTEMPTS - 1:
+                    raise
+                time.sleep(_PASS_PAUSE)
 
 
 def _receive(connection, count):

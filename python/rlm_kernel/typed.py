@@ -244,8 +244,8 @@ class Checker:
         return found
 
     def _key(self, key, type, path):
-        """A key as JSON writes it; None where it cannot be one."""
-        text = key_text(key)
+        """A key as JSON writes it; None where it cannot be one. Those of inputs stay as they are, odd bytes too."""
+        text = key if self._restores and isinstance(key, str) else key_text(key)
         if text is None:
             self.add(path, "%s cannot be a key in JSON; use texts or numbers" % describe(key))
         elif type is not None and not is_key(text, type):

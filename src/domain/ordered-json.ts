@@ -5,8 +5,8 @@
  */
 const ORDER = Symbol('order of keys');
 
-/** In JSON this can only be a key: within strings the quotes are escaped. */
-const INTEGER_KEY = /"(0|[1-9]\d*)"(?=\s*:)/;
+/** In JSON this can only be a key: within strings and longer keys the quotes are escaped. */
+const INTEGER_KEY = /(?<!\\)"(0|[1-9]\d*)"(?=\s*:)/;
 const INTEGER_KEYS = new RegExp(INTEGER_KEY, 'g');
 
 /** Before a key for as long as it must not look like an integer: a character that nobody uses. */
@@ -20,7 +20,7 @@ export function parseJson(text: string): unknown {
   return unmarked(JSON.parse(text.replaceAll(INTEGER_KEYS, `"${MARK}$1"`)));
 }
 
-/** `null` for what is no JSON at all. */
+/** The keys of answers as Python had them, which `JSON.stringify` would sort where they are integers. `null` for what is no JSON at all. */
 export function stringifyJson(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, undefined, indent) ?? 'null';
   if (!INTEGER_KEY.test(text) || text.includes(MARK)) return text;

@@ -6,7 +6,7 @@ import { summarizeValue } from '../domain/summarize-value.ts';
 import { accepts } from './check-part.ts';
 import { contentOf, describeBinary, fileOrigin, type Content, type Origin } from './content.ts';
 import { TextCounter } from './counters.ts';
-import { isTable } from './documents/kinds.ts';
+import { isTable, kindName } from './documents/kinds.ts';
 import { documentText } from './documents/messages.ts';
 import { notUtf8 } from './encoding.ts';
 import { formOf, wantsText } from './form.ts';
@@ -70,7 +70,7 @@ async function textContentSource(content: Text, field: Field, options: ReadOptio
     case 'scalar':
       return givenSource(field, await shortText(content), { label });
     default:
-      throw noText(field, label);
+      throw noText(field, content);
   }
 }
 
@@ -156,7 +156,7 @@ function documentTextSource(content: Document, { name, type }: Field, options: R
     bytes: encoded(measured()),
     summary: () => summarizeValue(counter.preview(), type),
     notes: () => [
-      `${name}: read ${label} as the text of ${document.toUpperCase()}: ${counter.preview().length} characters`,
+      `${name}: read ${label} as the text of ${kindName(document)}: ${counter.preview().length} characters`,
     ],
   };
 }
@@ -171,8 +171,9 @@ async function shortText({ bytes, label }: Text): Promise<string> {
   return (text + reader.end()).replace(/\r?\n$/, '');
 }
 
-function noText({ name, type }: Field, label: string): Error {
-  const wanted = `${name}: ${label} is a text, and the signature wants ${renderType(type)}`;
+function noText({ name, type }: Field, { label, looksBinary }: Text): Error {
+  const what = looksBinary ? 'looks binary' : 'is a text';
+  const wanted = `${name}: ${label} ${what}, and the signature wants ${renderType(type)}`;
   if (takesRows(type)) return invalid(`${wanted}: name a table (CSV, XLSX, Parquet) or JSON, or make the field a str`);
   if (!accepts(type, ['text'])) return invalid(`${wanted}: name a .json file, or make the field a str`);
   return invalid(

@@ -67,6 +67,7 @@ async function textOf(
     const content = { document, label: name, bytes, ...(path === undefined ? {} : { path }) };
     const pieces: string[] = [];
     for await (const piece of documentText(content, input, { ...options, reader })) pieces.push(piece);
+    if (pieces.every((piece) => piece.trim() === '')) return { kind: 'none', reason: 'empty' };
     return { kind: 'text', pieces: each(pieces), oddSample: () => undefined };
   }
   const encoding = encodingOf(start, options.encoding, input);

@@ -2,7 +2,7 @@ import type { Field } from '../domain/signature/field-type.ts';
 import { renderType } from '../domain/signature/render.ts';
 import type { Content } from './content.ts';
 import { csvRows, describeDialect, findDialect } from './csv.ts';
-import { isTable, type DocumentKind } from './documents/kinds.ts';
+import { isTable, kindName, type DocumentKind } from './documents/kinds.ts';
 import { documentMessages } from './documents/messages.ts';
 import { notUtf8 } from './encoding.ts';
 import { invalid } from './invalid.ts';
@@ -74,7 +74,7 @@ export function jsonLinesItems(content: Text, field: Field, items: ListItems): F
     notes: () =>
       isNamed && found.length === 0
         ? []
-        : [`${field.name}: read ${label} as ${['JSON Lines', ...found].join(', ')}: ${items.length - before} items`],
+        : [`${field.name}: read ${label} as ${['JSON Lines', ...found].join(', ')}: ${count(items.length - before)}`],
   };
 }
 
@@ -107,7 +107,7 @@ export function documentItems(
   return {
     lines: lines(),
     notes() {
-      const name = [document.toUpperCase(), ...(about === undefined ? [] : [about])].join(', ');
+      const name = [kindName(document), ...(about === undefined ? [] : [about])].join(', ');
       const count = items.length - before;
       return [
         `${field.name}: read ${label} as ${name}: ${table?.describe() ?? `${count} ${PARTS[document]}${count === 1 ? '' : 's'}`}`,
@@ -125,4 +125,8 @@ export function refuseDocument({ name, type }: Field, label: string, document: D
     `${name}: ${label} is a text of ${PARTS[document]}s, and the signature wants ${renderType(type)}: ` +
       `make the field a str, or a list[str] with an item for each ${PARTS[document]}`,
   );
+}
+
+function count(items: number): string {
+  return `${items} ${items === 1 ? 'item' : 'items'}`;
 }

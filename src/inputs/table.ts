@@ -67,18 +67,32 @@ export class Table {
   end(): void {
     if (this.#names === undefined) throw invalid(`${this.#label} is empty: the first row must name the columns`);
     if (this.#long.length === 0) return;
+    const columns = `${this.#names.length} column${this.#names.length === 1 ? '' : 's'}`;
+    const tooLong = `${this.#label}: ${rows(this.#long.length, this.#rows)} more values than the ${columns}: ${lines(this.#long)}`;
+    // A report, with its title above the table.
+    if (this.#long.length === this.#rows)
+      throw invalid(
+        `${tooLong}; the names of the columns were read from the first line, ${this.#columns()}: delete what stands above them, ` +
+          `or name the delimiter (@${this.#label};delimiter=...)`,
+      );
     throw invalid(
-      `${this.#label}: ${rows(this.#long.length, this.#rows)} more values than the ${this.#names.length} columns: ` +
-        `${lines(this.#long)}; put values that hold the delimiter in quotes, or name the delimiter (@${this.#label};delimiter=...)`,
+      `${tooLong}; put values that hold the delimiter in quotes, or name the delimiter (@${this.#label};delimiter=...)`,
     );
   }
 
   /** What was found, after the end: `2 rows, columns id, amount`. */
   describe(): string {
+    const columns = this.#names?.length === 1 ? 'column' : 'columns';
+    return `${this.#rows} row${this.#rows === 1 ? '' : 's'}, ${columns} ${this.#columns()}`;
+  }
+
+  #columns(): string {
     const names = this.#names ?? [];
-    const shown = names.slice(0, SHOWN_COLUMNS).join(', ');
     const more = names.length > SHOWN_COLUMNS ? ` and ${names.length - SHOWN_COLUMNS} more` : '';
-    return `${this.#rows} row${this.#rows === 1 ? '' : 's'}, column${names.length === 1 ? '' : 's'} ${shown}${more}`;
+    return `${names
+      .slice(0, SHOWN_COLUMNS)
+      .map((name) => (name === '' ? "''" : name))
+      .join(', ')}${more}`;
   }
 
   /** What looks wrong, after the end. */

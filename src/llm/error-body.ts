@@ -74,9 +74,15 @@ function codesOf(body: Record<string, unknown>): string[] {
   );
 }
 
+/** Fireworks puts a message beside an error that only names the status: both are told, unless one repeats the other. */
 function join(inner: ErrorDetail, outer: ErrorDetail): ErrorDetail {
   return {
-    message: inner.message === '' ? outer.message : inner.message,
+    message: joinTexts(inner.message, outer.message),
     codes: [...new Set([...inner.codes, ...outer.codes])],
   };
+}
+
+function joinTexts(inner: string, outer: string): string {
+  if (outer.includes(inner)) return outer;
+  return inner.includes(outer) ? inner : `${inner}: ${outer}`;
 }

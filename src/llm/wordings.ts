@@ -125,7 +125,7 @@ export const NO_CREDIT: readonly Wording[] = [
   {
     provider: 'OpenAI, Azure',
     pattern:
-      /\b(?:insufficient_quota|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|project_spend_limit_exceeded)\b/i,
+      /\b(?:insufficient_quota|billing_hard_limit_reached|billing_not_active|credit_balance_exhausted|(?:organization|project)_spend_limit_exceeded)\b/i,
   },
   {
     provider: 'Anthropic',
@@ -135,13 +135,17 @@ export const NO_CREDIT: readonly Wording[] = [
   // A short hint beside it is no promise: it is a day's quota.
   { provider: 'Gemini', pattern: /Requests?PerDay|TokensPerDay/ },
   { provider: 'OpenRouter', pattern: /insufficient credits|free-models-per-day|key limit exceeded/i },
+  {
+    provider: 'Groq',
+    pattern: /\b(?:blocked_api_access|spend_limit_reached)\b|blocked API access because a spend/i,
+  },
   { provider: 'DeepSeek', pattern: /insufficient[_ ]balance/i },
   { provider: 'xAI', pattern: /used all available credits|monthly spending limit/i },
   { provider: 'Moonshot', pattern: /\bexceeded_current_quota_error\b|account balance is insufficient/i },
   { provider: 'DashScope', pattern: /\bArrearage\b|PostpaidBillOverdue|FreeTierOnly|free allocated quota exceeded/i },
   { provider: 'Together', pattern: /\bcredit_limit\b|credit limit exceeded/i },
   { provider: 'Fireworks', pattern: /account \S+ is suspended/i },
-  { provider: 'DeepInfra', pattern: /inference prohibited|balance is too low/i },
+  { provider: 'DeepInfra', pattern: /inference prohibited|balance is too low|positive balance/i },
   { provider: 'NVIDIA', pattern: /cloud credits expired/i },
   { provider: 'LiteLLM', pattern: /\bbudget_exceeded\b|budget has been exceeded/i },
   { provider: 'others', pattern: /insufficient (?:credit|balance|funds)|out of credits?|payment required/i },

@@ -81,18 +81,22 @@ async function examine(candidate: string): Promise<PythonInterpreter | string | 
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major !== OLDEST[0] || minor < OLDEST[1]) return `is version ${version}`;
   const isRoot = process.getuid?.() === 0;
-  if (isRoot && !((await everyoneReads(executable)) && (await everyoneReads(library)))) {
-    return 'lies in a private folder, which the user of a sandbox cannot read';
+  const closed = isRoot ? ((await closedFolder(executable)) ?? (await closedFolder(library))) : undefined;
+  if (closed !== undefined) {
+    // The interpreter of a virtual environment is most often a link.
+    const where = executable === candidate ? 'lies' : `is ${executable}, which lies`;
+    return `${where} in a private folder (${closed}), which the user of a sandbox cannot read`;
   }
   return { path: candidate, version };
 }
 
-async function everyoneReads(path: string): Promise<boolean> {
+/** The folder above a path that not everyone may enter. */
+async function closedFolder(path: string): Promise<string | undefined> {
   let folder = dirname(await realpath(path));
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- upwards, until one is closed
-    if (((await stat(folder)).mode & EVERYONE_MAY_ENTER) === 0) return false;
-    if (folder === dirname(folder)) return true;
+    if (((await stat(folder)).mode & EVERYONE_MAY_ENTER) === 0) return folder;
+    if (folder === dirname(folder)) return undefined;
     folder = dirname(folder);
   }
 }

@@ -5,10 +5,12 @@ import { z } from 'zod';
 import {
   analyze,
   connect,
+  entriesOf,
   file,
   folder,
   investigate,
   RunFailedError,
+  stringifyJson,
   tool,
   type ConnectOptions,
 } from '../../src/client.ts';
@@ -29,6 +31,7 @@ beforeAll(async () => {
       if (opening.includes('git repository')) return withCode('FINAL("done")');
       if (refusing) return { error: { status: 401 } };
       if (opening.includes('ordered')) return withCode('SUBMIT([{"a": {"k": {"b": 3, "y": 2}}, "z": 1}])');
+      if (opening.includes('by_year')) return withCode('SUBMIT({2023: 1, 1999: 2})');
       if (opening.includes('colours')) return withCode('SUBMIT(colours=text.split(), counts={"n": len(text.split())})');
       if (opening.includes('weather')) return withCode('print(weather("Paris"))\nSUBMIT(weather("Paris", days=2))');
       if (opening.includes('never')) return turn < 3 ? withCode('print("found something")') : 'I cannot.';
@@ -141,6 +144,17 @@ describe('analyze', () => {
     const signature = 'text -> ordered: list[{z: int, a: dict[str, {y: int, b: int}]}]';
     const { answer } = await analyze({ ...options, signature, inputs: { text: 'x' } });
     expect(JSON.stringify(answer)).toBe('{"ordered":[{"a":{"k":{"b":3,"y":2}},"z":1}]}');
+  });
+
+  it('tells the order of keys that are whole numbers, which JavaScript sorts', async () => {
+    const signature = 'text -> by_year: dict[int, int]';
+    const { answer } = await analyze({ ...options, signature, inputs: { text: 'x' } });
+    expect(Object.keys(answer.by_year)).toEqual(['1999', '2023']);
+    expect(entriesOf(answer.by_year)).toEqual([
+      ['2023', 1],
+      ['1999', 2],
+    ]);
+    expect(stringifyJson(answer)).toBe('{"by_year":{"2023":1,"1999":2}}');
   });
 
   it('takes files and folders for inputs', async () => {

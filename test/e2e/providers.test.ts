@@ -54,11 +54,11 @@ async function records(run: string): Promise<ChainRecord[]> {
   return world.chains.walk(reference?.head ?? '');
 }
 
-describe.concurrent('the answer to a prompt', () => {
+describe('the answer to a prompt', () => {
   const CUT = /^Error: the answer was cut at the output limit[^]*The first half of$/;
   const WITHHELD = 'Error: the provider withheld the answer (content_filter)';
 
-  it.each<[string, ScriptedReply, string | RegExp]>([
+  const ANSWERS: readonly (readonly [name: string, reply: ScriptedReply, answer: string | RegExp])[] = [
     ['cut', raw('length', { content: 'The first half of' }), CUT],
     ['cut, in the words of Mistral', raw('model_length', { content: 'The first half of' }), CUT],
     ['cut, in the words of Anthropic', raw('max_tokens', { content: 'The first half of' }), CUT],
@@ -85,68 +85,59 @@ describe.concurrent('the answer to a prompt', () => {
       },
       'Paris',
     ],
-  ])('%s', async (name, reply, expected) => {
-    const task = `ask for one ${name}`;
-    const model = await world.startModel({ scripts: [asking(task, ['q0']), prompts(() => reply)] });
-    const outcome = await world.run({ id: task.replaceAll(/\W+/g, '-'), prompt: task, model });
-    const matching: unknown = typeof expected === 'string' ? expected : expect.stringMatching(expected);
-    expect(await world.answer(outcome)).toEqual([matching]);
-    expect(model.count()).toBe(2);
-    expect(model.calls.every(({ outcome: ended }) => ended !== 'aborted')).toBe(true);
-    await model.close();
-  });
-
-  it.each<[string, ScriptedReply]>([
+  ];
+  /** Asked again, which helps or is an error string. */
+  const EMPTY: readonly (readonly [name: string, reply: ScriptedReply])[] = [
     ['reasoning only', raw('stop', { content: null, reasoning_content: 'I wonder' })],
     ['reasoning in tags only', raw('stop', { content: '<think>I wonder</think>' })],
     ['nothing', raw('stop', { content: '' })],
     ['blanks', raw('stop', { content: ' \n' })],
     ['parts that hold no text', raw('stop', { content: [{ type: 'thinking', thinking: [] }] })],
-  ])('%s: asked again, which helps or is an error string', async (name, reply) => {
-    const task = `ask for ${name}`;
+  ];
+  const names = [
+    ...ANSWERS.map(([name]) => name),
+    ...EMPTY.flatMap(([name]) => [`${name}, which passes`, `${name}, which stays`]),
+  ];
+  let answers: Readonly<Record<string, string>> = {};
+  let asked: ReadonlyMap<string, number> = new Map();
+
+  // All prompts of one batch.
+  beforeAll(async () => {
+    const replies = new Map([...ANSWERS, ...EMPTY].map(([name, reply]) => [name, reply] as const));
     const model = await world.startModel({
       scripts: [
-        asking(task, ['passes', 'stays']),
-        prompts((prompt, { askedBefore }) => (prompt === 'passes' && askedBefore > 0 ? 'Paris' : reply)),
+        forTask('ask them all', [
+          withCode(`names = ${JSON.stringify(names)}\nFINAL(dict(zip(names, llm_query_batched(names))))`),
+        ]),
+        prompts((name, { askedBefore }) => {
+          if (name.endsWith(', which passes') && askedBefore > 0) return 'Paris';
+          return replies.get(name) ?? replies.get(name.replace(/, which \w+$/, '')) ?? 'unknown';
+        }),
       ],
     });
-    const outcome = await world.run({ id: task.replaceAll(/\W+/g, '-'), prompt: task, model });
-    expect(await world.answer(outcome)).toEqual(['Paris', 'Error: the model gave no answer']);
-    expect(model.count(({ task: prompt }) => prompt === 'passes')).toBe(2);
-    expect(model.count(({ task: prompt }) => prompt === 'stays')).toBe(3);
+    const outcome = await world.run({ id: 'all-answers', prompt: 'ask them all', model });
+    answers = (await world.answer(outcome)) as Record<string, string>;
+    asked = new Map(names.map((name) => [name, model.count(({ task }) => task === name)]));
+    expect(model.calls.every(({ outcome: ended }) => ended !== 'aborted')).toBe(true);
     await model.close();
+  }, 60_000);
+
+  it.each(ANSWERS)('%s', (name, _reply, expected) => {
+    if (typeof expected === 'string') expect(answers[name]).toBe(expected);
+    else expect(answers[name]).toMatch(expected);
+    expect(asked.get(name)).toBe(1);
+  });
+
+  it.each(EMPTY)('%s: asked again, which helps or is an error string', (name) => {
+    expect(answers[`${name}, which passes`]).toBe('Paris');
+    expect(asked.get(`${name}, which passes`)).toBe(2);
+    expect(answers[`${name}, which stays`]).toBe('Error: the model gave no answer');
+    expect(asked.get(`${name}, which stays`)).toBe(3);
   });
 });
 
-describe.concurrent('a conversation that the provider finds too long', () => {
-  const isSummary = ({ last }: Conversation): boolean => last.includes('write a summary of all turns so far');
-  const lengthOf = ({ messages }: Conversation): number =>
-    messages.reduce((sum, { content }) => sum + content.length, 0);
-  const LIMIT = 16_000;
-
-  /** Prints much in three turns; what is longer than the limit gets the given answer instead. */
-  function growing(task: string, tooLong: ScriptedReply) {
-    return (conversation: Conversation): Reply | undefined => {
-      if (!conversation.opening.includes(task)) return undefined;
-      if (isSummary(conversation)) return 'Nothing was found so far.';
-      if (lengthOf(conversation) > LIMIT) return tooLong;
-      const turns = conversation.messages
-        .map(({ content }) => content)
-        .join('\n')
-        .includes('t is 3')
-        ? 3
-        : [
-            ...conversation.messages
-              .map(({ content }) => content)
-              .join('\n')
-              .matchAll(/t is (\d)/g),
-          ].length;
-      if (turns === 3) return withCode('FINAL(f"seen {t}")');
-      return withCode(`t = globals().get("t", 0) + 1\nprint("t is", t, "x" * 5000)`);
-    };
-  }
-
-  it.each<[string, ScriptedReply]>([
+describe('a conversation that the provider finds too long', () => {
+  const WORDINGS: readonly (readonly [name: string, answer: ScriptedReply])[] = [
     ['Moonshot', badRequest('Invalid request: Your request exceeded model token limit: 131072')],
     ['DashScope', badRequest('<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 129024]')],
     [
@@ -203,14 +194,39 @@ describe.concurrent('a conversation that the provider finds too long', () => {
     ['an answer of none', raw('length', { content: '' }, { prompt_tokens: 32_768, completion_tokens: 0 })],
     ['an answer without usage', raw('length', { content: 'I will now' }, {})],
     ['a reason of its own', raw('model_context_window_exceeded', { content: 'I will now' }, { prompt_tokens: 9 })],
-  ])('is compacted, and the run goes on: %s', async (name, tooLong) => {
-    const task = `grow for ${name}`;
-    const model = await world.startModel({ scripts: growing(task, tooLong) });
-    const config = { rlm: { output_limit: 6000 } };
-    const outcome = await world.run({ id: task.replaceAll(/\W+/g, '-'), prompt: task, model, config });
-    expect(outcome).toMatchObject({ status: 'completed', answer: 'seen 3', iterations: 4 });
-    expect((await records(outcome.run_id)).filter(({ kind }) => kind === 'summary')).toHaveLength(1);
+  ];
+  const isSummary = ({ last }: Conversation): boolean => last.includes('write a summary of all turns so far');
+  const lengthOf = ({ messages }: Conversation): number =>
+    messages.reduce((sum, { content }) => sum + content.length, 0);
+  const LIMIT = 16_000;
+  const summarizedAfter: string[] = [];
+
+  // One agent prints much in turn after turn; what is longer than the limit gets the next of the answers instead.
+  beforeAll(async () => {
+    let [said, isOver] = [0, false];
+    const model = await world.startModel({
+      scripts: (conversation) => {
+        if (isSummary(conversation)) {
+          summarizedAfter.push(WORDINGS[said - 1]?.[0] ?? '');
+          return 'Nothing was found so far.';
+        }
+        if (lengthOf(conversation) > LIMIT && said < WORDINGS.length) {
+          said += 1;
+          return WORDINGS[said - 1]?.[1];
+        }
+        isOver ||= said === WORDINGS.length;
+        return withCode(isOver ? 'FINAL("seen")' : 'print("x" * 5000)');
+      },
+    });
+    const config = { rlm: { output_limit: 6000, max_iterations: 6 * WORDINGS.length } };
+    const outcome = await world.run({ id: 'grow', prompt: 'grow', model, config });
+    expect(outcome).toMatchObject({ status: 'completed', answer: 'seen' });
+    expect((await records('grow')).filter(({ kind }) => kind === 'summary')).toHaveLength(WORDINGS.length);
     await model.close();
+  }, 60_000);
+
+  it.each(WORDINGS)('is compacted, and the run goes on: %s', (name) => {
+    expect(summarizedAfter.filter((after) => after === name)).toHaveLength(1);
   });
 
   it("that cannot be made shorter fails in the provider's own words", async () => {
@@ -242,8 +258,8 @@ describe.concurrent('a conversation that the provider finds too long', () => {
   });
 });
 
-describe.concurrent('moderation', () => {
-  it.each<[string, ScriptedReply, RegExp]>([
+describe('moderation', () => {
+  const MODERATIONS: readonly (readonly [provider: string, reply: ScriptedReply, reason: RegExp])[] = [
     ['OpenRouter', MODERATED, /Your input was flagged.*violence/],
     [
       'OpenAI',
@@ -269,17 +285,26 @@ describe.concurrent('moderation', () => {
       badRequest('Input data may contain inappropriate content.', { code: 'data_inspection_failed' }),
       /inappropriate content/,
     ],
-  ])('of one prompt is its error string; the others go on and nothing pauses: %s', async (name, reply, reason) => {
-    const task = `moderated by ${name}`;
+  ];
+
+  it('of one prompt is its error string; the others go on and nothing pauses', async () => {
+    const names = [...MODERATIONS.map(([provider]) => provider), 'nobody'];
     const model = await world.startModel({
-      scripts: [asking(task, ['q0', 'q1', 'q2']), prompts((prompt) => (prompt === 'q1' ? reply : `re ${prompt}`))],
+      scripts: [
+        asking('moderated prompts', names),
+        prompts((name) => MODERATIONS.find(([provider]) => provider === name)?.[1] ?? `re ${name}`),
+      ],
     });
-    const outcome = await world.run({ id: task.replaceAll(/\W+/g, '-'), prompt: task, model });
+    const outcome = await world.run({ id: 'moderated-prompts', prompt: 'moderated prompts', model });
     expect(outcome.status).toBe('completed');
-    expect(await world.answer(outcome)).toEqual(['re q0', expect.stringMatching(reason), 're q2']);
-    expect(((await world.answer(outcome)) as string[])[1]).toMatch(/^Error: /);
-    expect(model.count(({ task: prompt }) => prompt === 'q1')).toBe(1);
-    expect(outcome.notes).toContainEqual(expect.stringMatching(/^1 of 3 llm_query calls failed: /));
+    const answers = (await world.answer(outcome)) as string[];
+    for (const [at, [, , reason]] of MODERATIONS.entries()) {
+      expect(answers[at]).toMatch(/^Error: /);
+      expect(answers[at]).toMatch(reason);
+    }
+    expect(answers.at(-1)).toBe('re nobody');
+    expect(model.count()).toBe(1 + names.length);
+    expect(outcome.notes).toContainEqual(expect.stringMatching(/^5 of 6 llm_query calls failed: /));
     await model.close();
   });
 

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { forTask, withCode, type Reply } from '../../src/testing/index.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { forTask, withCode } from '../../src/testing/index.ts';
+import { HINTS, limitedProvider } from './limited-provider.ts';
 import { createWorld, type World } from './world.ts';
 
 const PER_SECOND = 10;
@@ -29,39 +30,18 @@ it('model calls of all workers together keep to the rate of their queue', { time
   expect(seconds).toBeGreaterThan((PROMPTS - 2 * PER_SECOND) / PER_SECOND - 0.5);
 });
 
-/** As 1,090 prompts behind 500 a minute, ten times smaller and quicker. */
+/** As 1,090 prompts behind 500 a minute, ten times smaller and thirty times quicker; at full scale: test/chaos/rate-limit.ts. */
 const MANY = 109;
-const PER_WINDOW = 50;
-const WINDOW_MS = 6000;
+const WINDOW = { requests: 50, ms: 2000 };
 
-/** What a provider with a fixed window says: an answer, or how long the window still lasts. */
-function windowed(headers: (leftMs: number) => Record<string, string>): () => Reply {
-  let [begunAt, answered] = [0, 0];
-  return () => {
-    const now = Date.now();
-    if (now - begunAt >= WINDOW_MS) [begunAt, answered] = [now, 0];
-    answered += 1;
-    if (answered <= PER_WINDOW) return 'a';
-    const body = { error: { message: 'Rate limit reached: too many requests per minute.' } };
-    return { error: { status: 429, body, headers: headers(begunAt + WINDOW_MS - now) } };
-  };
-}
-
-it.each<[string, (leftMs: number) => Record<string, string>]>([
-  ['without hints', () => ({})],
-  ['with hints far too short', () => ({ 'retry-after-ms': '120' })],
-  ['with hints of nothing', () => ({ 'retry-after': '0' })],
-  ['with hints that are right', (leftMs) => ({ 'retry-after-ms': String(leftMs) })],
-])(
-  `${MANY} prompts at a provider that answers ${PER_WINDOW} in ${WINDOW_MS / 1000} s all arrive: %s`,
-  { timeout: 120_000 },
-  async (name, headers) => {
-    const answer = windowed(headers);
+describe.concurrent(`${MANY} prompts at a provider that answers ${WINDOW.requests} in ${WINDOW.ms / 1000} s all arrive`, () => {
+  it.each(Object.entries(HINTS))('%s', { timeout: 60_000 }, async (name, hint) => {
+    const provider = limitedProvider(WINDOW, hint);
     const task = `many behind a limit ${name}`;
     const model = await world.startModel({
       scripts: [
         forTask(task, [withCode(`answers = llm_query_batched(["q"] * ${MANY})\nFINAL(answers.count("a"))`)]),
-        ({ messages }) => (messages.length === 1 ? answer() : undefined),
+        ({ messages }) => (messages.length === 1 ? provider('a') : undefined),
       ],
     });
     const outcome = await world.run({ id: task.replaceAll(' ', '-'), prompt: task, model });
@@ -72,8 +52,8 @@ it.each<[string, (leftMs: number) => Record<string, string>]>([
     expect(refused).toBeGreaterThan(0);
     expect(refused).toBeLessThan(2 * MANY);
     await model.close();
-  },
-);
+  });
+});
 
 it('calls of agents and prompts together are at most model.max_concurrency', { timeout: 60_000 }, async () => {
   const model = await world.startModel({

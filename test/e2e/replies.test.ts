@@ -1,581 +1,428 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { AnswerSource, RunOutcome } from '../../src/domain/records.ts';
+import type { RunOutcome } from '../../src/domain/records.ts';
 import type { Conversation, Reply, ScriptFunction } from '../../src/testing/index.ts';
 import { createWorld, type World } from './world.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
+/**
+ * Replies as models write them, and what must come of them in a run. How each form is read is in
+ * test/domain/reply.test.ts and test/domain/final-answer.test.ts.
+ */
+vi.setConfig({ testTimeout: 60_000 });
 
-/** Replies as models write them, and what must come of them. */
-interface Case {
-  /** Of a typed analysis; with `prompt` in its place a run on a repository. */
-  readonly signature?: string;
-  readonly inputs?: Readonly<Record<string, unknown>>;
-  /** Turn by turn; the last one repeats where it is asked for again. */
-  readonly replies: readonly Reply[];
-  /** As JSON: the order of keys counts. Of a run on a repository the text. */
-  readonly answer: unknown;
-  readonly source?: AnswerSource;
-  /** What the model must have been told. */
-  readonly told?: RegExp;
-  readonly max_iterations?: number;
-}
+let world: World;
+beforeAll(async () => {
+  world = await createWorld();
+  await world.startWorker();
+});
+afterAll(() => world.close());
 
-const TEXT = { signature: 'text -> answer: str', inputs: { text: 'abcde' } };
 const fenced = (code: string, language = 'python'): string => `\`\`\`${language}\n${code}\n\`\`\``;
-const submit = (value: string): string => fenced(`SUBMIT(answer=${value})`);
 const UNSEEN = /Not finished: an earlier block of the same reply had printed something/;
 const NO_TOOLS = /There are no tools to call here/;
 
-const KINDS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
-  'what the model has not seen cannot be the basis of FINAL': {
-    'made-up output, then SUBMIT': {
-      ...TEXT,
-      replies: [`${fenced('print(len(text))')}\n\nOutput:\n999\n\n${submit('chr(57)*3')}`, submit('str(len(text))')],
-      answer: { answer: '5' },
-      told: UNSEEN,
-    },
-    'an echoed value': {
-      ...TEXT,
-      replies: [`${fenced('len(text)')}\n${submit('"999"')}`, submit('"seen"')],
-      answer: { answer: 'seen' },
-      told: UNSEEN,
-    },
-    'output on stderr': {
-      ...TEXT,
-      replies: [`${fenced('import sys\nprint("x", file=sys.stderr)')}\n${submit('"999"')}`, submit('"seen"')],
-      answer: { answer: 'seen' },
-      told: UNSEEN,
-    },
-    'of the first of three blocks': {
-      ...TEXT,
-      replies: [`${fenced('print(1)')}\n${fenced('x = 1')}\n${submit('"999"')}`, submit('"seen"')],
-      answer: { answer: 'seen' },
-      told: UNSEEN,
-    },
-    FINAL_VAR: {
-      ...TEXT,
-      replies: [`${fenced('print(1)\nanswer = "999"')}\n${fenced('FINAL_VAR("answer")')}`, submit('"seen"')],
-      answer: { answer: 'seen' },
-      told: UNSEEN,
-    },
-    'FINAL as text behind the code': {
-      ...TEXT,
-      replies: [`${fenced('print(len(text))')}\n\nFINAL("999")`, submit('"seen"')],
-      answer: { answer: 'seen' },
-      told: UNSEEN,
-    },
-    'although the code swallows it; and blocks behind it do not run': {
-      ...TEXT,
-      replies: [
-        `${fenced('print(1)')}\n${fenced('try:\n    SUBMIT(answer="999")\nexcept BaseException:\n    pass')}\n${fenced('late = 1')}`,
-        submit('str("late" in globals())'),
-      ],
-      answer: { answer: 'False' },
-      told: /Stopped there: 1 more not run/,
-    },
-  },
-  'silent blocks have shown nothing': {
-    'two blocks': {
-      ...TEXT,
-      replies: [`${fenced('n = len(text)')}\n\n${submit('str(n)')}`],
-      answer: { answer: '5' },
-    },
-    'output in the block itself': {
-      ...TEXT,
-      replies: [fenced('print(1)\nSUBMIT(answer="x")')],
-      answer: { answer: 'x' },
-    },
-    'blank lines': { ...TEXT, replies: [`${fenced('print("\\n")')}\n${submit('"x"')}`], answer: { answer: 'x' } },
-    'three blocks': {
-      ...TEXT,
-      replies: [`${fenced('a = 1')}\n${fenced('b = 2')}\n${submit('str(a + b)')}`],
-      answer: { answer: '3' },
-    },
-    'output of the turn before': { ...TEXT, replies: [fenced('print(1)'), submit('"x"')], answer: { answer: 'x' } },
-    'output that goes to a file': {
-      ...TEXT,
-      replies: [`${fenced('print("x", file=open("f", "w"))')}\n${submit('"x"')}`],
-      answer: { answer: 'x' },
-    },
-  },
-  'leading reasoning is no code': {
-    think: {
-      ...TEXT,
-      replies: [`<think>\nMaybe\n${submit('chr(49)')}\n</think>\nNow really:\n${submit('chr(50)')}`],
-      answer: { answer: '2' },
-    },
-    thinking: {
-      ...TEXT,
-      replies: [`\n<thinking>${submit('"1"')}</thinking>${submit('"2"')}`],
-      answer: { answer: '2' },
-    },
-    'two parts': {
-      ...TEXT,
-      replies: [`<think>a</think>\n<think>${submit('"1"')}</think>\n${submit('"2"')}`],
-      answer: { answer: '2' },
-    },
-    'never closed': { ...TEXT, replies: [`<think>\n${submit('"1"')}`, submit('"2"')], answer: { answer: '2' } },
-    'nothing else': {
-      ...TEXT,
-      replies: ['<think>Hm.</think>', submit('"2"')],
-      answer: { answer: '2' },
-      told: /no ```python/,
-    },
-    'in an answer of llm_query': {
-      ...TEXT,
-      replies: [submit('llm_query("PING")')],
-      answer: { answer: 'PONG' },
-    },
-    'in a final answer': {
-      replies: [fenced('x = 1'), '<think>It is 7.</think>\nIt is 8.'],
-      answer: 'It is 8.',
-      source: 'final_answer',
-      max_iterations: 1,
-    },
-  },
-  'a closing tag alone': {
-    'all before it': {
-      ...TEXT,
-      replies: [`some thoughts\n${submit('chr(49)')}\n</think>\n${submit('chr(50)')}`],
-      answer: { answer: '2' },
-    },
-    'at the end of a line': {
-      ...TEXT,
-      replies: [`${submit('"1"')} so.</think>\n${submit('"2"')}`],
-      answer: { answer: '2' },
-    },
-    'of thinking': { ...TEXT, replies: [`${submit('"1"')}\n</thinking>\n\n${submit('"2"')}`], answer: { answer: '2' } },
-    'behind code that was not closed': {
-      ...TEXT,
-      replies: [`Try\n\`\`\`python\nSUBMIT(\n</think>\n${submit('"2"')}`],
-      answer: { answer: '2' },
-    },
-    'first of all': { ...TEXT, replies: [`</think>\n${submit('"2"')}`], answer: { answer: '2' } },
-  },
-  'tags that are content': {
-    'both in a string': {
-      ...TEXT,
-      replies: [submit('"the tag <think> opens, </think> closes"')],
-      answer: { answer: 'the tag <think> opens, </think> closes' },
-    },
-    'a closing one in a string': { ...TEXT, replies: [submit('"</think>"')], answer: { answer: '</think>' } },
-    'on lines of a long string': {
-      ...TEXT,
-      replies: [submit('"""<think>\n</think>\n"""')],
-      answer: { answer: '<think>\n</think>\n' },
-    },
-    'in prose': { ...TEXT, replies: [`The tag </think> ends it.\n${submit('"x"')}`], answer: { answer: 'x' } },
-    'behind the code': { ...TEXT, replies: [`${submit('"x"')}\nNot the \`</think>\` tag.`], answer: { answer: 'x' } },
-  },
-  'a fence in a string': {
-    'of lines': {
-      ...TEXT,
-      replies: [fenced('readme = """# Title\n```bash\nmake\n```\nend"""\nSUBMIT(answer=readme.splitlines()[-1])')],
-      answer: { answer: 'end' },
-    },
-    'in apostrophes': {
-      ...TEXT,
-      replies: [fenced("s = '''\n```\nend'''\nSUBMIT(answer=s[-3:])")],
-      answer: { answer: 'end' },
-    },
-    'of one line': { ...TEXT, replies: [submit('"a ``` b"')], answer: { answer: 'a ``` b' } },
-    'with Python in it': {
-      ...TEXT,
-      replies: [fenced('s = """\n```python\nSUBMIT(answer="inner")\n```\n"""\nSUBMIT(answer=str(s.count("`")))')],
-      answer: { answer: '6' },
-    },
-    indented: {
-      ...TEXT,
-      replies: [
-        '1. So:\n   ```python\n   s = """\n   ```\n   end"""\n   SUBMIT(answer=s[-3:])\n   ```\n2. Then I am done.',
-      ],
-      answer: { answer: 'end' },
-    },
-    'a string that is never closed: the first fence wins': {
-      ...TEXT,
-      replies: [`${fenced('s = """never')}\nText.`, submit('"x"')],
-      answer: { answer: 'x' },
-      told: /SyntaxError: unterminated triple-quoted string/,
-    },
-  },
-  'a closing fence that is not on its line': {
-    'behind the code': { ...TEXT, replies: ['```python\nSUBMIT(answer="x")```'], answer: { answer: 'x' } },
-    'with blanks': { ...TEXT, replies: ['```python\nSUBMIT(answer="x") ``` \n'], answer: { answer: 'x' } },
-    'behind a comment': { ...TEXT, replies: ['```python\nSUBMIT(answer="x")  # done```'], answer: { answer: 'x' } },
-    'all on one line': { ...TEXT, replies: ['```python SUBMIT(answer="x")```'], answer: { answer: 'x' } },
-    'prose behind it': { ...TEXT, replies: ['```python\nSUBMIT(answer="x")``` That is it.'], answer: { answer: 'x' } },
-    'none at all': { ...TEXT, replies: ['```python\nSUBMIT(answer="x")'], answer: { answer: 'x' } },
-  },
-  'markers behind a fence': Object.fromEntries(
-    ['<end_code>', '<end_action>', '</s>', '<|im_end|>', ' <|eot_id|>', '<eos>'].map((marker): [string, Case] => [
-      marker,
-      { ...TEXT, replies: [`${submit('"x"')}${marker}`], answer: { answer: 'x' } },
-    ]),
-  ),
-  'prose before a fence on its line': {
-    words: { ...TEXT, replies: [`Here it is: ${submit('"x"')}`], answer: { answer: 'x' } },
-    'a list item': {
-      ...TEXT,
-      replies: ['- ```python\n  if True:\n      SUBMIT(answer="x")\n  ```'],
-      answer: { answer: 'x' },
-    },
-    'a number': { ...TEXT, replies: ['2) ```python\n   SUBMIT(answer="x")\n   ```'], answer: { answer: 'x' } },
-    'code in the words': { ...TEXT, replies: [`With \`text\` known: ${submit('"x"')}`], answer: { answer: 'x' } },
-    'behind another block': {
-      ...TEXT,
-      replies: [`${fenced('x = "x"')} and then ${submit('x')}`],
-      answer: { answer: 'x' },
-    },
-    'only spoken of': {
-      ...TEXT,
-      replies: ['I shall write a ```python block next.', submit('"x"')],
-      answer: { answer: 'x' },
-      told: /no ```python block/,
-    },
-  },
-  'FINAL as text': {
-    'a sentence': { replies: ['FINAL(The answer is 42)'], answer: 'The answer is 42' },
-    'that is Python': { replies: ['I know it.\n\nFINAL("42" + "!")'], answer: '42!' },
-    'several lines': { replies: ['FINAL(one\ntwo (2)\nthree)'], answer: 'one\ntwo (2)\nthree' },
-    'in bold type': { replies: ['**FINAL(It is so.)**'], answer: 'It is so.' },
-    'in a fence of its own': { replies: ['```\nFINAL(It is so.)\n```'], answer: 'It is so.' },
-    'quotes that do not match': { replies: ['FINAL("He said "no" twice")'], answer: 'He said "no" twice' },
-    'behind a block that failed it does not count': {
-      replies: [`${fenced('1/0')}\nFINAL(wrong)`, 'FINAL(That is right)'],
-      answer: 'That is right',
-      told: /ZeroDivisionError[^]*Stopped there: 1 more not run/,
-    },
-    'in an analysis': { ...TEXT, replies: ['FINAL(It is the x)'], answer: { answer: 'It is the x' } },
-    SUBMIT: { ...TEXT, replies: ['SUBMIT(answer="x")'], answer: { answer: 'x' } },
-    'a name that is not there is an error of the code': {
-      replies: ['FINAL(Paris)', 'FINAL("Paris")'],
-      answer: 'Paris',
-      told: /NameError: name 'Paris' is not defined/,
-    },
-    'of the wrong type': {
-      signature: 'text -> n: int',
-      inputs: { text: 'a' },
-      replies: ['FINAL(about three)', 'FINAL(3)'],
-      answer: { n: 3 },
-      told: /n: expected int, got str 'about three'/,
-    },
-  },
-  'FINAL_VAR as text': {
-    'a name': { replies: [fenced('result = 6 * 7'), 'FINAL_VAR(result)'], answer: '42' },
-    'in quotes': { replies: [fenced('result = 6 * 7'), 'FINAL_VAR("result")'], answer: '42' },
-    'behind its block': { replies: [`${fenced('result = "x"', 'repl')}\n\nFINAL_VAR(result)`], answer: 'x' },
-    'an expression': { replies: [fenced('found = ["x", "y"]'), 'FINAL_VAR(found[-1])'], answer: 'y' },
-    'of no variable': {
-      replies: ['FINAL_VAR(nothing)', 'FINAL(There is none)'],
-      answer: 'There is none',
-      told: /FINAL_VAR: there is no variable 'nothing'/,
-    },
-    'a list': { replies: [fenced('found = ["x", 1]'), 'FINAL_VAR(found)'], answer: '["x",1]' },
-  },
-  'await at the top level': {
-    'of a coroutine': {
-      ...TEXT,
-      replies: [
-        fenced(
-          "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 'ok'\nx = await f()\nSUBMIT(answer=x)",
-        ),
-      ],
-      answer: { answer: 'ok' },
-    },
-    'many questions at once': {
-      ...TEXT,
-      replies: [
-        fenced(
-          'import asyncio\nanswers = await asyncio.gather(*(asyncio.to_thread(llm_query, "PING") for _ in range(3)))',
-        ),
-        submit('" ".join(answers)'),
-      ],
-      answer: { answer: 'PONG PONG PONG' },
-    },
-    'a task that goes on in a later block': {
-      ...TEXT,
-      replies: [
-        fenced(
-          'import asyncio\nasync def f():\n    await asyncio.sleep(0.01)\n    return "ok"\ntask = asyncio.create_task(f())',
-        ),
-        submit('await task'),
-      ],
-      answer: { answer: 'ok' },
-    },
-    'SUBMIT in a coroutine': {
-      ...TEXT,
-      replies: [fenced('async def f():\n    SUBMIT(answer="x")\nawait f()')],
-      answer: { answer: 'x' },
-    },
-    'beside asyncio.run': {
-      ...TEXT,
-      replies: [
-        fenced(
-          'import asyncio\nasync def f(x): return x\na = await f("a")\nb = asyncio.run(f("b"))\nSUBMIT(answer=a + b)',
-        ),
-      ],
-      answer: { answer: 'ab' },
-    },
-    'the last expression': {
-      ...TEXT,
-      replies: [fenced('async def f(): return 5\nawait f()'), submit('"x"')],
-      answer: { answer: 'x' },
-      told: /\n5\n/,
-    },
-  },
-  'keys keep their order': {
-    'of a dict': {
-      signature: 'text -> scores: dict[str, int]',
-      inputs: { text: 'a' },
-      replies: [fenced('SUBMIT(scores={"zoe": 9, "bob": 5, "amy": 1})')],
-      answer: { scores: { zoe: 9, bob: 5, amy: 1 } },
-    },
-    'of rows': {
-      signature: '-> rows: list[dict]',
-      replies: [fenced('SUBMIT(rows=[{"z": 1, "a": 2}, {"m": 1, "b": {"y": 1, "x": 2}}])')],
-      answer: {
-        rows: [
-          { z: 1, a: 2 },
-          { m: 1, b: { y: 1, x: 2 } },
-        ],
-      },
-    },
-    'of objects with types': {
-      signature: '-> row: {a: int, b: int}',
-      replies: [fenced('SUBMIT(row={"b": 1, "a": 2})')],
-      answer: { row: { b: 1, a: 2 } },
-    },
-    'of fields: as in the signature': {
-      signature: '-> b: int, a: int',
-      replies: [fenced('SUBMIT(a=1, b=2)')],
-      answer: { b: 2, a: 1 },
-    },
-    'of what sub-agents are given and give': {
-      signature: '-> answer: str',
-      replies: [submit('rlm_query("give it back", given={"z": 1, "a": 2})')],
-      answer: { answer: '{"z":1,"a":2}' },
-    },
-    'of FINAL': {
-      replies: [fenced('FINAL({"z": 1, "a": [{"y": 1, "x": 2}]})')],
-      answer: '{"z":1,"a":[{"y":1,"x":2}]}',
-    },
-    'of a final answer': {
-      signature: '-> scores: dict[str, int]',
-      replies: [fenced('x = 1'), '{"scores": {"zoe": 9, "amy": 1}}'],
-      answer: { scores: { zoe: 9, amy: 1 } },
-      source: 'final_answer',
-      max_iterations: 1,
-    },
-  },
-  'final answers that are almost JSON': Object.fromEntries(
-    [
-      '{"n": 3, "s": "three",}',
-      "{'n': 3, 's': 'three'}",
-      '```json\n{"n": 3, "s": "three",}\n```',
-      'It is {n: 3, s: "three"}, I think.',
-      '{"n": 3, // counted\n "s": "three"}',
-      '<think>{"n": 1}</think>{"n": 3, "s": "three"',
-    ].map((closing): [string, Case] => [
-      closing,
-      {
-        signature: 'text -> n: int, s: str',
-        inputs: { text: 'a' },
-        replies: [fenced('x = 1'), closing],
-        answer: { n: 3, s: 'three' },
-        source: 'final_answer',
-        max_iterations: 1,
-      },
-    ]),
-  ),
-  'final answers that are none are asked for again': {
-    'not JSON': {
-      signature: '-> n: int',
-      replies: [fenced('x = 1'), 'I think {three} it is', '{"n": 3}'],
-      answer: { n: 3 },
-      source: 'final_answer',
-      told: /not JSON at line 1, column 2/,
-      max_iterations: 1,
-    },
-    "Python's constants": {
-      signature: '-> flag: bool, note: str | None',
-      replies: [fenced('x = 1'), '{"flag": True, "note": None}'],
-      answer: { flag: true, note: null },
-      source: 'final_answer',
-      max_iterations: 1,
-    },
-    'cut off': {
-      replies: [fenced('x = 1'), { text: 'It is 4', finishReason: 'length' }, 'It is 42.'],
-      answer: 'It is 42.',
-      source: 'final_answer',
-      told: /cut off at the length limit\. Give it again, shorter/,
-      max_iterations: 1,
-    },
-    withheld: {
-      replies: [fenced('x = 1'), { text: '', finishReason: 'content_filter' }, 'It is 42.'],
-      answer: 'It is 42.',
-      source: 'final_answer',
-      told: /withheld by the provider's content filter/,
-      max_iterations: 1,
-    },
-    'more code': {
-      replies: [fenced('x = 1'), `Let me look.\n${fenced('print(x)')}`, 'It is 42.'],
-      answer: 'It is 42.',
-      source: 'final_answer',
-      told: /no code is run any more/,
-      max_iterations: 1,
-    },
-    empty: {
-      replies: [fenced('x = 1'), '', 'FINAL(It is 42)'],
-      answer: 'It is 42',
-      source: 'final_answer',
-      told: /Your answer was empty/,
-      max_iterations: 1,
-    },
-  },
-  'tool calls that were not offered': Object.fromEntries(
-    [
-      '<tool_call>{"name": "python", "arguments": {"code": "1+1"}}</tool_call>',
-      '<function_call>python(1)</function_call>',
-      '{"name": "python", "arguments": {"code": "1+1"}}',
-      '```json\n{"tool": "python", "input": "1+1"}\n```',
-      'I will look.\n<function=python>{"code": "1"}</function>',
-      '[TOOL_CALLS] [{"name": "python", "arguments": {}}]',
-    ].map((call): [string, Case] => [
-      call,
-      {
-        ...TEXT,
-        // Three replies without code would end it.
-        replies: [call, call, call, call, submit('"x"')],
-        answer: { answer: 'x' },
-        told: NO_TOOLS,
-      },
-    ]),
-  ),
-  'languages of fences': Object.fromEntries(
-    ['tool_code', 'ipython', 'python3', '{python}', 'repl', 'py', 'Python', '{.python}'].map(
-      (language): [string, Case] => [
-        language,
-        { ...TEXT, replies: [fenced('SUBMIT(answer="x")', language)], answer: { answer: 'x' } },
-      ],
-    ),
-  ),
-  'marks before a fence': {
-    'a byte order mark': { ...TEXT, replies: [`\uFEFF${submit('"x"')}`], answer: { answer: 'x' } },
-    'one in the middle': { ...TEXT, replies: [`So:\n\uFEFF${submit('"x"')}`], answer: { answer: 'x' } },
-    tildes: { ...TEXT, replies: ['~~~python\nSUBMIT(answer="x")\n~~~'], answer: { answer: 'x' } },
-    'carriage returns': { ...TEXT, replies: [submit('"x"').replaceAll('\n', '\r\n')], answer: { answer: 'x' } },
-    'four backticks': { ...TEXT, replies: [`\`${submit('"""\n```\n"""[-2]')}\``], answer: { answer: '`' } },
-  },
-};
-
-describe.concurrent('replies as models write them', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await createWorld();
-    await world.startWorker();
-  });
-  afterAll(() => world.close());
-
-  const cases = Object.entries(KINDS).flatMap(([kind, group], at) =>
-    Object.entries(group).map(([name, each], index): [string, string, Case] => [
-      `${kind}: ${name}`,
-      `${at}-${index}`,
-      each,
-    ]),
-  );
-
-  it.each(cases)('%s', async (_name, id, { replies, answer, source = 'final', told, ...each }) => {
-    const seen: string[] = [];
-    const model = await world.startModel({ scripts: playing(replies, seen) });
-    const { signature, inputs = {}, max_iterations } = each;
-    const config = max_iterations === undefined ? {} : { config: { rlm: { max_iterations } } };
-    const outcome =
-      signature === undefined
-        ? await world.run({ id, prompt: 'What is the answer?', model, ...config })
-        : await world.analyze({ id, signature, inputs, model, ...config });
-    expect(outcome).toMatchObject({ status: 'completed', error: null, answer_source: source });
-    const given = signature === undefined ? outcome.answer : JSON.stringify(await world.answer(outcome));
-    expect(given).toBe(signature === undefined ? answer : JSON.stringify(answer));
-    if (told !== undefined) expect(seen.join('\n')).toMatch(told);
-  });
-});
-
-/** @param seen takes what the root was told, message by message */
-function playing(replies: readonly Reply[], seen: string[]): ScriptFunction {
+/** Plays replies turn by turn; the last repeats. Prompts of `llm_query` get PONG. */
+function playing(replies: readonly Reply[], heard: string[] = []): ScriptFunction {
   return (conversation) => {
-    if (isQuestion(conversation)) return '<think>Table tennis?</think>\nPONG';
-    if (conversation.opening.includes('give it back')) return fenced('FINAL(given)');
-    seen.push(conversation.last);
+    if (isPrompt(conversation)) return '<think>Table tennis?</think>\nPONG';
+    heard[conversation.turn] = conversation.last;
     return replies[Math.min(conversation.turn, replies.length - 1)];
   };
 }
 
-function isQuestion({ messages }: Conversation): boolean {
-  return messages.length === 1;
+const isPrompt = ({ messages }: Conversation): boolean => messages.length === 1;
+
+describe('replies of one agent, one after another', () => {
+  /** Replies of which the last takes a value, and what the model is told about the others. */
+  interface Step {
+    readonly replies: readonly string[];
+    readonly value?: unknown;
+    readonly told?: RegExp;
+  }
+  /** @param take - a line of Python that keeps the value of an expression */
+  type Case = (take: (expression: string) => string) => Step;
+  const block = (language: string): Case => {
+    return (take) => ({ replies: [fenced(take('"x"'), language)] });
+  };
+  const text = (reply: (code: string) => string, expression = '"x"', value: unknown = 'x'): Case => {
+    return (take) => ({ replies: [reply(take(expression))], value });
+  };
+
+  const CASES: Readonly<Record<string, Case>> = {
+    // Reasoning
+    'think is no code': (take) => ({
+      replies: [`<think>\nMaybe\n${fenced(take('"wrong"'))}\n</think>\nNow really:\n${fenced(take('"x"'))}`],
+    }),
+    'thinking is no code': (take) => ({
+      replies: [`\n<thinking>${fenced(take('"wrong"'))}</thinking>${fenced(take('"x"'))}`],
+    }),
+    'two parts of reasoning': (take) => ({
+      replies: [`<think>a</think>\n<think>${fenced(take('"wrong"'))}</think>\n${fenced(take('"x"'))}`],
+    }),
+    'reasoning that is never closed': (take) => ({
+      replies: [`<think>\n${fenced(take('"wrong"'))}`, fenced(take('"x"'))],
+      told: /no ```python/,
+    }),
+    'reasoning only': (take) => ({ replies: ['<think>Hm.</think>', fenced(take('"x"'))], told: /no ```python/ }),
+    'all before a closing tag': (take) => ({
+      replies: [`some thoughts\n${fenced(take('"wrong"'))}\n</think>\n${fenced(take('"x"'))}`],
+    }),
+    'a closing tag behind code that was not closed': (take) => ({
+      replies: [`Try\n\`\`\`python\nfoo(\n</think>\n${fenced(take('"x"'))}`],
+    }),
+    'a closing tag first of all': text((code) => `</think>\n${fenced(code)}`),
+    'tags in a string': text(
+      fenced,
+      '"the tag <think> opens, </think> closes"',
+      'the tag <think> opens, </think> closes',
+    ),
+    'tags in a long string': text(fenced, '"""<think>\n</think>\n"""', '<think>\n</think>\n'),
+    'a tag in prose': text((code) => `The tag </think> ends it.\n${fenced(code)}`),
+
+    // Fences
+    'a fence in a triple-quoted string': (take) => ({
+      replies: [fenced(`readme = """# Title\n\`\`\`bash\nmake\n\`\`\`\nend"""\n${take('readme.splitlines()[-1]')}`)],
+      value: 'end',
+    }),
+    'a fence with Python in a string': (take) => ({
+      replies: [fenced(`s = """\n\`\`\`python\n${take('"wrong"')}\n\`\`\`\n"""\n${take('s.count("`")')}`)],
+      value: 6,
+    }),
+    'a fence in a string, all indented': (take) => ({
+      replies: [`1. So:\n   \`\`\`python\n   s = """\n   \`\`\`\n   end"""\n   ${take('s[-3:]')}\n   \`\`\`\n2. Then.`],
+      value: 'end',
+    }),
+    'a string that is never closed: the first fence wins': (take) => ({
+      replies: [`${fenced('s = """never')}\nText.`, fenced(take('"x"'))],
+      told: /SyntaxError: unterminated triple-quoted string/,
+    }),
+    'a closing fence behind the code': text((code) => `\`\`\`python\n${code}\`\`\``),
+    'a closing fence behind a comment': text((code) => `\`\`\`python\n${code}  # done\`\`\``),
+    'all on one line': text((code) => `\`\`\`python ${code}\`\`\``),
+    'prose behind the closing fence': text((code) => `\`\`\`python\n${code}\`\`\` That is it.`),
+    'no closing fence': text((code) => `\`\`\`python\n${code}`),
+    ...Object.fromEntries(
+      ['<end_code>', '<end_action>', '</s>', '<|im_end|>', ' <|eot_id|>', '<eos>'].map((marker) => [
+        `the marker ${marker}`,
+        text((code) => `${fenced(code)}${marker}`),
+      ]),
+    ),
+    'prose before a fence on its line': text((code) => `Here it is: ${fenced(code)}`),
+    'a list item': text((code) => `- \`\`\`python\n  if True:\n      ${code}\n  \`\`\``),
+    'a fence behind another block': (take) => ({ replies: [`${fenced('x = "x"')} and then ${fenced(take('x'))}`] }),
+    'a block only spoken of': (take) => ({
+      replies: ['I shall write a ```python block next.', fenced(take('"x"'))],
+      told: /no ```python block/,
+    }),
+    ...Object.fromEntries(
+      ['tool_code', 'ipython', 'python3', '{python}', 'repl', 'py', 'Python', '{.python}'].map((language) => [
+        `the language ${language}`,
+        block(language),
+      ]),
+    ),
+    'a byte order mark': text((code) => `\uFEFF${fenced(code)}`),
+    'one in the middle': text((code) => `So:\n\uFEFF${fenced(code)}`),
+    tildes: text((code) => `~~~python\n${code}\n~~~`),
+    'carriage returns': text((code) => fenced(code).replaceAll('\n', '\r\n')),
+
+    // Calls of tools, none of which is the third reply without code
+    ...Object.fromEntries(
+      [
+        '<tool_call>{"name": "python", "arguments": {"code": "1+1"}}</tool_call>',
+        '<function_call>python(1)</function_call>',
+        '{"name": "python", "arguments": {"code": "1+1"}}',
+        '```json\n{"tool": "python", "input": "1+1"}\n```',
+        'I will look.\n<function=python>{"code": "1"}</function>',
+        '[TOOL_CALLS] [{"name": "python", "arguments": {}}]',
+      ].map((call): [string, Case] => [
+        `a tool that is not there: ${call}`,
+        (take) => ({ replies: [call, call, call, fenced(take('"x"'))], told: NO_TOOLS }),
+      ]),
+    ),
+
+    // await
+    'await at the top level': (take) => ({
+      replies: [
+        fenced(
+          `import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 'x'\nx = await f()\n${take('x')}`,
+        ),
+      ],
+    }),
+    'many questions at once': (take) => ({
+      replies: [
+        fenced('answers = await asyncio.gather(*(asyncio.to_thread(llm_query, "PING") for _ in range(3)))'),
+        fenced(take('" ".join(answers)')),
+      ],
+      value: 'PONG PONG PONG',
+    }),
+    'a task that goes on in a later block': (take) => ({
+      replies: [
+        fenced('async def f():\n    await asyncio.sleep(0.01)\n    return "x"\ntask = asyncio.create_task(f())'),
+        fenced(take('await task')),
+      ],
+    }),
+    'await as the last expression': (take) => ({
+      replies: [fenced('async def f(): return 5\nawait f()'), fenced(take('"x"'))],
+      told: /\n5\n/,
+    }),
+
+    // What the model has not seen cannot be the basis of FINAL
+    ...Object.fromEntries(
+      Object.entries({
+        'made-up output, then SUBMIT': [`${fenced('print(1)')}\n\nOutput:\n999\n\n${fenced('SUBMIT(taken=[])')}`],
+        'an echoed value': [`${fenced('len("abc")')}\n${fenced('SUBMIT(taken=[])')}`],
+        'output on stderr': [`${fenced('import sys\nprint("x", file=sys.stderr)')}\n${fenced('SUBMIT(taken=[])')}`],
+        'output of the first of three blocks': [
+          `${fenced('print(1)')}\n${fenced('x = 1')}\n${fenced('SUBMIT(taken=[])')}`,
+        ],
+        'output, then FINAL_VAR': [`${fenced('print(1)\nnone = []')}\n${fenced('FINAL_VAR("none")')}`],
+        'output, then FINAL as text': [`${fenced('print(1)')}\n\nFINAL([])`],
+      }).map(([name, replies]): [string, Case] => [
+        name,
+        (take) => ({ replies: [...replies, fenced(take('"x"'))], told: UNSEEN }),
+      ]),
+    ),
+    'although the code swallows it; and blocks behind it do not run': (take) => ({
+      replies: [
+        `${fenced('print(1)')}\n${fenced('try:\n    SUBMIT(taken=[])\nexcept BaseException:\n    pass')}\n${fenced('late = 1')}`,
+        fenced(take('"late" in globals()')),
+      ],
+      value: false,
+      told: /Stopped there: 1 more not run/,
+    }),
+
+    // FINAL that fails
+    'FINAL as text behind a block that failed': (take) => ({
+      replies: [`${fenced('1/0')}\nFINAL([])`, fenced(take('"x"'))],
+      told: /ZeroDivisionError[^]*Stopped there: 1 more not run/,
+    }),
+    'FINAL as text of a name that is not there': (take) => ({
+      replies: ['FINAL(Paris)', fenced(take('"x"'))],
+      told: /NameError: name 'Paris' is not defined/,
+    }),
+    'FINAL as text of the wrong type': (take) => ({
+      replies: ['FINAL(about three)', fenced(take('"x"'))],
+      told: /taken: expected list\[list\], got str 'about three'/,
+    }),
+    'FINAL_VAR as text of no variable': (take) => ({
+      replies: ['FINAL_VAR(nothing)', fenced(take('"x"'))],
+      told: /FINAL_VAR: there is no variable 'nothing'/,
+    }),
+  };
+
+  const steps = Object.entries(CASES).map(([name, make], at) => ({
+    name,
+    value: 'x',
+    ...make((expression) => `taken.append([${at}, ${expression}])`),
+  }));
+  let taken: unknown[][] = [];
+  const heard: string[] = [];
+
+  beforeAll(async () => {
+    const replies = [fenced('taken = []'), ...steps.flatMap((step) => step.replies), fenced('SUBMIT(taken=taken)')];
+    const model = await world.startModel({ scripts: playing(replies, heard) });
+    const config = { rlm: { max_iterations: replies.length } };
+    const outcome = await world.analyze({ id: 'chain', signature: '-> taken: list[list]', model, config });
+    expect(outcome).toMatchObject({ status: 'completed', answer_source: 'final' });
+    ({ taken } = (await world.answer(outcome)) as { taken: unknown[][] });
+  }, 120_000);
+
+  it.each(steps.map((step, at) => ({ ...step, at })))('$name', ({ at, value, replies, told }) => {
+    expect(taken.filter(([of]) => of === at)).toEqual([[at, value]]);
+    const first = 1 + steps.slice(0, at).reduce((sum, step) => sum + step.replies.length, 0);
+    // The message behind each reply but the last.
+    if (told !== undefined)
+      for (const message of heard.slice(first + 1, first + replies.length)) expect(message).toMatch(told);
+  });
+});
+
+/** Plays each sub-agent by the number in its task, and the root, which asks them all at once. */
+function family(cases: readonly (readonly Reply[])[]): ScriptFunction {
+  const root = fenced(`FINAL(rlm_query_batched([f"Task number {i}." for i in range(${cases.length})]))`);
+  return (conversation) => {
+    const number = /Task number (\d+)\./.exec(conversation.opening)?.[1];
+    return playing(number === undefined ? [root] : (cases[Number(number)] ?? []))(conversation);
+  };
 }
 
-describe.concurrent('a run that ends without FINAL', () => {
-  let world: World;
+async function answersOf(
+  id: string,
+  cases: readonly (readonly Reply[])[],
+  rlm: object = {},
+): Promise<readonly unknown[]> {
+  const model = await world.startModel({ scripts: family(cases) });
+  const outcome = await world.run({ id, prompt: 'Ask them all.', model, config: { rlm } });
+  return (await world.answer(outcome)) as unknown[];
+}
+
+describe('replies that end an agent', () => {
+  const CASES: Readonly<Record<string, readonly [replies: readonly string[], answer: string]>> = {
+    'two blocks, the first silent': [[`${fenced('n = 5')}\n\n${fenced('FINAL(n)')}`], '5'],
+    'output in the block itself': [[fenced('print(1)\nFINAL("x")')], 'x'],
+    'blank lines are no output': [[`${fenced('print("\\n")')}\n${fenced('FINAL("x")')}`], 'x'],
+    'three silent blocks': [[`${fenced('a = 1')}\n${fenced('b = 2')}\n${fenced('FINAL(a + b)')}`], '3'],
+    'output of the turn before': [[fenced('print(1)'), fenced('FINAL("x")')], 'x'],
+    'output that goes to a file': [[`${fenced('print("x", file=open("f", "w"))')}\n${fenced('FINAL("x")')}`], 'x'],
+    'FINAL in a coroutine': [[fenced('async def f():\n    FINAL("x")\nawait f()')], 'x'],
+    'keys keep their order': [[fenced('FINAL({"z": 1, "a": [{"y": 1, "x": 2}]})')], '{"z":1,"a":[{"y":1,"x":2}]}'],
+    'FINAL as text': [['FINAL(The answer is 42)'], 'The answer is 42'],
+    'FINAL as text that is Python': [['I know it.\n\nFINAL("42" + "!")'], '42!'],
+    'FINAL as text of several lines': [['FINAL(one\ntwo (2)\nthree)'], 'one\ntwo (2)\nthree'],
+    'FINAL as text in bold type': [['**FINAL(It is so.)**'], 'It is so.'],
+    'FINAL as text in a fence of its own': [['```\nFINAL(It is so.)\n```'], 'It is so.'],
+    'FINAL as text with quotes that do not match': [['FINAL("He said "no" twice")'], 'He said "no" twice'],
+    'FINAL_VAR as text': [[fenced('result = 6 * 7'), 'FINAL_VAR(result)'], '42'],
+    'FINAL_VAR as text in quotes': [[fenced('result = 6 * 7'), 'FINAL_VAR("result")'], '42'],
+    'FINAL_VAR as text behind its block': [[`${fenced('result = "x"', 'repl')}\n\nFINAL_VAR(result)`], 'x'],
+    'FINAL_VAR as text of an expression': [[fenced('found = ["x", "y"]'), 'FINAL_VAR(found[-1])'], 'y'],
+    'FINAL_VAR as text of a list': [[fenced('found = ["x", 1]'), 'FINAL_VAR(found)'], '["x",1]'],
+  };
+  const cases = Object.values(CASES);
+  let answers: readonly unknown[] = [];
   beforeAll(async () => {
-    world = await createWorld();
-    await world.startWorker();
-  });
-  afterAll(() => world.close());
+    answers = await answersOf(
+      'endings',
+      cases.map(([replies]) => replies),
+    );
+  }, 60_000);
 
-  async function runOn(id: string, replies: readonly Reply[], max_iterations = 50): Promise<RunOutcome> {
-    const model = await world.startModel({ scripts: playing(replies, []) });
-    return world.run({ id, prompt: 'What is the answer?', model, config: { rlm: { max_iterations } } });
-  }
-
-  it('says where its answer comes from', async () => {
-    const text = await runOn('text', ['I think.', 'I think so.', '<think>Hm.</think>It is 7.']);
-    expect(text).toMatchObject({
-      status: 'completed',
-      answer: 'It is 7.',
-      answer_source: 'text',
-      notes: [expect.stringContaining('did not call FINAL')],
-    });
-    const extract = await runOn('extract', [fenced('print(1)'), 'It is 8.'], 1);
-    expect(extract).toMatchObject({
-      status: 'completed',
-      answer: 'It is 8.',
-      answer_source: 'final_answer',
-      notes: [expect.stringContaining('did not call FINAL')],
-    });
+  it.each(Object.keys(CASES).map((name, at) => [name, at] as const))('%s', (_name, at) => {
+    expect(answers[at]).toBe(cases[at]?.[1]);
   });
 
-  it.each<[string, Reply]>([
-    ['cut off', { text: 'It is', finishReason: 'length' }],
-    ['withheld', { text: '', finishReason: 'content_filter' }],
-    ['code', fenced('print(1)')],
-    ['empty', ''],
-  ])('is not completed by a final answer that stays %s', async (name, closing) => {
-    const outcome = await runOn(`never-${name.replace(' ', '-')}`, [fenced('print("found 3")'), closing], 1);
+  it.each<[string, string, string, unknown]>([
+    ['FINAL as text, in an analysis', '-> answer: str', 'FINAL(It is the x)', { answer: 'It is the x' }],
+    ['SUBMIT as text', '-> answer: str', 'SUBMIT(answer="x")', { answer: 'x' }],
+    [
+      'keys keep their order, those of rows and objects too',
+      '-> scores: dict[str, int], rows: list[dict], row: {a: int, b: int}, b: int, a: int, given: str',
+      fenced(
+        'SUBMIT(a=1, b=2, row={"b": 1, "a": 2}, scores={"zoe": 9, "bob": 5, "amy": 1}, rows=[{"z": 1, "a": 2}, {"m": 1, "b": {"y": 1, "x": 2}}], given=rlm_query("give it back", given={"z": 1, "a": 2}))',
+      ),
+      {
+        scores: { zoe: 9, bob: 5, amy: 1 },
+        rows: [
+          { z: 1, a: 2 },
+          { m: 1, b: { y: 1, x: 2 } },
+        ],
+        row: { b: 1, a: 2 },
+        b: 2,
+        a: 1,
+        given: '{"z":1,"a":2}',
+      },
+    ],
+  ])('%s', async (name, signature, reply, answer) => {
+    const play = playing([reply]);
+    const model = await world.startModel({
+      scripts: (conversation) =>
+        conversation.opening.includes('give it back') ? fenced('FINAL(given)') : play(conversation),
+    });
+    const outcome = await world.analyze({ id: name.replaceAll(/\W+/g, '-'), signature, model });
+    expect(JSON.stringify(await world.answer(outcome))).toBe(JSON.stringify(answer));
+  });
+});
+
+describe('final answers', () => {
+  it.each<[string, string, readonly Reply[], unknown, RegExp?]>([
+    [
+      'that are almost JSON',
+      '-> n: int, s: str',
+      ['<think>{"n": 1}</think>```json\n{"n": 3, "s": "three",}\n```'],
+      { n: 3, s: 'three' },
+    ],
+    [
+      'that are not JSON are asked for again',
+      '-> n: int',
+      ['I think {three} it is', '{"n": 3}'],
+      { n: 3 },
+      /not JSON at line 1, column 2/,
+    ],
+    [
+      "with Python's constants, whose keys keep their order",
+      '-> flag: bool, note: str | None, scores: dict[str, int]',
+      ['{"flag": True, "note": None, "scores": {"zoe": 9, "amy": 1}}'],
+      { flag: true, note: null, scores: { zoe: 9, amy: 1 } },
+    ],
+  ])('%s', async (name, signature, closing, answer, told = /./) => {
+    const heard: string[] = [];
+    const model = await world.startModel({ scripts: playing([fenced('x = 1'), ...closing], heard) });
+    const config = { rlm: { max_iterations: 1 } };
+    const outcome = await world.analyze({ id: name.replaceAll(/\W+/g, '-'), signature, model, config });
+    expect(outcome).toMatchObject({ status: 'completed', answer_source: 'final_answer' });
+    expect(JSON.stringify(await world.answer(outcome))).toBe(JSON.stringify(answer));
+    expect(heard.at(-1)).toMatch(told);
+  });
+
+  it('in text that are none are asked for again, and three that stay so are no answer', async () => {
+    const cut: Reply = { text: 'It is 4', finishReason: 'length' };
+    const withheld: Reply = { text: '', finishReason: 'content_filter' };
+    const code = `Let me look.\n${fenced('print(x)')}`;
+    const first = fenced('print("found 3")\nx = 1');
+    const answers = await answersOf(
+      'closing',
+      [
+        [first, '<think>It is 7.</think>\nIt is 8.'],
+        [first, cut, 'It is 42.'],
+        [first, withheld, 'It is 42.'],
+        [first, code, 'It is 42.'],
+        [first, '', 'FINAL(It is 42)'],
+        [first, withheld],
+        [first, code],
+        [first, ''],
+      ],
+      { max_iterations: 1 },
+    );
+    const none = expect.stringMatching(/^Error: [^]*3 final answers could not be used/) as unknown;
+    expect(answers).toEqual(['It is 8.', 'It is 42.', 'It is 42.', 'It is 42.', 'It is 42', none, none, none]);
+  });
+
+  it('that stay cut off complete no run', async () => {
+    const heard: string[] = [];
+    const closing: Reply = { text: 'It is', finishReason: 'length' };
+    const outcome = await runOf('never', [fenced('print("found 3")'), closing], heard, 1);
     expect(outcome).toMatchObject({
       status: 'failed',
       answer_source: 'partial',
-      answer: expect.stringContaining('found 3'),
-      error: expect.stringContaining('3 final answers could not be used'),
+      answer: expect.stringContaining('found 3') as string,
+      error: expect.stringContaining('3 final answers could not be used') as string,
     });
+    expect(heard.at(-1)).toMatch(/cut off at the length limit\. Give it again, shorter/);
   });
+});
 
-  it('keeps the reasoning apart, and never sends it again', async () => {
-    const sent: string[] = [];
-    const replies = [`<think>secret thought</think>${fenced('x = 1')}`, fenced('FINAL("done")')];
-    const script = playing(replies, []);
-    const model = await world.startModel({
-      scripts: (conversation) => {
-        sent.push(...conversation.messages.map(({ content }) => content));
-        return script(conversation);
-      },
-    });
-    await world.run({ id: 'apart', prompt: 'Think.', model });
-    expect(sent.join('\n')).not.toContain('secret thought');
-    const [root] = await world.agents('apart');
-    const records = await world.chains.walk(root?.head ?? '');
-    expect(records.filter(({ kind }) => kind === 'reply')).toMatchObject([
-      { text: fenced('x = 1'), reasoning: 'secret thought' },
-      { text: fenced('FINAL("done")') },
-    ]);
+async function runOf(
+  id: string,
+  replies: readonly Reply[],
+  heard: string[] = [],
+  max_iterations = 50,
+): Promise<RunOutcome> {
+  const model = await world.startModel({ scripts: playing(replies, heard) });
+  return world.run({ id, prompt: 'What is the answer?', model, config: { rlm: { max_iterations } } });
+}
+
+it('a run that ends without FINAL says where its answer comes from', async () => {
+  const notes = [expect.stringContaining('did not call FINAL') as string];
+  const text = await runOf('text', ['I think.', 'I think so.', '<think>Hm.</think>It is 7.']);
+  expect(text).toMatchObject({ status: 'completed', answer: 'It is 7.', answer_source: 'text', notes });
+  const asked = await runOf('asked', [fenced('print(1)'), 'It is 8.'], [], 1);
+  expect(asked).toMatchObject({ status: 'completed', answer: 'It is 8.', answer_source: 'final_answer', notes });
+});
+
+it('reasoning is kept apart, and never sent again', async () => {
+  const heard: string[] = [];
+  const sent: string[] = [];
+  const play = playing([`<think>secret thought</think>${fenced('x = 1')}`, fenced('FINAL("done")')], heard);
+  const model = await world.startModel({
+    scripts: (conversation) => {
+      sent.push(...conversation.messages.map(({ content }) => content));
+      return play(conversation);
+    },
   });
+  await world.run({ id: 'apart', prompt: 'Think.', model });
+  expect(sent.join('\n')).not.toContain('secret thought');
+  const [root] = await world.agents('apart');
+  const records = await world.chains.walk(root?.head ?? '');
+  expect(records.filter(({ kind }) => kind === 'reply')).toMatchObject([
+    { text: fenced('x = 1'), reasoning: 'secret thought' },
+    { text: fenced('FINAL("done")') },
+  ]);
 });

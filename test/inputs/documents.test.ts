@@ -126,6 +126,16 @@ describe('XLSX', () => {
     expect((typed.value as unknown[])[1]).toMatchObject({ id: '2.5', born: null, member: false });
   });
 
+  it('has times without a zone, and times of day, as Python writes them', async () => {
+    const at = [new Date('2024-01-02T03:04:05Z'), new Date('2024-01-02T00:00:00Z'), new Date('1899-12-30T13:30:00Z')];
+    const { value } = await reading.of(
+      'list[dict]',
+      'times.xlsx',
+      xlsx({ Sheet: [['at'], ...at.map((each) => [each])] }),
+    );
+    expect(value).toEqual([{ at: '2024-01-02T03:04:05' }, { at: '2024-01-02' }, { at: '13:30:00' }]);
+  });
+
   it('of any sheet, by name or number', async () => {
     for (const sheet of ['Other sheet', '2']) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
@@ -154,6 +164,13 @@ describe('XLSX', () => {
   });
 });
 
+it('a document without any content is left out of a folder as an empty file is', async () => {
+  reading.write({ 'blank/a.txt': 'a', 'blank/b.xlsx': Buffer.from(xlsx({ Sheet: [] })) });
+  const { value, notes } = await reading.value('list[str]', '@blank');
+  expect(value).toEqual(['a']);
+  expect(notes).toContain('value: of blank these were left out: 1 empty');
+});
+
 describe('Parquet', () => {
   const content = parquet([
     { name: 'id', data: [1n, 2n ** 60n, 3n], type: 'INT64' },
@@ -165,11 +182,11 @@ describe('Parquet', () => {
   it('is rows, with integers of any size and what is missing as None', async () => {
     const { input, notes } = await reading.of('list[dict]', 'a.parquet', content);
     expect(Buffer.from(await reading.blobs.get(input.ref)).toString()).toBe(
-      '{"id":1,"name":"Müller","x":1.5,"at":"2026-01-31T10:00:00.000Z"}\n' +
-        '{"id":1152921504606846976,"name":"b","x":2,"at":"2026-02-01"}\n' +
+      '{"id":1,"name":"Müller","x":1.5,"at":"2026-01-31T10:00:00+00:00"}\n' +
+        '{"id":1152921504606846976,"name":"b","x":2,"at":"2026-02-01T00:00:00+00:00"}\n' +
         '{"id":3,"name":null,"x":null,"at":null}\n',
     );
-    expect(notes).toEqual(['value: read a.parquet as PARQUET: 3 rows, columns id, name, x, at']);
+    expect(notes).toEqual(['value: read a.parquet as Parquet: 3 rows, columns id, name, x, at']);
     expect(input.summary).toMatchObject({ type: 'list', length: 3 });
   });
 

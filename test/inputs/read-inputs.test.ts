@@ -240,8 +240,8 @@ describe('a file', () => {
     [
       'list[dict]',
       'a.csv',
-      'a,b\n1,2,3\n',
-      'a.csv: 1 of 1 row has more values than the 2 columns: line 2; put values that hold the delimiter in quotes',
+      'a,b\n1,2,3\n1,2\n',
+      'a.csv: 1 of 2 rows has more values than the 2 columns: line 2; put values that hold the delimiter in quotes',
     ],
     ['list[dict]', 'a.csv', 'a\n"open', 'a.csv, line 2 is not CSV: a quote is never closed'],
     [
@@ -291,6 +291,18 @@ describe('a file', () => {
   it('of a pattern that matches nothing: input and folder are named', async () => {
     expect(await refusal('notes: list[str]', ['notes=@*.md'])).toBe(
       `Input.Invalid: notes: there are no files in *.md (it was looked for in ${cwd})`,
+    );
+  });
+
+  it.each([
+    ['list[dict]', '89504e470d0a1a0a0000'],
+    ['str', 'ffd8ffe000104a464946'],
+    ['list[str]', '47494638396100'],
+    ['Any', '49492a00080000'],
+  ])('that is an image is refused for a %s', async (type, bytes) => {
+    write({ 'a.dat': Buffer.from(bytes, 'hex') });
+    await expect(read(`a: ${type}`, ['a=@a.dat'])).rejects.toThrow(
+      'a: a.dat cannot be read: it is an image, and no text is recognized in images',
     );
   });
 

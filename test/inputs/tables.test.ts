@@ -163,6 +163,14 @@ describe('rows of odd lengths', () => {
   });
 });
 
+it('a title above a table is told from the names of its columns', async () => {
+  reading.write({ 'report.csv': 'Sales 2024\n\nregion,amount\nnorth,5\n' });
+  expect(await reading.refusal('v: list[dict]', ['v=@report.csv'])).toBe(
+    'Input.Invalid: report.csv: 2 of 2 rows have more values than the 1 column: lines 3, 4; the names of the columns were read ' +
+      'from the first line, Sales 2024: delete what stands above them, or name the delimiter (@report.csv;delimiter=...)',
+  );
+});
+
 // The ideas of csv-spectrum: what readers of CSV get wrong.
 it.each([
   [

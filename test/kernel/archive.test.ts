@@ -70,6 +70,10 @@ describe('findPython', () => {
       [forged('old', 'printf "3.8.1\\n/usr/bin/python3\\n/usr/lib\\n"'), /old is version 3\.8\.1\./],
       [forged('broken', 'exit 1'), /broken does not run\./],
       [forged('private', `printf "3.11.1\\n${folder}/private\\n/usr/lib\\n"`), /private lies in a private folder/],
+      [
+        forged('linked', `printf "3.11.1\\n${folder}/private\\n/usr/lib\\n"`),
+        /linked is \S+\/private, which lies in a private folder \(\S+\), which the user/,
+      ],
     ];
     mkdirSync(join(folder, 'x'));
     chmodSync(folder, 0o700);

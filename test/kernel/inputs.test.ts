@@ -102,8 +102,16 @@ describe('inputs become variables', () => {
   });
 
   it('bytes that are not UTF-8 stay what they are', async () => {
-    await send({ text: { format: 'text', content: Buffer.from([0x61, 0xff, 0xc3]) } });
+    await send({
+      text: { format: 'text', content: Buffer.from([0x61, 0xff, 0xc3]) },
+      rows: { format: 'jsonl', type: 'list[dict]', content: String.raw`{"\udcff": "\udcc3"}` },
+      row: { format: 'json', type: '{a: int, ...}', content: String.raw`{"a": 1, "\udcff": "\udcc3"}` },
+      counts: { format: 'json', type: 'dict[str, int]', content: String.raw`{"\udcff": 1, "\\udcff": 2}` },
+    });
     expect(await shown('text.encode("utf-8", "surrogateescape")')).toBe("b'a\\xff\\xc3'\n");
+    expect(await shown('rows == [{"\\udcff": "\\udcc3"}], row == {"a": 1, "\\udcff": "\\udcc3"}, len(counts)')).toBe(
+      '(True, True, 2)\n',
+    );
   });
 
   const AWKWARD = 'äöü😀'.repeat(3);
@@ -270,7 +278,7 @@ describe('the pieces of an input', () => {
 });
 
 it('an input that needs more memory than the sandbox has is refused, and the sandbox goes on', async () => {
-  const small = await KernelUnderTest.start({ memoryMb: 100, setup: false });
+  const small = await KernelUnderTest.start({ memoryMb: 64, setup: false });
   try {
     const inputs: readonly InputVariable[] = [{ name: 'text', format: 'text' }];
     const info = await small.setup({}, [], { inputs });
@@ -288,4 +296,4 @@ it('an input that needs more memory than the sandbox has is refused, and the san
     await small.stop();
     expect(small.complaints).toBe('');
   }
-});
+}, 120_000);

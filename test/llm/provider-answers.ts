@@ -3,7 +3,7 @@
  * documentation and source. `docs/providers.md` is written from them, and each is played over HTTP.
  */
 export interface RecordedAnswer {
-  /** No example was found: it is what others answer with this status. */
+  /** Its documentation has the status, and no example was found: the words are those of others. */
   readonly assumed?: true;
   /** Default 200. */
   readonly status?: number;
@@ -15,8 +15,9 @@ export interface ProviderAnswers {
   /** As in docs/providers.md. */
   readonly name: string;
   readonly too_long: RecordedAnswer;
-  readonly rate_limited: RecordedAnswer;
-  /** Absent: a server of one's own has no bill. */
+  /** Absent: its calls wait in line. */
+  readonly rate_limited?: RecordedAnswer;
+  /** Absent: a server of one's own has no bill; of others none is documented or reported. */
   readonly no_credit?: RecordedAnswer;
   /** Absent: it does not moderate. */
   readonly moderated?: RecordedAnswer;
@@ -40,7 +41,13 @@ const cut = completion('length', { content: 'The first half of' });
 const empty = completion('stop', { content: '' });
 /** Reasoning used up the answer. */
 const reasoningOnly = completion('stop', { content: null, reasoning_content: 'I wonder' });
-const openAI = (status: number, message: string, code: string | null, type: string, headers = {}): RecordedAnswer => ({
+const openAI = (
+  status: number,
+  message: string,
+  code: string | null,
+  type: string | null,
+  headers = {},
+): RecordedAnswer => ({
   status,
   headers,
   body: { error: { message, type, param: null, code } },
@@ -245,15 +252,12 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
       'tokens',
       { 'retry-after': '12' },
     ),
-    no_credit: {
-      ...openAI(
-        402,
-        'Your account has no payment method or credits left.',
-        'payment_required',
-        'invalid_request_error',
-      ),
-      assumed: true,
-    },
+    no_credit: openAI(
+      400,
+      'Organization has blocked API access because a spend alert threshold was met. Please visit https://console.groq.com/settings/billing to manage your spend alerts.',
+      'spend_limit_reached',
+      'invalid_request_error',
+    ),
     cut,
     empty: completion('stop', { content: '', reasoning: 'I wonder' }),
   },
@@ -340,10 +344,11 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
       },
     },
     rate_limited: {
-      assumed: true,
       status: 429,
       body: {
-        error: { object: 'error', type: 'rate_limit_exceeded', message: 'Rate limit exceeded, please try again later' },
+        error: 'Too Many Requests',
+        message:
+          'You have exceeded your usage limits. Please try again later or contact Fireworks to explore dedicated capacity.',
       },
     },
     no_credit: {
@@ -417,11 +422,11 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
       },
     },
     no_credit: {
-      assumed: true,
       status: 402,
       body: {
-        message: 'Payment required to access this resource.',
+        message: 'Payment required to access this resource. Visit your billing tab.',
         type: 'payment_required_error',
+        param: 'quota',
         code: 'payment_required',
       },
     },
@@ -440,7 +445,6 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
       'x-ratelimit-remaining-requests': '0',
       'x-ratelimit-reset-requests': '1000000007',
     }),
-    no_credit: { ...openAI(402, 'Insufficient balance', null, 'insufficient_balance'), assumed: true },
     cut,
     empty,
   },
@@ -454,9 +458,10 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
     ),
     rate_limited: openAI(429, 'Model busy, retry later', 'engine_overloaded', 'rate_limit_error'),
     no_credit: {
-      assumed: true,
       status: 402,
-      body: { detail: { error: 'inference prohibited, please enter a payment method or top up your balance' } },
+      body: {
+        detail: { error: 'inference prohibited, please enter a payment method in https://deepinfra.com/dash/billing' },
+      },
     },
     cut,
     empty: reasoningOnly,
@@ -567,10 +572,6 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
         },
       },
     },
-    no_credit: {
-      ...openAI(429, 'You exceeded your current quota.', 'insufficient_quota', 'insufficient_quota'),
-      assumed: true,
-    },
     moderated: {
       status: 400,
       body: {
@@ -606,15 +607,12 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
       'None',
     ),
     no_credit: openAI(400, 'Budget has been exceeded! Current cost: 0.2, Max budget: 0.1', '400', 'budget_exceeded'),
-    moderated: {
-      ...openAI(
-        400,
-        'litellm.ContentPolicyViolationError: the request was rejected by a safety system',
-        '400',
-        'invalid_request_error',
-      ),
-      assumed: true,
-    },
+    moderated: openAI(
+      400,
+      "litellm.BadRequestError: litellm.ContentPolicyViolationError: litellm.ContentPolicyViolationError: AzureException - The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify your prompt and retry.",
+      '400',
+      null,
+    ),
     cut,
     empty,
   },
@@ -634,22 +632,13 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
           'Trying to keep the first 5230 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input',
       },
     },
-    rate_limited: {
-      assumed: true,
-      status: 503,
-      body: { error: 'The server is busy' },
-    },
     cut,
     empty: reasoningOnly,
   },
   vllm: {
     name: 'vLLM',
     too_long: vllm(400, VLLM_TOO_LONG, 'BadRequestError'),
-    rate_limited: {
-      assumed: true,
-      status: 503,
-      body: { detail: 'The server is overloaded' },
-    },
+    rate_limited: vllm(503, 'Request queue full.', 'ServiceUnavailableError'),
     cut,
     empty: reasoningOnly,
   },
@@ -657,3 +646,46 @@ export const PROVIDER_ANSWERS: Readonly<Record<string, ProviderAnswers>> = {
 
 /** Other prefixes of the same servers. */
 export const SAME_SERVER: Readonly<Record<string, string>> = { ollama_chat: 'ollama', hosted_vllm: 'vllm' };
+
+/** Other words of the same providers for an account without credit, by prefix. */
+export const OTHER_NO_CREDIT: readonly (readonly [prefix: string, answer: RecordedAnswer])[] = [
+  ['groq', openAI(400, 'API access blocked.', 'blocked_api_access', 'invalid_request_error')],
+  ['openai', openAI(429, 'Your organization has reached its spend limit.', 'organization_spend_limit_exceeded', null)],
+  ['openai', openAI(429, 'Your project has reached its spend limit.', 'project_spend_limit_exceeded', null)],
+  ['deepinfra', { status: 402, body: { detail: { error: 'You need positive balance to do inference.' } } }],
+  ['deepinfra', { status: 400, body: { detail: [{ error: 'You need positive balance to do inference.' }] } }],
+  [
+    'gemini',
+    {
+      status: 402,
+      body: {
+        error: {
+          code: 402,
+          message:
+            'Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing.',
+          status: 'RESOURCE_EXHAUSTED',
+        },
+      },
+    },
+  ],
+  [
+    'xai',
+    {
+      status: 429,
+      body: 'Your team x has either used all available credits or reached its monthly spending limit. To continue making API requests, please purchase more credits or raise your spending limit.',
+    },
+  ],
+  [
+    'openrouter',
+    {
+      status: 402,
+      body: {
+        error: {
+          code: 402,
+          message:
+            'This request requires more credits, or fewer max_tokens. You requested up to 225702 tokens, but can only afford 92985.',
+        },
+      },
+    },
+  ],
+];

@@ -7,7 +7,13 @@ import type { ChatReply } from '../../src/llm/chat-model.ts';
 import { createChatModels } from '../../src/llm/openai-chat-models.ts';
 import { PROVIDERS } from '../../src/llm/providers.ts';
 import { startScriptedModel, type ScriptedModel, type ScriptedReply } from '../../src/testing/index.ts';
-import { PROVIDER_ANSWERS, SAME_SERVER, type ProviderAnswers, type RecordedAnswer } from './provider-answers.ts';
+import {
+  OTHER_NO_CREDIT,
+  PROVIDER_ANSWERS,
+  SAME_SERVER,
+  type ProviderAnswers,
+  type RecordedAnswer,
+} from './provider-answers.ts';
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/providers.md', import.meta.url));
 
@@ -55,7 +61,9 @@ function wordsOf(body: unknown): string {
 }
 
 const providers = Object.entries(PROVIDER_ANSWERS);
-const having = (aspect: 'no_credit' | 'moderated'): readonly (readonly [prefix: string, answer: RecordedAnswer])[] =>
+const having = (
+  aspect: 'rate_limited' | 'no_credit' | 'moderated',
+): readonly (readonly [prefix: string, answer: RecordedAnswer])[] =>
   providers.flatMap(([prefix, { [aspect]: answer }]) => (answer === undefined ? [] : [[prefix, answer] as const]));
 
 it('every provider of the configuration is in the table', () => {
@@ -72,11 +80,11 @@ describe('a conversation that is too long', () => {
 });
 
 describe('a rate limit', () => {
-  it.each(providers)('%s: asked again', async (prefix, { rate_limited }) => {
-    const failure = await receive(prefix, rate_limited);
+  it.each(having('rate_limited'))('%s: asked again', async (prefix, answer) => {
+    const failure = await receive(prefix, answer);
     expect(failure).toBeInstanceOf(TypedError);
-    expect((failure as TypedError).type).toBe(rate_limited.status === 503 ? 'Model.Unavailable' : 'Model.RateLimited');
-    expect((failure as TypedError).message).toContain(wordsOf(rate_limited.body).replace(/\.$/, ''));
+    expect((failure as TypedError).type).toBe(answer.status === 503 ? 'Model.Unavailable' : 'Model.RateLimited');
+    expect((failure as TypedError).message).toContain(wordsOf(answer.body).replace(/\.$/, ''));
   });
 
   it.each<[string, number]>([
@@ -89,22 +97,25 @@ describe('a rate limit', () => {
     ['azure', 7000],
     ['litellm_proxy', 60_000],
   ])('%s says for how long: %d ms', async (prefix, wait) => {
-    const { rate_limited } = PROVIDER_ANSWERS[prefix] as ProviderAnswers;
+    const { rate_limited } = PROVIDER_ANSWERS[prefix] as Required<ProviderAnswers>;
     expect(await receive(prefix, rate_limited)).toMatchObject({ retryAfterMs: wait });
   });
 
   it('a limit of the day that is not used up is not what is waited for', async () => {
-    const { rate_limited } = PROVIDER_ANSWERS['cerebras'] as ProviderAnswers;
+    const { rate_limited } = PROVIDER_ANSWERS['cerebras'] as Required<ProviderAnswers>;
     expect(await receive('cerebras', rate_limited)).toMatchObject({ retryAfterMs: undefined });
   });
 });
 
 describe('no credit', () => {
-  it.each(having('no_credit'))('%s: a refusal that a person has to end', async (prefix, answer) => {
-    const failure = await receive(prefix, answer);
-    expect(failure).toMatchObject({ type: 'Model.Refused', retryAfterMs: undefined });
-    expect((failure as TypedError).message).toContain(wordsOf(answer.body).replace(/\.$/, ''));
-  });
+  it.each([...having('no_credit'), ...OTHER_NO_CREDIT])(
+    '%s: a refusal that a person has to end',
+    async (prefix, answer) => {
+      const failure = await receive(prefix, answer);
+      expect(failure).toMatchObject({ type: 'Model.Refused', retryAfterMs: undefined });
+      expect((failure as TypedError).message).toContain(wordsOf(answer.body).replace(/\.$/, ''));
+    },
+  );
 });
 
 describe('moderation', () => {

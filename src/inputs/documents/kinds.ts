@@ -12,6 +12,11 @@ export function documentKind(start: Buffer, extension: string): DocumentKind | u
   return extension === '.xlsx' || extension === '.xlsm' ? 'xlsx' : undefined;
 }
 
+/** As a person writes it. */
+export function kindName(kind: DocumentKind): string {
+  return kind === 'parquet' ? 'Parquet' : kind.toUpperCase();
+}
+
 /** Whether a kind is rows of a table; the others are texts. */
 export function isTable(kind: DocumentKind): boolean {
   return kind === 'xlsx' || kind === 'parquet';
@@ -24,7 +29,15 @@ export function unreadable(start: Buffer, extension: string): string | undefined
     return `it is no ${extension.slice(1).toUpperCase()} file, whatever its name says`;
   if (start.subarray(0, 8).equals(Buffer.from('d0cf11e0a1b11ae1', 'hex')))
     return 'it is a file of old Microsoft Office, or protected by a password; save it as DOCX, XLSX or PDF';
+  if (isImage(start)) return 'it is an image, and no text is recognized in images; name a file with its text';
   return isArchive(start, extension) ? 'it is an archive, or compressed; unpack it and name what is in it' : undefined;
+}
+
+/** PNG, JPEG, GIF, WebP and TIFF, by how they begin. */
+function isImage(start: Buffer): boolean {
+  return /^(?:\u0089PNG\r\n|\u00ff\u00d8\u00ff|GIF8[79]a|RIFF[^]{4}WEBP|II\*\0|MM\0\*)/.test(
+    start.subarray(0, 16).toString('latin1'),
+  );
 }
 
 /** Whether it is an archive or compressed, and no document. */

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { SchemaTree } from 'hyparquet';
 import { BIG_INTEGER, type DocumentKind, type DocumentMessage, type DocumentRequest } from './kinds.ts';
 
 type Messages = AsyncGenerator<DocumentMessage>;
@@ -44,7 +45,7 @@ async function* readDocx({ path }: DocumentRequest): Messages {
   yield { kind: 'end' };
 }
 
-/** The rows of one sheet, or of all; dates as ISO 8601. */
+/** The rows of one sheet, or of all. */
 async function* readXlsx({ path, sheet: wanted, allSheets = false }: DocumentRequest): Messages {
   const { default: readExcelFile } = await import('read-excel-file/node');
   const sheets = await readExcelFile(path).catch((error: unknown) => {
@@ -58,7 +59,7 @@ async function* readXlsx({ path, sheet: wanted, allSheets = false }: DocumentReq
   if (read.length === 0) throw new Error(`it has no sheet ${wanted}; its sheets are ${names.join(', ')}`);
   for (const { sheet, data } of read) {
     if (read.length > 1) yield { kind: 'sheet', name: sheet };
-    const rows = data.map((row) => row.map((cell) => (cell instanceof Date ? isoDate(cell) : cell)));
+    const rows = data.map((row) => row.map((cell) => (cell instanceof Date ? excelDate(cell) : cell)));
     for (let start = 0; start < rows.length; start += ROWS)
       yield { kind: 'rows', rows: rows.slice(start, start + ROWS) };
   }
@@ -66,9 +67,25 @@ async function* readXlsx({ path, sheet: wanted, allSheets = false }: DocumentReq
   else yield { kind: 'end', about: `sheet ${read[0]?.sheet} of ${names.join(', ')}` };
 }
 
-/** A date without a time is a date. */
-function isoDate(date: Date): string {
-  return date.toISOString().replace(/T00:00:00\.000Z$/, '');
+/** Excel counts its days from here; a time of day is a part of the first. */
+const EXCEL_EPOCH = Date.UTC(1899, 11, 30);
+const DAY_MS = 86_400_000;
+
+/** A date without a time is a date, a time without a date a time; Excel knows of no time zones. */
+function excelDate(date: Date): string {
+  const text = isoDate(date, 'local');
+  const sinceEpoch = date.getTime() - EXCEL_EPOCH;
+  if (sinceEpoch >= 0 && sinceEpoch < DAY_MS) return text.slice(text.indexOf('T') + 1);
+  return text.replace(/T00:00:00$/, '');
+}
+
+type DateForm = 'date' | 'local' | 'utc';
+
+/** As Python's `isoformat` writes it. */
+function isoDate(date: Date, form: DateForm): string {
+  const text = date.toISOString().replace(/(?:\.000)?Z$/, '');
+  if (form === 'date') return text.slice(0, text.indexOf('T'));
+  return form === 'utc' ? `${text}+00:00` : text;
 }
 
 async function* readParquet({ path }: DocumentRequest): Messages {
@@ -78,25 +95,37 @@ async function* readParquet({ path }: DocumentRequest): Messages {
   const metadata = await parquetMetadataAsync(file).catch((error: unknown) => {
     throw new Error(`it is damaged, or no Parquet (${(error as Error).message})`, { cause: error });
   });
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const columns = parquetSchema(metadata).children;
+  const names = columns.map(({ element }) => element.name);
+  const forms = columns.map(dateForm);
   yield { kind: 'rows', rows: [names] };
   const count = Number(metadata.num_rows);
   for (let rowStart = 0; rowStart < count; rowStart += ROWS) {
     const rowEnd = Math.min(rowStart + ROWS, count);
     const found = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd });
-    yield { kind: 'rows', rows: found.map((row) => names.map((name) => plainValue(row[name]))) };
+    yield { kind: 'rows', rows: found.map((row) => names.map((name, at) => plainValue(row[name], forms[at]))) };
   }
   yield { kind: 'end' };
 }
 
+/** How the dates of a column are meant; those of a list by its items. */
+function dateForm({ element, children }: SchemaTree): DateForm {
+  const [only, ...others] = children;
+  if (only !== undefined && others.length === 0) return dateForm(only);
+  const { logical_type: logical, converted_type: converted } = element;
+  if (logical?.type === 'DATE' || converted === 'DATE') return 'date';
+  if (logical?.type === 'TIMESTAMP') return logical.isAdjustedToUTC ? 'utc' : 'local';
+  return converted?.startsWith('TIMESTAMP') === true ? 'utc' : 'local';
+}
+
 /** A value of Parquet as JSON has it: bytes as text, where they are one. */
-function plainValue(value: unknown): unknown {
+function plainValue(value: unknown, form: DateForm = 'local'): unknown {
   if (typeof value === 'bigint')
     return Number.isSafeInteger(Number(value)) ? Number(value) : { [BIG_INTEGER]: String(value) };
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-  if (value instanceof Date) return isoDate(value);
+  if (value instanceof Date) return isoDate(value, form);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
-  if (Array.isArray(value)) return value.map(plainValue);
+  if (Array.isArray(value)) return value.map((each) => plainValue(each, form));
   if (typeof value !== 'object' || value === null) return value ?? null;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainValue(item)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainValue(item, form)]));
 }
