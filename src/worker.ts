@@ -18,6 +18,7 @@ import type { ConfigInput } from './config/schema.ts';
 import type { ModelConfig } from './domain/config.ts';
 import { TypedError } from './domain/failures.ts';
 import { storeValues } from './inputs/index.ts';
+import { dataConversion } from './encryption/data-conversion.ts';
 import type { ChatModels } from './llm/chat-model.ts';
 import { createModelLimits, type ModelLimits } from './llm/concurrency.ts';
 import { limitModels } from './llm/limit-models.ts';
@@ -42,6 +43,7 @@ import { createQueueWorkers } from './temporal/queue-workers.ts';
 import { lastPollOf } from './temporal/last-poll.ts';
 import { installRuntime } from './temporal/runtime.ts';
 import { QUEUES, WORKER_OPTIONS, type Concurrency, type Queue } from './temporal/worker-options.ts';
+import { createWorkerDeaths } from './worker-deaths.ts';
 
 export interface WorkerOptions {
   /** For polling. The caller closes it. */
@@ -119,6 +121,9 @@ const DRAIN = 2;
 
 const HOST_PATIENCE = 90_000;
 
+/** Replies of sandboxes beyond a megabyte that are in memory at once; each may have a hundred. */
+const MAX_LARGE_REPLIES = 2;
+
 const BUILD_ID = 'rlm';
 
 /** Publishes which step an activity has reached, so that a test can end the process there. */
@@ -158,6 +163,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     connection: options.nativeConnection,
     namespace: options.namespace,
     activities,
+    ...dataConversion(options.environment),
     ...WORKER_OPTIONS,
     ...(options.maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows: options.maxCachedWorkflows }),
     shutdownGraceTime: (options.drain ?? DRAIN) * 1000,
@@ -273,6 +279,8 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
     chains: telemetry.chains(admission.guard(createChains(blobs))),
     models: (config) => limitModels(telemetry.models(models(config)), config, modelLimits),
     sandboxes: (name) => sandboxes.named(name),
+    largeReplies: createSlots(MAX_LARGE_REPLIES),
+    workerDeaths: createWorkerDeaths(options.stateDirectory),
     admission,
     async resolveRepository({ config, signal, ...question }) {
       // The first that a run asks: nothing has been spent yet.

@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from rlm_kernel import wire
+from rlm_kernel import bounds, wire
 from rlm_kernel.capture import Capture, shorten
 from rlm_kernel.limits import CALL_SIZE, CALLS, CALLS_SIZE, EVENTS_SIZE, PENDING_CALLS, PENDING_SIZE
 from rlm_kernel.values import check
@@ -11,28 +11,16 @@ ENDED = "Error: the block has ended"
 
 
 class Call:
-    __slots__ = ("answered", "arguments", "function", "line", "name", "size")
+    __slots__ = ("answered", "items", "line", "name", "size")
 
-    def __init__(self, name, line, function, arguments, size):
+    def __init__(self, name, line, items, size):
         self.name = name
-        self.function = function
         self.line = line
         """The connection its caller waits on; None when the caller has gone."""
-        self.arguments = arguments
+        self.items = items
+        """How many answers its caller wants in a list; None for one that is not."""
         self.size = size
         self.answered = False
-
-
-_BATCHED = ("llm_query_batched", "rlm_query_batched")
-
-
-def failure(function, arguments, message):
-    """An error in the shape of the answer: a list for a function that answers each item of a list."""
-    if function in _BATCHED:
-        for name, value in arguments.items():
-            if name != "variables" and isinstance(value, list):
-                return [message] * len(value)
-    return message
 
 
 class Block:
@@ -44,7 +32,7 @@ class Block:
         self.output_limit = output_limit
         self.streams = {"stdout": Capture(output_limit), "stderr": Capture(output_limit)}
         self.events = []
-        """(cursor, encoded size, event), the cursor counting from 1."""
+        """As JSON, in the order of their cursors, which count from 1: what code handed over takes a multiple as objects."""
         self.newest_event = 0.0
         self.final = None
         self.finished = None
@@ -91,7 +79,7 @@ class Block:
         canonical = wire.encode({"arguments": arguments, "function": function}, True)
         self._made += 1
         name = "%d.%d" % (self.number, self._made)
-        call = Call(name, line, function, arguments, len(canonical))
+        call = Call(name, line, bounds.batch_size(function, arguments), len(canonical))
         self._calls[name] = self._open[name] = call
         self._pending_size += call.size
         self._made_size += call.size
@@ -104,8 +92,7 @@ class Block:
                 "function": function,
                 "arguments": arguments,
                 "hash": wire.sha256(canonical),
-            },
-            call.size,
+            }
         )
         return call
 
@@ -125,7 +112,7 @@ class Block:
     def give_up(self, message):
         """Answers all that is pending with an error."""
         for call in list(self._open.values()):
-            self.answer(call.name, failure(call.function, call.arguments, message))
+            self.answer(call.name, bounds.failure(call.items, message))
 
     def caller_gone(self, call):
         if not call.answered:
@@ -162,18 +149,17 @@ class Block:
 
     # Events and end
 
-    def _add_event(self, event, size):
-        self.events.append((event["cursor"], size, event))
+    def _add_event(self, event):
+        self.events.append(wire.encode(event))
         self.newest_event = monotonic()
 
     def events_after(self, cursor):
         """Events with a greater cursor, as many as a reply may hold."""
         found, size = [], 0
-        for position in range(cursor, len(self.events)):
-            _, event_size, event = self.events[position]
-            if found and size + event_size > EVENTS_SIZE:
+        for event in self.events[cursor:]:
+            if found and size + len(event) > EVENTS_SIZE:
                 break
-            size += event_size
+            size += len(event)
             found.append(event)
         return found
 
@@ -196,5 +182,4 @@ class Block:
             "final": self.final,
             "execution_time": round(self.computed, 6),
         }
-        size = sum(len(self.result[name] or "") for name in ("stdout", "stderr", "error"))
-        self._add_event({"type": "done", "cursor": len(self.events) + 1, "result": self.result}, size)
+        self._add_event({"type": "done", "cursor": len(self.events) + 1, "result": self.result})

@@ -1,20 +1,15 @@
 """From the code to the supervisor: calls of host functions, and FINAL. Each on a connection of its own."""
 
-import errno
 import signal
 import socket
 import threading
-import time
 import os
 import sys
 
-from rlm_kernel import wire
+from rlm_kernel import bounds, wire
 from rlm_kernel.limits import CALL_SIZE, NAME_LENGTH
 from rlm_kernel.report import as_reports
 from rlm_kernel.values import clean, sealed
-
-_PASS_ATTEMPTS = 200
-_PASS_PAUSE = 0.05
 
 
 class Final(KeyboardInterrupt):
@@ -22,8 +17,8 @@ class Final(KeyboardInterrupt):
 
 
 class Bridge:
-    def __init__(self, descriptor):
-        self._socket = socket.socket(fileno=descriptor)
+    def __init__(self, address):
+        self._address = address
         self._pid = os.getpid()
         self._main = threading.get_ident()
         self.final = False
@@ -54,7 +49,7 @@ class Bridge:
         raise Final
 
     def _ask(self, message):
-        ours, theirs = socket.socketpair()
+        ours = socket.socket(socket.AF_UNIX)
         try:
             message["pid"] = os.getpid()
             message["descriptor"] = ours.fileno()
@@ -62,27 +57,13 @@ class Bridge:
             if len(data) > CALL_SIZE:
                 name = message.get("function", "the result")
                 raise ValueError("%s: %d bytes are too many; %d are allowed" % (name, len(data), CALL_SIZE))
-            self._pass(theirs)
-            theirs.close()
+            ours.connect(self._address)
             ours.sendall(data)
             header = _receive(ours, 4)
             data = header and _receive(ours, int.from_bytes(header, "big"))
             return wire.decode(data) if data else None
         finally:
             ours.close()
-            theirs.close()
-
-    def _pass(self, connection):
-        """Linux limits descriptors on their way for all processes of a user together: another sandbox may be why."""
-        passed = connection.fileno().to_bytes(wire.INT_BYTES, wire.BYTE_ORDER)
-        for attempt in range(_PASS_ATTEMPTS):
-            try:
-                self._socket.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
-                return
-            except OSError as error:
-                if error.errno != errno.ETOOMANYREFS or attempt == _PASS_ATTEMPTS - 1:
-                    raise
-                time.sleep(_PASS_PAUSE)
 
 
 def _receive(connection, count):
@@ -122,6 +103,9 @@ def host_function(bridge, description):
         if variables:
             wanted = len(found[parameters[0]["name"]]) if takes_more == "each" else None
             found["variables"] = _variables(name, variables, parameters, wanted)
+        excess = bounds.excess_of_call(name, found)
+        if excess is not None:
+            return bounds.failure(bounds.batch_size(name, found), excess)
         value, whole = bridge.call(name, found)
         return as_reports(value, whole) if reports else value
 

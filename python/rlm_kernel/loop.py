@@ -32,6 +32,10 @@ class Loop:
         self._timers = []
         self._tidy_at = _TIDY_AT
 
+    @staticmethod
+    def now():
+        return monotonic()
+
     def watch(self, descriptor, callback, events=READ):
         """Calls `callback(events)` whenever one of `events` occurs; again with other events to change them."""
         if descriptor in self._callbacks:

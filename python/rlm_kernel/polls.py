@@ -2,6 +2,7 @@
 
 from time import monotonic
 
+from rlm_kernel import wire
 from rlm_kernel.connection import HttpError
 from rlm_kernel.limits import CALL_BATCH_WINDOW_SECONDS
 
@@ -69,11 +70,11 @@ class Polls:
             self._schedule(max(0.0, next_time - now))
 
     def _reply(self, connection, block, events, after, state):
-        cursor = events[-1]["cursor"] if events else min(after, len(block.events))
+        cursor = after + len(events) if events else min(after, len(block.events))
         if state == "done" and cursor < len(block.events):
             state = "running"
-        reply = {"events": events, "cursor": cursor, "state": state, "pending": block.pending}
         try:
-            connection.reply(200, reply)
+            rest = wire.encode({"cursor": cursor, "state": state, "pending": block.pending})
+            connection.reply(200, b'{"events":[' + b",".join(events) + b"]," + rest[1:])
         except MemoryError:
             connection.refuse(HttpError(503, "memory", "not enough memory for these events"))

@@ -15,6 +15,8 @@ class Processes:
         """The ReplProcess; None while there is none."""
         self.commands = {}
         """Those of /v1/process, by pid."""
+        self._left = frozenset()
+        """What ran on when the last block had ended."""
 
     def others(self):
         """Living processes of the code besides the REPL: not the host's commands and what they started."""
@@ -29,16 +31,21 @@ class Processes:
                 found.append(pid)
         return found
 
-    def use_more_than(self, limit):
-        """Whether the code's processes together hold more bytes of memory, pages they share counted once."""
-        pids = self.others()
-        if self.repl is not None:
-            pids.append(self.repl.pid)
-        # The exact count is dear; that of resident pages is never below it.
-        return system.resident_bytes(pids) > limit and system.proportional_bytes(pids) > limit
+    def leave_behind(self):
+        """At the end of a block: names of what runs on, but for Python's own helpers of its process pools."""
+        others = self.others()
+        self._left = frozenset(others)
+        return sorted(system.name(pid) for pid in others if not _is_helper(pid))
+
+    def left_behind(self, others):
+        """Those of `others` that blocks before the current one have left."""
+        return [pid for pid in others if pid in self._left]
 
     def kill_others(self):
         _kill(self.others)
+
+    def kill_left_behind(self):
+        _kill(lambda: self.left_behind(self.others()))
 
     def kill_all(self):
         """Returns when they have ended."""
@@ -49,6 +56,10 @@ class Processes:
             except ProcessLookupError:
                 return
         _kill(lambda: [pid for pid, _ in system.descendants(os.getpid())])
+
+
+def _is_helper(pid):
+    return "from multiprocessing." in system.read_proc("/proc/%d/cmdline" % pid)
 
 
 def _kill(find):

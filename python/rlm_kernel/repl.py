@@ -39,10 +39,12 @@ class Repl:
         self._in_block = False
         _calm_signals(self._on_interrupt)
         os.setsid()
+        # The supervisor must come to its turn beside whatever the code does.
+        system.lower_priority(10)
         system.die_with_parent()
         system.show_memory()
         system.prefer_for_oom_killer()
-        self.control, bridge, self._stdout, self._stderr = _move_descriptors(control, bridge, stdout, stderr)
+        self.control, self._stdout, self._stderr = _move_descriptors(control, stdout, stderr)
         self._bridge = Bridge(bridge)
         self._sources = {}
         self._functions = {}

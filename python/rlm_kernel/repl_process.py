@@ -5,31 +5,48 @@ import socket
 import os
 
 from rlm_kernel import wire
-from rlm_kernel.limits import CALL_SIZE, CONTROL_SIZE, PENDING_CALLS
+from rlm_kernel.limits import CALL_SIZE, CALL_VALUES, CONTROL_SIZE, UNREAD_SIZE
 from rlm_kernel.loop import ENDED, READ, WRITE
 from rlm_kernel.system import available
 
 _ROOM_FOR_ENCODING = 1024 * 1024
-_MOST_LINES = 2 * PENDING_CALLS
+# A process or thread has one at a time; the supervisor may have 1,024 descriptors in all.
+_MOST_LINES = 512
 _MOST_READS = 4096
+FRAME_VALUES = 4 * CALL_VALUES
 
 
 class BecomeRepl(BaseException):
-    """Raised in the forked child: unwinds the supervisor, then the REPL begins with these descriptors."""
+    """Raised in the forked child: unwinds the supervisor, then the REPL begins with these descriptors, and the address for calls."""
 
     def __init__(self, control, bridge, stdout, stderr):
         super().__init__()
-        self.descriptors = (control, bridge, stdout, stderr)
+        self.ends = (control, bridge, stdout, stderr)
+
+
+class Unread:
+    """What all callers together have sent of messages that are not complete."""
+
+    def __init__(self):
+        self._bytes = 0
+
+    def add(self, count):
+        """ValueError where that is too much."""
+        self._bytes += count
+        if count > 0 and self._bytes > UNREAD_SIZE:
+            raise ValueError("too much of unfinished messages")
 
 
 class Channel:
     """Messages in frames over a non-blocking descriptor."""
 
-    def __init__(self, loop, descriptor, limit, on_message, on_close):
+    def __init__(self, loop, descriptor, limit, on_message, on_close, unread=None):
         os.set_blocking(descriptor, False)
         self._loop = loop
         self._descriptor = descriptor
-        self._reader = wire.FrameReader(limit)
+        self._unread = unread
+        self._counted = 0
+        self._reader = wire.FrameReader(limit, None if unread is None else FRAME_VALUES)
         self._output = []
         self._on_message = on_message
         self._on_close = on_close
@@ -53,7 +70,15 @@ class Channel:
             self._loop.forget(descriptor)
             os.close(descriptor)
             self._output = []
+            self._count_unread(0)
+            # Not left to the collector of cycles: it may be large.
+            self._reader.drop()
             self._on_close(self)
+
+    def _count_unread(self, now):
+        if self._unread is not None:
+            more, self._counted = now - self._counted, now
+            self._unread.add(more)
 
     def _ready(self, events):
         if events & WRITE:
@@ -71,6 +96,7 @@ class Channel:
             data = b""
         try:
             messages = self._reader.feed(data)
+            self._count_unread(self._reader.unread)
         except (ValueError, MemoryError):
             messages, data = [], b""
         for message in messages:
@@ -138,16 +164,20 @@ class ReplProcess:
         self._loop = loop
         self._owner = owner
         self._lines = set()
+        self.unread = Unread()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        bridge, their_bridge = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Not by handing over descriptors: how many of these are under way Linux counts for all sandboxes of a user together.
+        bridge = socket.socket(socket.AF_UNIX)
+        name = b"\0rlm-" + os.urandom(16).hex().encode()
+        bridge.bind(name)
+        bridge.listen(_MOST_LINES)
         self.pid = os.fork()
         if self.pid == 0:
             loop.abandon()
             ours.detach()
             bridge.detach()
-            raise BecomeRepl(theirs.detach(), their_bridge.detach(), *(stream.write_end for stream in streams))
+            raise BecomeRepl(theirs.detach(), name, *(stream.write_end for stream in streams))
         theirs.close()
-        their_bridge.close()
         self._control = Channel(loop, ours.detach(), CONTROL_SIZE, self._message, lambda channel: None)
         self._bridge = bridge
         bridge.setblocking(False)
@@ -183,18 +213,15 @@ class ReplProcess:
 
     def drain_calls(self):
         """Takes in every call that was made until now."""
-        if self._bridge is not None:
-            self._accept(READ)
+        self._accept(READ)
         for line in list(self._lines):
             if line.call is None:
                 line.channel.drain()
 
     def close(self):
         self._control.close()
-        if self._bridge is not None:
-            self._loop.forget(self._bridge.fileno())
-            self._bridge.close()
-            self._bridge = None
+        self._loop.forget(self._bridge.fileno())
+        self._bridge.close()
         for line in list(self._lines):
             line.channel.close()
 
@@ -203,31 +230,16 @@ class ReplProcess:
             self._owner.repl_message(message)
 
     def _accept(self, events):
-        """A caller hands over one end of a pair of sockets, and waits on the other."""
-        while self._bridge is not None:
+        """A caller connects, asks, and waits for its answer."""
+        while True:
             try:
-                data, ancillary, _, _ = self._bridge.recvmsg(16, 256, socket.MSG_CMSG_CLOEXEC)
-            except BlockingIOError:
+                caller = self._bridge.accept()[0]
+            except (BlockingIOError, OSError):
                 return
-            except OSError:
-                data, ancillary = b"", []
-            if not data:
-                self._loop.forget(self._bridge.fileno())
-                self._bridge.close()
-                self._bridge = None
-                return
-            for _, _, passed in ancillary:
-                for start in range(0, len(passed) - wire.INT_BYTES + 1, wire.INT_BYTES):
-                    self._add_line(int.from_bytes(passed[start : start + wire.INT_BYTES], wire.BYTE_ORDER))
-
-    def _add_line(self, descriptor):
-        try:
-            if len(self._lines) >= _MOST_LINES:
-                raise OSError("too many callers")
-            self._lines.add(Line(self, descriptor))
-        except OSError:
-            # Also for what cannot be watched: the code may have handed over any descriptor.
-            os.close(descriptor)
+            if len(self._lines) < _MOST_LINES and _is_same_user(caller):
+                self._lines.add(Line(self, caller.detach()))
+            else:
+                caller.close()
 
     def waits_on(self, lines):
         """True where nothing in it can go on until one of `lines` is answered."""
@@ -245,6 +257,13 @@ class ReplProcess:
         self._owner.repl_caller_gone(line)
 
 
+def _is_same_user(caller):
+    """Whose process it is; the address is one that others on the same network namespace can find."""
+    credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 3 * wire.INT_BYTES)
+    uid = int.from_bytes(credentials[wire.INT_BYTES : 2 * wire.INT_BYTES], wire.BYTE_ORDER)
+    return uid == os.getuid()
+
+
 class Line:
     """The connection of one caller: it sends one request and waits for its answer."""
 
@@ -256,7 +275,12 @@ class Line:
         """The caller's process, and its descriptor there, as it says."""
         self.channel = None
         self.channel = Channel(
-            process._loop, descriptor, CALL_SIZE + _ROOM_FOR_ENCODING, self._message, lambda channel: self._close()
+            process._loop,
+            descriptor,
+            CALL_SIZE + _ROOM_FOR_ENCODING,
+            self._message,
+            lambda channel: self._close(),
+            process.unread,
         )
 
     def send(self, value):

@@ -14,7 +14,7 @@ from rlm_kernel.supervisor import Supervisor
 
 _USAGE = (
     "usage: kernel serve (--fd N | --socket PATH | --tcp PORT) [--generation G] [--idle-timeout SECONDS] "
-    "[--memory-mb M]"
+    "[--memory-mb M] [--proxy SOCKET --proxy-port N]"
 )
 _MOST_FAILURES = 100
 
@@ -27,13 +27,13 @@ def main():
     try:
         code = _serve(options)
     except BecomeRepl as become:
-        descriptors = become.descriptors
+        ends = become.ends
     else:
         sys.stdout.flush()
         os._exit(code)
     from rlm_kernel.repl import run
 
-    run(*descriptors)
+    run(*ends)
 
 
 def _command(name):
@@ -51,6 +51,7 @@ def _command(name):
 
 def _parse(arguments):
     options = {"fd": None, "socket": None, "tcp": None, "generation": "0", "idle-timeout": "1800", "memory-mb": "0"}
+    options.update({"proxy": None, "proxy-port": None})
     try:
         if arguments[0] != "serve" or len(arguments) % 2 == 0:
             raise ValueError
@@ -58,7 +59,7 @@ def _parse(arguments):
             if not name.startswith("--") or name[2:] not in options:
                 raise ValueError
             options[name[2:]] = value
-        for name in ("fd", "tcp", "generation", "memory-mb"):
+        for name in ("fd", "tcp", "generation", "memory-mb", "proxy-port"):
             if options[name] is not None:
                 options[name] = int(options[name])
         options["idle-timeout"] = float(options["idle-timeout"])
@@ -127,6 +128,10 @@ def _serve(options):
     try:
         supervisor = Supervisor(loop, options["generation"], options["memory-mb"])
         Server(loop, listener, supervisor, options["idle-timeout"])
+        if options["proxy"] is not None:
+            from rlm_kernel.relay import Relay
+
+            Relay(loop, options["proxy-port"], options["proxy"])
         loop.watch(wake, lambda events: _on_signal(wake, supervisor))
         _run(loop)
     except BecomeRepl:

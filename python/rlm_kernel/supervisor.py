@@ -3,8 +3,8 @@
 import os
 import sys
 
-from rlm_kernel import PROTOCOL, limits, wire
-from rlm_kernel.block import ENDED, failure
+from rlm_kernel import PROTOCOL, bounds, limits, wire
+from rlm_kernel.block import ENDED
 from rlm_kernel.connection import HttpError
 from rlm_kernel.ending import Ending, describe_exit
 from rlm_kernel.loading import Loading
@@ -12,6 +12,7 @@ from rlm_kernel.polls import Polls
 from rlm_kernel.processes import Processes
 from rlm_kernel.repl_process import ReplProcess, Stream
 from rlm_kernel.values import check, clean
+from rlm_kernel.watchdog import Watchdog
 
 _PYTHON = "%d.%d.%d" % sys.version_info[:3]
 _RESTARTED = "its variables, functions and imports are lost"
@@ -35,11 +36,18 @@ class Supervisor:
         self._restarts = 0
         self._notice = None
         """What the next block is told about the time before it."""
-        self._memory_timer = None
         self._clock_timer = None
         self._ending = None
         self._streams = [Stream(loop, self._feeder("stdout")), Stream(loop, self._feeder("stderr"))]
         self._start_repl()
+        self._watchdog = Watchdog(
+            loop,
+            self.processes,
+            memory_mb,
+            is_busy=lambda: self._running or self._loading.busy,
+            is_waiting=lambda: self.polls.waiting,
+            ended=self._memory_is_up,
+        )
 
     def info(self):
         status = "new" if self._setup is None else "idle"
@@ -89,7 +97,7 @@ class Supervisor:
         if self._running:
             raise HttpError(409, "diverged", "inputs are loaded between blocks, and block %d runs" % self._number)
         self._loading.piece(*piece, done)
-        self._watch_memory()
+        self._watchdog.look_soon()
 
     def begin(self, block):
         """Starts the block, or finds that it has been started already."""
@@ -146,7 +154,7 @@ class Supervisor:
             self._notice = None
         self.processes.repl.send_frame(frame)
         self._set_clock()
-        self._watch_memory()
+        self._watchdog.look_soon()
 
     def _feeder(self, name):
         def feed(data):
@@ -186,22 +194,23 @@ class Supervisor:
             sentence = "The block was ended at its time limit of %g s." % self._block.timeout
             self.interrupt(self._block, "timeout", sentence)
 
-    def _watch_memory(self):
-        if self._memory_mb > 0 and self._memory_timer is None and (self._running or self._loading.busy):
-            interval = limits.MEMORY_INTERVAL_WAITING if self.polls.waiting else limits.MEMORY_INTERVAL
-            self._memory_timer = self._loop.after(interval, self._check_memory)
-
-    def _check_memory(self):
-        self._memory_timer = None
-        if not self.processes.use_more_than(self._memory_mb * limits.MIB):
-            self._watch_memory()
-            return
+    def _memory_is_up(self, everything):
+        """The watchdog ends the code's processes: all, or those that blocks have left behind."""
         sentence = "The processes of the sandbox used more than %d MiB of memory and were ended." % self._memory_mb
-        if self._running:
+        if not everything:
+            notice = "[Processes that earlier blocks left behind used more than %d MiB of memory and were ended.]\n"
+            self._tell(notice % self._memory_mb)
+        elif self._running:
             self._block.ending = ("memory", sentence)
-        if self.processes.repl is not None:
-            self.processes.repl.kill()
-        self.processes.kill_others()
+        else:
+            self._tell("[%s]\n" % sentence)
+
+    def _tell(self, notice):
+        """To the block that runs, else to the next one."""
+        if self._running:
+            self._block.streams["stderr"].feed(notice.encode())
+        else:
+            self._notice = (self._notice or "") + notice
 
     def _end_if_over(self):
         """A block is over when its main thread has ended and its calls are answered."""
@@ -217,11 +226,14 @@ class Supervisor:
     def _end(self, status, error):
         for stream in self._streams:
             stream.stop()
+        left = self.processes.leave_behind() if self.processes.repl is not None else ()
+        if left:
+            self._block.streams["stderr"].feed(_left_behind(left).encode())
         self._block.end(status, error)
-        for timer in (self._memory_timer, self._clock_timer, self._ending):
+        for timer in (self._clock_timer, self._ending):
             if timer is not None:
                 timer.cancel()
-        self._memory_timer = self._clock_timer = self._ending = None
+        self._clock_timer = self._ending = None
         self.polls.moved()
 
     # What the REPL says
@@ -263,10 +275,11 @@ class Supervisor:
         function, arguments = message.get("function"), message.get("arguments")
         if function not in self._functions or not isinstance(arguments, dict):
             raise ValueError("no such function")
-        size = _size(arguments)
-        refusal = ENDED if self._block is None else self._block.refusal(arguments, size)
+        refusal = ENDED if self._block is None else bounds.excess_of_call(function, arguments)
+        if refusal is None:
+            refusal = self._block.refusal(arguments, bounds.size(arguments))
         if refusal is not None:
-            line.send({"value": failure(function, arguments, refusal)})
+            line.send({"value": bounds.failure(bounds.batch_size(function, arguments), refusal)})
             return
         line.call = self._block.call(function, arguments, line)
         self._calls_changed()
@@ -277,6 +290,9 @@ class Supervisor:
             return False
         if self._block.final is None:
             check(value)
+            excess = bounds.excess_of_values(value)
+            if excess is not None:
+                raise ValueError(excess)
             self._block.final = {"value": value}
         return True
 
@@ -329,7 +345,7 @@ class Supervisor:
         self._loading.lost("the inputs need more memory than the sandbox has: the Python process %s" % what)
         if not self._running:
             if not was_loading:
-                self._notice = "[The Python process %s after the last block: %s.]\n" % (what, _RESTARTED)
+                self._tell("[The Python process %s after the last block: %s.]\n" % (what, _RESTARTED))
             for stream in self._streams:
                 stream.stop()
             return
@@ -339,17 +355,9 @@ class Supervisor:
         self._start_repl()
 
 
-def _size(value):
-    """Characters in a value, about, and what its structure takes; however deep it is."""
-    size, left = 0, [value]
-    while left:
-        each = left.pop()
-        if isinstance(each, str):
-            size += len(each)
-        elif isinstance(each, list):
-            left.extend(each)
-        elif isinstance(each, dict):
-            left.extend(each)
-            left.extend(each.values())
-        size += 2
-    return size
+def _left_behind(names):
+    """Told to the model: they take memory and processor from what it does next."""
+    more = len(names) - limits.LEFT_NAMES
+    shown = ", ".join(names[: limits.LEFT_NAMES]) + (", and %d more" % more if more > 0 else "")
+    processes = "process runs" if len(names) == 1 else "processes run"
+    return "[%d %s on after this block: %s.]\n" % (len(names), processes, shown)

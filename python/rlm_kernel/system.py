@@ -43,6 +43,45 @@ def die_with_parent():
     return _prctl(_SET_PDEATHSIG, 9)
 
 
+def thread_count(pid):
+    fields = read_proc("/proc/%d/stat" % pid).rpartition(")")[2].split()
+    return int(fields[17]) if len(fields) > 17 else 0
+
+
+def give_way(pid):
+    """All threads of a process get the processor only when nobody else wants it. Without privileges that is for good."""
+    try:
+        threads = os.listdir("/proc/%d/task" % pid)
+    except OSError:
+        return
+    for thread in threads:
+        try:
+            if os.sched_getscheduler(int(thread)) != os.SCHED_IDLE:
+                os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
+        except OSError:
+            pass  # It has ended.
+
+
+def lower_priority(steps):
+    """Of this process and what it starts, in a session of its own. Linux may also weigh whole sessions (autogroups)."""
+    try:
+        os.nice(steps)
+        with open("/proc/self/autogroup", "w") as file:
+            file.write(str(steps))
+    except OSError:
+        pass
+
+
+def name(pid):
+    """The program's, or the script's that Python runs."""
+    words = [word for word in read_proc("/proc/%d/cmdline" % pid).split("\0") if word]
+    if not words:
+        return read_proc("/proc/%d/comm" % pid).strip() or "?"
+    program = os.path.basename(words[0])
+    scripts = [os.path.basename(word) for word in words[1:2] if program.startswith("python") and not word.startswith("-")]
+    return " ".join([program, *scripts])[:60]
+
+
 def prefer_for_oom_killer():
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
@@ -144,7 +183,7 @@ def _descendants_by_scan(root):
 def resident_bytes(pids):
     total = 0
     for pid in pids:
-        fields = read_proc("/proc/%d/statm" % pid).split()
+        fields = read_proc("/proc/%s/statm" % pid).split()
         if len(fields) > 1:
             total += int(fields[1]) * PAGE
     return total

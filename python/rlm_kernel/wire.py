@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import sys
 
 
@@ -87,11 +88,33 @@ def read_frame(descriptor):
     return None if data is None else decode(data)
 
 
-class FrameReader:
-    """Cuts what a non-blocking descriptor delivers into messages; refuses frames above `limit` bytes."""
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
-    def __init__(self, limit):
+
+def _may_hold_more(data, values):
+    """Whether JSON may hold more values, before it is read: as objects they take fifty times their room."""
+    if data.count(b",") + data.count(b"[") + data.count(b"{") <= values:
+        return False
+    structure = _TEXTS.sub(b"", data)
+    return structure.count(b",") + structure.count(b"[") + structure.count(b"{") > values
+
+
+class FrameReader:
+    """Cuts what a non-blocking descriptor delivers into messages; refuses frames above `limit` bytes, or with more than
+    about `values` JSON values."""
+
+    def __init__(self, limit, values=None):
         self._limit = limit
+        self._values = values
+        self._buffer = bytearray()
+
+    @property
+    def unread(self):
+        """Bytes of a message that is not complete."""
+        return len(self._buffer)
+
+    def drop(self):
+        """Forgets what has come: nobody reads on."""
         self._buffer = bytearray()
 
     def feed(self, data):
@@ -104,7 +127,10 @@ class FrameReader:
                 raise ValueError("frame of %d bytes" % length)
             if len(self._buffer) < 4 + length:
                 break
-            messages.append(decode(bytes(self._buffer[4 : 4 + length])))
+            data = bytes(self._buffer[4 : 4 + length])
+            if self._values is not None and _may_hold_more(data, self._values):
+                raise ValueError("too many values")
+            messages.append(decode(data))
             del self._buffer[: 4 + length]
         return messages
 

@@ -32,10 +32,13 @@ def main(arguments):
     parser.add_argument("--objects", required=True)
     parser.add_argument("--commit", required=True)
     parser.add_argument("--shallow")
+    parser.add_argument("--most-mb", type=int, required=True)
+    parser.add_argument("--most-entries", type=int, required=True)
     options = parser.parse_args(arguments)
     tree = os.path.join(options.into, "tree")
     repository = os.path.join(tree, ".git")
     _make_repository(repository, options)
+    _check_size(tree, options)
     _git(tree, "update-ref", "--no-deref", "HEAD", options.commit)
     _git(tree, "read-tree", "--reset", "-u", options.commit)
     _date_before_now(tree, repository)
@@ -62,8 +65,43 @@ def _make_repository(repository, options):
         shutil.copyfile(options.shallow, os.path.join(repository, "shallow"))
 
 
+def _check_size(tree, options):
+    """Before anything is written: a few objects may be checked out to any size, in trees that hold each other many times."""
+    listing = ["ls-tree", "-r", "-t", "-z", "--long", options.commit]
+    total = entries = 0
+    rest = b""
+    with _start_git(tree, *listing) as git:
+        while True:
+            chunk = git.stdout.read(1 << 16)
+            *found, rest = (rest + chunk).split(b"\0")
+            for entry in found:
+                size = entry.split(b"\t", 1)[0].split()[3]
+                total += int(size) if size.isdigit() else 0
+            entries += len(found)
+            if total > options.most_mb << 20 or entries > options.most_entries:
+                git.kill()
+                text = "its files are more than sandbox.disk_mb allows: %d MiB and %d files and folders"
+                sys.exit(text % (options.most_mb, options.most_entries))
+            if not chunk:
+                break
+    if git.returncode != 0:
+        raise subprocess.CalledProcessError(git.returncode, listing)
+
+
 def _git(tree, *arguments, **how):
-    environment = {
+    return subprocess.run(_command(arguments), cwd=tree, env=_environment(), check=True, **how)
+
+
+def _start_git(tree, *arguments):
+    return subprocess.Popen(_command(arguments), cwd=tree, env=_environment(), stdout=subprocess.PIPE)
+
+
+def _command(arguments):
+    return ["git", "-c", "core.hooksPath=/dev/null", *arguments]
+
+
+def _environment():
+    return {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": "/nonexistent",
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -74,7 +112,6 @@ def _git(tree, *arguments, **how):
         "GIT_COMMITTER_EMAIL": "agent@localhost",
         "LC_ALL": "C",
     }
-    return subprocess.run(["git", "-c", "core.hooksPath=/dev/null", *arguments], cwd=tree, env=environment, check=True, **how)
 
 
 def _date_before_now(tree, repository):

@@ -13,16 +13,19 @@ A specification is a JSON object made by the provider (src/sandbox/local/launch-
     inside      path of the working folder inside
     disk_mb     size of the file system that holds everything the sandbox writes
     memory_mb, processes    limits
+    group       {"name": of its control group, "memory_mb": of all it holds}; null for none
     environment, argv       of the command; "{socket}" in argv becomes the number of the listening socket
 
 Every step runs in a process of its own, so nothing here is undone on failure: the process ends.
 """
 
+import json
 import os
 import signal
 import socket
 import sys
 
+import cgroup
 import limits
 import linux
 import seccomp
@@ -30,6 +33,10 @@ import seccomp
 _INSIDE_UID = 1000
 _LISTEN_BACKLOG = 128
 _SCRATCH_MB = 512
+# A file takes about 1 KiB of the system's memory besides its content: for a MiB of disk there are 128 KiB of it at most.
+_INODES_PER_MB = 128
+# After the worker, its server and whatever else the machine is for.
+_PRIORITY_STEPS = 5
 # In this order: each exists on some machine where another does not. What it hides is opened before.
 _STAGE_PLACES = ("/tmp", "/run", "/mnt", "/var/tmp")
 
@@ -55,7 +62,12 @@ def run(spec, status_fd, error_fd, output_fd):
         os.dup2(output_fd if output_fd is not None else null, 1)
         os.dup2(error_fd, 2)
         _set_oom_score()
-        listener = _open_folder(spec["folder"]) if spec["folder"] else None
+        linux.lower_priority(_PRIORITY_STEPS)
+        planned = cgroup.plan(spec["group"]["name"]) if spec["group"] else []
+        listener = _open_folder(spec["folder"], [group for group, _ in planned]) if spec["folder"] else None
+        groups = cgroup.enter(planned, {**spec, **(spec["group"] or {})})
+        # For who removes them when a job has ended, and tells what holds it to its limits.
+        os.write(status_fd, json.dumps({"groups": groups}).encode() + b"\n")
         if spec["bwrap"] is None:
             _run_plainly(spec, listener, status_fd)
         _run_isolated(spec, listener, status_fd)
@@ -64,14 +76,14 @@ def run(spec, status_fd, error_fd, output_fd):
         os._exit(125)
 
 
-def _open_folder(path):
+def _open_folder(path, groups):
     """Leaves the launch record, so that a half-made sandbox can be killed, and binds the socket.
 
     `ended` is written by who destroys the sandbox, before it looks for the launch record: one of the two sees the
     other. The folder is entered rather than named, because a socket's path may have 107 bytes at most.
     """
     os.chdir(path)
-    record = f'{{"pid": {os.getpid()}, "start": {linux.process_start_time(os.getpid())}}}'
+    record = json.dumps({"pid": os.getpid(), "start": linux.process_start_time(os.getpid()), "groups": groups})
     descriptor = os.open("launch.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     os.write(descriptor, record.encode())
     os.close(descriptor)
@@ -173,7 +185,7 @@ def _stage(spec):
         writable.append((os.open(workspace["path"], os.O_PATH), workspace["path"], spec["inside"]))
 
     stage = next(place for place in _STAGE_PLACES if os.path.isdir(place))
-    linux.mount("tmpfs", stage, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
+    linux.mount("tmpfs", stage, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,nr_inodes=4096,mode=755")
     for name in ("data", "scratch", "workspace", "lower"):
         os.mkdir(f"{stage}/{name}")
     if lower is not None:
@@ -209,14 +221,15 @@ def _bind(descriptor, target, recursive):
 def _make_workspace(spec, stage, lower):
     """One tmpfs of limited size holds all that the sandbox writes: a quota, and nothing to delete afterwards."""
     data = f"{stage}/data"
-    inodes = spec["disk_mb"] * 256
+    inodes = spec["disk_mb"] * _INODES_PER_MB
     linux.mount(
         "tmpfs", data, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"size={spec['disk_mb']}m,nr_inodes={inodes},mode=755"
     )
     for name in ("home", "tmp", "shm", "etc", "work"):
         os.mkdir(f"{data}/{name}")
     # Apart from the rest, so that the patch can be taken from a sandbox that has filled its disk.
-    linux.mount("tmpfs", f"{stage}/scratch", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, f"size={_SCRATCH_MB}m,mode=755")
+    scratch = f"size={_SCRATCH_MB}m,nr_inodes={_SCRATCH_MB * _INODES_PER_MB},mode=755"
+    linux.mount("tmpfs", f"{stage}/scratch", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, scratch)
     os.chmod(f"{data}/tmp", 0o1777)
     os.chmod(f"{data}/shm", 0o1777)
     for name, text in _ETC.items():

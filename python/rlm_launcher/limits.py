@@ -20,6 +20,7 @@ def apply(memory_mb, disk_mb, processes):
         (resource.RLIMIT_MEMLOCK, 64 * 1024, 64 * 1024),
         (resource.RLIMIT_MSGQUEUE, 64 * 1024, 64 * 1024),
         (resource.RLIMIT_RTPRIO, 0, 0),
+        (resource.RLIMIT_SIGPENDING, 4096, 4096),
         (resource.RLIMIT_NPROC, processes, processes),
     ):
         _lower(kind, soft, hard)

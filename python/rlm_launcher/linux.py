@@ -40,6 +40,16 @@ def prctl(option, value):
     _checked(_libc.prctl(option, value, 0, 0, 0), f"prctl {option}")
 
 
+def lower_priority(steps):
+    """Of this process and what it starts, in a session of its own. Linux may also weigh whole sessions (autogroups)."""
+    try:
+        os.nice(steps)
+        with open("/proc/self/autogroup", "w") as file:
+            file.write(str(steps))
+    except OSError:
+        pass  # Not every kernel has them.
+
+
 def process_start_time(pid):
     """Start time of a process in clock ticks since boot; with the boot id it names a process for good."""
     with open(f"/proc/{pid}/stat", "rb") as stat:

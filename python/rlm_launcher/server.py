@@ -15,6 +15,7 @@ import resource
 import selectors
 import signal
 
+import cgroup
 import child
 
 _KEPT = 64 * 1024
@@ -27,6 +28,8 @@ class Launch:
         self.key = key
         self.pid = pid
         self.is_job = is_job
+        self.groups = []
+        """Folders of its control groups."""
         self.pipes = {}
         self.text = {"status": b"", "stderr": b"", "stdout": b""}
 
@@ -75,7 +78,7 @@ class Server:
         try:
             self._start(request["key"], request["spec"], request["op"] == "job")
         except OSError as error:
-            self._send({"key": request["key"], "event": "exited", "code": 125, "stderr": str(error), "stdout": ""})
+            self._send({"key": request["key"], "event": "exited", "code": 125, "grouped": False, "stderr": str(error), "stdout": ""})
 
     def _start(self, key, spec, is_job):
         pipes = {name: os.pipe() for name in (("status", "stderr", "stdout") if is_job else ("status", "stderr"))}
@@ -111,7 +114,9 @@ class Server:
         """bubblewrap writes one JSON document a line: its child's pid first, its exit code at the end."""
         *lines, launch.text["status"] = launch.text["status"].split(b"\n")
         for line in lines:
-            if b"child-pid" in line and not launch.is_job:
+            if line.startswith(b'{"groups"'):
+                launch.groups = json.loads(line)["groups"]
+            elif b"child-pid" in line and not launch.is_job:
                 pid = json.loads(line)["child-pid"]
                 self._send({"key": launch.key, "event": "started", "pid": pid, "launch": launch.pid})
 
@@ -140,7 +145,8 @@ class Server:
         del self.launches[launch.key]
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
         texts = {name: launch.text[name].decode("utf-8", "replace") for name in ("stderr", "stdout")}
-        self._send({"key": launch.key, "event": "exited", "code": code, **texts})
+        cgroup.leave(launch.groups)
+        self._send({"key": launch.key, "event": "exited", "code": code, "grouped": bool(launch.groups), **texts})
 
     def _send(self, event):
         data = json.dumps(event).encode() + b"\n"

@@ -6,8 +6,10 @@ import type { Signature } from '../domain/signature/field-type.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import type { ChatModels } from '../llm/chat-model.ts';
 import type { SandboxProvider } from '../sandbox/provider.ts';
+import type { Slots } from '../sandbox/slots.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
+import type { WorkerDeaths } from '../worker-deaths.ts';
 import type { AgentContext } from './trajectory.ts';
 
 /** An activity's input with the agent it is for. */
@@ -19,6 +21,10 @@ export interface ActivityDependencies {
   readonly chains: Chains;
   readonly models: (config: ModelConfig) => ChatModels;
   readonly sandboxes: (provider: string) => SandboxProvider;
+  /** How many large replies of sandboxes this worker has in memory at once. */
+  readonly largeReplies: Pick<Slots, 'acquire'>;
+  /** Which work has ended workers. */
+  readonly workerDeaths: WorkerDeaths;
   /** Which runs this worker does, with which configuration. `chains` asks it for every specification. */
   readonly admission: Pick<Admission, 'admit' | 'admitted' | 'admitBudget'>;
   /** @throws TypedError `Repository.*`, `Input.Invalid` */

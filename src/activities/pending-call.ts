@@ -1,5 +1,6 @@
 import type { StoredInput } from '../domain/inputs.ts';
-import type { CallEvent } from '../domain/kernel-protocol.ts';
+import { TypedError } from '../domain/failures.ts';
+import { MAX_BATCH_ITEMS, MAX_CALL_VARIABLES, MAX_HANDED_VALUES, type CallEvent } from '../domain/kernel-protocol.ts';
 import { isQuery, type CallRequest, type PendingCall } from '../domain/records.ts';
 import { summarizeValue } from '../domain/summarize-value.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -26,6 +27,7 @@ async function query(
   const [value] = Object.values(parameters);
   const isBatch = Array.isArray(value);
   const list = (isBatch ? value : [value]) as readonly string[];
+  assertBounded(list.length, variables);
   const handed = await handedVariables(deps, variables, isBatch ? list.length : undefined);
   const request = { function: name, hash, list, ...(handed === undefined ? {} : { variables: handed }) };
   return { request, ...(isBatch ? { batch: list.length } : {}) };
@@ -33,6 +35,16 @@ async function query(
 
 function tool({ function: name, hash, arguments: given }: CallEvent): StoredRequest {
   return { request: { function: name, hash, list: [], arguments: given } };
+}
+
+/** The kernel refuses more itself; one that has been tampered with may not. */
+function assertBounded(count: number, variables: unknown): void {
+  const handed = typeof variables === 'object' && variables !== null ? Object.keys(variables).length : 0;
+  if (count <= MAX_BATCH_ITEMS && handed <= MAX_CALL_VARIABLES && handed * count <= MAX_HANDED_VALUES) return;
+  throw new TypedError(
+    'Sandbox.Diverged',
+    `A call of ${count} tasks with ${handed} variables each is none that a kernel lets through.`,
+  );
 }
 
 /** @param count - tasks of a batch, which come with a list of values for each name. */

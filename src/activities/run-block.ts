@@ -12,6 +12,8 @@ import { recordedTask } from './trajectory.ts';
 /** Milliseconds for which calls are gathered while the code still computes. */
 const CALL_BATCH_WINDOW_MS = 250;
 const LONG_POLL_MS = 20_000;
+/** What code hands over is worth watching from here on: a worker that ends while it reads less ends for other reasons. */
+const LARGE_REPLY_BYTES = 1024 * 1024;
 
 export type BlockOutcome =
   | { readonly kind: 'done'; readonly result: BlockResult }
@@ -37,6 +39,35 @@ interface BlockCursor {
  * block runs from its beginning, and calls that it made before get the answers that are recorded, or under way.
  */
 export async function runBlock(context: ReplyContext, pending: PendingBlock): Promise<BlockOutcome> {
+  const { scope } = context.input;
+  const watched = context.deps.workerDeaths.watch(`${scope.run}@${scope.execution}/${scope.agent} ${pending.block}`);
+  let giveBack: (() => void) | undefined;
+  const reading: Reading = {
+    async begin(bytes) {
+      if (bytes < LARGE_REPLY_BYTES) return;
+      giveBack ??= await context.deps.largeReplies.acquire(context.signal);
+      watched.enter();
+    },
+    end() {
+      watched.leave();
+      giveBack?.();
+      giveBack = undefined;
+    },
+  };
+  try {
+    return await followBlock(context, pending, reading);
+  } finally {
+    reading.end();
+  }
+}
+
+/** What is done with what code hands over, from its first byte until it is stored. */
+interface Reading {
+  begin(bytes: number): Promise<void>;
+  end(): void;
+}
+
+async function followBlock(context: ReplyContext, pending: PendingBlock, reading: Reading): Promise<BlockOutcome> {
   const { kernel, signal } = context;
   const at = await begin(context, pending);
   await deliver(
@@ -49,12 +80,16 @@ export async function runBlock(context: ReplyContext, pending: PendingBlock): Pr
   for (;;) {
     signal.throwIfAborted();
     const waitMs = gatherUntil === undefined ? LONG_POLL_MS : Math.max(1, Math.ceil(gatherUntil - performance.now()));
-    const reply = await kernel.events({ block: pending.block, after: at.cursor, waitMs }, signal);
+    const reply = await kernel.events(
+      { block: pending.block, after: at.cursor, waitMs, onReply: (bytes) => reading.begin(bytes) },
+      signal,
+    );
     at.cursor = reply.cursor;
     for (const event of reply.events) {
       if (event.type === 'done') return { kind: 'done', result: event.result };
       await register(context, at, event);
     }
+    reading.end();
     if (await deliver(context, at, reply.pending)) {
       gatherUntil = undefined;
       continue;

@@ -18,6 +18,8 @@ export function sandboxSpec(deps: Deps, run: Pick<RunSpecification, 'config' | '
     // The root has one of its own, and no more than the rest can ever be claimed.
     pool: Math.min(sandbox.pool ?? 0, run.config.rlm.max_sandboxes - 1),
     memory_mb: sandbox.memory_mb,
+    disk_mb: sandbox.disk_mb,
+    network: sandbox.network ?? [],
     idle_timeout: sandbox.idle_timeout,
     create_timeout: createTimeout(sandbox),
     ...(sandbox.daytona === undefined ? {} : { daytona: sandbox.daytona }),

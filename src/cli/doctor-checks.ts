@@ -113,7 +113,8 @@ export async function checkSandbox(config: RunConfig, checkIsolation: () => Prom
   const isolation = await checkIsolation();
   if (!isolation.ok) return { name, ok: false, found: isolation.reason, remedy: isolation.remedies.join('\n') };
   const clones = isolation.overlay ? 'overlays' : 'copies (no overlays in user namespaces here: about 70 ms more each)';
-  return { name, ok: true, found: `bubblewrap (${isolation.bubblewrap}), clones are ${clones}` };
+  const limits = isolation.groups ? 'control groups and a watchdog' : 'a watchdog (no control groups can be made here)';
+  return { name, ok: true, found: `bubblewrap (${isolation.bubblewrap}), clones are ${clones}, limits by ${limits}` };
 }
 
 export async function checkTemporal(

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { visibleControls } from './live/text.ts';
+import { printableJson, visibleControls } from './live/text.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** What a command sees of its process. */
@@ -30,7 +30,7 @@ export async function writeResult(io: Io, result: string | Uint8Array): Promise<
 }
 
 export async function writeJson(io: Io, value: unknown): Promise<void> {
-  const text = `${stringifyJson(value, 2)}\n`;
+  const text = `${printableJson(stringifyJson(value, 2))}\n`;
   if (!io.stdout.write(text)) await once(io.stdout, 'drain');
 }
 

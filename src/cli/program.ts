@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { analyzeCommand } from './commands/analyze.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { cleanCommand } from './commands/clean.ts';
+import { codecCommand } from './commands/codec.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
@@ -29,7 +30,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCo
     [runCommand, analyzeCommand, demoCommand, listCommand, statusCommand, watchCommand, resultCommand, patchCommand],
   ],
   ['Control:', [pauseCommand, resumeCommand, budgetCommand, cancelCommand]],
-  ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand, cleanCommand, trustCommand]],
+  ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand, cleanCommand, trustCommand, codecCommand]],
 ];
 
 const EXIT_HELP = `

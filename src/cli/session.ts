@@ -77,7 +77,7 @@ export async function openSession(
       const server = await attachDevServer({ ...environment, databaseFile, namespace: embeddedNamespace });
       if (server === undefined) return undefined;
       closing.push(() => server.release());
-      return opened({ ...(await connect(embeddedTarget(server))), embedded: server });
+      return opened({ ...(await connect(embeddedTarget(server, choice.env))), embedded: server });
     },
     async close() {
       for (const close of closing.toReversed()) await close();

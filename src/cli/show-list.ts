@@ -117,7 +117,7 @@ function table(runs: readonly ListedRun[], columns: number): string[] {
   const rows = [
     ['RUN', 'STATUS', 'STARTED', 'TIME', 'AGENTS', 'COST', 'PROMPT'],
     ...runs.map((run) => [
-      run.run_id,
+      oneLine(run.run_id),
       run.status,
       localTime(run.started_at),
       formatClock(run.execution_time * 1000),

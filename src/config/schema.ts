@@ -199,6 +199,14 @@ const daytonaSchema = z
     }
   });
 
+/** A name, which may begin with `*.`, or an address; a port. */
+const networkHost = z
+  .string()
+  .regex(
+    /^(\*|(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/,
+    'must be a host such as api.example.org, *.example.org or example.org:8443, without https://',
+  );
+
 const sandboxSchema = z.strictObject({
   provider: z.enum(['local', 'daytona']).default(sandbox.provider).describe('Where code runs.'),
   isolation: z
@@ -244,6 +252,20 @@ const sandboxSchema = z.strictObject({
     .min(64)
     .default(sandbox.memory_mb)
     .describe('MiB of memory for all processes of a sandbox.'),
+  disk_mb: z
+    .number()
+    .int()
+    .min(64)
+    .default(sandbox.disk_mb)
+    .describe(
+      'MiB of disk that a checkout of the repository may take, and what `sandbox.setup` adds to it. What agents write is in memory, and has a limit of its own.',
+    ),
+  network: z
+    .array(networkHost)
+    .optional()
+    .describe(
+      'Hosts that code may reach, through a proxy that takes HTTP and CONNECT: `api.example.org`, `*.example.org` for all below it, `host:port`, or `*` for all of the internet; never this machine, or a private network. `sandbox.setup` may reach them too, and package indexes. [More](sandbox.md#network). Default: none.',
+    ),
   idle_timeout: seconds
     .default(sandbox.idle_timeout)
     .describe('Seconds after which a sandbox that is not renewed ends itself.'),
@@ -405,6 +427,10 @@ const allowSchema = z.strictObject({
     .array(variableName)
     .default([...allow.setup_env])
     .describe("Names that `sandbox.setup_env` of an input may have besides the worker's own."),
+  network: z
+    .array(networkHost)
+    .default([...allow.network])
+    .describe("Entries that `sandbox.network` of an input may have besides the worker's own."),
   daytona: z
     .boolean()
     .default(allow.daytona)

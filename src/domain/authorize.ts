@@ -48,6 +48,7 @@ export const CEILINGS = {
   rlm: ['max_sandboxes', 'max_iterations', 'global_timeout', 'max_llm_calls', 'max_cost', 'max_depth', 'max_parallel'],
   sandbox: [
     'memory_mb',
+    'disk_mb',
     'pool',
     'max_rebuilds',
     'setup_timeout',
@@ -221,6 +222,15 @@ function sandboxOf({ given, config }: Request, own: RunConfig, refuse: Refuse): 
       setting: 'sandbox.setup_env',
       reason: 'names variables that runs may not have',
       remedy: `worker.allow.setup_env: [${others.join(', ')}]`,
+    });
+  }
+  const hosts = new Set([...(own.sandbox.network ?? []), ...allow.network]);
+  const unknown = (sandbox.network ?? []).filter((host) => !hosts.has(host) && !hosts.has('*'));
+  if (unknown.length > 0) {
+    refuse({
+      setting: 'sandbox.network',
+      reason: `names ${unknown.join(', ')}, which code may not reach`,
+      remedy: `worker.allow.network: [${unknown.map((host) => JSON.stringify(host)).join(', ')}]`,
     });
   }
   const daytona = asObject(given['sandbox']?.['daytona']);

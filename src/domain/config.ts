@@ -91,6 +91,10 @@ export interface SandboxConfig {
   readonly create_timeout: number;
   /** MiB of memory for all processes of a sandbox. Default 2048. */
   readonly memory_mb: number;
+  /** MiB of disk that a checkout may take, and what `setup` adds to it. Default 10240. */
+  readonly disk_mb: number;
+  /** Hosts of the internet that code may reach: `pypi.org`, `*.example.org`, `host:port`, or `*` for all. Default: none. */
+  readonly network?: readonly string[];
   /** Seconds after which a sandbox that is not renewed ends itself. Default 1800. */
   readonly idle_timeout: number;
   /** How often an agent's sandbox that is lost is rebuilt. Default 10. */
@@ -209,6 +213,8 @@ export interface WorkerAllowance {
   readonly setup: boolean;
   /** Names in `sandbox.setup_env`. */
   readonly setup_env: readonly string[];
+  /** Entries of `sandbox.network`. */
+  readonly network: readonly string[];
   /** Any `sandbox.daytona`. */
   readonly daytona: boolean;
   /** Folders of the worker's host that hold repositories. */
@@ -253,6 +259,7 @@ export const DEFAULT_CONFIG: RunConfig = {
     block_timeout: 600,
     create_timeout: 300,
     memory_mb: 2048,
+    disk_mb: 10_240,
     idle_timeout: 1800,
     max_rebuilds: 10,
     rebuild_timeout: 600,
@@ -270,6 +277,7 @@ export const DEFAULT_CONFIG: RunConfig = {
       python: [],
       setup: false,
       setup_env: [],
+      network: [],
       daytona: false,
       folders: [],
       repositories: [],

@@ -39,6 +39,8 @@ export const FAILURES = {
   'Budget.Exhausted': { retryable: false },
   /** The workflow that counts what a run has left is gone: nothing can be granted any more. */
   'Run.BudgetLost': { retryable: false },
+  /** What its code handed over has ended two workers: no other one is given it. */
+  'Run.EndsWorkers': { retryable: false },
   /** This worker does not have the tool that code calls: another worker's chance. */
   'Tool.Missing': { retryable: true },
   /** A tool threw, took too long, or its server is gone: a call is tried as often as the tool says. */

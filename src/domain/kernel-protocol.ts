@@ -20,6 +20,11 @@ import type { FieldType } from './signature/field-type.ts';
  */
 export const KERNEL_PROTOCOL = 1;
 
+/** Prompts or tasks of one call, its variables, and those of all its tasks: `python/rlm_kernel/limits.py` has the same. */
+export const MAX_BATCH_ITEMS = 5_000;
+export const MAX_CALL_VARIABLES = 100;
+export const MAX_HANDED_VALUES = 10_000;
+
 export interface KernelInfo {
   readonly protocol: number;
   /** Python's version, `3.11.7`. */

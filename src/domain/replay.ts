@@ -58,6 +58,8 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\b1[5-9]\d{8}(?:\.\d+)?\b/g, 'time'],
   [/\b\d+(?:\.\d+)?(?:e-?\d+)? ?(?:ns|µs|us|ms|s|sec|secs|seconds)\b/g, 'duration'],
   [/\/tmp\/[A-Za-z0-9_.-]+/g, '/tmp/'],
+  // A process that was about to end, as the kernel names those that run on.
+  [/\[\d+ process(?:es)? runs? on after this block: [^\n]*\]\n/g, ''],
 ];
 
 /** Whether two outputs say the same, addresses, times, durations, random ids and temporary names left aside. */

@@ -3,7 +3,10 @@ import type { ModelConfig } from '../domain/config.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { ChatReply, ChatRequest } from './chat-model.ts';
 import { isEventStream, readEventStream } from './event-stream.ts';
+import { redact, redactSecret } from '../redact.ts';
 import { failureOfAnswer, failureOfTransport, type Asked } from './model-failure.ts';
+
+const MAX_MODEL_NAME = 200;
 
 type ReplyConfig = Pick<ModelConfig, 'prices' | 'max_tokens'>;
 
@@ -44,15 +47,22 @@ export function readCompletion(body: string, asked: Asked, config: ReplyConfig, 
   if (!isRecord(message)) throw failureOfTransport(asked, 'it answered with a choice that holds no message');
   const text = textOf(message);
   const reasoning = [message['reasoning_content'], message['reasoning']].find((field) => typeof field === 'string');
+  // A key that an endpoint sends back must not be stored with the reply.
+  const withoutKey = (of: string): string => redactSecret(of, asked.resolved.apiKey);
   const reply = {
-    text: text === '' ? toolCallsAsText(message) : text,
-    ...(typeof reasoning === 'string' && reasoning !== '' ? { reasoning } : {}),
+    text: withoutKey(text === '' ? toolCallsAsText(message) : text),
+    ...(typeof reasoning === 'string' && reasoning !== '' ? { reasoning: withoutKey(reasoning) } : {}),
     finish_reason,
-    model: typeof completion['model'] === 'string' ? completion['model'] : asked.resolved.model,
+    model: typeof completion['model'] === 'string' ? modelName(completion['model'], asked) : asked.resolved.model,
     usage: readUsage(completion['usage'], asked, config.prices),
   };
   const isFull = finish_reason === 'length' && (isFullReason(reason) || looksFull(reply, config, sent));
   return { ...reply, ...(isFull ? { window_full: true as const } : {}) };
+}
+
+/** It is stored and shown: of one line, and no longer than names are. */
+function modelName(given: string, { resolved }: Asked): string {
+  return redact(given.replaceAll(/[\s\p{C}]+/gu, ' '), resolved.apiKey).slice(0, MAX_MODEL_NAME);
 }
 
 function parseJson(text: string, asked: Asked): unknown {

@@ -1,6 +1,6 @@
 import { TypedError, type FailureType, type TokenCounts } from '../domain/failures.ts';
 import { readErrorBody } from './error-body.ts';
-import { redact } from './redact.ts';
+import { redact } from '../redact.ts';
 import type { ResolvedModel } from './resolve-model.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { BAD_KEY, findWording, MODERATED, NO_CREDIT, OVER_MINUTE_LIMIT, THROTTLED, TOO_LONG } from './wordings.ts';

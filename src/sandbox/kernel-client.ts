@@ -8,7 +8,7 @@ export type { KernelAddress } from './kernel-http.ts';
 const MIB = 1024 * 1024;
 /** Largest replies: the kernel's own limits (docs/kernel-protocol.md) with room for JSON's escapes. */
 const MAX_SMALL_BYTES = 64 * 1024;
-const MAX_EVENTS_BYTES = 256 * MIB;
+const MAX_EVENTS_BYTES = 128 * MIB;
 const MAX_OUTPUT_BYTES = 16 * MIB;
 const DEFAULT_PROCESS_OUTPUT_BYTES = 64 * MIB;
 const DEFAULT_PROCESS_TIMEOUT_S = 120;
@@ -73,7 +73,7 @@ export function kernelOver(transport: KernelTransport): Kernel {
     answer: (body) => tell({ method: 'POST', path: '/v1/answers', body }),
     interrupt: (body) => tell({ method: 'POST', path: '/v1/interrupt', body }),
     renew: () => tell({ method: 'POST', path: '/v1/renew', body: {} }),
-    async events({ block, after, waitMs }, signal) {
+    async events({ block, after, waitMs, onReply }, signal) {
       const wait = Math.min(MAX_POLL_MS, Math.max(0, Math.ceil(waitMs)));
       const reply = await transport.send({
         method: 'GET',
@@ -82,6 +82,7 @@ export function kernelOver(transport: KernelTransport): Kernel {
         timeoutMs: wait + REPLY_TIMEOUT_MS,
         idempotent: true,
         signal,
+        onReply,
       });
       return eventsReply(parseReply(reply), block, after);
     },

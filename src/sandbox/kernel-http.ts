@@ -21,6 +21,8 @@ export interface KernelRequest {
   /** May be sent again where a connection was cut. */
   readonly idempotent: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes a reply says to have; it is read when this resolves. */
+  readonly onReply?: ((bytes: number) => Promise<void>) | undefined;
 }
 
 /** Sends requests to one kernel over connections that are kept alive. */
@@ -170,6 +172,8 @@ async function readReply(
   const limit = statusCode === 200 ? request.replyLimit : MAX_ERROR_BYTES;
   const parts: Buffer[] = [];
   let size = 0;
+  // One that does not say so is as large as it may be.
+  await request.onReply?.(Math.min(limit, Number(headers['content-length'] ?? limit)));
   // Leaving the loop destroys the body, and its connection with it.
   for await (const part of body as AsyncIterable<Buffer>) {
     size += part.length;

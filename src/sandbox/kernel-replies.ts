@@ -16,27 +16,44 @@ const MAX_DEPTH = 200;
 const MAX_SHORT_CHARACTERS = 1_000;
 const MAX_PENDING_CALLS = 10_000;
 
-/** The bytes of a reply as JSON, every string of it valid Unicode and nothing nested beyond 200. */
+/** In one reply: what code hands over has 1,000,000 in a call, and the kernel sends 32 MiB of calls at once. */
+const MAX_VALUES = 4_000_000;
+/** Only an escape can name half of a character: the bytes themselves were read as UTF-8. */
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/** The bytes of a reply as JSON, every string of it valid Unicode, nothing nested beyond 200, its values bounded. */
 export function parseReply(bytes: Buffer): unknown {
+  const text = bytes.toString('utf8');
   let value: unknown;
   try {
-    value = parseJson(bytes.toString('utf8'));
+    value = parseJson(text);
   } catch {
     throw malformed('a reply that is not JSON');
   }
-  checkValue(value, 0);
+  checkStructure(value);
+  if (SURROGATE_ESCAPE.test(text)) checkTexts(value);
   return value;
 }
 
-function checkValue(value: unknown, depth: number): void {
+function checkStructure(root: unknown): void {
+  let values = 0;
+  const look = (value: unknown, depth: number): void => {
+    values += 1;
+    if (values > MAX_VALUES) throw malformed('a reply of too many values');
+    if (typeof value !== 'object' || value === null) return;
+    if (depth >= MAX_DEPTH) throw malformed('a reply that is nested too deeply');
+    if (Array.isArray(value)) for (const item of value) look(item, depth + 1);
+    else for (const key in value) look((value as Record<string, unknown>)[key], depth + 1);
+  };
+  look(root, 0);
+}
+
+function checkTexts(value: unknown): void {
   if (typeof value === 'string') {
     if (!value.isWellFormed()) throw malformed('text that is not Unicode');
   } else if (typeof value === 'object' && value !== null) {
-    if (depth >= MAX_DEPTH) throw malformed('a reply that is nested too deeply');
-    for (const [key, item] of Object.entries(value)) {
-      if (!Array.isArray(value)) checkValue(key, depth);
-      checkValue(item, depth + 1);
-    }
+    if (!Array.isArray(value)) for (const key of Object.keys(value)) checkTexts(key);
+    for (const item of Object.values(value)) checkTexts(item);
   }
 }
 

@@ -48,6 +48,10 @@ export interface SandboxRequest {
   /** Sandboxes to be kept ready for other agents of the run, where they can be. Default 0. */
   readonly pool?: number;
   readonly memory_mb: number;
+  /** MiB of disk for a checkout and what a setup adds to it. Default 10240. */
+  readonly disk_mb?: number;
+  /** Hosts of the internet that the code, and the commands of a setup, may reach. Default: none. */
+  readonly network?: readonly string[];
   /** Seconds without any request after which it ends itself. */
   readonly idle_timeout: number;
   /** Seconds that making it may take, for providers that may have to wait for room. Default 300. */
@@ -135,6 +139,14 @@ export interface InputPiece {
   readonly bytes: Uint8Array;
 }
 
+export interface EventsRequest {
+  readonly block: number;
+  readonly after: number;
+  readonly waitMs: number;
+  /** Told how many bytes come, before they are read; they are read when it resolves. */
+  readonly onReply?: (bytes: number) => Promise<void>;
+}
+
 /** @throws TypedError `Sandbox.Lost` when the sandbox is gone, `Sandbox.Diverged` on 409 of either kind, from every method. */
 export interface Kernel {
   info(): Promise<KernelInfo>;
@@ -142,7 +154,7 @@ export interface Kernel {
   /** A piece of an input of the setup; `sendInputs` sends them all. */
   input(request: InputPiece, signal?: AbortSignal): Promise<InputReply>;
   exec(request: ExecRequest): Promise<KernelInfo>;
-  events(request: { block: number; after: number; waitMs: number }, signal?: AbortSignal): Promise<EventsReply>;
+  events(request: EventsRequest, signal?: AbortSignal): Promise<EventsReply>;
   output(request: { block: number; stream: 'stdout' | 'stderr'; offset: number }): Promise<Uint8Array>;
   answer(request: AnswersRequest): Promise<void>;
   interrupt(request: { generation: number; block: number }): Promise<void>;

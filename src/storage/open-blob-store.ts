@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import type { StorageConfig } from '../domain/config.ts';
+import { encryptBlobStore } from './encrypted-blob-store.ts';
+import { readEncryptionKeys } from '../encryption/keys.ts';
 import type { BlobStore } from './blob-store.ts';
 import { createFileBlobStore } from './file-blob-store.ts';
 
@@ -13,14 +15,22 @@ export function blobFolder(input: {
   return path === undefined ? resolve(input.stateDirectory, 'blobs') : resolve(input.cwd, path);
 }
 
-/** The store that a configuration names. Nothing is asked of it yet: `check` does. */
-export async function openBlobStore(input: {
+/** The store that a configuration names, encrypted where there is a key. Nothing is asked of it yet: `check` does. */
+export async function openBlobStore(input: OpenInput): Promise<BlobStore> {
+  const keys = readEncryptionKeys(input.env);
+  const store = await openPlainStore(input);
+  return keys === undefined ? store : encryptBlobStore(store, keys);
+}
+
+interface OpenInput {
   readonly storage: StorageConfig;
   readonly env: NodeJS.ProcessEnv;
   /** What a relative path is relative to. */
   readonly cwd: string;
   readonly stateDirectory: string;
-}): Promise<BlobStore> {
+}
+
+async function openPlainStore(input: OpenInput): Promise<BlobStore> {
   const { storage, env } = input;
   if (storage.driver === 'file' || storage.bucket === undefined)
     return createFileBlobStore({ path: blobFolder(input) });

@@ -1,4 +1,5 @@
 import { splitAgentWorkflowId } from '../domain/ids.ts';
+import { redactSecret } from '../redact.ts';
 import type { Listener, WorkerEvent } from './events.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -21,8 +22,6 @@ export interface LogOptions {
   /** Takes a line without its end. */
   readonly writeLine: (line: string) => void;
 }
-
-const REDACTED = '[redacted]';
 
 export function createLog({ format, level, env, writeLine }: LogOptions): Log {
   const least = LOG_LEVELS.indexOf(level);
@@ -50,8 +49,7 @@ function withoutSecrets(line: string, env: NodeJS.ProcessEnv): string {
   return Object.entries(env).reduce((rest, [name, value]) => {
     if (value === undefined || value.length < 8 || !/KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|AUTH/i.test(name))
       return rest;
-    const quoted = JSON.stringify(value).slice(1, -1);
-    return rest.replaceAll(value, REDACTED).replaceAll(quoted, REDACTED);
+    return redactSecret(rest, value);
   }, line);
 }
 

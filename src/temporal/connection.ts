@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
+import type { DataConverter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
+import { dataConversion } from '../encryption/data-conversion.ts';
 import { errorMessage } from '../domain/error-message.ts';
 import { type DevServer, type DevServerOptions, startOrAttachDevServer } from './dev-server.ts';
 import { dial, type Dialed } from './dial.ts';
@@ -29,6 +31,8 @@ export interface TemporalTarget {
   readonly options: ClientConnectConfig['connectionOptions'];
   /** Milliseconds in which the server must answer. Default 6 s. */
   readonly timeout?: number;
+  /** Encrypts what the server is given; absent without a key. */
+  readonly dataConverter?: DataConverter;
 }
 
 /** A server that answers, and a namespace that exists on it. */
@@ -71,7 +75,8 @@ export function chooseTemporal(choice: TemporalChoice): TemporalTarget | undefin
         `${choice.profile} --prop address --value host:port), or give --address.`,
     );
   }
-  return address === undefined ? undefined : { address, namespace, options: { ...loaded.connectionOptions, address } };
+  if (address === undefined) return undefined;
+  return { address, namespace, options: { ...loaded.connectionOptions, address }, ...dataConversion(choice.env) };
 }
 
 /**
@@ -96,7 +101,11 @@ export async function connect(target: TemporalTarget): Promise<TemporalConnectio
       namespace,
       clusterId,
       connection,
-      client: new Client({ connection, namespace }),
+      client: new Client({
+        connection,
+        namespace,
+        ...(target.dataConverter === undefined ? {} : { dataConverter: target.dataConverter }),
+      }),
       connectWorker: () => connectWorker(target, dialed),
       close,
     };
@@ -115,7 +124,7 @@ export async function resolveTemporal(
   if (target !== undefined) return { ...(await connect(target)), embedded: undefined };
   const server = await startOrAttachDevServer({ ...embedded, namespace: namespaceOf(choice, loadProfile(choice)) });
   try {
-    const connected = await connect(embeddedTarget(server));
+    const connected = await connect(embeddedTarget(server, choice.env));
     const close = async (): Promise<void> => {
       await connected.close();
       await server.release();
@@ -127,9 +136,13 @@ export async function resolveTemporal(
   }
 }
 
-export function embeddedTarget(server: Pick<DevServer, 'address' | 'namespace'>): TemporalTarget {
+/** @param env where the key for what the server is given may be. Default: there is none */
+export function embeddedTarget(
+  server: Pick<DevServer, 'address' | 'namespace'>,
+  env: NodeJS.ProcessEnv = {},
+): TemporalTarget {
   const { address, namespace } = server;
-  return { address, namespace, options: { address }, timeout: EMBEDDED_CONNECT_TIME };
+  return { address, namespace, options: { address }, timeout: EMBEDDED_CONNECT_TIME, ...dataConversion(env) };
 }
 
 function timeoutOf({ timeout = CONNECT_TIME }: TemporalTarget): number {

@@ -112,6 +112,8 @@ async function createStage(
       },
     }),
     sandboxes: () => provider as unknown as SandboxProvider,
+    largeReplies: { acquire: () => Promise.resolve(() => undefined) },
+    workerDeaths: { watch: () => ({ enter: () => undefined, leave: () => undefined }) },
     environment: {},
     host: 'here',
     cluster: 'c',

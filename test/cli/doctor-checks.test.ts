@@ -59,8 +59,11 @@ test('blob store: a bucket is tried, and what its store says is passed on', asyn
 
 describe('sandbox', () => {
   test('what a trial found, with its remedies', async () => {
-    const found = { ok: true, bubblewrap: '/usr/bin/bwrap', overlay: true } as const;
-    expect(await checkSandbox(DEFAULT_CONFIG, () => Promise.resolve(found))).toMatchObject({ ok: true });
+    const found = { ok: true, bubblewrap: '/usr/bin/bwrap', overlay: true, groups: true } as const;
+    const check = (groups: boolean): ReturnType<typeof checkSandbox> =>
+      checkSandbox(DEFAULT_CONFIG, () => Promise.resolve({ ...found, groups }));
+    expect(await check(true)).toMatchObject({ ok: true, found: expect.stringContaining('limits by control groups') });
+    expect(await check(false)).toMatchObject({ ok: true, found: expect.stringContaining('limits by a watchdog') });
     const missing = {
       ok: false,
       reason: 'bubblewrap is not installed',

@@ -121,9 +121,9 @@ describe('the life of a kernel', () => {
     const under = await start();
     await Promise.all([under.kernel.info(), under.kernel.info(), under.kernel.info()]);
     const listing = 'import os\nlen(os.listdir("/proc/self/fd"))';
-    expect((await under.run(listing)).stdout).toBe('8\n');
+    expect((await under.run(listing)).stdout).toBe('7\n');
     await under.run('os._exit(1)');
-    expect((await under.run(listing)).stdout).toBe('8\n');
+    expect((await under.run(listing)).stdout).toBe('7\n');
   });
 });
 

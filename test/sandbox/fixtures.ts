@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { RepositorySource, Sandbox, SandboxLabels, SandboxRequest } from '../../src/sandbox/provider.ts';
+import type {
+  RepositorySource,
+  Sandbox,
+  SandboxLabels,
+  SandboxProvider,
+  SandboxRequest,
+} from '../../src/sandbox/provider.ts';
 import { bundleRepository } from '../../src/sandbox/repository/bundle.ts';
 
 export const LABELS: SandboxLabels = {
@@ -123,4 +129,30 @@ export async function shell(sandbox: Sandbox, script: string): Promise<string> {
   const ended = await runInside(sandbox, ['bash', '-euc', script]);
   if (ended.code !== 0) throw new Error(`exit code ${ended.code}: ${ended.stderr}${ended.stdout}`);
   return ended.stdout;
+}
+
+/** A new sandbox whose kernel has taken a setup in. */
+export async function makeReady(provider: SandboxProvider, request: SandboxRequest): Promise<Sandbox> {
+  const sandbox = await provider.connect(await provider.create(request));
+  await sandbox.kernel.setup({ generation: 0, seed: 1, variables: {}, functions: [], cwd: sandbox.workspace });
+  return sandbox;
+}
+
+/** Runs a block to its end; it makes no calls. */
+export async function runCode(
+  { kernel }: Sandbox,
+  block: number,
+  code: string,
+): Promise<{ readonly stdout: string; readonly stderr: string; readonly ms: number }> {
+  const began = performance.now();
+  await kernel.exec({ generation: 0, block, head: `${block}`, code, timeout: 60, output_limit: 10_000 });
+  for (let after = 0; ;) {
+    // oxlint-disable-next-line no-await-in-loop -- each poll continues the one before
+    const reply = await kernel.events({ block, after, waitMs: 20_000 });
+    after = reply.cursor;
+    const last = reply.events.at(-1);
+    if (last?.type !== 'done') continue;
+    const { stdout, stderr, error } = last.result;
+    return { stdout, stderr: stderr + (error ?? ''), ms: performance.now() - began };
+  }
 }

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { findPython } from '../../src/sandbox/kernel-python.ts';
 import { createLocalProvider, type Isolation } from '../../src/sandbox/local/index.ts';
-import { tryIsolation, unavailable } from '../../src/sandbox/local/isolation.ts';
+import { findBubblewrap, tryIsolation, unavailable } from '../../src/sandbox/local/isolation.ts';
 import { launchSpec } from '../../src/sandbox/local/launch-spec.ts';
 import { Launcher, type Exit } from '../../src/sandbox/local/launcher.ts';
 import { sandboxRequest, temporaryFolder, writeTree } from './fixtures.ts';
@@ -16,8 +17,8 @@ const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
 describe('the choice of isolation', () => {
-  const failing = (stderr: string): Exit => ({ code: 1, stderr, stdout: '' });
-  const fine: Exit = { code: 0, stderr: '', stdout: '' };
+  const failing = (stderr: string): Exit => ({ code: 1, stderr, stdout: '', grouped: false });
+  const fine: Exit = { code: 0, stderr: '', stdout: '', grouped: false };
   /** Trial sandboxes that end as they are told. */
   const trials = async (...exits: Exit[]): Promise<Isolation> => {
     const isolation = await tryIsolation({
@@ -33,6 +34,20 @@ describe('the choice of isolation', () => {
 
   it('is an overlay where a trial of it goes well', async () => {
     expect(await trials(fine)).toMatchObject({ ok: true, overlay: true });
+  });
+
+  it('says whether control groups hold sandboxes to their limits', async () => {
+    expect(await trials({ ...fine, grouped: true })).toMatchObject({ ok: true, groups: true });
+    expect(await trials(fine)).toMatchObject({ ok: true, groups: false });
+  });
+
+  it('takes the newest bubblewrap of those on the path', () => {
+    for (const version of ['0.8.0', '0.12.1', '0.9']) {
+      const program = { executable: `#!/bin/sh\necho bubblewrap ${version}\n` };
+      writeTree(join(folder.path, 'programs', version), { bwrap: program });
+    }
+    const path = ['0.8.0', '0.12.1', '0.9'].map((version) => join(folder.path, 'programs', version)).join(':');
+    expect(findBubblewrap(path)).toBe(join(folder.path, 'programs', '0.12.1', 'bwrap'));
   });
 
   it('is a copy in memory where overlays fail', async () => {
@@ -134,7 +149,7 @@ describe('a sandbox', () => {
       memory_mb: 256,
       argv: ['/bin/sh', '-c', 'cat link/c; echo more >> link/c; rm link; ls; id -u'],
     });
-    expect(await launcher.job(spec, 30_000)).toEqual({ code: 0, stderr: '', stdout: 'text\na b\n1000\n' });
+    expect(await launcher.job(spec, 30_000)).toMatchObject({ code: 0, stderr: '', stdout: 'text\na b\n1000\n' });
     await launcher.close();
   });
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { allowedHosts, createEgressPolicy } from '../../src/sandbox/local/egress-policy.ts';
+import { createEgressPolicy, PACKAGE_INDEXES, setupRules } from '../../src/sandbox/local/egress-policy.ts';
 import { startEgressProxy } from '../../src/sandbox/local/egress-proxy.ts';
 import { createLocalProvider } from '../../src/sandbox/local/index.ts';
 import { cannotSwitch, ORDINARY_UID } from './another-user.ts';
@@ -22,7 +22,11 @@ let count = 0;
 /** Runs commands as `sandbox.setup` does. */
 async function setUp(
   commands: readonly string[],
-  { worker = {}, handedOver = {} }: { worker?: NodeJS.ProcessEnv; handedOver?: Record<string, string> } = {},
+  {
+    worker = {},
+    handedOver = {},
+    network = [],
+  }: { worker?: NodeJS.ProcessEnv; handedOver?: Record<string, string>; network?: string[] } = {},
 ): Promise<string[]> {
   const place = join(folder.path, String((count += 1)));
   const logged: string[] = [];
@@ -40,7 +44,7 @@ async function setUp(
       timeout: 60,
       environment: handedOver,
     };
-    await provider.prepare(sandboxRequest('network', repository, { python: '.venv', setup }));
+    await provider.prepare(sandboxRequest('network', repository, { python: '.venv', setup, network }));
   } finally {
     await provider.close();
   }
@@ -85,9 +89,7 @@ describe('the commands of sandbox.setup', { timeout: 120_000 }, () => {
     const port = await listening(answering('hello'));
     const failing = setUp([`curl -sS http://127.0.0.1:${port}/; false`]);
     await expect(failing).rejects.toThrow(
-      new RegExp(
-        `127\\.0\\.0\\.1:${port} is this machine or one of a private network\\. DURABLE_RLM_SETUP_HOSTS can allow it`,
-      ),
+      new RegExp(`127\\.0\\.0\\.1:${port} is none of the hosts that may be reached\\. sandbox\\.network can allow it`),
     );
   });
 
@@ -99,11 +101,11 @@ describe('the commands of sandbox.setup', { timeout: 120_000 }, () => {
     ]);
     const get = (port: number, word: string): string => `test "$(curl -s http://127.0.0.1:${port}/simple/)" = ${word}`;
     const logged = await setUp([get(allowed, 'allowed'), get(index, 'index'), `! { ${get(other, 'other')}; }`], {
-      worker: { DURABLE_RLM_SETUP_HOSTS: `packages.example, 127.0.0.1:${allowed}` },
+      worker: { DURABLE_RLM_PRIVATE_HOSTS: `packages.example, 127.0.0.1:${allowed}` },
       handedOver: { PIP_INDEX_URL: `http://user:word@127.0.0.1:${index}/simple/`, OTHER: `http://127.0.0.1:${other}/` },
     });
     expect(logged.filter((line) => line.includes('refused'))).toEqual([
-      expect.stringContaining(`sandbox.setup was refused a connection: 127.0.0.1:${other} is this machine`),
+      expect.stringContaining(`sandbox.setup was refused a connection: 127.0.0.1:${other} is none of the hosts`),
     ]);
   });
 
@@ -129,7 +131,11 @@ describe('the commands of sandbox.setup', { timeout: 120_000 }, () => {
         'test "$(curl -s -o /dev/null -w "%{http_connect}" https://127.0.0.1:7233/)" = 403',
         '! env | grep -i word',
       ],
-      { worker: { HTTP_PROXY: proxy, https_proxy: proxy }, handedOver: { HTTPS_PROXY: proxy, no_proxy: '*' } },
+      {
+        worker: { HTTP_PROXY: proxy, https_proxy: proxy },
+        handedOver: { HTTPS_PROXY: proxy, no_proxy: '*' },
+        network: ['*'],
+      },
     );
     expect(asked).toEqual([`GET http://packages.invalid/a?b=c ${secret}`, `CONNECT packages.invalid:443 ${secret}`]);
   });
@@ -139,7 +145,7 @@ describe('which hosts the way out leads to', () => {
   const addressesOf = (host: string): Promise<string[] | string> =>
     new Promise((done) => {
       try {
-        createEgressPolicy([]).lookupFor(host, 443)(host, { all: true }, (error, found) => {
+        createEgressPolicy({ hosts: ['*'], anywhere: [] }).lookupFor(host, 443)(host, { all: true }, (error, found) => {
           done(error === null ? (found as { address: string }[]).map(({ address }) => address) : error.message);
         });
       } catch (error) {
@@ -200,13 +206,20 @@ describe('which hosts the way out leads to', () => {
     server.on('connection', () => dialed.push('the host'));
     let lookups = 0;
     // First an address of the internet, which nobody answers at here; then, as names that are turned do, the loopback.
-    const policy = createEgressPolicy([], (_, { all }, callback) => {
+    const policy = createEgressPolicy({ hosts: ['turned.example'], anywhere: [] }, (_, { all }, callback) => {
       const address = (lookups += 1) === 1 ? '240.0.0.1' : '127.0.0.1';
       if (all === true) callback(null, [{ address, family: 4 }]);
       else callback(null, address, 4);
     });
     const socketPath = join(folder.path, 'proxy');
-    const proxy = await startEgressProxy({ socketPath, owner: null, policy, environment: {}, log: () => undefined });
+    const proxy = await startEgressProxy({
+      socketPath,
+      owner: null,
+      policy,
+      environment: {},
+      log: () => undefined,
+      subject: 'it',
+    });
     for (const attempt of [1, 2, 3]) {
       const client = connect(socketPath);
       client.write(`CONNECT turned.example:${port} HTTP/1.1\r\nHost: turned.example\r\n\r\n`);
@@ -220,8 +233,9 @@ describe('which hosts the way out leads to', () => {
   });
 
   it('those of package indexes, by host and port, of no other variable', () => {
-    const hosts = allowedHosts(
-      { DURABLE_RLM_SETUP_HOSTS: 'a.example, b.example:8080' },
+    const { hosts, anywhere } = setupRules(
+      { DURABLE_RLM_PRIVATE_HOSTS: 'a.example, b.example:8080' },
+      ['named.example'],
       {
         UV_EXTRA_INDEX_URL: 'https://one.example/simple http://two.example:81/simple',
         GOPROXY: 'https://go.example|direct',
@@ -229,7 +243,8 @@ describe('which hosts the way out leads to', () => {
         OPENAI_BASE_URL: 'http://localhost:11434/v1',
       },
     );
-    expect(hosts).toEqual([
+    expect(hosts).toEqual([...PACKAGE_INDEXES, 'named.example', ...anywhere]);
+    expect(anywhere).toEqual([
       'a.example',
       'b.example:8080',
       'one.example:443',

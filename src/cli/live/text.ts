@@ -2,7 +2,7 @@ import stringWidth from 'string-width';
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 // Control and format characters, but for the joiner that emoji are made with.
-const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]+/gu;
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]+/gu;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 /** Columns a terminal needs for a text without escape sequences. */
@@ -20,7 +20,17 @@ export function oneLine(text: string): string {
 
 // \p{Cc} without tab and newline.
 const CONTROLS = /(?![\t\n])\p{Cc}/gu;
-const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
+// Line separators of Unicode, marks and controls of direction.
+const REORDERING = /[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE_IN_JSON = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** The same JSON, with what a terminal would obey, or show in another order, as escapes. */
+export function printableJson(json: string): string {
+  return json.replaceAll(
+    UNPRINTABLE_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
 
 /** For text shown on a terminal as it is: lines and tabs stay, other control characters become visible. */
 export function visibleControls(text: string): string {

@@ -93,6 +93,7 @@ function parameters(
   const config: DaytonaConfig = request.daytona ?? {};
   const ttl = minutes(config.ttl ?? DEFAULT_TTL);
   const { labels, generation } = request;
+  const domains = config.domain_allow_list ?? domainsOf(request.network);
   const always = {
     name: id,
     labels: toLabels({ labels, name: id, generation, ttl, commit: request.repository?.commit }),
@@ -103,10 +104,16 @@ function parameters(
     ttlMinutes: ttl,
     ...(config.network_block_all === undefined ? {} : { networkBlockAll: config.network_block_all }),
     ...(config.network_allow_list === undefined ? {} : { networkAllowList: config.network_allow_list.join(',') }),
-    ...(config.domain_allow_list === undefined ? {} : { domainAllowList: config.domain_allow_list.join(',') }),
+    ...(domains === undefined ? {} : { domainAllowList: domains.join(',') }),
   };
   if (config.image !== undefined) return { ...always, image: config.image, resources: resources(request, config) };
   return config.snapshot === undefined ? always : { ...always, snapshot: config.snapshot };
+}
+
+/** `sandbox.network` for Daytona, whose list has names without ports; undefined where it limits nothing. */
+export function domainsOf(network: readonly string[] = []): readonly string[] | undefined {
+  if (network.length === 0 || network.some((host) => host.startsWith('*:') || host === '*')) return undefined;
+  return [...new Set(network.map((host) => host.replace(/:\d+$/, '')))];
 }
 
 function resources(request: SandboxRequest, { cpu, disk_gb }: DaytonaConfig): Record<string, number> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { errorMessage } from '../../domain/error-message.ts';
 import { removeAbandonedLocks } from '../../files/lock.ts';
 import { makePrivateFolder } from '../../files/private-folder.ts';
 import { identify, isAlive } from './processes.ts';
@@ -35,18 +36,38 @@ export async function findAbandoned(directory: string): Promise<string[]> {
   return abandoned.map((name) => join(directory, name));
 }
 
-/** Removes what processes that are gone left in a folder. */
-export async function removeAbandoned(directory: string): Promise<void> {
-  await Promise.all([removeAbandonedLocks(directory), ...(await findAbandoned(directory)).map(removeTree)]);
+/** Something that nobody uses any more and that could not be removed. Its hidden name keeps it out of everybody's way. */
+export interface Leftover {
+  readonly path: string;
+  readonly why: string;
 }
 
-/** Removes a folder also where something in it is closed to its own owner, as some package managers leave their caches. */
+/** Removes what processes that are gone left in a folder. What resists stays, and stops nobody: `rlm clean` names it too. */
+export async function removeAbandoned(directory: string): Promise<Leftover[]> {
+  await removeAbandonedLocks(directory);
+  const removals = (await findAbandoned(directory)).map((path) =>
+    removeTree(path).then(
+      () => [],
+      (error: unknown) => [{ path, why: errorMessage(error) }],
+    ),
+  );
+  return (await Promise.all(removals)).flat();
+}
+
+/** For what is only in the way: where it resists, a later process tries again. */
+export async function discardTree(path: string): Promise<void> {
+  await removeTree(path).catch(() => undefined);
+}
+
+/**
+ * Removes a folder also where something in it is closed to its own owner, as some package managers leave their caches, and
+ * where its folders lie deeper than a path can say: rm and chmod walk by descriptors.
+ */
 export async function removeTree(path: string): Promise<void> {
-  const remove = (): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 2 });
-  await remove().catch(async (error: unknown) => {
+  await rm(path, { recursive: true, force: true, maxRetries: 2 }).catch(async (error: unknown) => {
     // A link would have others' files opened up.
     if (!(await lstat(path)).isDirectory()) throw error;
-    await run('chmod', ['-R', 'u+rwX', path]).catch(() => undefined);
-    await remove();
+    await run('chmod', ['-R', 'u+rwX', '--', path]).catch(() => undefined);
+    await run('rm', ['-rf', '--one-file-system', '--', path]);
   });
 }

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { chown, rename, rm } from 'node:fs/promises';
+import { chown, rename } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TypedError } from '../../domain/failures.ts';
 import { lockOf, withLock } from '../../files/lock.ts';
 import { makePrivateFolder } from '../../files/private-folder.ts';
 import type { RepositorySource } from '../provider.ts';
-import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
+import { discardTree, makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import { markUsed } from '../host/last-use.ts';
 import { RepositoryCache } from '../repository/repository-cache.ts';
 import { launchSpec, sandboxOwner, uidToBecome, WORKSPACE, type Interpreter } from './launch-spec.ts';
@@ -24,6 +24,8 @@ export interface BaseCheckout {
 export interface CheckoutRequest {
   readonly source: RepositorySource;
   readonly commit: string;
+  /** MiB on disk. */
+  readonly disk_mb?: number | undefined;
 }
 
 interface CheckoutMeans {
@@ -37,7 +39,9 @@ export const INSIDE_INDEX = '/run/rlm/index';
 
 const CHECKOUT_TIMEOUT_MS = 15 * 60_000;
 const CHECKOUT_MEMORY_MB = 8192;
-const CHECKOUT_DISK_MB = 65_536;
+const DEFAULT_DISK_MB = 10_240;
+/** Files and folders that a MiB of the limit stands for: each takes a block of the disk, and room in its index. */
+const ENTRIES_PER_MB = 200;
 const SCRIPT = fileURLToPath(new URL('../../../python/rlm_launcher/checkout.py', import.meta.url));
 
 /**
@@ -88,7 +92,7 @@ export class BaseCheckouts {
    */
   async make(
     folder: string,
-    { source, commit }: CheckoutRequest,
+    { source, commit, disk_mb = DEFAULT_DISK_MB }: CheckoutRequest,
     { bwrap, interpreter }: CheckoutMeans,
     signal: AbortSignal | undefined,
   ): Promise<string> {
@@ -104,7 +108,8 @@ export class BaseCheckouts {
       const inside = isolated ? WORKSPACE : fresh;
       const shallow = cached.shallow === undefined ? [] : ['--shallow', isolated ? '/run/rlm/shallow' : cached.shallow];
       const objects = isolated ? INSIDE_OBJECTS : cached.objects;
-      const script = ['--into', inside, '--objects', objects, '--commit', cached.commit, ...shallow];
+      const limits = ['--most-mb', String(disk_mb), '--most-entries', String(disk_mb * ENTRIES_PER_MB)];
+      const script = ['--into', inside, '--objects', objects, '--commit', cached.commit, ...limits, ...shallow];
       const spec = launchSpec({
         bwrap,
         interpreter,
@@ -116,7 +121,7 @@ export class BaseCheckouts {
         workspace: { kind: 'bind', path: fresh },
         inside,
         memory_mb: CHECKOUT_MEMORY_MB,
-        disk_mb: CHECKOUT_DISK_MB,
+        disk_mb,
         // Its text, because its file may be one that only the worker can read.
         argv: [interpreter.path, '-I', '-S', '-c', readFileSync(SCRIPT, 'utf8'), ...script],
       });
@@ -133,7 +138,7 @@ export class BaseCheckouts {
       await rename(fresh, folder);
       return cached.objects;
     } finally {
-      await rm(fresh, { recursive: true, force: true });
+      await discardTree(fresh);
     }
   }
 }

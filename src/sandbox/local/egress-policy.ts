@@ -1,8 +1,9 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import pLimit from 'p-limit';
 
-/** Which machines the commands of a setup may reach. */
+/** Which machines may be reached from inside a sandbox. */
 export interface EgressPolicy {
   /**
    * For connections to a host: answers only with addresses that may be dialed, so a name cannot be turned to another
@@ -19,11 +20,24 @@ export interface EgressPolicy {
   checkName(host: string, port: number): Promise<void>;
 }
 
-/** The host is this one, or of a private network, and no setting allows it. */
-export class EgressRefused extends Error {
-  constructor(host: string, port: number) {
-    super(`${host}:${port} is this machine or one of a private network. DURABLE_RLM_SETUP_HOSTS can allow it`);
-  }
+/** No setting allows the host. */
+export class EgressRefused extends Error {}
+
+function internal(host: string, port: number): EgressRefused {
+  return new EgressRefused(
+    `${host}:${port} is this machine or one of a private network. DURABLE_RLM_PRIVATE_HOSTS of the worker can allow it`,
+  );
+}
+
+function unlisted(host: string, port: number): EgressRefused {
+  return new EgressRefused(`${host}:${port} is none of the hosts that may be reached. sandbox.network can allow it`);
+}
+
+export interface EgressRules {
+  /** Hosts of the internet: `name`, `*.name` for all below it, `*` for all; with `:port` on that port only. */
+  readonly hosts: readonly string[];
+  /** Those among them, `host` or `host:port`, that may be reached wherever they are. */
+  readonly anywhere: readonly string[];
 }
 
 /**
@@ -53,31 +67,29 @@ const INTERNAL = blockList([
   ['ff00::', 8],
 ]);
 
-/**
- * @param allowed `host` or `host:port`, as they will be asked for
- * @param resolve default: as every program of this host does
- */
-export function createEgressPolicy(allowed: readonly string[], resolve: LookupFunction = systemLookup): EgressPolicy {
-  const names = new Set(allowed.map((entry) => entry.toLowerCase()));
-  const isAllowed = (host: string, port: number): boolean =>
-    [host, `${host}:${port}`, `[${host}]:${port}`].some((name) => names.has(name.toLowerCase()));
+/** @param resolve default: as every program of this host does */
+export function createEgressPolicy(rules: EgressRules, resolve: LookupFunction = systemLookup): EgressPolicy {
+  const listed = matcher(rules.hosts);
+  const anywhere = matcher(rules.anywhere);
 
   return {
     lookupFor(host, port) {
-      if (isAllowed(host, port)) return resolve;
-      if (isIP(host) !== 0 && isInternal(host)) throw new EgressRefused(host, port);
+      if (!listed(host, port)) throw unlisted(host, port);
+      if (anywhere(host, port)) return resolve;
+      if (isIP(host) !== 0 && isInternal(host)) throw internal(host, port);
       return (hostname, options, callback) => {
         resolve(hostname, options, (error, found, family) => {
           const refused = error === null && addressesOf(found).some(isInternal);
-          callback(refused ? new EgressRefused(host, port) : error, found, family);
+          callback(refused ? internal(host, port) : error, found, family);
         });
       };
     },
     checkName(host, port) {
-      if (isAllowed(host, port)) return Promise.resolve();
+      if (!listed(host, port)) return Promise.reject(unlisted(host, port));
+      if (anywhere(host, port)) return Promise.resolve();
       return new Promise((done, reject) => {
         resolve(host, { all: true }, (error, found) => {
-          if (error === null && addressesOf(found).some(isInternal)) reject(new EgressRefused(host, port));
+          if (error === null && addressesOf(found).some(isInternal)) reject(internal(host, port));
           else done();
         });
       });
@@ -85,11 +97,45 @@ export function createEgressPolicy(allowed: readonly string[], resolve: LookupFu
   };
 }
 
+/** Whether one of the entries names a host and port. A final dot is the same name. */
+function matcher(entries: readonly string[]): (host: string, port: number) => boolean {
+  const known = entries.map((entry) => {
+    const [, name = '', port] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
+    return { name: name.replace(/^\[(.*)\]$/, '$1'), port: port === undefined ? undefined : Number(port) };
+  });
+  return (host, port) => {
+    const asked = host.toLowerCase().replace(/\.$/, '');
+    return known.some(
+      (entry) =>
+        (entry.port === undefined || entry.port === port) &&
+        (entry.name === '*' ||
+          entry.name === asked ||
+          (entry.name.startsWith('*.') && asked.endsWith(entry.name.slice(1)) && isIP(asked) === 0)),
+    );
+  };
+}
+
 function addressesOf(found: string | readonly LookupAddress[]): readonly string[] {
   return typeof found === 'string' ? [found] : found.map(({ address }) => address);
 }
 
-const systemLookup: LookupFunction = (hostname, options, callback) => lookup(hostname, options, callback);
+/**
+ * Looking a name up takes one of the four threads that this process reads its files with, for as long as its name server
+ * likes: sandboxes get one of them, all together.
+ */
+const lookups = pLimit(1);
+
+const systemLookup: LookupFunction = (hostname, options, callback) => {
+  void lookups(
+    () =>
+      new Promise<void>((done) => {
+        lookup(hostname, options, (error, found, family) => {
+          done();
+          callback(error, found, family);
+        });
+      }),
+  );
+};
 
 function isInternal(address: string): boolean {
   // A zone, which only addresses of links have, is unknown to BlockList.
@@ -127,15 +173,46 @@ function blockList(subnets: readonly (readonly [string, number])[]): BlockList {
   return list;
 }
 
+/** Where packages come from, of the languages that agents' repositories mostly have. */
+export const PACKAGE_INDEXES: readonly string[] = [
+  'pypi.org',
+  'files.pythonhosted.org',
+  'conda.anaconda.org',
+  'repo.anaconda.com',
+  'registry.npmjs.org',
+  'registry.yarnpkg.com',
+  'nodejs.org',
+  'proxy.golang.org',
+  'sum.golang.org',
+  'crates.io',
+  'index.crates.io',
+  'static.crates.io',
+  'rubygems.org',
+  'index.rubygems.org',
+  'repo.maven.apache.org',
+  'repo1.maven.org',
+  'plugins.gradle.org',
+];
+
 /** Variables that name package indexes: whoever hands them to a setup wants it to reach them. */
 const INDEX_VARIABLE = /INDEX|REGISTRY|FIND_LINKS|GOPROXY|MIRROR/i;
 
-/**
- * Hosts that a worker lets setups reach wherever they are: those of DURABLE_RLM_SETUP_HOSTS, and those of the package
- * indexes that `sandbox.setup_env` hands over.
- */
-export function allowedHosts(worker: NodeJS.ProcessEnv, handedOver: Readonly<Record<string, string>>): string[] {
-  const named = (worker['DURABLE_RLM_SETUP_HOSTS'] ?? '').split(/[\s,]+/).filter((name) => name !== '');
+/** Of `DURABLE_RLM_PRIVATE_HOSTS`: hosts of private networks that sandboxes may reach where they are allowed to. */
+function privateHosts(worker: NodeJS.ProcessEnv): string[] {
+  return (worker['DURABLE_RLM_PRIVATE_HOSTS'] ?? '').split(/[\s,]+/).filter((name) => name !== '');
+}
+
+/** For code: the hosts of `sandbox.network`. */
+export function networkRules(worker: NodeJS.ProcessEnv, network: readonly string[]): EgressRules {
+  return { hosts: network, anywhere: privateHosts(worker) };
+}
+
+/** For the commands of a setup: those too, package indexes, and the indexes that `sandbox.setup_env` hands over. */
+export function setupRules(
+  worker: NodeJS.ProcessEnv,
+  network: readonly string[],
+  handedOver: Readonly<Record<string, string>>,
+): EgressRules {
   const indexes = Object.entries(handedOver)
     .filter(([name]) => INDEX_VARIABLE.test(name))
     .flatMap(([, value]) => value.split(/[\s,|]+/))
@@ -143,7 +220,8 @@ export function allowedHosts(worker: NodeJS.ProcessEnv, handedOver: Readonly<Rec
       const url = /^https?:/.test(text) && URL.canParse(text) ? new URL(text) : undefined;
       return url === undefined ? [] : [`${url.hostname}:${url.port || defaultPort(url.protocol)}`];
     });
-  return [...named, ...indexes];
+  const anywhere = [...privateHosts(worker), ...indexes];
+  return { hosts: [...PACKAGE_INDEXES, ...network, ...anywhere], anywhere };
 }
 
 export function defaultPort(protocol: string): number {

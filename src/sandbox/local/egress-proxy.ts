@@ -18,6 +18,8 @@ export interface EgressProxyOptions {
   readonly policy: EgressPolicy;
   /** The worker's: names the proxy that is between this host and the internet. */
   readonly environment: NodeJS.ProcessEnv;
+  /** Who asks, in what is logged: `sandbox.setup`. */
+  readonly subject: string;
   /** Gets a line for each host that was refused. */
   readonly log: (line: string) => void;
 }
@@ -120,7 +122,9 @@ export async function startEgressProxy(options: EgressProxyOptions): Promise<Egr
     const url = request.url ?? '';
     if (!url.startsWith('http://')) throw new Error('this is a proxy: it takes CONNECT and http:// requests');
     const { host, port } = hostAndPort(url);
-    const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !HOP_BY_HOP.has(name)));
+    const given = Object.entries(request.headers).filter(([name]) => !HOP_BY_HOP.has(name));
+    // The server that is asked for, not another one that the same machine has behind a header.
+    const headers = { ...Object.fromEntries(given), host: new URL(url).host };
     const { method } = request;
     const upstream = upstreamFor(environment, { protocol: 'http:', host, port });
     if (upstream !== undefined) await policy.checkName(host, port);
@@ -152,8 +156,10 @@ export async function startEgressProxy(options: EgressProxyOptions): Promise<Egr
   function explain(error: unknown): { status: number; why: string } {
     const why = error instanceof Error ? error.message : String(error);
     if (!(error instanceof EgressRefused)) return { status: 502, why };
-    if (refused.size < MAX_LINES && !refused.has(why)) options.log(`sandbox.setup was refused a connection: ${why}.`);
-    refused.add(why);
+    if (refused.size < MAX_LINES && !refused.has(why)) {
+      refused.add(why);
+      options.log(`${options.subject} was refused a connection: ${why}.`);
+    }
     return { status: 403, why };
   }
 }

@@ -1,7 +1,10 @@
+import { rmdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { bootId, findMarked, kill, terminate, untilEnded, type Marks } from '../host/processes.ts';
 import type { SandboxRecords } from './records.ts';
 
 const PATIENCE_MS = 5_000;
+const GROUP_PATIENCE_MS = 1_000;
 const TERMINATION_MS = 1_000;
 
 /**
@@ -35,7 +38,25 @@ export async function endSandbox(records: SandboxRecords, id: string, marks: Mar
     if (plain || running === undefined) await killMarked(marks);
     await untilEnded(left, PATIENCE_MS);
   }
+  await removeGroups(records.groups(id));
   await records.remove(id);
+}
+
+/** A group can be removed once its last process has been collected, which may take a moment. */
+async function removeGroups(groups: readonly string[]): Promise<void> {
+  const deadline = Date.now() + GROUP_PATIENCE_MS;
+  for (const group of groups) {
+    // oxlint-disable-next-line no-await-in-loop -- one after another
+    while (!(await removeGroup(group)) && Date.now() < deadline) await delay(10);
+  }
+}
+
+/** False where it is still in use. */
+function removeGroup(group: string): Promise<boolean> {
+  return rmdir(group).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'EBUSY',
+  );
 }
 
 /** Again and again until a look finds nothing: what is killed may have forked a moment before. */

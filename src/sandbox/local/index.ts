@@ -24,6 +24,7 @@ import { isRunning, startSandbox } from './starting.ts';
 import { Interpreters, type KernelInterpreter } from './interpreters.ts';
 import { trySetup } from './plain-setup.ts';
 import { SetupLayers, type SetupLayer } from './setup-layers.ts';
+import { SandboxNetworks } from './sandbox-networks.ts';
 import { SharedWork } from './shared-work.ts';
 import { SandboxRecords, type SandboxRecord } from './records.ts';
 
@@ -74,6 +75,8 @@ class Provider implements LocalProvider {
   readonly #records: SandboxRecords;
   readonly #cacheDirectory: string;
   readonly #log: (line: string) => void;
+  /** Leftovers of which has been told that they cannot be removed. */
+  readonly #named = new Set<string>();
   readonly #interpreters: Interpreters;
   readonly #connections: KernelConnections;
   readonly #setups = new SharedWork();
@@ -81,6 +84,7 @@ class Provider implements LocalProvider {
   readonly #tag: string;
   readonly #defaultPython: string | undefined;
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #networks: SandboxNetworks;
   #launcher: Promise<Launcher> | undefined;
   #isolation: Promise<Isolation> | undefined;
 
@@ -96,6 +100,7 @@ class Provider implements LocalProvider {
     this.#tag = createHash('sha256').update(stateDirectory).digest('hex').slice(0, 12);
     this.#defaultPython = options.python;
     this.#environment = options.environment ?? process.env;
+    this.#networks = new SandboxNetworks(this.#environment, this.#log);
     const end = (id: string): Promise<void> => this.#end(id);
     this.#pool = new SparePool({ records: this.#records, isRunning, end, log: this.#log });
   }
@@ -138,7 +143,12 @@ class Provider implements LocalProvider {
     const plan = planSandbox({ request, id, tag: this.#tag, folder, overlay, clone, ...means });
     const marked = key === undefined ? plan : { ...plan, record: { ...plan.record, spare: key } };
     try {
-      const how = { launcher: means.launcher, records: this.#records, connections: this.#connections };
+      const how = {
+        launcher: means.launcher,
+        records: this.#records,
+        connections: this.#connections,
+        networks: this.#networks,
+      };
       return await startSandbox(how, marked, signal);
     } catch (error) {
       await this.#end(id);
@@ -177,11 +187,15 @@ class Provider implements LocalProvider {
     signal: AbortSignal | undefined,
   ): Promise<BaseCheckout | SetupLayer | undefined> {
     checkSetup(basis);
-    const { repository, setup, python } = basis;
+    const { repository, setup, python, disk_mb, network = [] } = basis;
     if (repository === undefined) return undefined;
     const cacheDirectory = this.#cacheDirectory;
     if (setup === undefined || bwrap === null) {
-      return new BaseCheckouts(cacheDirectory, launcher).ensure(repository, { bwrap, interpreter }, signal);
+      return new BaseCheckouts(cacheDirectory, launcher).ensure(
+        { ...repository, disk_mb },
+        { bwrap, interpreter },
+        signal,
+      );
     }
     const layers = new SetupLayers({
       cacheDirectory,
@@ -190,7 +204,7 @@ class Provider implements LocalProvider {
       environment: this.#environment,
       log: this.#log,
     });
-    return layers.ensure({ ...repository, setup, python }, { bwrap, interpreter }, signal);
+    return layers.ensure({ ...repository, setup, python, disk_mb, network }, { bwrap, interpreter }, signal);
   }
 
   handleOf({ name, generation }: Pick<SandboxRequest, 'name' | 'generation'>): SandboxHandle {
@@ -206,6 +220,7 @@ class Provider implements LocalProvider {
       this.#connections.forget(handle.id);
       throw new TypedError('Sandbox.Lost', `Sandbox ${handle.id} is gone: ended, killed, or idle for too long.`);
     }
+    await this.#networks.open({ id: record.id, folder: this.#records.folder(record.id), hosts: record.network ?? [] });
     return new LocalSandbox(handle, record, this.#connections.open(record.id));
   }
 
@@ -236,12 +251,17 @@ class Provider implements LocalProvider {
   async #removeHalfMade(): Promise<void> {
     const entries = await readdir(this.#cacheDirectory, { withFileTypes: true });
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(this.#cacheDirectory, name));
-    await Promise.all([this.#cacheDirectory, ...folders].map(removeAbandoned));
+    const left = await Promise.all([this.#cacheDirectory, ...folders].map(removeAbandoned));
+    for (const { path, why } of left.flat()) {
+      if (!this.#named.has(path)) this.#log(`${path} is of no use any more and could not be removed: ${why}`);
+      this.#named.add(path);
+    }
   }
 
   async close(): Promise<void> {
     await this.#pool.close();
     this.#connections.close();
+    await this.#networks.closeAll();
     const launcher = await this.#launcher;
     this.#launcher = undefined;
     this.#startedLauncher = undefined;
@@ -286,6 +306,7 @@ class Provider implements LocalProvider {
 
   async #end(id: string): Promise<void> {
     this.#connections.forget(id);
+    await this.#networks.close(id);
     if (!this.#records.exists(id)) return;
     await endSandbox(this.#records, id, processMatchers(this.#tag, id, this.#records.folder(id)));
   }
@@ -296,12 +317,12 @@ class Provider implements LocalProvider {
 }
 
 /**
- * Undefined where spares cannot be used: a kernel's generation is that it was started with, and without isolation its
- * paths are its own.
+ * Undefined where spares cannot be used: a kernel's generation is that it was started with, without isolation its
+ * paths are its own, and a proxy belongs to one sandbox.
  */
 function poolKey(request: SandboxRequest, clone: PlanRequest['clone'], means: Toolchain): string | undefined {
-  const { pool = 0, generation, labels, memory_mb, idle_timeout } = request;
-  if (pool === 0 || generation !== 0 || means.bwrap === null) return undefined;
+  const { pool = 0, generation, labels, memory_mb, idle_timeout, network = [] } = request;
+  if (pool === 0 || generation !== 0 || means.bwrap === null || network.length > 0) return undefined;
   const layer = clone === undefined ? null : 'lower' in clone ? clone.lower : clone.tree;
   const { path, archiveName } = means.interpreter;
   const { cluster, namespace, run, execution } = labels;

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -16,6 +16,8 @@ export type Isolation =
       readonly bubblewrap: string;
       /** Clones are overlays; otherwise copies in memory. */
       readonly overlay: boolean;
+      /** What holds a sandbox to its limits besides the kernel's own watchdog: control groups of Linux, or nothing. */
+      readonly groups: boolean;
     }
   | {
       readonly ok: false;
@@ -28,6 +30,7 @@ const INSTALL_TIMEOUT_MS = 90_000;
 /** Seconds apt waits for a server that does not answer. */
 const DOWNLOAD_TIMEOUT = 8;
 const TRIAL_TIMEOUT_MS = 30_000;
+const VERSION_TIMEOUT_MS = 5_000;
 
 /** The steps at which overlays of some kernels fail: whiteouts, opaque folders, copying up. */
 const TRIAL = `
@@ -60,23 +63,24 @@ export async function tryIsolation(request: TrialRequest): Promise<Isolation> {
       remedies: ['run the worker as an ordinary user', ...OTHER_WAYS],
     };
   }
-  const bubblewrap = findProgram('bwrap') ?? (request.install ? await installBubblewrap(request.log) : undefined);
+  const bubblewrap = findBubblewrap() ?? (request.install ? await installBubblewrap(request.log) : undefined);
   if (bubblewrap === undefined) {
     return { ok: false, reason: 'bubblewrap is not installed', remedies: [...INSTALL_COMMANDS, ...OTHER_WAYS] };
   }
   const overlay = await trial(request, bubblewrap, 'overlay');
-  if (overlay === undefined) return { ok: true, bubblewrap, overlay: true };
+  if (overlay.ok) return { ok: true, bubblewrap, overlay: true, groups: overlay.grouped };
   const copy = await trial(request, bubblewrap, 'copy');
-  if (copy === undefined) return { ok: true, bubblewrap, overlay: false };
+  if (copy.ok) return { ok: true, bubblewrap, overlay: false, groups: copy.grouped };
   return {
     ok: false,
-    reason: `a trial sandbox failed: ${copy}`,
-    remedies: [...waysToAllowUserNamespaces(copy), ...OTHER_WAYS],
+    reason: `a trial sandbox failed: ${copy.why}`,
+    remedies: [...waysToAllowUserNamespaces(copy.why), ...OTHER_WAYS],
   };
 }
 
-/** Undefined when it went well, else why not. */
-async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'copy'): Promise<string | undefined> {
+type Trial = { readonly ok: true; readonly grouped: boolean } | { readonly ok: false; readonly why: string };
+
+async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'copy'): Promise<Trial> {
   await removeAbandoned(request.cacheDirectory);
   const lower = await makeScratchFolder(request.cacheDirectory, 'trial');
   try {
@@ -98,10 +102,10 @@ async function trial(request: TrialRequest, bwrap: string, kind: 'overlay' | 'co
       argv: [request.interpreter.path, '-I', '-S', '-c', TRIAL],
     });
     const exit = await request.launcher.job(spec, TRIAL_TIMEOUT_MS);
-    if (exit.code === 0) return undefined;
-    return exit.stderr.trim().split('\n').at(-1) || `exit code ${exit.code}`;
+    if (exit.code === 0) return { ok: true, grouped: exit.grouped };
+    return { ok: false, why: exit.stderr.trim().split('\n').at(-1) || `exit code ${exit.code}` };
   } catch (error) {
-    return errorMessage(error);
+    return { ok: false, why: errorMessage(error) };
   } finally {
     await rm(lower, { recursive: true, force: true });
   }
@@ -122,19 +126,38 @@ const OTHER_WAYS = [
   'or run model-written code unprotected, as your own user, which must be said explicitly: sandbox.isolation: none',
 ];
 
+/** Of several the newest: bubblewrap 0.12 follows no link that sandboxed code could put in the way of its mounts. */
+export function findBubblewrap(path = process.env['PATH']): string | undefined {
+  const found = findPrograms('bwrap', path).map((program) => ({ program, version: versionOf(program) }));
+  return found.toSorted((left, right) => compareVersions(right.version, left.version))[0]?.program;
+}
+
+function versionOf(program: string): readonly number[] {
+  const { stdout } = spawnSync(program, ['--version'], { env: {}, timeout: VERSION_TIMEOUT_MS, encoding: 'utf8' });
+  return (/\d+(\.\d+)*/.exec(stdout ?? '')?.[0] ?? '0').split('.').map(Number);
+}
+
+function compareVersions(left: readonly number[], right: readonly number[]): number {
+  const place = left.findIndex((part, at) => part !== (right[at] ?? 0));
+  if (place === -1) return left.length < right.length ? -1 : 0;
+  return (left[place] ?? 0) - (right[place] ?? 0);
+}
+
 export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/bin', '/usr/bin', '/bin'];
-  return folders
-    .filter((folder) => folder.startsWith('/'))
-    .map((folder) => join(folder, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+  return findPrograms(name, process.env['PATH'])[0];
+}
+
+function findPrograms(name: string, path = ''): string[] {
+  const folders = [...path.split(delimiter), '/usr/local/bin', '/usr/bin', '/bin'];
+  const programs = folders.filter((folder) => folder.startsWith('/')).map((folder) => join(folder, name));
+  return [...new Set(programs)].filter((program) => {
+    try {
+      accessSync(program, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Only where nobody has to be asked: root on a Debian-like system. */
@@ -144,7 +167,7 @@ async function installBubblewrap(log: (line: string) => void): Promise<string | 
   log('bubblewrap, which local sandboxes need, is missing: installing it (apt-get install bubblewrap)');
   const install = ['install', '--yes', '--no-install-recommends', 'bubblewrap'];
   if ((await runApt(apt, install)) !== 0 && (await runApt(apt, ['update'])) === 0) await runApt(apt, install);
-  const found = findProgram('bwrap');
+  const found = findBubblewrap();
   if (found === undefined) log('bubblewrap could not be installed');
   return found;
 }

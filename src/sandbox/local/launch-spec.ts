@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LaunchSpec } from './launcher.ts';
@@ -13,6 +14,10 @@ const SANDBOX_UID = 60907;
 const PROCESSES = 512;
 /** Smallest size of the file system in memory that holds what a sandbox writes, MiB. */
 const MIN_DISK_MB = 1024;
+/** Of the file system that patches are made in; `python/rlm_launcher/child.py` has the same. */
+const SCRATCH_MB = 512;
+/** What a sandbox takes beside memory of its processes and files: supervisor, page tables, buffers. */
+const GROUP_ROOM_MB = 256;
 
 interface UidRange {
   readonly inside: number;
@@ -132,6 +137,8 @@ export interface SpecRequest {
   readonly inside?: string;
   readonly memory_mb: number;
   readonly disk_mb?: number;
+  /** Default: a control group of its own. */
+  readonly isGrouped?: boolean;
   readonly argv: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -141,6 +148,9 @@ export const HOME = '/home/agent';
 
 export function launchSpec(request: SpecRequest): LaunchSpec {
   const view = systemView();
+  const disk_mb = request.disk_mb ?? Math.max(MIN_DISK_MB, request.memory_mb);
+  // What a sandbox writes is in memory; what a job writes is on disk, and where it is cached can be taken from it.
+  const inMemory = request.folder === null ? 0 : disk_mb + SCRATCH_MB;
   return {
     bwrap: request.bwrap,
     uid: uidToBecome(),
@@ -151,8 +161,12 @@ export function launchSpec(request: SpecRequest): LaunchSpec {
     workspace: request.workspace,
     inside: request.inside ?? WORKSPACE,
     memory_mb: request.memory_mb,
-    disk_mb: request.disk_mb ?? Math.max(MIN_DISK_MB, request.memory_mb),
+    disk_mb,
     processes: PROCESSES,
+    group:
+      request.isGrouped === false
+        ? null
+        : { name: `rlm-${randomUUID()}`, memory_mb: request.memory_mb + inMemory + GROUP_ROOM_MB },
     environment: request.environment ?? sandboxEnvironment(request.interpreter),
     argv: request.argv,
   };

@@ -23,6 +23,8 @@ export interface LaunchSpec {
   readonly disk_mb: number;
   readonly memory_mb: number;
   readonly processes: number;
+  /** Of its control group, where groups can be made; `memory_mb` is for all that it holds, its files in memory too. */
+  readonly group: { readonly name: string; readonly memory_mb: number } | null;
   readonly environment: Readonly<Record<string, string>>;
   readonly argv: readonly string[];
 }
@@ -39,6 +41,8 @@ export interface Exit {
   readonly code: number;
   readonly stderr: string;
   readonly stdout: string;
+  /** Whether it had a control group. */
+  readonly grouped: boolean;
 }
 
 interface Pending {
@@ -204,7 +208,8 @@ export class Launcher {
       pending?.started(event.pid, event.launch);
     } else {
       this.#pending.delete(event.key);
-      pending?.exited({ code: event.code, stderr: event.stderr, stdout: event.stdout });
+      const { code, stderr, stdout, grouped } = event;
+      pending?.exited({ code, stderr, stdout, grouped });
     }
   }
 

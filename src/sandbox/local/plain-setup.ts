@@ -4,7 +4,7 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
 import { lockOf, withLock } from '../../files/lock.ts';
-import { makeScratchFolder, removeAbandoned, removeTree } from '../host/scratch.ts';
+import { discardTree, makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
 import { kernelSource } from '../kernel-archive.ts';
 import type { SandboxSetup } from '../provider.ts';
 import { planSetup } from '../setup.ts';
@@ -119,7 +119,7 @@ export async function trySetup(
       await Promise.all(Object.values(environment).map((path) => mkdir(path)));
       await setUpInFolder({ ...given, folder, environment }, signal);
     } finally {
-      await removeTree(folder);
+      await discardTree(folder);
     }
     await writeFile(mark, '');
   };

@@ -9,6 +9,7 @@ import { BASELINE, plainEnvironment, setUpInFolder } from './plain-setup.ts';
 import { INSIDE_SETUP, type SetupLayer } from './setup-layers.ts';
 import { bootId, type Marks } from '../host/processes.ts';
 import type { SandboxRecord } from './records.ts';
+import { networkView } from './sandbox-networks.ts';
 
 export interface PlanRequest {
   readonly request: SandboxRequest;
@@ -70,14 +71,20 @@ function planIsolated(plan: PlanRequest): SandboxPlan {
   const archives = new Map([interpreter, served].map(({ archive, archiveName }) => [at(archiveName), archive]));
   const kind = plan.overlay ? 'overlay' : 'copy';
   const shown = showClone(clone, kind);
+  const network = networkView(plan.folder, request.network ?? []);
   const spec = launchSpec({
     bwrap: plan.bwrap,
     interpreter: served,
     folder: plan.folder,
     ...shown,
-    read_only: [...[...archives].map(([path, archive]) => [archive, path] as const), ...shown.read_only],
+    environment: { ...(shown.environment ?? sandboxEnvironment(served)), ...network.environment },
+    read_only: [
+      ...[...archives].map(([path, archive]) => [archive, path] as const),
+      ...shown.read_only,
+      ...network.read_only,
+    ],
     memory_mb: request.memory_mb,
-    argv: serve(served, at(served.archiveName), request),
+    argv: [...serve(served, at(served.archiveName), request), ...network.arguments],
   });
   return { record: recordOf(plan, inside), prepare: () => Promise.resolve(spec) };
 }
@@ -158,6 +165,7 @@ function recordOf(plan: PlanRequest, inside: SandboxRecord['inside']): SandboxRe
     boot: bootId(),
     created: new Date().toISOString(),
     ...(request.repository === undefined ? {} : { commit: request.repository.commit }),
+    ...(request.network === undefined || request.isolation === 'none' ? {} : { network: request.network }),
     inside,
   };
 }

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PRIVATE_FILE_MODE } from '../../files/private-folder.ts';
 import { writeAtomically } from '../../files/write-atomically.ts';
-import { makeScratchFolder, removeAbandoned } from '../host/scratch.ts';
+import { makeScratchFolder, removeAbandoned, removeTree } from '../host/scratch.ts';
 import type { SandboxLabels } from '../provider.ts';
 import type { ProcessIdentity } from '../host/processes.ts';
 
@@ -12,8 +12,9 @@ import type { ProcessIdentity } from '../host/processes.ts';
  * started and completed when the kernel answers.
  *
  *     record.json   this
- *     launch.json   pid and start time of the process that becomes the sandbox, written by itself
+ *     launch.json   pid and start time of the process that becomes the sandbox, and its control groups, written by itself
  *     k             the kernel's socket
+ *     network       with the socket of its proxy, where its code may reach hosts
  *     ended         written first by who destroys it: what is still starting then stops
  *     work          the clone, of a sandbox without isolation
  */
@@ -29,6 +30,8 @@ export interface SandboxRecord {
   readonly commit?: string;
   /** Of one that is no agent's yet: tells what it can stand for. */
   readonly spare?: string;
+  /** Hosts that its code may reach. */
+  readonly network?: readonly string[];
   /** Paths as the code inside sees them. */
   readonly inside: InsidePaths;
   /** Present once it runs. */
@@ -109,6 +112,13 @@ export class SandboxRecords {
     return isIdentity(value) ? value : undefined;
   }
 
+  /** Its control groups. */
+  groups(id: string): readonly string[] {
+    const value = readJson(join(this.folder(id), 'launch.json'));
+    if (typeof value !== 'object' || value === null || !('groups' in value) || !Array.isArray(value.groups)) return [];
+    return value.groups.filter((group) => typeof group === 'string');
+  }
+
   async markEnded(id: string): Promise<void> {
     await writeFile(join(this.folder(id), 'ended'), '', { mode: PRIVATE_FILE_MODE }).catch(
       (error: NodeJS.ErrnoException) => {
@@ -118,7 +128,7 @@ export class SandboxRecords {
   }
 
   async remove(id: string): Promise<void> {
-    await rm(this.folder(id), { recursive: true, force: true, maxRetries: 5 });
+    await removeTree(this.folder(id));
   }
 
   /** Also removes folders that were never completed; nothing was started in them. */

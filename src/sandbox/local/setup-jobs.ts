@@ -9,7 +9,7 @@ import type { Exit, Launcher } from './launcher.ts';
 import { openWayOut, type WayOut, type WayOutOptions } from './way-out.ts';
 
 const MEMORY_MB = 8192;
-const DISK_MB = 65_536;
+const DEFAULT_DISK_MB = 10_240;
 const BASELINE_TIMEOUT_MS = 10 * 60_000;
 /** What the commands get beyond their own limit to end and say so. */
 const GRACE_MS = 15_000;
@@ -29,6 +29,8 @@ export interface SetupRoom {
   /** What of the host is shown to the processes; without isolation nothing has to be. */
   readonly binds: Pick<SpecRequest, 'read_only' | 'writable'>;
   readonly workspace: SpecRequest['workspace'];
+  /** MiB that the commands may add on disk. */
+  readonly disk_mb?: number | undefined;
   /** Without isolation the commands have the host's network. */
   readonly wayOut?: WayOutOptions;
   /** Of every process, without isolation. */
@@ -53,7 +55,7 @@ export async function runSetup(
   const given = wayOut?.environment ?? setup.environment;
   const environment = { ...given, ...sandboxEnvironment(own), ...room.environment, ...plan.variables };
   const commands = {
-    argv: [...argv, ...plan.arguments, ...(wayOut?.arguments ?? [])],
+    argv: [...argv, ...plan.arguments, ...limits(room), ...(wayOut?.arguments ?? [])],
     environment,
     read_only: wayOut?.read_only ?? [],
   };
@@ -109,7 +111,7 @@ async function job(
     workspace: room.workspace,
     inside: room.inside.workspace,
     memory_mb: MEMORY_MB,
-    disk_mb: DISK_MB,
+    disk_mb: room.disk_mb ?? DEFAULT_DISK_MB,
     environment: { ...sandboxEnvironment(room.interpreter), ...room.environment },
     ...what,
     read_only: [...(room.binds.read_only ?? []), ...(what.read_only ?? [])],
@@ -118,6 +120,19 @@ async function job(
   const exit = await room.launcher.job(spec, timeoutMs, signal);
   signal?.throwIfAborted();
   return exit;
+}
+
+/** Of a plain process nothing is limited. */
+function limits({ bwrap, inside, disk_mb = DEFAULT_DISK_MB }: SetupRoom): string[] {
+  if (bwrap === null) return [];
+  return [
+    '--disk-mb',
+    String(disk_mb),
+    '--folders',
+    JSON.stringify([inside.workspace, inside.home, '/tmp']),
+    '--memory-mb',
+    String(MEMORY_MB),
+  ];
 }
 
 function failed(why: string, exit: Exit): TypedError {

@@ -7,7 +7,7 @@ import { makePrivateFolder } from '../../files/private-folder.ts';
 import { kernelSource } from '../kernel-archive.ts';
 import type { SandboxSetup } from '../provider.ts';
 import { planSetup, type SetupPlan } from '../setup.ts';
-import { makeScratchFolder, removeAbandoned, removeTree } from '../host/scratch.ts';
+import { discardTree, makeScratchFolder, removeAbandoned, removeTree } from '../host/scratch.ts';
 import { markUsed } from '../host/last-use.ts';
 import { BaseCheckouts, INSIDE_OBJECTS, type BaseCheckout, type CheckoutRequest } from './base-checkout.ts';
 import { kernelFlags, type KernelInterpreter } from './interpreters.ts';
@@ -32,6 +32,8 @@ export interface LayerRequest extends CheckoutRequest {
   readonly setup: SandboxSetup;
   /** `sandbox.python`. */
   readonly python: string | undefined;
+  /** `sandbox.network`. */
+  readonly network: readonly string[];
 }
 
 /** Where sandboxes see what a setup left, and while it is being made the kernel's archive and sources. */
@@ -126,10 +128,10 @@ export class SetupLayers {
       await this.#fill(fresh, how, signal);
       await removeTree(join(fresh, 'temporary'));
       // Of no use without network; where it resists it stays.
-      await removeTree(join(fresh, 'lower', 'home', '.cache')).catch(() => undefined);
+      await discardTree(join(fresh, 'lower', 'home', '.cache'));
       await rename(fresh, folder);
     } finally {
-      await removeTree(fresh);
+      await discardTree(fresh);
     }
   }
 
@@ -137,7 +139,7 @@ export class SetupLayers {
     const { setup, commit } = request;
     const lower = join(fresh, 'lower');
     const objects = await this.#checkouts.make(lower, request, { bwrap, interpreter }, signal);
-    const room = await this.#room({ fresh, lower, objects, bwrap, interpreter });
+    const room = await this.#room({ fresh, lower, objects, bwrap, interpreter, request });
     this.#log(`sandbox.setup for ${commit.slice(0, 12)}, once on this host: ${setup.commands.join('; ')}`);
     await runSetup(room, { setup, plan, commit }, signal);
     if (!plan.isOwn) return;
@@ -148,10 +150,8 @@ export class SetupLayers {
     await removeTree(join(fresh, 'sources'));
   }
 
-  async #room(
-    made: Omit<Making, 'request' | 'plan'> & { fresh: string; lower: string; objects: string },
-  ): Promise<SetupRoom> {
-    const { fresh, lower, objects, bwrap, interpreter } = made;
+  async #room(made: Omit<Making, 'plan'> & { fresh: string; lower: string; objects: string }): Promise<SetupRoom> {
+    const { fresh, lower, objects, bwrap, interpreter, request } = made;
     const own = {
       home: join(lower, 'home'),
       temporary: join(fresh, 'temporary'),
@@ -188,7 +188,13 @@ export class SetupLayers {
         ],
       },
       workspace: { kind: 'bind', path: join(lower, 'tree') },
-      wayOut: { folder: join(fresh, 'way-out'), environment: this.#environment, log: this.#log },
+      disk_mb: request.disk_mb,
+      wayOut: {
+        folder: join(fresh, 'way-out'),
+        network: request.network,
+        environment: this.#environment,
+        log: this.#log,
+      },
     };
   }
 }

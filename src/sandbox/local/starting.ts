@@ -3,15 +3,26 @@ import type { KernelConnections } from './kernel-connections.ts';
 import type { Launcher } from './launcher.ts';
 import type { SandboxPlan } from './plan.ts';
 import type { SandboxRecord, SandboxRecords } from './records.ts';
+import type { SandboxNetworks } from './sandbox-networks.ts';
 
 /** Starts what was planned; its record is complete when its kernel has answered. */
 export async function startSandbox(
-  how: { readonly launcher: Launcher; readonly records: SandboxRecords; readonly connections: KernelConnections },
+  how: {
+    readonly launcher: Launcher;
+    readonly records: SandboxRecords;
+    readonly connections: KernelConnections;
+    readonly networks: SandboxNetworks;
+  },
   plan: SandboxPlan,
   signal: AbortSignal | undefined,
 ): Promise<SandboxRecord> {
   const { launcher, records, connections } = how;
   await records.create(plan.record);
+  await how.networks.open({
+    id: plan.record.id,
+    folder: records.folder(plan.record.id),
+    hosts: plan.record.network ?? [],
+  });
   signal?.throwIfAborted();
   const started = await launcher.start(await plan.prepare(signal));
   const child = identify(started.pid);

@@ -12,7 +12,7 @@ export function upstreamFor(
   if (value === undefined || isExempt(env, target)) return undefined;
   const url = new URL(value.includes('://') ? value : `http://${value}`);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new Error(`${url.protocol.slice(0, -1)} proxies are not supported for sandbox.setup`);
+    throw new Error(`${url.protocol.slice(0, -1)} proxies are not supported for sandboxes`);
   }
   return url;
 }

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SandboxSetup } from '../provider.ts';
-import { allowedHosts, createEgressPolicy } from './egress-policy.ts';
+import { createEgressPolicy, setupRules } from './egress-policy.ts';
 import { startEgressProxy } from './egress-proxy.ts';
 import { uidToBecome, type SpecRequest } from './launch-spec.ts';
 
@@ -18,13 +18,15 @@ export interface WayOut {
 export interface WayOutOptions {
   /** On the host, for the socket; made, and removed again. */
   readonly folder: string;
+  /** `sandbox.network`. */
+  readonly network: readonly string[];
   /** The worker's environment. */
   readonly environment: NodeJS.ProcessEnv;
   readonly log: (line: string) => void;
 }
 
 const INSIDE = '/run/rlm/proxy';
-const PORT = 3128;
+export const PROXY_PORT = 3128;
 /** What a setup is handed of these would lead nowhere: the worker's proxy is used by ours. */
 const PROXY_VARIABLE = /^(https?|all|no)_proxy$/i;
 
@@ -33,12 +35,13 @@ export async function openWayOut(setup: SandboxSetup, options: WayOutOptions): P
   const { folder, environment, log } = options;
   await mkdir(folder, { mode: 0o700 });
   const socketPath = join(folder, 'proxy');
-  const policy = createEgressPolicy(allowedHosts(environment, setup.environment));
-  const proxy = await startEgressProxy({ socketPath, owner: uidToBecome(), policy, environment, log });
+  const policy = createEgressPolicy(setupRules(environment, options.network, setup.environment));
+  const owner = uidToBecome();
+  const proxy = await startEgressProxy({ socketPath, owner, policy, environment, log, subject: 'sandbox.setup' });
   return {
     read_only: [[socketPath, INSIDE]],
-    arguments: ['--proxy', INSIDE, '--proxy-port', String(PORT)],
-    environment: { ...withoutProxies(setup.environment), ...proxyVariables(`http://127.0.0.1:${PORT}`) },
+    arguments: ['--proxy', INSIDE, '--proxy-port', String(PROXY_PORT)],
+    environment: { ...withoutProxies(setup.environment), ...proxyVariables(`http://127.0.0.1:${PROXY_PORT}`) },
     async close() {
       await proxy.close();
       await rm(folder, { recursive: true, force: true });
@@ -50,7 +53,7 @@ function withoutProxies(environment: Readonly<Record<string, string>>): Record<s
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !PROXY_VARIABLE.test(name)));
 }
 
-function proxyVariables(url: string): Record<string, string> {
+export function proxyVariables(url: string): Record<string, string> {
   const names = ['http_proxy', 'https_proxy'].flatMap((name) => [name, name.toUpperCase()]);
   // Node heeds them only when told to.
   return { ...Object.fromEntries(names.map((name) => [name, url])), NODE_USE_ENV_PROXY: '1' };

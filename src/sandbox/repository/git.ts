@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { redact } from '../../redact.ts';
 
 /**
  * git on the host, which must do what this program asks and nothing that a repository, a folder or a server asks: it
@@ -20,6 +21,8 @@ export interface GitOptions {
   /** Configuration, `[name, value]`. It travels in the environment: arguments are there for every user to read. */
   readonly config?: readonly (readonly [string, string])[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Taken out of whatever git prints. */
+  readonly secrets?: readonly string[];
   /** Default false. For `userConfig`. */
   readonly readsUserConfig?: boolean;
 }
@@ -110,7 +113,10 @@ function inherited(names: readonly string[]): Record<string, string> {
 export async function runGit(arguments_: readonly string[], options: GitOptions = {}): Promise<GitResult> {
   const child = spawnGit(arguments_, options);
   const [stdout, stderr, ended] = await Promise.all([collect(child.stdout), collect(child.stderr), child.ended]);
-  return { code: ended.code, stdout, stderr: ended.reason ?? stderr };
+  // What a server says may repeat what it was sent.
+  const withoutSecrets = (text: string): string => secrets.reduce(redact, text);
+  const secrets = options.secrets ?? [];
+  return { code: ended.code, stdout: withoutSecrets(stdout), stderr: ended.reason ?? withoutSecrets(stderr) };
 }
 
 export interface RunningGit {

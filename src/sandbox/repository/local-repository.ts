@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { TypedError } from '../../domain/failures.ts';
 import { findPointers, isContentOf } from './lfs-pointers.ts';
 import { findRepository, readHead, type RepositoryPlace } from './find-repository.ts';
-import { runGit, type GitOptions } from './git.ts';
+import { runGit, spawnGit, type GitOptions } from './git.ts';
 import { assertOwned } from './ownership.ts';
+import { findPipe } from './pipes.ts';
 import { withRepositoryView } from './repository-view.ts';
 import { comparingSettings, settingsOfFile, userSettings, type Setting } from './user-config.ts';
 
@@ -48,6 +49,13 @@ export async function withLocalRepository<T>(
   const { workTree, gitFile, gitDirectory, commonDirectory } = place;
   const owned = [workTree, gitFile, gitDirectory, commonDirectory].filter((name) => name !== undefined);
   await assertOwned(top, owned, signal);
+  const pipe = await findPipe([...new Set([gitDirectory, commonDirectory])]);
+  if (pipe !== undefined) {
+    throw new TypedError(
+      'Input.Invalid',
+      `${path} is not read: ${pipe} is a pipe or a device, and git would wait for what it says. Remove it.`,
+    );
+  }
   const settings = await settingsOfFile(join(commonDirectory, 'config'), signal);
   await assertSupported(path, place, settings);
   return withRepositoryView({ ...place, head }, async (view) => {
@@ -84,9 +92,40 @@ async function readShallow(file: string): Promise<string[]> {
   return text.split('\n').filter((line) => /^[0-9a-f]{40}$/.test(line));
 }
 
+/** A few trees that hold each other many times have any number of files, and git would compare them all. */
+const MAX_COMPARED_FILES = 2_000_000;
+
+async function isTooLarge({ view }: LocalRepository, signal: AbortSignal | undefined): Promise<boolean> {
+  const stop = new AbortController();
+  const signals = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const { stdout } = spawnGit(['ls-tree', '-r', '-z', '--object-only', 'HEAD'], {
+    gitDirectory: view,
+    signal: signals,
+  });
+  let bytes = 0;
+  for await (const chunk of stdout) {
+    bytes += (chunk as Buffer).length;
+    if (bytes <= MAX_COMPARED_FILES * OBJECT_LINE_BYTES) continue;
+    stop.abort();
+    return true;
+  }
+  return false;
+}
+
+/** The name of an object, and what ends it. */
+const OBJECT_LINE_BYTES = 41;
+
 /** One sentence for each thing in the working tree that a run will not see. */
 export async function uncommittedChanges(repository: LocalRepository, signal?: AbortSignal): Promise<string[]> {
   if (repository.bare) return [];
+  const pipe = await findPipe([repository.top], ['.gitignore', '.gitattributes']);
+  if (pipe !== undefined)
+    return [`Whether ${repository.top} has uncommitted changes could not be told: ${pipe} is a pipe.`];
+  if (await isTooLarge(repository, signal)) {
+    return [
+      `Whether ${repository.top} has uncommitted changes was not asked: its commit has more than ${MAX_COMPARED_FILES} files.`,
+    ];
+  }
   const user = await userSettings(signal);
   const ignored = user.filter(([name]) => name === 'core.excludesfile');
   const options: GitOptions = {

@@ -236,6 +236,7 @@ export async function urlOptions(
     ...(gitDirectory === undefined ? {} : { gitDirectory }),
     config: [...networkSettings(own, token === undefined), ...(token?.config ?? [])],
     environment: { ...sshCommand(own), ...token?.environment },
+    ...(token?.secrets === undefined ? {} : { secrets: token.secrets }),
   };
 }
 

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TypedError } from '../../domain/failures.ts';
+import { redact } from '../../redact.ts';
 
 /** What a person typed as a repository: a folder of this machine, or the URL of one elsewhere. */
 export type RepositoryName =
@@ -21,7 +22,7 @@ export function parseRepositoryName(text: string, cwd: string = process.cwd()): 
   if (name.startsWith('-'))
     throw new TypedError('Input.Invalid', `"${name}" is not a repository: give a folder or a URL.`);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(name)) return fromUrl(name);
-  if (/^[a-z0-9]+::/i.test(name)) throw unsupported(name);
+  if (/^[a-z0-9]+::/i.test(name) || /^https?:/i.test(name)) throw unsupported(name);
   const path = name === '~' || name.startsWith('~/') ? homedir() + name.slice(1) : resolve(cwd, name);
   // host:path is ssh's short form, unless a folder of that name is here.
   if (/^([^/@:]+@)?[^/@:]+:.+/.test(name) && !existsSync(path)) return { kind: 'url', url: name };
@@ -33,7 +34,7 @@ function fromUrl(name: string): RepositoryName {
   try {
     url = new URL(name);
   } catch {
-    throw new TypedError('Input.Invalid', `"${name}" is not a URL that can be read.`);
+    throw new TypedError('Input.Invalid', `"${withoutUser(name)}" is not a URL that can be read.`);
   }
   if (url.protocol === 'file:') return { kind: 'path', path: fileURLToPath(url) };
   if (!SCHEMES.includes(url.protocol)) throw unsupported(name);
@@ -57,9 +58,16 @@ export function refusePassword(url: URL): void {
   );
 }
 
+/** A URL that cannot be read, or is not fetched, may hold a token all the same. */
+function withoutUser(name: string): string {
+  return redact(name, undefined)
+    .replace(/^([a-z][a-z0-9+.-]*:+\/*)?.*@/is, '$1[redacted]@')
+    .slice(0, 200);
+}
+
 function unsupported(name: string): TypedError {
   return new TypedError(
     'Input.Invalid',
-    `"${name.slice(0, 200)}" is not fetched: give a folder, or an https://, ssh:// or git:// URL.`,
+    `"${withoutUser(name)}" is not fetched: give a folder, or an https://, ssh:// or git:// URL.`,
   );
 }

@@ -12,7 +12,7 @@ const HELPER = `!f() { if [ "$1" = get ]; then printf 'username=x-access-token\\
  *
  * @throws TypedError `Input.Invalid` where it would travel without encryption.
  */
-export function tokenOptions(token: string, url: string): Pick<GitOptions, 'config' | 'environment'> {
+export function tokenOptions(token: string, url: string): Pick<GitOptions, 'config' | 'environment' | 'secrets'> {
   if (!isPrivate(url)) {
     throw new TypedError('Input.Invalid', `A token is sent over HTTPS only: give the repository as an https:// URL.`);
   }
@@ -27,6 +27,7 @@ export function tokenOptions(token: string, url: string): Pick<GitOptions, 'conf
       ['http.proactiveAuth', 'basic'],
     ],
     environment: { [TOKEN_VARIABLE]: token },
+    secrets: [token],
   };
 }
 

@@ -1,0 +1,111 @@
+"""What a sandbox's processes take of the machine's memory, also where no process shows it."""
+
+import os
+
+from rlm_kernel import system
+from rlm_kernel.limits import MIB
+
+# A socket holds at most this in its buffers; of unix sockets Linux does not tell how much it is.
+_UNIX_SOCKET = 416 * 1024
+_FREE_SOCKETS = 64
+# A descriptor stands for a file, a pipe or the like of the system's: 8 KiB with its buffer, where there are many.
+_DESCRIPTOR = 8 * 1024
+_FREE_DESCRIPTORS = 2048
+# Of the supervisor itself: Python, and what it takes in during a quiet block.
+_FREE_SUPERVISOR = 192 * MIB
+
+
+def use_more_than(pids, limit, shared):
+    """Whether these processes, the supervisor and all that belongs to them hold more bytes than `limit`.
+
+    `shared`: the sandbox's SharedMemory.
+    """
+    beside = _page_tables(pids) + _descriptors(pids) + socket_buffers() + _supervisor()
+    beside += shared.bytes(pids, limit // 8)
+    # The exact count is dear; that of resident pages is never below it.
+    return (
+        system.resident_bytes(pids) + beside > limit
+        and system.proportional_bytes(pids) + beside > limit
+    )
+
+
+def socket_buffers():
+    """Of all sockets of the network namespace, where it is the sandbox's own."""
+    if os.getpid() != 1:
+        return 0
+    sockets = max(0, system.read_proc("/proc/self/net/unix").count("\n") - 1 - _FREE_SOCKETS)
+    total = sockets * _UNIX_SOCKET
+    for kind in ("tcp", "tcp6", "udp", "udp6"):
+        for line in system.read_proc("/proc/self/net/" + kind).split("\n")[1:]:
+            fields = line.split(None, 5)
+            if len(fields) > 4 and ":" in fields[4]:
+                sent, received = fields[4].split(":")
+                total += int(sent, 16) + int(received, 16)
+    return total
+
+
+class SharedMemory:
+    """Anonymous memory that processes share: its pages count for whoever has touched them, also when that process has
+    ended, and then no process shows them. What the mappings could hold at most is looked up when the machine's shared
+    memory has grown, for reading maps takes time."""
+
+    def __init__(self):
+        self._seen = 0
+        self._bytes = 0
+
+    def bytes(self, pids, step):
+        """`step`: by how many bytes the machine's shared memory may grow before the maps are read again."""
+        now = _shared_memory_of_machine()
+        if abs(now - self._seen) > step:
+            self._seen = now
+            self._bytes = _hidden(pids)
+        return self._bytes
+
+
+def _shared_memory_of_machine():
+    text = system.read_proc("/proc/meminfo")
+    start = text.find("\nShmem:")
+    return int(text[start + 7 :].split(None, 1)[0]) * 1024 if start >= 0 else 0
+
+
+def _hidden(pids):
+    sizes, shown = {}, 0
+    for pid in pids:
+        for line in system.read_proc("/proc/%d/maps" % pid).split("\n"):
+            if line.endswith(" /dev/zero (deleted)"):
+                span, _, _, _, inode, _ = line.split(None, 5)
+                start, end = span.split("-")
+                sizes[inode] = max(sizes.get(inode, 0), int(end, 16) - int(start, 16))
+        if sizes:
+            status = system.read_proc("/proc/%d/status" % pid)
+            start = status.find("\nRssShmem:")
+            shown += int(status[start + 10 :].split(None, 1)[0]) * 1024 if start >= 0 else 0
+    return max(0, sum(sizes.values()) - shown)
+
+
+def _page_tables(pids):
+    total = 0
+    for pid in pids:
+        status = system.read_proc("/proc/%d/status" % pid)
+        start = status.find("\nVmPTE:")
+        if start >= 0:
+            total += int(status[start + 7 :].split(None, 1)[0]) * 1024
+    return total
+
+
+def _descriptors(pids):
+    count = sum(map(_open_descriptors, pids))
+    return max(0, count - _FREE_DESCRIPTORS) * _DESCRIPTOR
+
+
+def _open_descriptors(pid):
+    folder = "/proc/%d/fd" % pid
+    try:
+        # Their number, from Linux 6.2 on.
+        return os.stat(folder).st_size or len(os.listdir(folder))
+    except OSError:
+        return 0
+
+
+def _supervisor():
+    return max(0, system.resident_bytes(("self",)) - _FREE_SUPERVISOR)

@@ -1,0 +1,55 @@
+import type { Payload, PayloadCodec } from '@temporalio/common';
+import { keyMissing, type EncryptionKeys } from './keys.ts';
+import { seal, unseal } from './seal.ts';
+
+const ENCODING = 'binary/encrypted';
+const KEY_ID = 'encryption-key-id';
+const LABEL = 'payload';
+
+/** Encrypts whatever Temporal keeps of a run: inputs, results, signals, memos, heartbeats. */
+export function createPayloadCodec(keys: EncryptionKeys): PayloadCodec {
+  return {
+    encode: (payloads) => Promise.resolve(payloads.map((payload) => encrypted(keys, payload))),
+    decode: (payloads) => Promise.resolve(payloads.map((payload) => decrypted(keys, payload))),
+  };
+}
+
+function encrypted({ current }: EncryptionKeys, payload: Payload): Payload {
+  if (textOf(payload, 'encoding') === ENCODING) return payload;
+  return {
+    metadata: { encoding: Buffer.from(ENCODING), [KEY_ID]: Buffer.from(current.id) },
+    data: seal(current, LABEL, pack(payload)),
+  };
+}
+
+/** What was written before there was a key stays as it is. */
+function decrypted({ byId }: EncryptionKeys, payload: Payload): Payload {
+  if (textOf(payload, 'encoding') !== ENCODING) return payload;
+  const id = textOf(payload, KEY_ID);
+  const key = byId.get(id);
+  if (key === undefined) throw keyMissing(id, 'A payload in Temporal');
+  return unpack(unseal(key, LABEL, payload.data ?? new Uint8Array()));
+}
+
+function textOf({ metadata }: Payload, name: string): string {
+  const value = metadata?.[name];
+  return value == null ? '' : Buffer.from(value).toString();
+}
+
+/** The length of the metadata as JSON, the metadata, the data. */
+function pack({ metadata, data }: Payload): Buffer {
+  const entries = Object.entries(metadata ?? {}).map(([name, value]) => [name, Buffer.from(value).toString('base64')]);
+  const head = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(head.length);
+  return Buffer.concat([length, head, data ?? new Uint8Array()]);
+}
+
+function unpack(bytes: Buffer): Payload {
+  const end = 4 + bytes.readUInt32BE(0);
+  const head = JSON.parse(bytes.toString('utf8', 4, end)) as Record<string, string>;
+  const metadata = Object.fromEntries(
+    Object.entries(head).map(([name, value]) => [name, new Uint8Array(Buffer.from(value, 'base64'))]),
+  );
+  return { metadata, data: new Uint8Array(bytes.subarray(end)) };
+}
