@@ -106,6 +106,7 @@ async function bundle(file: string, workflowInterceptorModules: string[]): Promi
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(SOURCE, 'workflows', 'index.ts'),
+    payloadConverterPath: join(SOURCE, 'workflows', 'payload-converter.ts'),
     workflowInterceptorModules,
     logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => ({ ...config, context: ROOT }),

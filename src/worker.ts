@@ -40,6 +40,8 @@ import type { Levels } from './telemetry/metrics.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import type { Traces } from './telemetry/traces.ts';
 import { createQueueWorkers } from './temporal/queue-workers.ts';
+import { pendingFailuresOf } from './temporal/pending-failures.ts';
+import { hasSearchAttributesOf } from './temporal/search-attributes.ts';
 import { lastPollOf } from './temporal/last-poll.ts';
 import { installRuntime } from './temporal/runtime.ts';
 import { QUEUES, WORKER_OPTIONS, type Concurrency, type Queue } from './temporal/worker-options.ts';
@@ -65,7 +67,7 @@ export interface WorkerOptions {
   readonly cacheDirectory: string;
   /** Keys and tokens are read from it when they are needed. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Names this host's own queue and sandboxes. Default: the host's name. */
+  /** Names this host in its worker's identity, its own queue and messages. Default: `DURABLE_RLM_HOST`, else the host's name. */
   readonly host?: string;
   /** Milliseconds for which a host whose worker does not poll is waited for before its sandboxes count as lost. Default 90 s. */
   readonly hostPatience?: number;
@@ -137,7 +139,7 @@ const NO_TOOLS: Toolbox = {
 /** Wires everything into workers, one a queue that it takes work from. */
 export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker> {
   await installRuntime();
-  const host = options.host ?? hostname();
+  const host = hostName(options);
   const local = createLocalProvider({
     stateDirectory: options.stateDirectory,
     cacheDirectory: options.cacheDirectory,
@@ -165,6 +167,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     activities,
     ...dataConversion(options.environment),
     ...WORKER_OPTIONS,
+    identity: `${process.pid}@${host}`,
     ...(options.maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows: options.maxCachedWorkflows }),
     shutdownGraceTime: (options.drain ?? DRAIN) * 1000,
     ...versioning(options.version),
@@ -176,7 +179,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
       ...(telemetry.sinks === undefined ? {} : { sinks: telemetry.sinks }),
     },
     taskQueue: options.taskQueue,
-    host,
+    host: local.host,
     queues: options.queues ?? QUEUES,
     concurrency: options.concurrency ?? {},
     autoscaling: options.autoscaling ?? false,
@@ -210,6 +213,10 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
       await running;
     },
   };
+}
+
+function hostName({ host, environment }: Pick<WorkerOptions, 'host' | 'environment'>): string {
+  return host ?? (environment['DURABLE_RLM_HOST'] || hostname());
 }
 
 function versioning(
@@ -263,7 +270,7 @@ interface Shared {
 function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetry }: Shared): ActivityDependencies {
   const { blobs, environment } = options;
   const cache = new RepositoryCache(options.cacheDirectory);
-  const host = options.host ?? hostname();
+  const host = hostName(options);
   const models = modelsByConfig(environment, host);
   const { tools = NO_TOOLS, servesOthers = true } = options;
   const admission = createAdmission({
@@ -308,6 +315,8 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
     cluster: options.clusterId,
     namespace: options.namespace,
     lastPoll: lastPollOf(options.client),
+    pendingFailures: pendingFailuresOf(options.client),
+    hasSearchAttributes: hasSearchAttributesOf(options.client),
     hostPatience: options.hostPatience ?? HOST_PATIENCE,
     checkpoint: (point) => checkpoints.publish(point),
   };
@@ -331,6 +340,7 @@ async function workflowBundle(traced: boolean): Promise<WorkflowBundleOption> {
   const source = (file: string): string => fileURLToPath(new URL(`./workflows/${file}.ts`, import.meta.url));
   return bundleWorkflowCode({
     workflowsPath: source('index'),
+    payloadConverterPath: source('payload-converter'),
     workflowInterceptorModules: traced ? [source('trace-interceptors')] : [],
   });
 }

@@ -5,6 +5,8 @@ import { splitReasoning } from '../domain/reply.ts';
 import type { Answer, CallRequest } from '../domain/records.ts';
 import { addUsage, type Usage } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
+import { truncate } from '../domain/truncate.ts';
+import { storedAnswers } from './answers.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { noteFailedPrompts } from './failed-prompts.ts';
 import { assertOwnCall } from './origin.ts';
@@ -39,8 +41,18 @@ export async function answerPrompts(
       outcome.status === 'fulfilled' ? outcome.value : errorAnswer(outcome.reason, config, deps.host),
     );
     await noteFailedPrompts(deps, input, { from, answers, signal });
-    return { answers };
+    return { answers: await compact(deps, answers) };
   });
+}
+
+/** Characters of answers that travel as they are: those of all activities of a batch, of which there are 500, fit into one payload. */
+const MAX_INLINE_CHARACTERS = 2000;
+/** Of what went wrong with a prompt, as the code gets it. */
+const MAX_ERROR_CHARACTERS = 4000;
+
+async function compact(deps: ActivityDependencies, answers: readonly Answer[]): Promise<readonly Answer[]> {
+  if (JSON.stringify(answers).length <= MAX_INLINE_CHARACTERS) return answers;
+  return [await storedAnswers(deps.chains, answers)];
 }
 
 interface Prompt {
@@ -113,5 +125,5 @@ function errorAnswer(error: unknown, { model, rlm }: RunConfig, host: string): A
   const spent = isExhausted(error, model);
   if (FAILURES[error.type].retryable && !spent) throw error;
   if (PAUSING.has(error.type) && rlm.on_error === 'pause') throw spent ? exhausted(error, model) : error;
-  return { error: error.message };
+  return { error: truncate(error.message, MAX_ERROR_CHARACTERS) };
 }

@@ -1,6 +1,7 @@
 import type { CallAnswer } from '../domain/kernel-protocol.ts';
 import { reportOf, type Report } from '../domain/prompts/conversation.ts';
-import type { Answer } from '../domain/records.ts';
+import { answerUsage, type Answer, type AnswerList } from '../domain/records.ts';
+import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import type { Chains } from '../storage/chain.ts';
 
 /** Bytes of whole reports that go with the cut ones of one call: what FINAL takes fits. */
@@ -19,14 +20,34 @@ export async function answerOfCall(
     const only = await readAnswer(chains, answer, limit);
     return { call, value: only.shown, ...wholeOf([only]) };
   }
-  const all = await Promise.all(answer.items.map((item) => readAnswer(chains, item, limit)));
+  const items = (await Promise.all(answer.items.map((item) => expand(chains, item)))).flat();
+  const all = await Promise.all(items.map((item) => readAnswer(chains, item, limit)));
   return { call, value: all.map(({ shown }) => shown), ...wholeOf(all) };
+}
+
+/** The answers that one item of a batch stands for. */
+async function expand(chains: Pick<Chains, 'getJson'>, item: Answer): Promise<readonly Answer[]> {
+  if ('list' in item) return (await chains.getJson(item.list)) as readonly Answer[];
+  if (!('error' in item) || 'ref' in item || item.count === undefined) return [item];
+  const { count, error } = item;
+  return Array.from({ length: count }, () => ({ error }));
+}
+
+/** Answers as one that travels in histories whatever their number and size. */
+export async function storedAnswers(chains: Pick<Chains, 'putJson'>, answers: readonly Answer[]): Promise<AnswerList> {
+  const children = answers.flatMap(spawnedAgents);
+  return {
+    list: await chains.putJson(answers),
+    count: answers.length,
+    usage: addUsage(NO_USAGE, ...answers.map(answerUsage)),
+    ...(children.length === 0 ? {} : { children }),
+  };
 }
 
 type Given = Omit<Report, 'shown'> & { readonly shown: unknown };
 
 async function readAnswer(chains: Chains, answer: Answer, limit: number): Promise<Given> {
-  if ('items' in answer) throw new Error('An answer is a list of answers, not of lists.');
+  if ('items' in answer || 'list' in answer) throw new Error('An answer is a list of answers, not of lists.');
   if (!('ref' in answer)) return { shown: `Error: ${answer.error}` };
   const stored = await chains.getJson(answer.ref);
   const { shown, whole }: Given = answer.child === undefined ? { shown: stored } : reportOf(stored, limit);
@@ -50,5 +71,6 @@ function wholeOf(reports: readonly Given[]): Pick<CallAnswer, 'whole'> {
 /** The agents that gave it. */
 export function spawnedAgents(answer: Answer): string[] {
   if ('items' in answer) return answer.items.flatMap(spawnedAgents);
+  if ('list' in answer) return [...(answer.children ?? [])];
   return 'ref' in answer && answer.child !== undefined ? [answer.child] : [];
 }

@@ -43,10 +43,20 @@ export interface ActivityDependencies {
   readonly namespace: string;
   /** When a worker last polled a task queue, in milliseconds since the epoch; undefined when none did for minutes. */
   readonly lastPoll: (taskQueue: string) => Promise<number | undefined>;
+  /** Activities of these workflows that have failed and are being retried. */
+  readonly pendingFailures: (workflowIds: readonly string[]) => Promise<readonly RetriedActivity[]>;
+  /** Whether the namespace has those of runs, so that a workflow may set them. */
+  readonly hasSearchAttributes: () => Promise<boolean>;
   /** Milliseconds after its worker's last poll in which a host still counts as there: it may be starting again. */
   readonly hostPatience: number;
   /** Called at named points, where a test may end the process. */
   readonly checkpoint: (point: Checkpoint) => void;
+}
+
+export interface RetriedActivity {
+  readonly workflowId: string;
+  readonly attempt: number;
+  readonly message: string;
 }
 
 export interface Toolbox {

@@ -1,5 +1,6 @@
 import { activityInfo, ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { FAILURES, TypedError } from '../domain/failures.ts';
+import { truncate } from '../domain/truncate.ts';
 import { retryDelay } from './model-attempts.ts';
 
 type Activity = (input: never) => Promise<unknown>;
@@ -55,6 +56,9 @@ export function withChanceElsewhere<Input, Result>(
   };
 }
 
+/** Of what went wrong: providers may answer with whole pages, and histories keep each. */
+const MAX_MESSAGE_CHARACTERS = 4000;
+
 function toFailure(error: unknown): unknown {
   if (!(error instanceof TypedError)) {
     return error instanceof Error && error.name === 'AbortError' ? new CancelledFailure('cancelled') : error;
@@ -62,7 +66,7 @@ function toFailure(error: unknown): unknown {
   const delay = retryDelay(error);
   return ApplicationFailure.create({
     type: error.type,
-    message: error.message,
+    message: truncate(error.message, MAX_MESSAGE_CHARACTERS),
     nonRetryable: !FAILURES[error.type].retryable,
     ...(delay === undefined ? {} : { nextRetryDelay: delay }),
     ...(error.cause instanceof Error ? { cause: error.cause } : {}),

@@ -168,7 +168,7 @@ function patchError(error: unknown, isCancelled: boolean): string | undefined {
 }
 
 export async function finishResult(
-  deps: ActivityDependencies,
+  deps: Pick<ActivityDependencies, 'chains'>,
   end: EndRecord,
   isRoot: boolean,
 ): Promise<FinishAgentResult> {

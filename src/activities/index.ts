@@ -1,6 +1,7 @@
 import type { Activities, AgentActivity } from '../domain/contract.ts';
 import { admitBudget } from './admit-budget.ts';
 import { answerPrompts } from './answer-prompts.ts';
+import { storedAnswers } from './answers.ts';
 import { callModel } from './call-model.ts';
 import { callTool } from './call-tool.ts';
 import { createSandbox } from './create-sandbox.ts';
@@ -10,6 +11,8 @@ import { finishAgent } from './finish-agent.ts';
 import { locateSandbox } from './locate-sandbox.ts';
 import { prepareAnalysis } from './prepare-analysis.ts';
 import { prepareInvestigation } from './prepare.ts';
+import { readAgent } from './read-agent.ts';
+import { readProgress } from './read-progress.ts';
 import { rebuildSandbox } from './rebuild-sandbox.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { runCode } from './run-code.ts';
@@ -43,7 +46,10 @@ export function createActivities(deps: ActivityDependencies): Activities {
     callModel: limitStorageRetries(exclusive(callModel)),
     runCode: limitStorageRetries(exclusive(runCode)),
     answerPrompts: limitStorageRetries(agentActivity(answerPrompts)),
+    storeAnswers: limitStorageRetries((input) => storedAnswers(deps.chains, input.answers)),
     callTool: limitStorageRetries(agentActivity(callTool)),
+    readAgent: agentActivity(readAgent),
+    readProgress: (input) => readProgress(deps, input),
     finishAgent: exclusive(finishAgent),
   };
   return withTypedFailures({ ...activities });

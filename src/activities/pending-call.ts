@@ -2,6 +2,7 @@ import type { StoredInput } from '../domain/inputs.ts';
 import { TypedError } from '../domain/failures.ts';
 import { MAX_BATCH_ITEMS, MAX_CALL_VARIABLES, MAX_HANDED_VALUES, type CallEvent } from '../domain/kernel-protocol.ts';
 import { isQuery, type CallRequest, type PendingCall } from '../domain/records.ts';
+import { truncate } from '../domain/truncate.ts';
 import { summarizeValue } from '../domain/summarize-value.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
@@ -11,7 +12,22 @@ export async function pendingCall(deps: ActivityDependencies, event: CallEvent):
   const { call, function: name } = event;
   const { request, batch } = isQuery(name) ? await query(deps, event) : tool(event);
   const stored = await deps.chains.putJson(request);
-  return { call, function: name, request: stored, ...(batch === undefined ? {} : { batch }) };
+  return {
+    call,
+    function: name,
+    request: stored,
+    ...(batch === undefined ? {} : { batch }),
+    ...(name.startsWith('rlm_query') ? { heads: headsOf(request.list) } : {}),
+  };
+}
+
+/** What Temporal's UI shows of sub-agents. */
+const MAX_HEADS = 20;
+const MAX_HEAD_CHARACTERS = 100;
+
+function headsOf(tasks: readonly string[]): string[] {
+  const first = tasks.slice(0, MAX_HEADS);
+  return first.map((task) => truncate(task.slice(0, 1000).replaceAll(/\s+/g, ' ').trim(), MAX_HEAD_CHARACTERS));
 }
 
 interface StoredRequest {

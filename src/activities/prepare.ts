@@ -8,6 +8,7 @@ import { withHeartbeat } from './with-heartbeat.ts';
 import { taskRecord } from './trajectory.ts';
 
 const FIRST_GENERATION = 0;
+const MAX_SUMMARY_CHARACTERS = 200;
 
 /**
  * Validates a run's input, fills in defaults, resolves its commit, and stores its specification and root task. Then the
@@ -69,6 +70,12 @@ export async function beginRun(
     limits: config.rlm,
     ceilings,
     queues: config.temporal.queues,
-    summary: truncate(summary.replaceAll(/\s+/g, ' '), 200),
+    summary: truncate(summary.replaceAll(/\s+/g, ' '), MAX_SUMMARY_CHARACTERS),
+    memo: {
+      ...(specification.repository === undefined ? {} : { repository: specification.repository.name }),
+      ...(specification.repository === undefined ? {} : { commit: specification.repository.commit }),
+      prompt: truncate(specification.prompt.replaceAll(/\s+/g, ' '), MAX_SUMMARY_CHARACTERS),
+    },
+    searchable: await deps.hasSearchAttributes(),
   };
 }

@@ -31,6 +31,8 @@ export async function rebuildSandbox(
 ): Promise<SandboxName> {
   ownSandbox(deps, input.scope, input.lost);
   const trajectory = await openTrajectory(deps, input.scope, input.task);
+  // Its host was lost just after the end was recorded: nothing is left to be done in a sandbox.
+  if (trajectory.records.at(-1)?.kind === 'end') throw lost('The sandbox was lost when its agent had ended.');
   const newest = trajectory.records.findLast((record): record is RebuildRecord => record.kind === 'rebuild');
   if (newest !== undefined && newest.generation > parseHandle(input.lost).generation) return newest.sandbox;
   const { sandbox: config } = (await deps.chains.specification(input.scope.spec)).config;

@@ -53,7 +53,6 @@ export async function hostWorker(
     stateDirectory: session.stateDirectory,
     cacheDirectory: session.cacheDirectory,
     environment: session.env,
-    ...(session.env['DURABLE_RLM_HOST'] ? { host: session.env['DURABLE_RLM_HOST'] } : {}),
     sandboxProvider: session.config.sandbox.provider,
     log,
   });

@@ -1,5 +1,5 @@
 import type { RunState } from '../domain/messages.ts';
-import type { RunReference } from '../domain/records.ts';
+import type { RunOutcome, RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
 import { createRunReader, type RunReader } from '../results/run-reader.ts';
 import type { RunDocument } from '../results/run-document.ts';
@@ -69,7 +69,7 @@ export async function reportRun(
   if (execution === undefined) return undefined;
   const reader = createRunReader(blobs, { run, execution });
   const report = { run, execution, reader };
-  const snapshot = await reader.snapshot();
+  const snapshot = withoutOldOutcome(await reader.snapshot(), known);
   if (snapshot?.run.outcome !== undefined) {
     const { status, error } = snapshot.run.outcome;
     return { ...report, snapshot, status, reason: error };
@@ -91,17 +91,36 @@ export async function reportRun(
   return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
 }
 
+/** After a reset the outcome of before is still recorded, until there is a new one. */
+function withoutOldOutcome(snapshot: RunSnapshot | undefined, known: TemporalRun | undefined): RunSnapshot | undefined {
+  if (snapshot === undefined || known === undefined || (snapshot.run.ended_at ?? Infinity) >= known.startedAt)
+    return snapshot;
+  const { outcome: _outcome, ended_at: _ended, ...run } = snapshot.run;
+  return { ...snapshot, run };
+}
+
 function endOf(runs: TemporalRuns, known: TemporalRun): Promise<RunEnd> {
   return runs.end(known.run, { execution: known.execution, signal: AbortSignal.timeout(10_000) });
 }
 
-/** Of a run that has ended without its outcome in this blob store. */
+function outcomeOf(snapshot: RunSnapshot | undefined, end: RunEnd): RunOutcome | undefined {
+  if ('outcome' in end) return end.outcome;
+  return end.status === 'cancelled' ? snapshot?.run.outcome : undefined;
+}
+
+function withoutOutcome(end: RunEnd): Pick<RunReport, 'status' | 'reason'> {
+  return 'outcome' in end
+    ? { status: end.outcome.status, reason: end.outcome.error }
+    : { status: end.status, reason: end.error };
+}
+
+/** Of a run whose workflow has ended so: with its outcome, or as its blob store has it. */
 export function endedReport(
   snapshot: RunSnapshot | undefined,
   end: RunEnd,
 ): Pick<RunReport, 'snapshot' | 'status' | 'reason'> {
-  if (!('outcome' in end)) return { snapshot, status: end.status, reason: end.error };
-  const { outcome } = end;
+  const outcome = outcomeOf(snapshot, end);
+  if (outcome === undefined) return { snapshot, ...withoutOutcome(end) };
   const run: RunReference | undefined = snapshot === undefined ? undefined : { ...snapshot.run, outcome };
   return {
     snapshot: run === undefined || snapshot === undefined ? undefined : { ...snapshot, run },

@@ -7,8 +7,9 @@ import {
   WorkflowNotFoundError,
   type Client,
   type WorkflowExecutionDescription,
+  type WorkflowExecutionInfo,
 } from '@temporalio/client';
-import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import {
   pauseMessage,
   resumeMessage,
@@ -19,8 +20,9 @@ import {
   type RunState,
 } from '../domain/messages.ts';
 import type { AnalyzeInput, InvestigateInput } from '../domain/contract.ts';
-import { agentWorkflowId } from '../domain/ids.ts';
+import { agentWorkflowId, splitAgentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
+import { pendingFailuresOf } from '../temporal/pending-failures.ts';
 import type { PendingFailure } from './pending-failure.ts';
 
 const WORKFLOW_TYPES = "WorkflowType IN ('investigate', 'analyze')";
@@ -50,7 +52,7 @@ export interface TemporalRun {
   readonly digest: string | undefined;
 }
 
-/** How a run's workflow ended: with an outcome, or without because it could not even record one. */
+/** How a run's workflow ended. Completed and failed ones say their outcome; that of a cancelled one is in the blob store. */
 export type RunEnd =
   | { readonly outcome: RunOutcome }
   | { readonly status: 'cancelled' | 'failed' | 'terminated'; readonly error: string };
@@ -167,8 +169,12 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
     },
 
     async pendingFailures(run, agents) {
-      const found = await Promise.all([undefined, ...agents].map((agent) => pendingFailuresOf(client, run, agent)));
-      return found.flat();
+      const found = await pendingFailuresOf(client)([run, ...agents.map((agent) => agentWorkflowId(run, agent))]);
+      return found.map(({ workflowId, attempt, message }) => ({
+        agent: workflowId === run ? undefined : splitAgentWorkflowId(workflowId).agent,
+        attempt,
+        message,
+      }));
     },
 
     async list(limit) {
@@ -193,25 +199,22 @@ async function send(act: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function pendingFailuresOf(client: Client, run: string, agent: string | undefined): Promise<PendingFailure[]> {
-  const id = agent === undefined ? run : agentWorkflowId(run, agent);
-  const description = await client.workflow
-    .getHandle(id)
-    .describe()
-    .catch(() => undefined);
-  return (description?.raw.pendingActivities ?? []).flatMap(({ attempt, lastFailure }) => {
-    const message = lastFailure?.message ?? '';
-    return message === '' ? [] : [{ agent, attempt: attempt ?? 1, message }];
-  });
+type Described = Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'status' | 'startTime' | 'memo'> & {
+  readonly raw: WorkflowExecutionDescription['raw'] | WorkflowExecutionInfo['raw'];
+};
+
+function firstRunId(raw: Described['raw']): string | undefined {
+  const info = 'workflowExecutionInfo' in raw ? raw.workflowExecutionInfo : raw;
+  const id = info !== null && info !== undefined && 'firstRunId' in info ? info.firstRunId : undefined;
+  return id === null || id === undefined || id === '' ? undefined : id;
 }
 
-type Described = Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'status' | 'startTime' | 'memo'>;
-
 function temporalRun(description: Described): TemporalRun {
-  const { workflowId, runId, status, startTime } = description;
+  const { workflowId, runId, status, startTime, raw } = description;
   return {
     run: workflowId,
-    execution: runId,
+    // After a reset it keeps its first.
+    execution: firstRunId(raw) ?? runId,
     status: STATUSES[status.name] ?? 'failed',
     startedAt: startTime.getTime(),
     digest: digestOf(description),
@@ -231,7 +234,13 @@ function digestOf({ memo }: Pick<Described, 'memo'>): string | undefined {
 }
 
 function failedEnd(error: WorkflowFailedError): RunEnd {
-  if (error.cause instanceof CancelledFailure) return { status: 'cancelled', error: 'cancelled before it had begun' };
+  const [outcome] = (error.cause instanceof ApplicationFailure ? (error.cause.details ?? []) : []) as (
+    | RunOutcome
+    | undefined
+  )[];
+  if (outcome?.status !== undefined) return { outcome };
+  // What it had by then, if it had begun, is in the blob store.
+  if (error.cause instanceof CancelledFailure) return { status: 'cancelled', error: 'The run was cancelled.' };
   if (error.cause instanceof TerminatedFailure) return { status: 'terminated', error: 'terminated in Temporal' };
   return { status: 'failed', error: deepestMessage(error) };
 }

@@ -1,7 +1,7 @@
 import type { BudgetLimits } from './budget.ts';
 import type { RlmConfig, TemporalConfig } from './config.ts';
-import type { BudgetMessage } from './messages.ts';
-import type { AgentStatus, Answer, AnswerSource, CallAnswer, PendingCall, RunOutcome } from './records.ts';
+import type { BudgetMessage, RunProgress } from './messages.ts';
+import type { AgentStatus, Answer, AnswerList, AnswerSource, CallAnswer, PendingCall, RunOutcome } from './records.ts';
 import type { SandboxName } from './sandbox.ts';
 import type { Usage } from './usage.ts';
 
@@ -9,8 +9,8 @@ import type { Usage } from './usage.ts';
 export interface Activities {
   prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun>;
   prepareAnalysis(input: PrepareAnalysisInput): Promise<PreparedRun>;
-  /** Returns the outcome with what the root agent recorded, where the root itself could not be asked. */
-  recordOutcome(input: RunActivity & { readonly outcome: RunOutcome }): Promise<RunOutcome>;
+  /** Returns the outcome, completed with what the agents have recorded where the root could not say it. */
+  recordOutcome(input: RecordOutcomeInput): Promise<RunOutcome>;
   /**
    * Whether the user of this worker has sent a message that gives the run more than its ceilings.
    *
@@ -29,6 +29,12 @@ export interface Activities {
   runCode(input: RunCodeInput): Promise<RunCodeResult>;
   answerPrompts(input: AnswerPromptsInput): Promise<AnswerPromptsResult>;
   callTool(input: CallToolInput): Promise<CallToolResult>;
+  /** Answers of sub-agents that are too many for a history. */
+  storeAnswers(input: StoreAnswersInput): Promise<AnswerList>;
+  /** What is recorded of a sub-agent that could not say it itself, because it was cancelled or terminated, and of all below it. */
+  readAgent(input: ReadAgentInput): Promise<RecordedAgent>;
+  /** What the agents of a run have done so far, and what they wait for. */
+  readProgress(input: RunActivity): Promise<RunProgress>;
   /** Takes the patch (root only), records the end, removes the sandbox. */
   finishAgent(input: FinishAgentInput): Promise<FinishAgentResult>;
 }
@@ -81,7 +87,7 @@ export interface PrepareAnalysisInput {
 }
 
 /** Of every activity of a run. The run, and the agent, are in the id of the workflow that calls it. */
-interface RunActivity {
+export interface RunActivity {
   /** First execution id of the run's workflow: its data is kept under it. */
   readonly execution: string;
 }
@@ -111,6 +117,10 @@ export interface PreparedRun {
   readonly queues: Queues;
   /** One line for Temporal's UI. */
   readonly summary: string;
+  /** For the memo of the run's workflow. */
+  readonly memo: { readonly repository?: string; readonly commit?: string; readonly prompt: string };
+  /** Whether the namespace has the search attributes of runs (`domain/search-attributes.ts`). */
+  readonly searchable: boolean;
 }
 
 /** Input of the workflow `agent`. Run and agent are in its workflow id. */
@@ -154,9 +164,9 @@ export interface Totals {
   readonly refused: { readonly prompts: number; readonly tasks: number };
 }
 
+/** What the workflow `agent` returns; where it fails, the details of its failure. */
 export interface AgentResult extends FinishAgentResult {
   readonly status: AgentStatus;
-  readonly error?: string;
   /** Of this agent and all below it. */
   readonly totals: Totals;
 }
@@ -234,8 +244,12 @@ export interface AnswerPromptsInput extends RunActivity {
   readonly range?: { readonly from: number; readonly to: number };
 }
 
+export interface StoreAnswersInput extends RunActivity {
+  readonly answers: readonly Answer[];
+}
+
 export interface AnswerPromptsResult {
-  /** In order. */
+  /** In order; one that stands for several is as many answers. */
   readonly answers: readonly Answer[];
 }
 
@@ -248,6 +262,21 @@ export interface CallToolInput extends RunActivity {
 
 export interface CallToolResult {
   readonly answer: Answer;
+}
+
+export interface RecordOutcomeInput extends RunActivity {
+  readonly outcome: RunOutcome;
+  /** The root agent could not say what it has: it was cancelled or terminated, or did not end in time. */
+  readonly incomplete?: true;
+}
+
+export interface ReadAgentInput extends RunActivity {
+  /** Id of the sub-agent. */
+  readonly agent: string;
+}
+
+export interface RecordedAgent extends FinishAgentResult {
+  readonly totals: Totals;
 }
 
 export interface FinishAgentInput extends AgentActivity {

@@ -37,6 +37,15 @@ export const FAILURES = {
   'Agent.Superseded': { retryable: true },
   /** Nothing of `rlm.max_cost` is left: the agent ends with what it has. */
   'Budget.Exhausted': { retryable: false },
+  /** The agent used up its iterations or wrote no code, and gave no answer that could be used when it was asked. */
+  'Agent.NoAnswer': { retryable: false },
+  /** An agent ended by an error that none of these types names. */
+  'Agent.Failed': { retryable: false },
+  /** Somebody cancelled or terminated the root agent, and not its run. */
+  'Agent.Cancelled': { retryable: false },
+  'Agent.Terminated': { retryable: false },
+  /** `rlm.global_timeout` is over; the details have what there was by then. */
+  'Run.TimedOut': { retryable: false },
   /** The workflow that counts what a run has left is gone: nothing can be granted any more. */
   'Run.BudgetLost': { retryable: false },
   /** What its code handed over has ended two workers: no other one is given it. */

@@ -1,3 +1,4 @@
+import type { BudgetLimits } from './budget.ts';
 import type { RunStatus } from './records.ts';
 
 /** Wire names of what workflows are sent and asked; a constant and its name agree. */
@@ -46,10 +47,35 @@ export interface RunState {
   readonly reason: string | null;
   /** Type of the failure that paused it; null when a person did. */
   readonly failure: string | null;
-  /** Milliseconds of the deadline that are left; time spent paused does not count. */
+  /** Milliseconds of the deadline that were left when the run last did something; time spent paused does not count. */
   readonly remaining_ms: number;
+  /** When the deadline is, ISO 8601; null while the run is not running. */
+  readonly ends_at: string | null;
   /** The execution id under which its data is kept. */
   readonly execution: string;
+  /** What the run may spend; null before it is prepared. */
+  readonly limits: BudgetLimits | null;
+  /** What its agents had done when that was last looked up; null in the first seconds. */
+  readonly progress: RunProgress | null;
+  /** Messages that were ignored, the newest last. */
+  readonly notes: readonly string[];
+}
+
+/** What the agents of a run have done so far. */
+export interface RunProgress {
+  /** When this was so, ISO 8601. */
+  readonly at: string;
+  readonly agents: number;
+  /** Of these have not ended. */
+  readonly working: number;
+  readonly iterations: number;
+  readonly llm_calls: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  /** USD. */
+  readonly cost: number;
+  /** What agents wait for, with what fails and is retried; the first few. */
+  readonly waiting_for: readonly string[];
 }
 
 /** Answer of the query `status` on an agent. */
@@ -60,4 +86,6 @@ export interface AgentStatusReply {
   readonly head: string | null;
   /** Sub-agents at work. */
   readonly children: number;
+  /** Messages that were ignored, the newest last. */
+  readonly notes: readonly string[];
 }

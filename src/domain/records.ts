@@ -136,6 +136,8 @@ export interface PendingCall {
   readonly request: string;
   /** Prompts or tasks of a call with a list, whose answer is a list as well; absent for a single one. */
   readonly batch?: number;
+  /** For a person: the beginnings of the first tasks for sub-agents. */
+  readonly heads?: readonly string[];
 }
 
 /** Answers to calls of a running block. */
@@ -172,8 +174,20 @@ export function isQuery(name: string): boolean {
 export type Answer =
   /** With `error`: what is known of an answer that did not come to its end. */
   | { readonly ref: string; readonly child?: string; readonly usage?: CallUsage; readonly error?: string }
-  | { readonly error: string; readonly usage?: CallUsage }
+  /** `count`: the same for so many of a batch. */
+  | { readonly error: string; readonly usage?: CallUsage; readonly count?: number }
+  | AnswerList
+  /** Of a batch, in order; one that stands for several is as many answers. */
   | { readonly items: readonly Answer[] };
+
+/** Answers of a batch that are too many for a history: a blob with the list of them. */
+export interface AnswerList {
+  readonly list: string;
+  readonly count: number;
+  readonly usage: Usage;
+  /** Sub-agents that gave them. */
+  readonly children?: readonly string[];
+}
 
 /** What one model call used. */
 export type CallUsage = Omit<Usage, 'llm_calls'>;
@@ -181,6 +195,7 @@ export type CallUsage = Omit<Usage, 'llm_calls'>;
 /** Of the `llm_query` calls in an answer; sub-agents keep their own books. */
 export function answerUsage(answer: Answer): Usage {
   if ('items' in answer) return addUsage(...answer.items.map(answerUsage));
+  if ('list' in answer) return answer.usage;
   if (!('usage' in answer) || answer.usage === undefined) return NO_USAGE;
   return { ...answer.usage, llm_calls: 1 };
 }

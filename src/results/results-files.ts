@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import type { RepositoryReference } from '../domain/records.ts';
@@ -104,6 +104,14 @@ function versionOf({ run, agents }: RunSnapshot): string {
  * the folder: files it does not list yet come first, those that are gone are dropped, the others keep their order.
  * After writing we look again: of several processes the last to write so always sees the files of all.
  */
+/** Removes the results file of a run from a folder that may not have one. */
+export async function removeResults(folder: string, run: string): Promise<void> {
+  const file = join(folder, `${run}${DETAIL}`);
+  if ((await stat(file).catch(() => undefined))?.isFile() !== true) return;
+  await rm(file);
+  await updateIndex(folder);
+}
+
 async function updateIndex(folder: string): Promise<void> {
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const listed = await readIndex(folder);

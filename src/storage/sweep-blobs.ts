@@ -154,7 +154,7 @@ async function naming<T>(reference: string, work: () => Promise<T>): Promise<T> 
 function broken(reference: string, why: string): string {
   return (
     `${reference} cannot be followed to its end, so no blob was deleted: ${why}. Bring it back from a backup, ` +
-    'or remove the run first (rlm clean --forget-runs-older-than)'
+    'or remove the run first (rlm clean --older-than)'
   );
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.ts';
 
 /** What decides how an embedded server is started. */
 export interface DevServerSettings {
@@ -50,6 +51,7 @@ export function devServerArguments(
     `synchronous=${settings.sync === 'full' ? 2 : 1}`,
     '--namespace',
     settings.namespace,
+    ...SEARCH_ATTRIBUTES.flatMap(({ name, type }) => ['--search-attribute', `${name}=${type}`]),
     '--disable-config-file',
     '--disable-config-env',
     '--color',

@@ -8,7 +8,8 @@ const SECONDS_A_DAY = 86_400;
 const NOT_FOUND = 5;
 
 /**
- * Makes a namespace on an embedded server ready for use: made when missing, histories kept long enough.
+ * Makes a namespace on an embedded server ready for use: made when missing, histories kept long enough. Once: what an
+ * operator sets later stays.
  *
  * @param patience milliseconds that a server which has just started gets to answer.
  */
@@ -50,14 +51,22 @@ type Connection = import('@temporalio/client').Connection;
 async function prepare(connection: Connection, namespace: string): Promise<void> {
   const service = connection.workflowService;
   const retention = msToTs(RETENTION_DAYS * SECONDS_A_DAY * 1000);
-  const kept = await retentionOf(connection, namespace);
-  if (kept === undefined) {
-    await service.registerNamespace({ namespace, workflowExecutionRetentionPeriod: retention });
+  const data = await dataOf(connection, namespace);
+  if (data === undefined) {
+    await service.registerNamespace({ namespace, workflowExecutionRetentionPeriod: retention, data: PREPARED });
     await known(connection, namespace);
-  } else if (kept < RETENTION_DAYS * SECONDS_A_DAY) {
-    await service.updateNamespace({ namespace, config: { workflowExecutionRetentionTtl: retention } });
+  } else if (!(MARK in data)) {
+    await service.updateNamespace({
+      namespace,
+      config: { workflowExecutionRetentionTtl: retention },
+      updateInfo: { data: PREPARED },
+    });
   }
 }
+
+/** In the data of a namespace: its retention has been set by us, and is the operator's from then on. */
+const MARK = 'durable-rlm';
+const PREPARED = { [MARK]: 'prepared' };
 
 /** Each part of the server keeps its own list of namespaces and learns of a new one within seconds. */
 async function known(connection: Connection, namespace: string): Promise<void> {
@@ -72,11 +81,14 @@ async function known(connection: Connection, namespace: string): Promise<void> {
   }
 }
 
-/** Seconds; undefined when the namespace does not exist. */
-async function retentionOf(connection: Connection, namespace: string): Promise<number | undefined> {
+/** Undefined when the namespace does not exist. */
+async function dataOf(
+  connection: Connection,
+  namespace: string,
+): Promise<Readonly<Record<string, string>> | undefined> {
   try {
     const answer = await connection.workflowService.describeNamespace({ namespace });
-    return Number(answer.config?.workflowExecutionRetentionTtl?.seconds ?? 0);
+    return answer.namespaceInfo?.data ?? {};
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;

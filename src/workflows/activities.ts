@@ -43,7 +43,10 @@ type RunActivity =
   | 'createSandbox'
   | 'rebuildSandbox'
   | 'locateSandbox'
-  | 'callTool';
+  | 'readAgent'
+  | 'readProgress'
+  | 'callTool'
+  | 'storeAnswers';
 
 /** Work of the run itself, on any worker. */
 export function runActivities(options: ActivityOptions = {}): Pick<Activities, RunActivity> {
@@ -56,7 +59,7 @@ export function runActivities(options: ActivityOptions = {}): Pick<Activities, R
 }
 
 /** How long work may lie on a host's queue before the worker asks whether the host is still there. */
-const HOST_QUEUE_TIMEOUT = '30s';
+const HOST_QUEUE_TIMEOUT = '10s';
 
 /**
  * Work in a sandbox: on its host's own queue when it lives on one.

@@ -1,8 +1,10 @@
-import { CancellationScope, condition, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
-import { acceptedGrant } from '../domain/budget-messages.ts';
+import { CancellationScope, condition, uuid4, workflowInfo } from '@temporalio/workflow';
+import { NOTHING, type BudgetGrant } from '../domain/budget.ts';
 import { budgetWorkflowId } from '../domain/ids.ts';
+import { grantedSignal } from '../domain/messages.ts';
 import { createBudgetClient, type BudgetClient } from './budget-client.ts';
-import { deliver, grantedMessage, reserveMessage, settleMessage } from './budget.ts';
+import { deliver, reserveMessage, settleMessage } from './budget.ts';
+import { onSignal, type IgnoredMessages } from './messages.ts';
 import { createPaidCalls, type PaidCalls } from './paid-calls.ts';
 
 /** All that an agent does with its run's budget. */
@@ -13,7 +15,7 @@ export type AgentBudget = Omit<BudgetClient, 'receive'> & PaidCalls;
  *
  * @param limited whether the run has a `max_cost`
  */
-export function connectToBudget(run: string, limited: boolean): AgentBudget {
+export function connectToBudget(run: string, limited: boolean, ignored: IgnoredMessages): AgentBudget {
   const budgetId = budgetWorkflowId(run);
   const client = createBudgetClient(workflowInfo().workflowId, {
     reserve: (request) => deliver(budgetId, reserveMessage, [request]),
@@ -27,9 +29,9 @@ export function connectToBudget(run: string, limited: boolean): AgentBudget {
     // The seed of random numbers is another after a reset.
     nonce: () => uuid4().slice(0, 8),
   });
-  setHandler(grantedMessage, (message) => {
-    const grant = acceptedGrant(message);
-    if (grant !== undefined) client.receive(grant);
+  onSignal<BudgetGrant>(grantedSignal, ignored, {
+    description: 'From the budget: what a request has been granted',
+    apply: (grant) => client.receive({ ...NOTHING, ...grant }),
   });
   return { ...client, ...createPaidCalls(client, limited) };
 }

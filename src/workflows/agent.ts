@@ -15,9 +15,9 @@ import type {
   FinishAgentResult,
   RunCodeResult,
 } from '../domain/contract.ts';
-import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
-import { statusQuery, type AgentStatusReply } from '../domain/messages.ts';
-import { answerUsage, type AgentStatus, type AnswerSource, type CallAnswer } from '../domain/records.ts';
+import { agentDepth, ROOT_AGENT, splitAgentWorkflowId } from '../domain/ids.ts';
+import { pauseMessage, resumeMessage, statusQuery, type AgentStatusReply } from '../domain/messages.ts';
+import { answerUsage, type AnswerSource, type CallAnswer } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { inSandbox, modelActivities } from './activities.ts';
@@ -26,8 +26,10 @@ import type { Agent, AgentLoopState } from './agent-parts.ts';
 import { createAgentSandbox } from './agent-sandbox.ts';
 import { createCalls, type Calls } from './calls.ts';
 import { continueAgentAsNew, isContinueAsNewSuggested } from './continue-as-new.ts';
-import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import { createPauseGate } from './pause-gate.ts';
+import { closeAgent, failedEnding, type Ending } from './agent-end.ts';
+import { failureMessage, failureType } from './failure-type.ts';
+import { createIgnoredMessages, ignoreOtherSignals } from './messages.ts';
+import { createPauseGate, type PauseGate } from './pause-gate.ts';
 import { createPauseOnError } from './pause-on-error.ts';
 import { answerCall } from './answer-call.ts';
 import { refuseUnlessChild } from './refuse-unless-child.ts';
@@ -54,7 +56,8 @@ export async function agent(input: AgentInput): Promise<AgentResult> {
       return failedEnding(error);
     },
   );
-  return CancellationScope.nonCancellable(() => finish(self, ending));
+  const result = await CancellationScope.nonCancellable(() => finish(self, ending));
+  return closeAgent(ending, result);
 }
 
 /** @returns where the answer comes from */
@@ -192,20 +195,8 @@ async function askFinalAnswer(self: Agent, why: string): Promise<void> {
     const reply = await callModel(self, 'final_answer');
     if (reply.kind === 'answer') return;
   }
-  throw ApplicationFailure.nonRetryable(`${why}, and ${MAX_FINAL_ANSWERS} final answers could not be used.`);
-}
-
-interface Ending {
-  readonly status: AgentStatus;
-  readonly source: AnswerSource;
-  readonly error?: string;
-}
-
-function failedEnding(error: unknown): Ending {
-  if (isCancelled(error)) return { status: 'cancelled', source: 'partial' };
-  const type = failureType(error);
-  const message = failureMessage(error);
-  return { status: 'failed', source: 'partial', error: type === undefined ? message : `${type}: ${message}` };
+  const message = `${why}, and ${MAX_FINAL_ANSWERS} final answers could not be used.`;
+  throw ApplicationFailure.nonRetryable(message, 'Agent.NoAnswer');
 }
 
 async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
@@ -233,23 +224,32 @@ async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
   return {
     status: ending.status,
     ...finished,
-    ...(ending.error === undefined ? {} : { error: ending.error }),
     totals: addTotals(own, subAgents.totals),
   };
 }
 
 /** Takes the patch (root only), records the end, removes the sandbox. */
-async function finishAgent({ input, sandbox }: Agent, ending: Ending): Promise<FinishAgentResult> {
+async function finishAgent({ id, input, sandbox }: Agent, ending: Ending): Promise<FinishAgentResult> {
   const { execution, task } = input;
   const limit = ending.status === 'cancelled' ? { scheduleToCloseTimeout: CANCELLED_CLEANUP_TIMEOUT } : {};
-  const options = { summary: `finish: ${ending.status}`, ...limit };
+  const { status, source, failure } = ending;
+  const why = failure === undefined ? {} : { error: `${failure.type}: ${failure.message}` };
+  const options = { summary: `finish: ${status}`, ...limit };
   const finishIn = (name?: SandboxName): Promise<FinishAgentResult> =>
     inSandbox(input, name, options, (activities) =>
-      activities.finishAgent({ execution, task, ...ending, ...(name === undefined ? {} : { sandbox: name }) }),
+      activities.finishAgent({
+        execution,
+        task,
+        status,
+        source,
+        ...why,
+        ...(name === undefined ? {} : { sandbox: name }),
+      }),
     );
   try {
     // Where there is a patch to be taken, a sandbox that was lost is rebuilt for it.
-    if (ending.status === 'completed' && sandbox.current !== undefined) return await sandbox.use(finishIn);
+    const takesPatch = id === ROOT_AGENT && ending.status === 'completed';
+    if (takesPatch && sandbox.current !== undefined) return await sandbox.use(finishIn);
     return await finishIn(sandbox.current);
   } catch (error) {
     if (failureType(error) !== 'Sandbox.Lost') return unrecorded(error);
@@ -273,8 +273,14 @@ function createAgent(input: AgentInput): Agent {
   };
   // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.
   let known: SubAgents | undefined;
-  const budget = connectToBudget(run, limits.max_cost !== undefined);
-  const gate = createPauseGate(input.paused === true, (cause) => known?.setPaused(cause !== undefined));
+  const ignored = createIgnoredMessages();
+  const budget = connectToBudget(run, limits.max_cost !== undefined, ignored);
+  const gate: PauseGate = createPauseGate({
+    closed: input.paused === true,
+    ignored,
+    reply: () => status(),
+    onChange: (cause) => known?.setPaused(cause !== undefined),
+  });
   const subAgents = createSubAgents({
     run,
     agent: id,
@@ -284,13 +290,16 @@ function createAgent(input: AgentInput): Agent {
     isPaused: () => gate.closed,
   });
   known = subAgents;
-  setHandler(defineQuery<AgentStatusReply>(statusQuery), () => ({
+  const status = (): AgentStatusReply => ({
     agent: id,
     state: gate.closed && state.phase !== 'done' ? 'paused' : state.phase,
     iteration: state.iteration,
     head: state.head ?? null,
     children: subAgents.working,
-  }));
+    notes: ignored.notes,
+  });
+  setHandler(defineQuery<AgentStatusReply>(statusQuery), status, { description: 'What the agent is doing' });
+  ignoreOtherSignals(ignored, [pauseMessage, resumeMessage]);
   return {
     id,
     input,

@@ -2,15 +2,16 @@ import { setWorkflowOptions } from '@temporalio/workflow';
 import type { AnalyzeInput } from '../domain/contract.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
+import { checkStart } from './check-start.ts';
 import { superviseRun } from './supervise-run.ts';
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, analyze);
 /** A run on a typed signature; its result is the signature's output fields. */
 export async function analyze(input: AnalyzeInput): Promise<RunOutcome> {
+  checkStart('analyze', input);
   return superviseRun({
     prepare: ({ run, execution }) =>
       runActivities({ summary: 'read signature and inputs' }).prepareAnalysis({ run, execution, input }),
-    cancelled: 'the run was cancelled while its inputs were being read',
     typed: true,
   });
 }

@@ -1,5 +1,4 @@
 import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
-import pLimit from 'p-limit';
 import { costUsedUp, promptsUsedUp } from '../domain/budget.ts';
 import { answerUsage, isQuery, type Answer, type CallAnswer, type PendingCall } from '../domain/records.ts';
 import { modelActivities, runActivities } from './activities.ts';
@@ -42,7 +41,7 @@ async function answersFor(context: CallContext, call: PendingCall): Promise<read
   if (count === 0) return [];
   try {
     if (call.function.startsWith('llm_query')) return await askModels(context, call, count);
-    return await context.subAgents.run(call.request, count);
+    return await storeMany(context, await context.subAgents.run(call, count));
   } catch (error) {
     if (isCancellation(error) || failureType(error) === 'Run.BudgetLost') throw error;
     return errorAnswers(count, failureMessage(error));
@@ -65,12 +64,33 @@ async function askModels(context: CallContext, call: PendingCall, count: number)
 const MAX_OPEN_ACTIVITIES = 500;
 
 async function askRange(context: CallContext, call: PendingCall, from: number, to: number): Promise<readonly Answer[]> {
-  // Each activity costs the server some milliseconds.
-  const { prompts_per_activity: size } = context.input.limits;
+  // Each activity costs the server some milliseconds, and the agent's history some events, of which it may have 51,200.
+  const size = Math.max(context.input.limits.prompts_per_activity, Math.ceil((to - from) / MAX_OPEN_ACTIVITIES));
   const ranges: { readonly from: number; readonly to: number }[] = [];
   for (let first = from; first < to; first += size) ranges.push({ from: first, to: Math.min(to, first + size) });
-  const limit = pLimit(MAX_OPEN_ACTIVITIES);
-  return (await limit.map(ranges, (range) => askPart(context, call, range))).flat();
+  return (await Promise.all(ranges.map((range) => askPart(context, call, range)))).flat();
+}
+
+/** Answers that travel as they are: together at most some 60 KB, and each activity that stores others gets 400 KB. */
+const MAX_INLINE_CHARACTERS = 64_000;
+const MAX_STORED_CHARACTERS = 400_000;
+
+/** Answers of sub-agents, by reference where they are too many or too long for a payload. */
+async function storeMany({ input }: CallContext, answers: readonly Answer[]): Promise<readonly Answer[]> {
+  const sizes = answers.map((answer) => JSON.stringify(answer).length);
+  if (sizes.reduce((sum, size) => sum + size, 0) <= MAX_INLINE_CHARACTERS) return answers;
+  const parts: Answer[][] = [];
+  let room = 0;
+  for (const [index, answer] of answers.entries()) {
+    room -= sizes[index] ?? 0;
+    const last = parts.at(-1);
+    if (last === undefined || room < 0) {
+      parts.push([answer]);
+      room = MAX_STORED_CHARACTERS - (sizes[index] ?? 0);
+    } else last.push(answer);
+  }
+  const { storeAnswers } = runActivities({ summary: `store ${answers.length} answers` });
+  return Promise.all(parts.map((part) => storeAnswers({ execution: input.execution, answers: part })));
 }
 
 async function askPart(

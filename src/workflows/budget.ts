@@ -13,13 +13,13 @@ import {
 import {
   left,
   openBudget,
+  type Budget,
   type BudgetGrant,
   type BudgetLimits,
   type BudgetRequest,
   type BudgetSettlement,
   type Spent,
 } from '../domain/budget.ts';
-import { acceptedRequest, acceptedSettlement } from '../domain/budget-messages.ts';
 import { splitAgentWorkflowId } from '../domain/ids.ts';
 import {
   grantedSignal,
@@ -31,6 +31,7 @@ import {
 } from '../domain/messages.ts';
 import { admittedLimits } from './admitted-limits.ts';
 import { createBudgetService, type BudgetState } from './budget-service.ts';
+import { createIgnoredMessages, ignoreOtherSignals, onSignal, type IgnoredMessages } from './messages.ts';
 import { refuseUnlessChild } from './refuse-unless-child.ts';
 
 export const reserveMessage = defineSignal<[BudgetRequest]>(reserveSignal);
@@ -46,52 +47,66 @@ export interface BudgetInput {
   readonly state?: BudgetState;
 }
 
-/** Answer of the query `spent`. */
-interface BudgetReport {
+/** Answer of the query `spent`, and what the workflow returns. */
+export interface BudgetReport {
   readonly limits: BudgetLimits;
-  readonly used: Spent;
-  /** `usd` only where the run has a `max_cost`. */
+  /** `usd` only where the run has a `max_cost`: else it is not counted. */
+  readonly used: Partial<Spent>;
   readonly left: Partial<Spent>;
+  /** Messages that were ignored, the newest last. */
+  readonly notes: readonly string[];
+}
+
+function report(state: Budget, { notes }: IgnoredMessages): BudgetReport {
+  const { limits, used } = state;
+  const { usd, ...counts } = used;
+  return { limits, used: { ...counts, ...(limits.max_cost === undefined ? {} : { usd }) }, left: left(state), notes };
 }
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, budget);
-/** What a run may still spend. Ends with its run; has no children. */
-export async function budget(input: BudgetInput): Promise<void> {
+/** What a run may still spend. Ends when its run cancels it, and says what was used; has no children. */
+export async function budget(input: BudgetInput): Promise<BudgetReport> {
   refuseUnlessChild();
   const service = createBudgetService(input.state ?? { budget: openBudget(input.limits), messages: [] }, (to, grant) =>
     deliver(to, grantedMessage, [grant]),
   );
   const { run } = splitAgentWorkflowId(workflowInfo().workflowId);
-  setHandler(reserveMessage, (message) => {
-    const request = acceptedRequest(message, run);
-    if (request !== undefined) service.receive({ kind: 'reserve', request });
+  const isOfRun = ({ from }: { readonly from: string }): boolean => from.startsWith(`${run}/`);
+  const ignored = createIgnoredMessages();
+  onSignal<BudgetRequest>(reserveSignal, ignored, {
+    description: 'From an agent: what it is about to use',
+    apply(request) {
+      if (isOfRun(request)) service.receive({ kind: 'reserve', request });
+    },
   });
-  setHandler(settleMessage, (message) => {
-    const settlement = acceptedSettlement(message, run);
-    if (settlement !== undefined) service.receive({ kind: 'settle', settlement });
+  onSignal<BudgetSettlement>(settleSignal, ignored, {
+    description: 'From an agent: what it has used, and what not',
+    apply(settlement) {
+      if (isOfRun(settlement)) service.receive({ kind: 'settle', settlement });
+    },
   });
+  const setLimitsTo = async (message: BudgetMessage): Promise<void> => {
+    const changes = await admittedLimits(message, { ceilings: input.ceilings, limits: service.budget.limits });
+    service.receive({ kind: 'limits', changes });
+  };
   // One after another: the last message counts, however long it takes to look for its grant.
   let limitsSet = Promise.resolve();
-  setHandler(setLimits, (message) => {
-    limitsSet = limitsSet.then(async () =>
-      service.receive({
-        kind: 'limits',
-        changes: await admittedLimits(message, { ceilings: input.ceilings, limits: service.budget.limits }),
-      }),
-    );
-    return limitsSet;
+  onSignal<BudgetMessage>(setBudgetMessage, ignored, {
+    description: 'From the run: other limits. To be sent to the run, which passes them on',
+    apply: (message) => (limitsSet = limitsSet.then(() => setLimitsTo(message))),
   });
-  setHandler(defineQuery<BudgetReport>(spentQuery), () => {
-    const { limits, used } = service.budget;
-    return { limits, used, left: left(service.budget) };
-  });
+  ignoreOtherSignals(ignored, [setBudgetMessage]);
+  const description =
+    'What the run has used of its budget and what is left. USD are counted where it has a max_cost; what any run has cost so far is in the status of the run';
+  setHandler(defineQuery<BudgetReport>(spentQuery), () => report(service.budget, ignored), { description });
   try {
     await condition(() => workflowInfo().continueAsNewSuggested);
     const state = await service.stop();
     await condition(allHandlersFinished);
-    await continueAsNew<typeof budget>({ ...input, limits: state.budget.limits, state });
+    return await continueAsNew<typeof budget>({ ...input, limits: state.budget.limits, state });
   } catch (error) {
     if (!isCancellation(error)) throw error;
+    return report(service.budget, ignored);
   }
 }
 

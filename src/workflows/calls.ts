@@ -4,6 +4,8 @@ import type { CallAnswer, PendingCall } from '../domain/records.ts';
 /** Milliseconds between looks at code that computes while it has calls open: doubled each time, up to the longest. */
 const FIRST_LOOK_MS = 500;
 const MAX_LOOK_MS = 30_000;
+/** Answers that are delivered at once: what they are together stays far below what a payload may be. */
+const MAX_DELIVERED = 500;
 
 /** The calls of a running block. */
 export interface Calls {
@@ -30,9 +32,9 @@ export function createCalls(answer: (call: PendingCall) => Promise<CallAnswer>):
   const throwFailure = (): void => {
     if (failure !== undefined) throw failure.error;
   };
-  const take = (): CallAnswer[] => {
-    const taken = answers;
-    answers = [];
+  const take = (most = Infinity): CallAnswer[] => {
+    const taken = answers.slice(0, most);
+    answers = answers.slice(most);
     return taken;
   };
   return {
@@ -59,12 +61,12 @@ export function createCalls(answer: (call: PendingCall) => Promise<CallAnswer>):
       await (waiting ? condition(ready) : condition(ready, lookMs));
       throwFailure();
       lookMs = answers.length > 0 ? FIRST_LOOK_MS : Math.min(MAX_LOOK_MS, lookMs * 2);
-      return take();
+      return take(MAX_DELIVERED);
     },
     async allAnswered() {
       await condition(() => failure !== undefined || open === 0);
       throwFailure();
     },
-    take,
+    take: () => take(),
   };
 }

@@ -2,3 +2,4 @@ export { agent } from './agent.ts';
 export { analyze } from './analyze.ts';
 export { budget } from './budget.ts';
 export { investigate } from './investigate.ts';
+export { default } from './unknown-workflow.ts';

@@ -1,9 +1,6 @@
-import { condition, defineSignal, setHandler } from '@temporalio/workflow';
+import { condition } from '@temporalio/workflow';
 import { pauseMessage, resumeMessage, type BlockedMessage, type ControlMessage } from '../domain/messages.ts';
-import { createMessageFilter } from './message-filter.ts';
-
-export const pauseSignal = defineSignal<[ControlMessage?]>(pauseMessage);
-export const resumeSignal = defineSignal<[ControlMessage?]>(resumeMessage);
+import { onMessage, type IgnoredMessages } from './messages.ts';
 
 /** Why a run, or an agent, is paused. */
 export type PauseCause = Pick<BlockedMessage, 'reason'> & Partial<BlockedMessage>;
@@ -16,27 +13,35 @@ export interface PauseGate {
   wait(): Promise<void>;
 }
 
-/**
- * A gate that the signals `pause` and `resume` close and open.
- *
- * @param onChange - called with the cause when it is closed, without one when it is opened
- */
-export function createPauseGate(closed: boolean, onChange: (cause: PauseCause | undefined) => void): PauseGate {
-  let isClosed = closed;
-  const isNew = createMessageFilter();
+/** A gate that the messages `pause` and `resume` close and open. */
+export function createPauseGate(input: {
+  readonly closed: boolean;
+  readonly ignored: IgnoredMessages;
+  /** What the updates are answered with. */
+  readonly reply: () => object;
+  /** Called with the cause when it is closed, without one when it is opened. */
+  readonly onChange: (cause: PauseCause | undefined) => void;
+}): PauseGate {
+  const { ignored, reply, onChange } = input;
+  let isClosed = input.closed;
   const close = (cause: PauseCause): void => {
     if (isClosed) return;
     isClosed = true;
     onChange(cause);
   };
-  setHandler(pauseSignal, (message) => {
-    if (isNew(message)) close({ reason: message?.reason ?? 'paused by a person' });
+  onMessage<ControlMessage>(pauseMessage, ignored, {
+    description: 'Begin no model call and no code until resume. {reason?, id?}',
+    apply: ({ reason }) => close({ reason: reason ?? 'paused by a person' }),
+    reply,
   });
-  setHandler(resumeSignal, (message) => {
-    if (!isNew(message)) return;
-    isClosed = false;
-    // Also when it was open: agents may have closed their own gates.
-    onChange(undefined);
+  onMessage<ControlMessage>(resumeMessage, ignored, {
+    description: 'Continue after a pause, by a person or by a failure that has been put right. {id?}',
+    apply() {
+      isClosed = false;
+      // Also when it was open: agents may have closed their own gates.
+      onChange(undefined);
+    },
+    reply,
   });
   return {
     get closed() {

@@ -1,27 +1,30 @@
 import {
+  CancellationScope,
   ChildWorkflowCancellationType,
   condition,
-  isCancellation,
   ParentClosePolicy,
   startChild,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import pLimit from 'p-limit';
 import { sandboxesUsedUp } from '../domain/budget.ts';
-import type { AgentInput, AgentResult, AgentWorkflow, TaskReference, Totals } from '../domain/contract.ts';
+import type { AgentInput, AgentWorkflow, RecordedAgent, TaskReference, Totals } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
-import type { Answer } from '../domain/records.ts';
+import { pauseMessage, resumeMessage } from '../domain/messages.ts';
+import type { Answer, PendingCall } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
+import { truncate } from '../domain/truncate.ts';
+import { runActivities } from './activities.ts';
 import type { AgentBudget } from './agent-budget.ts';
+import { agentFailure } from './agent-end.ts';
 import { failureMessage } from './failure-type.ts';
-import { pauseSignal, resumeSignal } from './pause-gate.ts';
 import { errorAnswers } from './error-answers.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
 
 /** An agent's sub-agents: starts them, at most `max_parallel` at a time, and sums up what they did. */
 export interface SubAgents {
-  /** One agent for each task of the request; answers in order, error strings beyond the budget. */
-  run(request: string, count: number): Promise<Answer[]>;
+  /** One agent for each task of the call's request; answers in order, error strings beyond the budget. */
+  run(call: Pick<PendingCall, 'request' | 'heads'>, count: number): Promise<Answer[]>;
   readonly working: number;
   /** How many were started, those of executions before included. */
   readonly started: number;
@@ -38,6 +41,15 @@ export interface SubAgents {
 const MAX_PENDING = 500;
 /** Starts of children contend for their parent's lock in the server: with more at a time, all of them take longer. */
 const MAX_STARTING = 16;
+/** Of what went wrong in a sub-agent, as its parent's code gets it. */
+const MAX_ERROR_CHARACTERS = 4000;
+
+interface NewAgent {
+  readonly id: string;
+  readonly task: TaskReference;
+  /** The beginning of its task, for a person. */
+  readonly head: string | undefined;
+}
 
 export function createSubAgents(input: {
   readonly run: string;
@@ -49,6 +61,7 @@ export function createSubAgents(input: {
 }): SubAgents {
   const { depth, parent, budget } = input;
   const { limits, state: before } = parent;
+  const workflowScope = CancellationScope.current();
   const atWork = pLimit(Math.min(limits.max_parallel, MAX_PENDING));
   const starting = pLimit(MAX_STARTING);
   const working = new Set<ChildWorkflowHandle<AgentWorkflow>>();
@@ -64,26 +77,27 @@ export function createSubAgents(input: {
   };
 
   /** @param onStarted is told once whether its sub-agent was started */
-  async function runOne(task: TaskReference, id: string, onStarted: (isStarted: boolean) => void): Promise<Answer> {
+  async function runOne(child: NewAgent, onStarted: (isStarted: boolean) => void): Promise<Answer> {
+    const { id } = child;
     busy += 1;
     let isStarted = false;
     try {
       return await atWork(async () => {
-        const handle = await starting(() => start(task, id));
+        const handle = await starting(() => start(child));
         isStarted = true;
         onStarted(true);
         return await resultOf(handle, id);
       });
     } catch (error) {
       if (!isStarted) onStarted(false);
-      if (isCancellation(error)) throw error;
-      return { error: `sub-agent ${id} failed: ${failureMessage(error)}` };
+      if (CancellationScope.current().consideredCancelled) throw error;
+      return { error: truncate(`sub-agent ${id} failed: ${failureMessage(error)}`, MAX_ERROR_CHARACTERS) };
     } finally {
       busy -= 1;
     }
   }
 
-  async function start(task: TaskReference, id: string): Promise<ChildWorkflowHandle<AgentWorkflow>> {
+  async function start({ task, id, head }: NewAgent): Promise<ChildWorkflowHandle<AgentWorkflow>> {
     const paused = input.isPaused();
     const { execution, queues } = parent;
     const workflowId = agentWorkflowId(input.run, id);
@@ -92,6 +106,7 @@ export function createSubAgents(input: {
         workflowId,
         args: [{ execution, task, limits, queues, ...(paused ? { paused } : {}) }],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        ...(head === undefined ? {} : { staticSummary: head }),
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       }),
     );
@@ -103,10 +118,35 @@ export function createSubAgents(input: {
   async function resultOf(handle: ChildWorkflowHandle<AgentWorkflow>, id: string): Promise<Answer> {
     working.add(handle);
     try {
-      return settle(id, await cancelledByName(handle.workflowId, handle.result()));
+      const result = await cancelledByName(handle.workflowId, handle.result());
+      totals = addTotals(totals, result.totals);
+      const { answer_ref: ref } = result;
+      return ref === undefined ? { error: notFinished(id, 'it gave no answer') } : { ref, child: id };
+    } catch (error) {
+      return settleFailure(id, error);
     } finally {
       working.delete(handle);
     }
+  }
+
+  /** @throws what cancelled the call; what the sub-agent used counts all the same */
+  async function settleFailure(id: string, error: unknown): Promise<Answer> {
+    const failure = agentFailure(error);
+    if (failure.kind === 'unknown') throw error;
+    // An agent that is cancelled itself says nothing any more: who reads its records reads those below it as well.
+    if (failure.kind !== 'failed' && workflowScope.consideredCancelled) throw error;
+    const result = failure.kind === 'failed' ? failure.result : await readRecords(id);
+    totals = addTotals(totals, result.totals);
+    if (CancellationScope.current().consideredCancelled) throw error;
+    const why = failure.kind === 'failed' ? `${failure.type}: ${failure.message}` : failure.kind;
+    const { answer_ref: ref } = result;
+    const text = truncate(notFinished(id, why), MAX_ERROR_CHARACTERS);
+    return ref === undefined ? { error: text } : { ref, child: id, error: text };
+  }
+
+  function readRecords(agent: string): Promise<RecordedAgent> {
+    const { readAgent } = runActivities({ summary: `read what sub-agent ${agent} has recorded` });
+    return CancellationScope.nonCancellable(() => readAgent({ execution: parent.execution, agent }));
   }
 
   function refuse({ prompts, tasks }: Totals['refused']): void {
@@ -115,19 +155,11 @@ export function createSubAgents(input: {
   }
 
   function tell(handle: ChildWorkflowHandle<AgentWorkflow>, paused: boolean): void {
-    handle.signal(paused ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
-  }
-
-  function settle(id: string, result: AgentResult): Answer {
-    totals = addTotals(totals, result.totals);
-    const { answer_ref: ref, status } = result;
-    if (status === 'completed' && ref !== undefined) return { ref, child: id };
-    const error = `sub-agent ${id} did not finish (${result.error ?? (ref === undefined ? 'it gave no answer' : status)})`;
-    return ref === undefined ? { error } : { ref, child: id, error };
+    handle.signal(paused ? pauseMessage : resumeMessage).catch(() => undefined); // It may just have ended.
   }
 
   return {
-    async run(request, count) {
+    async run({ request, heads = [] }, count) {
       if (limits.max_depth !== undefined && depth + 1 > limits.max_depth) {
         return errorAnswers(
           count,
@@ -144,7 +176,7 @@ export function createSubAgents(input: {
         if (open === 0 && unused > 0) budget.settle({ unused: { sandboxes: unused } });
       };
       const tasks = Array.from({ length: granted }, (_, index) =>
-        runOne({ ref: request, index }, `${input.agent}.${first + index}`, onStarted),
+        runOne({ task: { ref: request, index }, id: `${input.agent}.${first + index}`, head: heads[index] }, onStarted),
       );
       refuse({ prompts: 0, tasks: count - granted });
       return [...(await Promise.all(tasks)), ...errorAnswers(count - granted, sandboxesUsedUp(current))];
@@ -166,6 +198,10 @@ export function createSubAgents(input: {
       for (const handle of working) tell(handle, paused);
     },
   };
+}
+
+function notFinished(id: string, why: string): string {
+  return `sub-agent ${id} did not finish (${why})`;
 }
 
 export function addTotals(a: Totals, b: Totals): Totals {

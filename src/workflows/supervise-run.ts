@@ -4,34 +4,36 @@ import {
   ChildWorkflowCancellationType,
   condition,
   defineQuery,
-  defineSignal,
   ParentClosePolicy,
-  setCurrentDetails,
   setHandler,
   startChild,
   workflowInfo,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { budgetLimits, type BudgetLimits } from '../domain/budget.ts';
-import type { AgentInput, AgentResult, AgentWorkflow, PreparedRun, Totals } from '../domain/contract.ts';
+import type { AgentInput, AgentResult, AgentWorkflow, PreparedRun } from '../domain/contract.ts';
 import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
   blockedSignal,
+  pauseMessage,
+  resumeMessage,
   setBudgetMessage,
   statusQuery,
   type BlockedMessage,
   type BudgetMessage,
   type RunState,
 } from '../domain/messages.ts';
-import type { RunOutcome, RunStatus } from '../domain/records.ts';
-import { NO_USAGE } from '../domain/usage.ts';
+import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
 import { admittedLimits } from './admitted-limits.ts';
-import { deliver, setLimits, type budget } from './budget.ts';
+import { agentFailure } from './agent-end.ts';
+import { deliver, setLimits, type budget, type BudgetReport } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
-import { createMessageFilter } from './message-filter.ts';
-import { createPauseGate, pauseSignal, resumeSignal } from './pause-gate.ts';
+import { createIgnoredMessages, ignoreOtherSignals, onMessage, onSignal } from './messages.ts';
+import { createPauseGate } from './pause-gate.ts';
+import { closeRun, outcomeOf, ownFailure, type RootEnd, type RunFailure, type Stopped } from './run-outcome.ts';
+import { createRunStatus, type RunStatusKeeper } from './run-status.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
 
 /** Seconds that the agents get to end in after the deadline or a cancellation: with what follows, less than ten. */
@@ -41,8 +43,6 @@ const GRACE = 8;
 export interface RunKind {
   /** The first activity: everything that must be right before anything is spent. */
   readonly prepare: (of: { readonly run: string; readonly execution: string }) => Promise<PreparedRun>;
-  /** Why there is nothing, when it was cancelled so early. */
-  readonly cancelled: string;
   /** Its root agent gives the fields of a signature. */
   readonly typed?: boolean;
 }
@@ -51,89 +51,92 @@ export interface RunKind {
 export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const { workflowId: run, firstExecutionRunId: execution } = workflowInfo();
   const startedAt = Date.now();
-  const state: { -readonly [Field in 'status' | 'reason' | 'failure']: RunState[Field] } = {
-    status: 'starting',
-    reason: null,
-    failure: null,
-  };
+  const ignored = createIgnoredMessages();
+  // Before the handlers: signals that are there already, such as after a reset, are handled when a handler is set.
+  const deadline = createDeadline(() => gate.closed);
+  const status = createRunStatus({
+    execution,
+    ignored,
+    remaining: () => deadline.remaining,
+  });
   let root: ChildWorkflowHandle<AgentWorkflow> | undefined;
-  let limits: BudgetLimits | undefined;
   let ceilings: BudgetLimits | undefined;
 
-  const gate = createPauseGate(false, (cause) => {
-    const open = state.status === 'starting' || state.status === 'running';
-    if (cause !== undefined && open) state.status = 'paused';
-    if (cause === undefined && state.status === 'paused') state.status = 'running';
-    const who = cause?.agent === undefined ? '' : `agent ${cause.agent}: `;
-    state.reason = cause === undefined ? null : `${who}${cause.reason}`;
-    state.failure = cause?.failure ?? null;
-    setCurrentDetails(state.reason === null ? state.status : `${state.status}: ${state.reason}`);
-    root?.signal(cause === undefined ? resumeSignal : pauseSignal).catch(() => undefined); // It may just have ended.
+  const gate = createPauseGate({
+    closed: false,
+    ignored,
+    reply: status.read,
+    onChange(cause) {
+      status.setPaused(cause);
+      root?.signal(cause === undefined ? resumeMessage : pauseMessage).catch(() => undefined); // It may just have ended.
+    },
   });
-  setHandler(defineSignal<[BlockedMessage?]>(blockedSignal), (message) => {
-    // Also by hand: without a reason it would be no pause.
-    if (typeof message?.reason === 'string') gate.close(message);
+  onSignal<BlockedMessage>(blockedSignal, ignored, {
+    description: 'From an agent: it cannot continue without a person',
+    apply: (message) => gate.close(message),
   });
   const setBudget = async (message: BudgetMessage): Promise<void> => {
     await condition(() => root !== undefined); // The budget is there then.
-    if (limits === undefined || ceilings === undefined) return;
+    const { limits } = status;
+    if (limits === null || ceilings === undefined) return;
+    if (message.max_cost !== undefined && limits.max_cost === undefined)
+      ignored.add('max_cost was ignored: the run began without rlm.max_cost, so what it spends is not counted.');
     // The budget asks for itself: it is sent the message as it came, which it could have been sent by anybody.
     const [changes] = await Promise.all([
       admittedLimits(message, { ceilings, limits }),
       deliver(budgetWorkflowId(run), setLimits, [message]),
     ]);
-    limits = { ...limits, ...changes };
+    status.setLimits(changes);
   };
   // One after another: signals that are sent at the same time may overtake each other.
   let budgetsSet = Promise.resolve();
-  const isNewBudget = createMessageFilter();
-  setHandler(defineSignal<[BudgetMessage]>(setBudgetMessage), (message) => {
-    if (isNewBudget(message)) budgetsSet = budgetsSet.then(() => setBudget(message));
-    return budgetsSet;
+  onMessage<BudgetMessage>(setBudgetMessage, ignored, {
+    description:
+      'Change what the run may spend. {max_sandboxes?, max_llm_calls?, max_cost?, id?}; what is left out stays',
+    apply: (message) => (budgetsSet = budgetsSet.then(() => setBudget(message))),
+    reply: status.read,
   });
-  const deadline = createDeadline(() => gate.closed);
-  setHandler(defineQuery<RunState>(statusQuery), () => ({
-    status: state.status,
-    reason: state.reason,
-    failure: state.failure,
-    remaining_ms: deadline.remaining,
-    execution,
-  }));
+  setHandler(defineQuery<RunState>(statusQuery), status.read, {
+    description: 'How the run stands: status, limits, agents, tokens, cost, what is waited for',
+  });
+  ignoreOtherSignals(ignored, [pauseMessage, resumeMessage, setBudgetMessage]);
 
   const prepared = await kind.prepare({ run, execution }).catch((error: unknown) => {
-    if (isCancelled(error)) return undefined;
     // The awaiting caller sees what to fix, not that an activity failed.
     const type = failureType(error);
-    throw type === undefined ? error : ApplicationFailure.nonRetryable(failureMessage(error), type);
+    throw type === undefined || isCancelled(error)
+      ? error
+      : ApplicationFailure.nonRetryable(failureMessage(error), type);
   });
-  if (prepared === undefined) {
-    const result = { failure: kind.cancelled };
-    state.status = 'cancelled';
-    return outcomeOf({ run, startedAt, limits, result, stopped: 'cancelled' });
-  }
-  ({ limits, ceilings } = prepared);
+  ({ ceilings } = prepared);
   deadline.set(prepared.limits.global_timeout * 1000);
-  setCurrentDetails(prepared.summary);
-  if (state.status === 'starting') state.status = 'running';
+  status.begin(prepared);
 
-  const { result, stopped } = await supervise(run, {
+  const ended = await supervise(run, {
     execution,
     prepared,
     typed: kind.typed,
     deadline,
+    status,
     paused: () => gate.closed,
     onRoot: (handle) => (root = handle),
   });
-  state.status = 'finishing';
+  status.finish();
+  const { outcome: known, failure } = outcomeOf({
+    run,
+    startedAt,
+    limits: status.limits ?? undefined,
+    ...ended,
+  });
   const outcome = await CancellationScope.nonCancellable(() =>
     runActivities({ summary: 'record the outcome' }).recordOutcome({
       execution,
-      outcome: outcomeOf({ run, startedAt, limits, result, stopped }),
+      outcome: known,
+      ...(ended.root.result === undefined ? { incomplete: true } : {}),
     }),
   );
-  state.status = outcome.status;
-  setCurrentDetails(`${outcome.status}: ${outcome.answer ?? outcome.error ?? 'no answer'}`);
-  return outcome;
+  status.end(outcome);
+  return closeRun(outcome, failure);
 }
 
 interface Supervision {
@@ -141,47 +144,71 @@ interface Supervision {
   readonly prepared: PreparedRun;
   readonly typed: boolean | undefined;
   readonly deadline: ReturnType<typeof createDeadline>;
+  readonly status: RunStatusKeeper;
   readonly paused: () => boolean;
   readonly onRoot: (root: ChildWorkflowHandle<AgentWorkflow>) => void;
 }
 
 interface Supervised {
-  readonly result: AgentResult | { readonly failure: string };
-  readonly stopped: 'timed_out' | 'cancelled' | undefined;
+  readonly root: RootEnd;
+  readonly stopped: Stopped | undefined;
+  readonly used: BudgetReport['used'] | undefined;
 }
 
-/** Starts budget and root agent, and ends the agents at the deadline or when the run is cancelled. */
+/** Starts budget and root agent, and ends the agents at the deadline, when the run is cancelled, or its budget is gone. */
 async function supervise(run: string, input: Supervision): Promise<Supervised> {
-  const scope = new CancellationScope();
-  let result: Supervised['result'] | undefined;
+  const agents = new CancellationScope();
+  let root: RootEnd | undefined;
+  const budget = await startBudget(run, input.prepared);
   const work = CancellationScope.nonCancellable(() =>
-    scope.run(async () => {
-      result = await runRoot(run, input).catch((error: unknown) => ({
-        failure: isCancelled(error)
-          ? 'the run was ended before its agents had begun'
-          : `the root agent did not end by itself: ${failureMessage(error)}`,
-      }));
+    agents.run(async () => {
+      root = await runRoot(run, input).then((result): RootEnd => ({ kind: 'completed', result }), failedRoot);
     }),
   );
-  let stopped: Supervised['stopped'];
+  const watching = agents.run(() => input.status.watch(input.paused)).catch(() => undefined); // Until they are cancelled.
+  let stopped: Stopped | undefined;
   try {
-    const inTime = await input.deadline.until(() => result !== undefined);
-    if (!inTime) stopped = 'timed_out';
+    const inTime = await input.deadline.until(() => root !== undefined || budget.ended);
+    if (!inTime) stopped = { status: 'timed_out', failure: timedOut(input.prepared) };
+    else if (root === undefined) stopped = { status: 'failed', failure: BUDGET_LOST };
   } catch (error) {
     if (!isCancelled(error)) throw error;
-    stopped = 'cancelled';
+    stopped = { status: 'cancelled' };
   }
   if (stopped === undefined) await work;
   else {
-    scope.cancel();
-    await CancellationScope.nonCancellable(() => condition(() => result !== undefined, `${GRACE}s`));
+    agents.cancel();
+    await CancellationScope.nonCancellable(() => condition(() => root !== undefined, `${GRACE}s`));
   }
-  return { result: result ?? { failure: 'the agents did not end in time; what they had recorded is kept' }, stopped };
+  agents.cancel();
+  await CancellationScope.nonCancellable(() => watching);
+  const used = (await budget.end())?.used;
+  return { used, root: root ?? { kind: 'failed', failure: NOT_ENDED }, stopped };
+}
+
+const NOT_ENDED = ownFailure('Agent.Failed', 'The agents did not end in time; what they had recorded is kept.');
+const BUDGET_LOST = ownFailure(
+  'Run.BudgetLost',
+  'The workflow that counts the budget of this run has ended, so nothing more can be granted.',
+);
+
+function timedOut({ limits }: PreparedRun): RunFailure {
+  return ownFailure(
+    'Run.TimedOut',
+    `The run reached its time limit of ${limits.global_timeout} s (rlm.global_timeout).`,
+  );
+}
+
+function failedRoot(error: unknown): RootEnd {
+  const failure = agentFailure(error);
+  if (failure.kind === 'failed') return { kind: 'failed', failure, result: failure.result };
+  if (failure.kind === 'unknown') return { kind: 'failed', failure: ownFailure('Agent.Failed', failure.message) };
+  const type = failure.kind === 'cancelled' ? 'Agent.Cancelled' : 'Agent.Terminated';
+  return { kind: 'failed', failure: ownFailure(type, `The root agent was ${failure.kind}.`) };
 }
 
 async function runRoot(run: string, { execution, prepared, typed, paused, onRoot }: Supervision): Promise<AgentResult> {
   const { limits } = prepared;
-  await startBudget(run, prepared);
   const input: AgentInput = {
     execution,
     task: { ref: prepared.task },
@@ -203,86 +230,45 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
   onRoot(root);
   // What was said while it was being started has not reached it.
   if (paused() !== (input.paused ?? false)) {
-    root.signal(paused() ? pauseSignal : resumeSignal).catch(() => undefined); // It may just have ended.
+    root.signal(paused() ? pauseMessage : resumeMessage).catch(() => undefined); // It may just have ended.
   }
   return cancelledByName(rootId, root.result());
 }
 
-/** Before the agents, which may ask it at once. It lives until the run has ended, also while the agents are cancelled. */
-async function startBudget(run: string, { limits, ceilings }: PreparedRun): Promise<void> {
+interface RunBudget {
+  /** Also when somebody ended it by hand. */
+  readonly ended: boolean;
+  /** Ends it, and waits for that. Undefined where it could not say what was used. */
+  end(): Promise<BudgetReport | undefined>;
+}
+
+/** Before the agents, which may ask it at once. It lives until they have ended, also while they are cancelled. */
+async function startBudget(run: string, { limits, ceilings }: PreparedRun): Promise<RunBudget> {
   const workflowId = budgetWorkflowId(run);
-  const start = (): Promise<unknown> =>
+  const scope = new CancellationScope({ cancellable: false });
+  const start = (): Promise<ChildWorkflowHandle<typeof budget>> =>
     startChild<typeof budget>('budget', {
       workflowId,
       args: [{ limits: budgetLimits(limits), ceilings }],
-      // It has nothing to clean up, and there may be no worker left that could end it.
-      parentClosePolicy: ParentClosePolicy.TERMINATE,
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      staticSummary: 'what the run may still spend',
     });
-  await CancellationScope.nonCancellable(() =>
+  const handle = await scope.run(() =>
     startChildReplacing(workflowId, start, { cancel: [agentWorkflowId(run, ROOT_AGENT)] }),
   );
-}
-
-function outcomeOf(input: {
-  run: string;
-  startedAt: number;
-  limits: BudgetLimits | undefined;
-  result: Supervised['result'];
-  stopped: Supervised['stopped'];
-}): RunOutcome {
-  const { run, result, stopped } = input;
-  const base = { run_id: run, execution_time: Math.round(Date.now() - input.startedAt) / 1000 };
-  if ('failure' in result) {
-    return {
-      ...base,
-      status: stopped ?? 'failed',
-      answer: null,
-      answer_truncated: false,
-      answer_ref: null,
-      answer_source: 'none',
-      patch_ref: null,
-      error: result.failure,
-      notes: [],
-      agents: 1,
-      max_depth: 0,
-      iterations: 0,
-      sandboxes: 0,
-      usage: NO_USAGE,
-    };
-  }
-  const { totals } = result;
+  let ended = false;
+  const result = scope
+    .run(() => cancelledByName(workflowId, handle.result()))
+    .catch(() => undefined)
+    .finally(() => (ended = true));
   return {
-    ...base,
-    status: runStatus(result, stopped),
-    answer: result.answer ?? null,
-    answer_truncated: result.answer_truncated ?? false,
-    answer_ref: result.answer_ref ?? null,
-    answer_source: result.answer_source ?? 'none',
-    patch_ref: result.patch_ref ?? null,
-    error: result.error ?? null,
-    notes: [...(result.notes ?? []), ...refusals(totals.refused, input.limits)],
-    agents: totals.agents,
-    max_depth: totals.depth,
-    iterations: totals.iterations,
-    sandboxes: totals.sandboxes,
-    usage: totals.usage,
+    get ended() {
+      return ended;
+    },
+    async end() {
+      scope.cancel();
+      return CancellationScope.nonCancellable(() => result);
+    },
   };
-}
-
-/** An answer may be less than it could have been. */
-function refusals({ prompts, tasks }: Totals['refused'], limits: BudgetLimits | undefined): string[] {
-  if (limits === undefined) return [];
-  const of = (count: number, what: string, limit: 'max_llm_calls' | 'max_sandboxes'): string[] => {
-    const why = `the budget was used up (rlm.${limit}: ${limits[limit]})`;
-    return count === 0 ? [] : [`${count} ${what} got an error instead of an answer: ${why}.`];
-  };
-  return [
-    ...of(prompts, prompts === 1 ? 'prompt of llm_query' : 'prompts of llm_query', 'max_llm_calls'),
-    ...of(tasks, tasks === 1 ? 'task for a sub-agent' : 'tasks for sub-agents', 'max_sandboxes'),
-  ];
-}
-
-/** A root that had finished all the same when the deadline struck has finished. */
-function runStatus(result: AgentResult, stopped: Supervised['stopped']): RunStatus {
-  return result.status === 'completed' ? 'completed' : (stopped ?? result.status);
 }

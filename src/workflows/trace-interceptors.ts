@@ -1,4 +1,6 @@
 import {
+  ApplicationFailure,
+  isCancellation,
   proxySinks,
   workflowInfo,
   type ActivityInput,
@@ -13,6 +15,7 @@ import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { activitySpan, agentSpan, RUN_SPAN, type TraceSpan } from '../domain/trace.ts';
 import type { Usage } from '../domain/usage.ts';
+import { agentFailure } from './agent-end.ts';
 import { createAgentTrace, type AgentTrace, type Span } from './agent-trace.ts';
 
 interface TraceSinks extends Sinks {
@@ -109,16 +112,24 @@ function childTrace(
       const parent = agent?.callOf(argument.task) ?? RUN_SPAN;
       const attributes = { 'rlm.run': run, 'rlm.agent': id, 'rlm.depth': agentDepth(id) };
       const base = { path: agentSpan(id), parent, name: `agent ${id}`, start };
-      const ended = (outcome: AgentResult): void => {
-        const { usage, agents } = outcome.totals;
+      const ended = ({ status, totals: { usage, agents } }: AgentResult, error?: string): void =>
         emit({
           ...base,
           end: Date.now(),
-          attributes: { ...attributes, 'rlm.status': outcome.status, 'rlm.agents': agents, ...usageOf(usage) },
-          ...(outcome.error === undefined ? {} : { error: outcome.error }),
+          attributes: { ...attributes, 'rlm.status': status, 'rlm.agents': agents, ...usageOf(usage) },
+          ...(error === undefined ? {} : { error }),
+        });
+      const failed = (error: unknown): void => {
+        const failure = agentFailure(error);
+        if (failure.kind === 'failed') return ended(failure.result, `${failure.type}: ${failure.message}`);
+        const status = failure.kind === 'unknown' ? 'failed' : failure.kind;
+        return emit({
+          ...base,
+          end: Date.now(),
+          attributes: { ...attributes, 'rlm.status': status },
+          ...(status === 'cancelled' ? {} : { error: messageOf(error) }),
         });
       };
-      const failed = (error: unknown): void => emit({ ...base, end: Date.now(), attributes, error: messageOf(error) });
       void result.then(
         ([, completed]) => completed.then((outcome) => ended(outcome as AgentResult), failed),
         () => undefined, // Its id was taken: it is tried again.
@@ -144,6 +155,9 @@ function runSpan(start: number, outcome: RunOutcome): Span {
 }
 
 function failedRun(start: number, error: unknown): Span {
+  const [outcome] = (error instanceof ApplicationFailure ? (error.details ?? []) : []) as (RunOutcome | undefined)[];
+  if (outcome?.status !== undefined) return runSpan(start, outcome);
+  if (isCancellation(error)) return { ...runBase(start), attributes: { 'rlm.status': 'cancelled' } };
   return { ...runBase(start), attributes: { 'rlm.status': 'failed' }, error: messageOf(error) };
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
@@ -229,7 +229,10 @@ describe('runs and blobs', () => {
         .map(({ note }) => note)
         .toSorted();
 
-    const ask = ['--forget-runs-older-than', '30d', '--blobs'];
+    const results = join(desk.folder, 'results');
+    mkdirSync(results);
+    for (const run of ['old', 'recent']) writeFileSync(join(results, `${run}.detail.json`), '{}');
+    const ask = ['--older-than', '30d'];
     const shown = await clean(...ask);
     expect(shown.grants).toEqual({ grants: 3, deleted: false });
     expect(shown.runs.map(({ run_id, deleted }) => [run_id, deleted])).toEqual([['old', false]]);
@@ -243,9 +246,10 @@ describe('runs and blobs', () => {
     expect((await blobs().listReferences('')).filter((name) => name.includes('old'))).toEqual([]);
     expect((await listRuns(blobs())).map(({ run }) => run)).not.toContain('old');
     expect(await granted()).toEqual(['gone', 'recent', 'recent', 'running', 'running', 'starting', 'starting']);
+    expect(readdirSync(results).toSorted()).toEqual(['index.json', 'recent.detail.json']);
 
     // What was terminated has no outcome, but Temporal knows that it has ended.
-    const all = await clean('--yes', '--forget-runs-older-than', '0d');
+    const all = await clean('--yes', '--older-than', '0d');
     expect(all.runs.map(({ run_id }) => run_id).toSorted()).toEqual(['recent', 'terminated']);
     await client.workflow.getHandle('running').terminate();
   });

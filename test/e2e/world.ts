@@ -2,12 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import {
+  WorkflowFailedError,
+  type Client,
+  type WorkflowHandle,
+  type WorkflowHandleWithFirstExecutionRunId,
+} from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import type { BudgetLimits } from '../../src/domain/budget.ts';
 import { setBudgetMessage } from '../../src/domain/messages.ts';
-import type { AgentReference, RunOutcome } from '../../src/domain/records.ts';
+import { runReferenceName, type AgentReference, type RunOutcome, type RunReference } from '../../src/domain/records.ts';
 import { readSignature } from '../../src/domain/signature/read-signature.ts';
 import { createGrants, grantBudget } from '../../src/grants.ts';
 import { storeValues } from '../../src/inputs/index.ts';
@@ -31,6 +37,7 @@ export interface World {
   readonly server: DevServer;
   startModel(options: ScriptedModelOptions): Promise<ScriptedModel>;
   startWorker(options?: Partial<WorkerOptions>): Promise<RlmWorker>;
+  /** `result` of the handle is the outcome however the run ended. */
   start(input: StartInput): Promise<WorkflowHandle>;
   /** Starts a workflow as `rlm run` and `rlm analyze` do: the workers of this world know that their user did it. */
   startGranted(id: string, type: 'investigate' | 'analyze', input: object): Promise<WorkflowHandle>;
@@ -129,11 +136,9 @@ export async function createWorld(
       // A value that is undefined does not travel.
       const sent = JSON.parse(JSON.stringify(input)) as object;
       const grant = await createGrants(join(folder, 'state')).issue({ run: id, type, input: sent });
-      return temporal.client.workflow.start(type, {
-        workflowId: id,
-        taskQueue: TASK_QUEUE,
-        args: [{ ...sent, grant }],
-      });
+      const args = [{ ...sent, grant }];
+      const handle = await temporal.client.workflow.start(type, { workflowId: id, taskQueue: TASK_QUEUE, args });
+      return Object.assign(Object.create(handle) as typeof handle, { result: () => outcomeOf(handle, blobs) });
     },
     async setBudget(run, limits) {
       const message = await grantBudget(createGrants(join(folder, 'state')), run, limits);
@@ -176,6 +181,21 @@ export async function createWorld(
     },
   };
   return world;
+}
+
+/** The outcome of a run, also of one that failed or was cancelled. */
+async function outcomeOf(handle: WorkflowHandleWithFirstExecutionRunId, blobs: BlobStore): Promise<RunOutcome> {
+  try {
+    return (await handle.result()) as RunOutcome;
+  } catch (error) {
+    const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
+    const [outcome] = cause instanceof ApplicationFailure ? (cause.details ?? []) : [];
+    if (outcome !== undefined) return outcome as RunOutcome;
+    const name = runReferenceName(handle.workflowId, handle.firstExecutionRunId);
+    const reference = (await blobs.getReference(name)) as RunReference | undefined;
+    if (reference?.outcome !== undefined && cause instanceof CancelledFailure) return reference.outcome;
+    throw error;
+  }
 }
 
 function configOf(place: Place, { model, config }: Pick<StartInput, 'model' | 'config'>): object {

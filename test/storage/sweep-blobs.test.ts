@@ -144,7 +144,7 @@ it.each([
   const before = await left();
   await expect(sweep()).rejects.toMatchObject({
     type: what === 'missing' ? 'Storage.Missing' : 'Storage.Damaged',
-    message: expect.stringMatching(/runs\/broken@.*no blob was deleted.*--forget-runs-older-than/s) as string,
+    message: expect.stringMatching(/runs\/broken@.*no blob was deleted.*--older-than/s) as string,
   });
   expect(await left()).toBe(before);
 });

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
 import { devServerArguments, RETENTION_DAYS } from '../../src/temporal/dev-server-arguments.ts';
 import { devServerFiles } from '../../src/temporal/dev-server-files.ts';
 import { launchDevServer, LOCK_IS_HELD } from '../../src/temporal/dev-server-launcher.ts';
@@ -58,11 +60,21 @@ describe('starting and attaching', () => {
     expect([...servers, ...told].filter(({ startedByUs }) => startedByUs)).toHaveLength(1);
   });
 
-  test('it keeps histories long and has the namespace', async () => {
-    const server = await startServer(serverOptions({ namespace: 'ours' }));
+  test('it keeps histories long, has the namespace and its search attributes; what an operator sets stays', async () => {
+    const options = { ...serverOptions(), namespace: 'ours' };
+    const server = await startServer(options);
     const connection = await connectionTo(server);
-    const { config } = await connection.workflowService.describeNamespace({ namespace: 'ours' });
-    expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(RETENTION_DAYS * 86_400);
+    const days = async (): Promise<number> => {
+      const { config } = await connection.workflowService.describeNamespace({ namespace: 'ours' });
+      return Number(config?.workflowExecutionRetentionTtl?.seconds) / 86_400;
+    };
+    expect(await days()).toBe(RETENTION_DAYS);
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'ours' });
+    expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(SEARCH_ATTRIBUTES.map(({ name }) => name)));
+    const config = { workflowExecutionRetentionTtl: msToTs(7 * 86_400_000) };
+    await connection.workflowService.updateNamespace({ namespace: 'ours', config });
+    await startServer(options);
+    expect(await days()).toBe(7);
   });
 
   test('a namespace that the running server does not have is made', async () => {

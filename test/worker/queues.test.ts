@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hostIdentity } from '../../src/sandbox/host/host-identity.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
 import { createWorld, TASK_QUEUE, type World } from '../e2e/world.ts';
 
@@ -9,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const HOST_QUEUE = `${TASK_QUEUE}@${hostname()}`;
+const hostQueue = (): string => `${TASK_QUEUE}@${hostIdentity(hostname(), join(world.folder, 'state'))}`;
 
 /** The task queue of every activity that a workflow scheduled, by the activity. */
 async function queuesOf(workflowId: string): Promise<Record<string, string[]>> {
@@ -54,8 +56,8 @@ describe('queues of their own for models and sandboxes', () => {
     expect(await queuesOf('separate/0')).toEqual({
       createSandbox: [`${TASK_QUEUE}/sandboxes`],
       callModel: [`${TASK_QUEUE}/models`],
-      runCode: [HOST_QUEUE],
-      finishAgent: [HOST_QUEUE],
+      runCode: [hostQueue()],
+      finishAgent: [hostQueue()],
       answerPrompts: [`${TASK_QUEUE}/models`],
     });
     expect(await queuesOf('separate')).toEqual({ prepareInvestigation: [TASK_QUEUE], recordOutcome: [TASK_QUEUE] });

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { temporal as api } from '@temporalio/proto';
 import { bundleWorkflowCode, DefaultLogger, Worker, type NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
@@ -37,6 +38,8 @@ import {
 vi.setConfig({ testTimeout: 60_000 });
 
 /** The workflows on a real server, with activities that are scripted: every transition of the loop. */
+type WorkflowMetadata = api.api.sdk.v1.IWorkflowMetadata;
+
 let folder: string;
 let server: DevServer;
 let temporal: TemporalConnection;
@@ -52,10 +55,11 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'rlm-workflows-'));
   await installRuntime();
   const logger = new DefaultLogger('WARN');
-  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+  const source = (name: string): string => fileURLToPath(new URL(`../../src/workflows/${name}.ts`, import.meta.url));
+  const [workflowsPath, payloadConverterPath] = [source('index'), source('payload-converter')];
   const [started, workflowBundle] = await Promise.all([
     startOrAttachDevServer({ stateDirectory: folder, cacheDirectory: cacheDirectory(process.env) }),
-    bundleWorkflowCode({ workflowsPath, logger }),
+    bundleWorkflowCode({ workflowsPath, payloadConverterPath, logger }),
   ]);
   server = started;
   temporal = await connect(embeddedTarget(server));
@@ -94,7 +98,13 @@ async function withRun(
     taskQueue: TASK_QUEUE,
     args: [{ repo: 'r', prompt: 'p' }],
   });
-  await act({ fake, handle, outcome: () => handle.result() as Promise<RunOutcome> });
+  const outcome = async (): Promise<RunOutcome> => {
+    await handle.result().catch(() => undefined);
+    const [recorded] = fake.inputs.recordOutcome ?? [];
+    if (recorded === undefined) throw new Error('the run has recorded no outcome');
+    return recorded.outcome;
+  };
+  await act({ fake, handle, outcome });
   expect(fake.left()).toEqual([]);
 }
 
@@ -105,6 +115,44 @@ async function outcomeOf(
   const { promise, resolve } = Promise.withResolvers<{ outcome: RunOutcome; fake: FakeRun }>();
   await withRun(agents, limits, async ({ fake, outcome }) => resolve({ outcome: await outcome(), fake }));
   return promise;
+}
+
+/** By what follows the id of the run. */
+async function closeStatuses(run: string): Promise<Record<string, string>> {
+  const statuses: Record<string, string> = {};
+  for (const part of ['', '/0', '/0.1', '/budget']) {
+    const handle = temporal.client.workflow.getHandle(`${run}${part}`);
+    const description = await handle.describe().catch(() => undefined);
+    if (description !== undefined) statuses[part] = description.status.name;
+  }
+  return statuses;
+}
+
+/** Why a workflow that is started so fails, before any activity. */
+async function refusal(
+  type: string,
+  options: { readonly args: unknown[]; readonly cronSchedule?: string },
+): Promise<unknown> {
+  runs += 1;
+  const id = `refused-${runs}`;
+  const { cronSchedule, args } = options;
+  const handle = await temporal.client.workflow.start(type, {
+    workflowId: id,
+    taskQueue: TASK_QUEUE,
+    args,
+    ...(cronSchedule === undefined ? {} : { cronSchedule }),
+  });
+  if (cronSchedule === undefined) return failureOf(handle);
+  // The next execution follows, and is refused as well.
+  const { workflow } = temporal.client;
+  const why = await failureOf(workflow.getHandle(id, handle.firstExecutionRunId, { followRuns: false }));
+  await workflow.getHandle(id).terminate();
+  return why;
+}
+
+async function failureOf(handle: WorkflowHandle): Promise<unknown> {
+  const error: unknown = await handle.result().catch((reason: unknown) => reason);
+  return error instanceof WorkflowFailedError ? error.cause : error;
 }
 
 const FINAL = { kind: 'final', head: 'final' } as const;
@@ -433,6 +481,108 @@ describe('a run', () => {
     );
   });
 
+  it('hears what it was told before its first step', async () => {
+    const id = `run-${(runs += 1)}`;
+    fakes.set(id, fakeActivities({ 0: { callModel: [code('r1')], runCode: [FINAL] } }));
+    const handle = await temporal.client.workflow.signalWithStart('investigate', {
+      workflowId: id,
+      taskQueue: TASK_QUEUE,
+      args: [{ repo: 'r', prompt: 'p' }],
+      signal: pauseMessage,
+      signalArgs: [{ reason: 'not yet' }],
+    });
+    await vi.waitFor(async () =>
+      expect(await handle.query<RunState>(statusQuery)).toMatchObject({ status: 'paused', reason: 'not yet' }),
+    );
+    await handle.signal(resumeMessage);
+    expect(await handle.result()).toMatchObject({ status: 'completed' });
+  });
+
+  it('ignores malformed messages, with a note; as updates they are refused', async () => {
+    const asked = Promise.withResolvers<undefined>();
+    const answer = Promise.withResolvers<undefined>();
+    const callModel = async () => {
+      asked.resolve(undefined);
+      await answer.promise;
+      return code('r1');
+    };
+    await withRun({ 0: { callModel: [callModel], runCode: [FINAL] } }, {}, async ({ handle, outcome }) => {
+      await asked.promise;
+      const { workflow, connection } = temporal.client;
+      await handle.signal(setBudgetMessage, { max_cost: 'lots' });
+      await handle.signal(setBudgetMessage, { max_sandbox: 60 });
+      await handle.signal(setBudgetMessage, 'more');
+      await handle.signal(pauseMessage, ['now']);
+      await handle.signal('pasue');
+      await connection.workflowService.signalWorkflowExecution({
+        namespace: temporal.namespace,
+        workflowExecution: { workflowId: handle.workflowId },
+        signalName: setBudgetMessage,
+        input: { payloads: [{ metadata: { encoding: Buffer.from('of nobody') }, data: Buffer.from([255]) }] },
+      });
+      const state = await handle.query<RunState>(statusQuery);
+      expect(state).toMatchObject({ status: 'running', limits: { max_sandboxes: 50 } });
+      expect(state.notes).toEqual([
+        'The signal setBudget was ignored: max_cost must be a number of USD of at least 0, not "lots".',
+        'The signal setBudget was ignored: it has no field "max_sandbox"; did you mean max_sandboxes?',
+        expect.stringContaining('The signal setBudget was ignored: it must be an object with the fields'),
+        expect.stringContaining('The signal pause was ignored: it must be an object'),
+        'The signal "pasue" was ignored: there is none of this name; did you mean pause?',
+        expect.stringContaining('The signal setBudget was ignored'),
+      ]);
+      const root = workflow.getHandle(`${handle.workflowId}/0`);
+      const budget = workflow.getHandle(`${handle.workflowId}/budget`);
+      await root.signal('granted', { id: 5 });
+      await budget.signal('settle', { id: 'x', from: 'y', paid: { model_calls: 1, usd: 'NaN' } });
+      await budget.signal('reserve', { sandboxes: -3 });
+      expect((await root.query<{ notes: string[] }>(statusQuery)).notes).toHaveLength(1);
+      const spent = await budget.query<{ notes: string[]; used: object }>(spentQuery);
+      expect(spent).toMatchObject({
+        used: { sandboxes: 1, llm_calls: 0 },
+        notes: [expect.any(String), expect.any(String)],
+      });
+
+      const refused = (error: unknown): unknown => (error instanceof WorkflowUpdateFailedError ? error.cause : error);
+      const update = (name: string, message?: object): Promise<unknown> =>
+        handle.executeUpdate<unknown, [unknown]>(name, { args: [message] }).catch(refused);
+      expect(await update(setBudgetMessage, { max_cost: 'lots' })).toMatchObject({
+        type: 'Input.Invalid',
+        message: 'The update setBudget was refused: max_cost must be a number of USD of at least 0, not "lots".',
+      });
+      expect(await update(setBudgetMessage, { max_sandboxes: 60 })).toMatchObject({ limits: { max_sandboxes: 60 } });
+      expect(await update(pauseMessage, { reason: 'to look' })).toMatchObject({ status: 'paused', reason: 'to look' });
+      expect(await update(resumeMessage)).toMatchObject({ status: 'running', reason: null });
+      const metadata = await handle.query<WorkflowMetadata>('__temporal_workflow_metadata');
+      const { queryDefinitions, signalDefinitions, updateDefinitions } = metadata.definition ?? {};
+      for (const each of [...(queryDefinitions ?? []), ...(signalDefinitions ?? []), ...(updateDefinitions ?? [])])
+        if (each.name?.startsWith('__') !== true) expect(each.description, each.name ?? '').toMatch(/\w+ \w+/);
+      expect(updateDefinitions?.map(({ name }) => name)).toEqual([pauseMessage, resumeMessage, setBudgetMessage]);
+      answer.resolve(undefined);
+      expect(await outcome()).toMatchObject({ status: 'completed' });
+    });
+  });
+
+  it.each([
+    ['investigate', { repo: 'r', promt: 'p' }, 'Did you mean `prompt`: what to do, in words (required)?'],
+    ['investigate', { repo: 'r', prompt: 'p', branch: 7 }, "Left out, it is the repository's default branch."],
+    ['investigate', { repo: 'r', prompt: ' ' }, 'The input needs `prompt`: what to do, in words.'],
+    ['analyze', undefined, 'The input of analyze must be an object'],
+    ['analyze', { signature: 'a -> b', input: {} }, 'Did you mean `inputs`'],
+    ['investgate', { repo: 'r', prompt: 'p' }, 'There is no workflow type "investgate". Did you mean investigate?'],
+  ])('of the type %s with the input %j fails at once and says what is right', async (type, input, message) => {
+    expect(await refusal(type, { args: [input] })).toMatchObject({
+      type: 'Input.Invalid',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('with a cron schedule is refused; schedules are the way', async () => {
+    const options = { args: [{ repo: 'r', prompt: 'p' }], cronSchedule: '@every 1s' };
+    expect(await refusal('investigate', options)).toMatchObject({
+      message: expect.stringContaining('temporal schedule create'),
+    });
+  });
+
   it('that is cancelled cancels its agents, which record what they have', async () => {
     const asked = Promise.withResolvers<undefined>();
     await withRun(
@@ -454,7 +604,13 @@ describe('a run', () => {
       async ({ handle, outcome, fake }) => {
         await asked.promise;
         await handle.cancel();
-        expect(await outcome()).toMatchObject({ status: 'cancelled', agents: 2 });
+        expect(await outcome()).toMatchObject({ status: 'cancelled', error: null });
+        expect(await closeStatuses(handle.workflowId)).toEqual({
+          '': 'CANCELLED',
+          '/0': 'CANCELLED',
+          '/0.1': 'CANCELLED',
+          '/budget': 'COMPLETED',
+        });
         expect(fake.called).toEqual(
           expect.arrayContaining(['finishAgent 0 cancelled partial', 'finishAgent 0.1 cancelled partial']),
         );
@@ -463,9 +619,95 @@ describe('a run', () => {
   });
 
   it('at its deadline ends as timed out, with what it has', async () => {
-    const { outcome, fake } = await outcomeOf({ 0: { callModel: [untilCancelled] } }, { global_timeout: 1 });
-    expect(outcome).toMatchObject({ status: 'timed_out', answer: 'an answer' });
-    expect(fake.called.at(-1)).toBe('finishAgent 0 cancelled partial');
+    await withRun({ 0: { callModel: [untilCancelled] } }, { global_timeout: 1 }, async ({ handle, outcome, fake }) => {
+      expect(await outcome()).toMatchObject({ status: 'timed_out' });
+      expect(fake.called).toContain('finishAgent 0 cancelled partial');
+      expect(await failureOf(handle)).toMatchObject({
+        type: 'Run.TimedOut',
+        message: 'The run reached its time limit of 1 s (rlm.global_timeout).',
+        details: [{ run_id: handle.workflowId, status: 'timed_out' }],
+      });
+      expect(await closeStatuses(handle.workflowId)).toEqual({
+        '': 'FAILED',
+        '/0': 'CANCELLED',
+        '/budget': 'COMPLETED',
+      });
+    });
+  });
+
+  it('fails when its root agent does, and says what there was all the same', async () => {
+    const agents = { 0: { callModel: [failure('Model.BadRequest', 'no such model')] } };
+    await withRun(agents, {}, async ({ handle, outcome }) => {
+      expect(await outcome()).toMatchObject({ status: 'failed', error: 'Model.BadRequest: no such model' });
+      expect(await failureOf(handle)).toMatchObject({
+        type: 'Model.BadRequest',
+        message: 'no such model',
+        details: [{ status: 'failed', answer: 'an answer', agents: 1 }],
+      });
+      const root = temporal.client.workflow.getHandle(`${handle.workflowId}/0`);
+      expect(await failureOf(root)).toMatchObject({
+        type: 'Model.BadRequest',
+        message: 'no such model',
+        details: [{ status: 'failed', answer_ref: 'answer-of-0', totals: { agents: 1, sandboxes: 1 } }],
+      });
+      expect(await closeStatuses(handle.workflowId)).toEqual({ '': 'FAILED', '/0': 'FAILED', '/budget': 'COMPLETED' });
+    });
+  });
+
+  it.each(['terminate', 'cancel'] as const)('fails at once when somebody ends its budget (%s)', async (end) => {
+    const asked = Promise.withResolvers<undefined>();
+    const callModel = async (): Promise<never> => {
+      asked.resolve(undefined);
+      return untilCancelled();
+    };
+    await withRun({ 0: { callModel: [callModel] } }, {}, async ({ handle, outcome }) => {
+      await asked.promise;
+      await temporal.client.workflow.getHandle(`${handle.workflowId}/budget`)[end]();
+      expect(await outcome()).toMatchObject({ status: 'failed' });
+      expect(await failureOf(handle)).toMatchObject({ type: 'Run.BudgetLost' });
+    });
+  });
+
+  it.each(['terminate', 'cancel'] as const)('counts what a sub-agent had done that somebody ends (%s)', async (end) => {
+    const asked = Promise.withResolvers<undefined>();
+    const callModel = async (): Promise<never> => {
+      asked.resolve(undefined);
+      return untilCancelled();
+    };
+    const calls = { kind: 'calls', head: 'c', calls: [call('1.1', 'rlm_query')], waiting: true } as const;
+    const agents = { 0: { callModel: [code('r1')], runCode: [calls, FINAL] }, '0.1': { callModel: [callModel] } };
+    await withRun(agents, {}, async ({ handle, outcome, fake }) => {
+      await asked.promise;
+      await temporal.client.workflow.getHandle(`${handle.workflowId}/0.1`)[end]();
+      expect(await outcome()).toMatchObject({ status: 'completed', agents: 2, sandboxes: 2 });
+      expect(fake.called).toContain('readAgent 0 0.1');
+      const [, delivered] = fake.inputs.runCode ?? [];
+      const why = end === 'cancel' ? 'cancelled' : 'terminated';
+      expect(delivered?.answers).toEqual([{ call: '1.1', answer: { error: `sub-agent 0.1 did not finish (${why})` } }]);
+    });
+  });
+
+  it('stores answers that are too large for its history; of what is refused it counts alike', async () => {
+    const members = Array.from({ length: 20 }, (_, at) => `0.${at + 1}`);
+    const refusal = failure('Model.BadRequest', 'x'.repeat(6000));
+    const { outcome, fake } = await outcomeOf(
+      {
+        0: {
+          callModel: [code('r1')],
+          runCode: [
+            { kind: 'calls', head: 'c', calls: [call('1.1', 'rlm_query_batched', 30_000)], waiting: true },
+            FINAL,
+          ],
+        },
+        ...Object.fromEntries(members.map((id) => [id, { callModel: [refusal], finishAgent: {} }])),
+      },
+      { max_sandboxes: 21 },
+    );
+    expect(outcome).toMatchObject({ status: 'completed', agents: 21, notes: [expect.stringContaining('29980 tasks')] });
+    expect(fake.inputs.storeAnswers).toMatchObject([{ answers: { length: 21 } }]);
+    expect(fake.inputs.storeAnswers?.[0]?.answers.at(-1)).toMatchObject({ count: 29_980 });
+    for (const { answers = [] } of fake.inputs.runCode ?? [])
+      expect(JSON.stringify(answers).length).toBeLessThan(10_000);
   });
 
   it('hands the failure of a sub-agent to the code that started it, and continues', async () => {

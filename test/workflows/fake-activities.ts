@@ -72,12 +72,17 @@ export function fakeActivities(
       ceilings: budgetLimits({ ...DEFAULT_CONFIG.rlm, ...limits }),
       queues: 'shared',
       summary: 'a fake run',
+      memo: { repository: 'r', commit: 'c', prompt: 'p' },
+      searchable: true,
     }),
     prepareAnalysis: () => Promise.reject(new Error('not scripted')),
     admitBudget: async ({ grant }) => {
       if (grant !== 'of the user') throw failure('Input.NotAllowed', 'not granted');
     },
-    recordOutcome: async ({ outcome }): Promise<RunOutcome> => outcome,
+    recordOutcome: async (input): Promise<RunOutcome> => {
+      inputs.recordOutcome = [...(inputs.recordOutcome ?? []), input];
+      return input.outcome;
+    },
     createSandbox: async (input) => {
       const agent = note('createSandbox', input);
       return play(agents[agent]?.createSandbox ?? `local:0:sandbox-${agent}`, input);
@@ -87,6 +92,23 @@ export function fakeActivities(
       const [, generation = '0', name = ''] = /^local:(\d+):(.*)$/.exec(input.lost) ?? [];
       return `local:${Number(generation) + 1}:${name}`;
     },
+    readAgent: async (input) => {
+      note('readAgent', input, ` ${input.agent}`);
+      return {
+        totals: { usage: USED, agents: 1, depth: 1, iterations: 1, sandboxes: 1, refused: { prompts: 0, tasks: 0 } },
+      };
+    },
+    readProgress: async () => ({
+      at: '2026-01-01T00:00:00.000Z',
+      agents: 1,
+      working: 1,
+      iterations: 1,
+      llm_calls: 1,
+      input_tokens: 10,
+      output_tokens: 1,
+      cost: 0.001,
+      waiting_for: [],
+    }),
     locateSandbox: () => Promise.resolve('there'),
     callModel: async (input) => next(note('callModel', input, ` ${input.purpose}`), 'callModel', input),
     runCode: async (input) => next(note('runCode', input), 'runCode', input),
@@ -94,6 +116,10 @@ export function fakeActivities(
       note('answerPrompts', input);
       const { from, to } = input.range ?? { from: 0, to: 1 };
       return { answers: Array.from({ length: to - from }, (_, at) => ({ ref: `answer-${from + at}` })) };
+    },
+    storeAnswers: async (input) => {
+      note('storeAnswers', input);
+      return { list: 'a list', count: input.answers.length, usage: USED };
     },
     callTool: async (input) => {
       note('callTool', input);

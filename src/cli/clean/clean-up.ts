@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { errorMessage } from '../../domain/error-message.ts';
 import { listCaches, removeCache } from '../../sandbox/local/caches.ts';
+import { removeResults } from '../../results/results-files.ts';
 import { lookAtSandboxes } from '../../sandbox/local/look-at-sandboxes.ts';
 import { sweepBlobs } from '../../storage/sweep-blobs.ts';
 import type { TemporalConnection } from '../../temporal/connection.ts';
@@ -22,7 +24,9 @@ export interface CleanOptions extends TemporalOptions, JsonOption {
   readonly caches?: boolean;
   readonly unusedFor: number;
   readonly blobs?: boolean;
-  readonly forgetRunsOlderThan?: number;
+  readonly olderThan?: number;
+  /** Folder of results files. */
+  readonly results: string;
 }
 
 const DAY = 24 * 60 * 60_000;
@@ -60,8 +64,8 @@ async function reachTemporal(
   session: Session,
   options: CleanOptions,
 ): Promise<{ temporal?: TemporalConnection | undefined; why?: string }> {
-  const { yes, blobs, forgetRunsOlderThan } = options;
-  const isNeeded = blobs === true || forgetRunsOlderThan !== undefined;
+  const { yes, blobs, olderThan } = options;
+  const isNeeded = blobs === true || olderThan !== undefined;
   try {
     const found = await session.findTemporal();
     if (found !== undefined) return { temporal: found.temporal };
@@ -116,7 +120,8 @@ async function cleanCaches({ session, options, findings }: Context): Promise<Old
 /** Runs and blobs. */
 async function cleanStored(context: Context): Promise<Pick<CleanReport, 'runs' | 'grants' | 'blobs'>> {
   const { session, options, temporal, findings } = context;
-  const { yes = false, blobs: alsoBlobs = false, forgetRunsOlderThan } = options;
+  const { yes = false, olderThan, results } = options;
+  const alsoBlobs = options.blobs === true || olderThan !== undefined;
   if (temporal === undefined) {
     findings.notes.push('Runs and blobs were not looked at: no Temporal server runs that knows which have ended.');
     return { runs: [], grants: null, blobs: null };
@@ -124,7 +129,7 @@ async function cleanStored(context: Context): Promise<Pick<CleanReport, 'runs' |
   const { blobs } = session;
   const { client } = temporal;
   const judged = await judgeRuns(blobs, client);
-  const before = forgetRunsOlderThan === undefined ? undefined : Date.now() - forgetRunsOlderThan;
+  const before = olderThan === undefined ? undefined : Date.now() - olderThan;
   const forgetting =
     before === undefined ? { runs: [], bundles: [], notes: [] } : await planForgetting(blobs, client, judged, before);
   const { runs: forgotten } = forgetting;
@@ -140,7 +145,12 @@ async function cleanStored(context: Context): Promise<Pick<CleanReport, 'runs' |
   for (const { reference, endedAt } of forgetting.runs) {
     const { run: run_id, execution } = reference;
     // oxlint-disable-next-line no-await-in-loop -- one after another: what is cut off is gone on with
-    if (yes) await forgetRun(blobs, reference);
+    if (yes) {
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await forgetRun(blobs, reference);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await removeResults(resolve(session.cwd, results), run_id);
+    }
     runs.push({ run_id, execution, ended_at: new Date(endedAt).toISOString(), deleted: yes });
   }
   if (yes) for (const grant of left) await grant.remove();
@@ -154,7 +164,7 @@ async function cleanBlobs(
   { session: { blobs }, options, findings }: Context,
   kept: Pick<Parameters<typeof sweepBlobs>[0], 'spans' | 'ignored'>,
 ): Promise<BlobReport | null> {
-  const deleted = options.yes === true && options.blobs === true;
+  const deleted = options.yes === true && (options.blobs === true || options.olderThan !== undefined);
   try {
     return { ...(await sweepBlobs({ blobs, before: Date.now() - DAY, ...kept, delete: deleted })), deleted };
   } catch (error) {

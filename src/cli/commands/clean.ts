@@ -15,13 +15,14 @@ export function cleanCommand({ io, perform }: CommandContext): Command {
         .argParser(age)
         .default(30 * 24 * 3_600_000, '30d'),
     )
-    .option('--blobs', 'also blobs that no run refers to and that are older than a day')
+    .option('--blobs', 'also blobs that no run refers to and that are older than a day; --older-than includes it')
     .addOption(
       new Option(
-        '--forget-runs-older-than <age>',
-        'also all that is known of runs that ended so long ago: then they are no longer listed; --blobs frees their space',
+        '--older-than <age>',
+        'also runs that ended so long ago: all that is known of them, their results files, and blobs that no other run refers to',
       ).argParser(age),
     )
+    .option('--results <folder>', 'where their results files are', 'results')
     .action((options: import('../clean/clean-up.ts').CleanOptions) =>
       perform(async () => (await import('../clean/clean-up.ts')).cleanUp(io, options)),
     );

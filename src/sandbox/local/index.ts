@@ -11,6 +11,7 @@ import { ROOT_AGENT } from '../../domain/ids.ts';
 import type { SandboxHandle } from '../../domain/sandbox.ts';
 import type { Sandbox, SandboxSpec, SandboxListing, SandboxProvider, SandboxRequest } from '../provider.ts';
 import { checkSetup, isInRepository } from '../setup.ts';
+import { hostIdentity } from '../host/host-identity.ts';
 import { removeAbandoned } from '../host/scratch.ts';
 import { BaseCheckouts, type BaseCheckout } from './base-checkout.ts';
 import { endSandbox } from './ending.ts';
@@ -35,7 +36,7 @@ export interface LocalProviderOptions {
   readonly stateDirectory: string;
   /** Repositories, checkouts, the kernel's archive: may be deleted when no sandbox runs. */
   readonly cacheDirectory: string;
-  /** Names this host in handles. Default: its host name. */
+  /** Names this host. Default: its host name. */
   readonly host?: string;
   /** Interpreter of the launcher, and of sandboxes that name none. */
   readonly python?: string;
@@ -46,6 +47,7 @@ export interface LocalProviderOptions {
 }
 
 export interface LocalProvider extends SandboxProvider {
+  /** `<name of the host>.<id of the state folder>`. */
   readonly host: string;
   /**
    * Whether protected sandboxes can be made here, found out by making one.
@@ -91,7 +93,7 @@ class Provider implements LocalProvider {
   constructor(options: LocalProviderOptions) {
     for (const folder of [options.stateDirectory, options.cacheDirectory]) makePrivateFolder(folder);
     const stateDirectory = realpathSync(options.stateDirectory);
-    this.host = options.host ?? hostname();
+    this.host = hostIdentity(options.host ?? hostname(), stateDirectory);
     this.#records = new SandboxRecords(stateDirectory);
     this.#connections = new KernelConnections(this.#records.directory);
     this.#cacheDirectory = realpathSync(options.cacheDirectory);

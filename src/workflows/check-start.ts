@@ -1,0 +1,13 @@
+import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
+import { inputProblem } from '../domain/check-input.ts';
+
+/** Refuses a run whose start cannot be right, before anything is done. @throws ApplicationFailure `Input.Invalid` */
+export function checkStart(type: 'investigate' | 'analyze', input: unknown): void {
+  const { cronSchedule } = workflowInfo();
+  const problem =
+    cronSchedule === undefined || cronSchedule === ''
+      ? inputProblem(type, input)
+      : 'A run cannot have a cron schedule: its occurrences would share one id and its data. Use a schedule instead: ' +
+        'rlm schedule create, or temporal schedule create.';
+  if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'Input.Invalid');
+}

@@ -1,0 +1,103 @@
+import {
+  ApplicationFailure,
+  defineSignal,
+  defineUpdate,
+  setDefaultSignalHandler,
+  setHandler,
+} from '@temporalio/workflow';
+import { messageProblem } from '../domain/check-message.ts';
+import { nearestName } from '../domain/nearest-name.ts';
+import { createMessageFilter } from './message-filter.ts';
+
+/** Messages that a workflow has ignored, for the answer to its status query. */
+export interface IgnoredMessages {
+  readonly notes: readonly string[];
+  add(note: string): void;
+}
+
+/** Notes that are kept: the newest. */
+const MAX_NOTES = 20;
+
+export function createIgnoredMessages(): IgnoredMessages {
+  let notes: readonly string[] = [];
+  return {
+    get notes() {
+      return notes;
+    },
+    add(note) {
+      notes = [...notes, note].slice(-MAX_NOTES);
+    },
+  };
+}
+
+function sentence(text: string): string {
+  return text.endsWith('?') ? text : `${text}.`;
+}
+
+export interface MessageHandler<Message> {
+  /** For a person, in Temporal's UI and `temporal workflow metadata`. */
+  readonly description: string;
+  readonly apply: (message: Message) => void | Promise<void>;
+}
+
+/** Takes a signal between workflows. One that is malformed is ignored, and noted: it must not end what it was sent to. */
+export function onSignal<Message>(
+  name: string,
+  ignored: IgnoredMessages,
+  { description, apply }: MessageHandler<Message>,
+): void {
+  setHandler(
+    defineSignal<[unknown]>(name),
+    (message) => {
+      const problem = messageProblem(name, message);
+      if (problem !== undefined) return ignored.add(`The signal ${name} was ignored: ${sentence(problem)}`);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its fields have been checked
+      return apply((message ?? {}) as Message);
+    },
+    { description },
+  );
+}
+
+/**
+ * Takes a message of a person, as a signal and as the update of the same name: that is refused where it is malformed,
+ * and answers with `reply` when it has been applied. Applied once for each id.
+ */
+export function onMessage<Message>(
+  name: string,
+  ignored: IgnoredMessages,
+  { description, apply, reply }: MessageHandler<Message> & { readonly reply: () => object },
+): void {
+  const isNew = createMessageFilter();
+  const applyOnce = (message: Message): void | Promise<void> => {
+    if (isNew(message)) return apply(message);
+  };
+  onSignal<Message>(name, ignored, { description, apply: applyOnce });
+  setHandler(
+    defineUpdate<object, [unknown]>(name),
+    async (message) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it may be left out
+      await applyOnce((message ?? {}) as Message);
+      return reply();
+    },
+    {
+      description,
+      validator(message) {
+        const problem = messageProblem(name, message);
+        if (problem !== undefined)
+          throw ApplicationFailure.nonRetryable(
+            `The update ${name} was refused: ${sentence(problem)}`,
+            'Input.Invalid',
+          );
+      },
+    },
+  );
+}
+
+/** Notes signals of other names. To be called when all others are set. @param names - those that a person may send */
+export function ignoreOtherSignals(ignored: IgnoredMessages, names: readonly string[]): void {
+  setDefaultSignalHandler((name) => {
+    const nearest = nearestName(name, names);
+    const advice = nearest === undefined ? `known are ${names.join(', ')}` : `did you mean ${nearest}?`;
+    ignored.add(`The signal "${name.slice(0, 80)}" was ignored: there is none of this name; ${sentence(advice)}`);
+  });
+}

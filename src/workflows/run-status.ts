@@ -1,0 +1,157 @@
+import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributeUpdatePair } from '@temporalio/common';
+import {
+  ActivityCancellationType,
+  condition,
+  setCurrentDetails,
+  sleep,
+  upsertMemo,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type { BudgetLimits } from '../domain/budget.ts';
+import type { PreparedRun } from '../domain/contract.ts';
+import type { RunProgress, RunState } from '../domain/messages.ts';
+import type { RunOutcome } from '../domain/records.ts';
+import { runActivities } from './activities.ts';
+import type { IgnoredMessages } from './messages.ts';
+import type { PauseCause } from './pause-gate.ts';
+
+/** Milliseconds between looks at what the agents have done: they grow, because each is some events of the run's history. */
+const FIRST_LOOK_MS = 10_000;
+const MAX_LOOK_MS = 10 * 60_000;
+const LOOK_GROWTH = 1.5;
+
+const STATUS = defineSearchAttributeKey('RlmStatus', SearchAttributeType.KEYWORD);
+const REPOSITORY = defineSearchAttributeKey('RlmRepository', SearchAttributeType.KEYWORD);
+const COMMIT = defineSearchAttributeKey('RlmCommit', SearchAttributeType.KEYWORD);
+const PROMPT = defineSearchAttributeKey('RlmPrompt', SearchAttributeType.TEXT);
+const COST = defineSearchAttributeKey('RlmCost', SearchAttributeType.DOUBLE);
+
+/** How a run stands, for everyone who asks Temporal: query, current details, memo and search attributes. */
+export interface RunStatusKeeper {
+  readonly read: () => RunState;
+  readonly limits: BudgetLimits | null;
+  begin(prepared: PreparedRun): void;
+  /** @param cause - undefined: resumed */
+  setPaused(cause: PauseCause | undefined): void;
+  setLimits(changes: Partial<BudgetLimits>): void;
+  /** Looks at what the agents have done from time to time, until it is cancelled. */
+  watch(paused: () => boolean): Promise<never>;
+  finish(): void;
+  end(outcome: RunOutcome): void;
+}
+
+export function createRunStatus(input: {
+  readonly execution: string;
+  readonly ignored: IgnoredMessages;
+  /** Of the deadline. */
+  readonly remaining: () => number;
+}): RunStatusKeeper {
+  const { execution, ignored } = input;
+  let status: RunState['status'] = 'starting';
+  let cause: PauseCause | undefined;
+  let limits: BudgetLimits | null = null;
+  let progress: RunProgress | null = null;
+  let prepared: PreparedRun | undefined;
+  let answer: string | null = null;
+
+  const reason = (): string | null => {
+    if (cause === undefined) return null;
+    return cause.agent === undefined ? cause.reason : `agent ${cause.agent}: ${cause.reason}`;
+  };
+  const read = (): RunState => ({
+    status,
+    reason: reason(),
+    failure: cause?.failure ?? null,
+    remaining_ms: input.remaining(),
+    ends_at: status === 'running' ? new Date(Date.now() + input.remaining()).toISOString() : null,
+    execution,
+    limits,
+    progress,
+    notes: ignored.notes,
+  });
+
+  function show(): void {
+    setCurrentDetails(currentDetails(read(), prepared?.summary, answer));
+  }
+
+  function changeStatus(next: RunState['status'], others: readonly SearchAttributeUpdatePair[] = []): void {
+    status = next;
+    if (prepared?.searchable === true) upsertSearchAttributes([{ key: STATUS, value: status }, ...others]);
+    show();
+  }
+
+  return {
+    read,
+    get limits() {
+      return limits;
+    },
+    begin(run) {
+      prepared = run;
+      const { max_sandboxes, max_llm_calls, max_cost } = run.limits;
+      limits = { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) };
+      upsertMemo({ ...run.memo });
+      const { repository, commit, prompt } = run.memo;
+      changeStatus(status === 'starting' ? 'running' : status, [
+        ...(repository === undefined ? [] : [{ key: REPOSITORY, value: repository }]),
+        ...(commit === undefined ? [] : [{ key: COMMIT, value: commit }]),
+        { key: PROMPT, value: prompt },
+      ]);
+    },
+    setPaused(why) {
+      cause = why;
+      if (why !== undefined && (status === 'starting' || status === 'running')) changeStatus('paused');
+      else if (why === undefined && status === 'paused') changeStatus(prepared === undefined ? 'starting' : 'running');
+      else show();
+    },
+    setLimits(changes) {
+      if (limits !== null) limits = { ...limits, ...changes };
+    },
+    async watch(paused) {
+      for (let pause = FIRST_LOOK_MS; ; pause = Math.min(MAX_LOOK_MS, pause * LOOK_GROWTH)) {
+        // oxlint-disable-next-line no-await-in-loop -- one look after another
+        await sleep(pause);
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        await condition(() => !paused());
+        const { readProgress } = runActivities({
+          summary: 'look at what the agents have done',
+          cancellationType: ActivityCancellationType.TRY_CANCEL,
+        });
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        progress = await readProgress({ execution });
+        show();
+      }
+    },
+    finish() {
+      cause = undefined;
+      status = 'finishing';
+      show();
+    },
+    end(outcome) {
+      const { usage, agents, iterations, sandboxes } = outcome;
+      answer = outcome.answer ?? outcome.error;
+      upsertMemo({ status: outcome.status, cost: usage.cost, agents, iterations, sandboxes });
+      changeStatus(outcome.status, [{ key: COST, value: usage.cost }]);
+    },
+  };
+}
+
+/** Markdown, for Temporal's UI and `temporal workflow metadata`. */
+function currentDetails(state: RunState, summary: string | undefined, answer: string | null): string {
+  const { status, reason, progress, notes } = state;
+  const done =
+    progress === null
+      ? []
+      : [
+          `${progress.agents} agents (${progress.working} at work), ${progress.iterations} iterations, ` +
+            `${progress.llm_calls} model calls, ${progress.input_tokens} + ${progress.output_tokens} tokens, ` +
+            `$${progress.cost.toFixed(4)} (at ${progress.at})`,
+          ...progress.waiting_for.map((what) => `- waits: ${what}`),
+        ];
+  return [
+    ...(summary === undefined ? [] : [summary, '']),
+    `**${status}**${reason === null ? '' : `: ${reason}`}`,
+    ...done,
+    ...(answer === null ? [] : ['', answer]),
+    ...notes.map((note) => `- note: ${note}`),
+  ].join('\n');
+}
