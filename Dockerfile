@@ -7,6 +7,7 @@ COPY tsconfig.json tsconfig.build.json tsconfig.workflows.json ./
 COPY scripts scripts
 COPY python python
 COPY src src
+COPY viewer viewer
 RUN apt-get update && apt-get install -y --no-install-recommends python3 && node scripts/build.ts
 RUN npm prune --omit=dev --ignore-scripts
 

@@ -26,6 +26,10 @@ const OUTPUT = join(ROOT, 'dist');
 const BUNDLE = join(OUTPUT, 'workflow-bundle.js');
 /** The same with the interceptors that trace runs: loaded only where somebody wants traces. */
 const TRACED_BUNDLE = join(OUTPUT, 'workflow-bundle-traced.js');
+/** What `rlm view` serves, and `rlm export --html` writes into one file. */
+const PAGE_SOURCE = join(ROOT, 'viewer');
+const PAGE = join(OUTPUT, 'viewer', 'page');
+const PAGE_FILES = ['index.html', 'page.js', 'page.css'].map((name) => join(PAGE, name));
 const STAMPS = join(OUTPUT, '.stamps.json');
 const LOCKS = join(OUTPUT, '.locks');
 /** What besides the sources decides the outcome: options, compiler and SDK versions, and how it is built. */
@@ -52,6 +56,12 @@ const steps: readonly Step[] = [
       await bundle(BUNDLE, []);
       await bundle(TRACED_BUNDLE, [join(SOURCE, 'workflows', 'trace-interceptors.ts')]);
     },
+  },
+  {
+    name: 'page',
+    inputs: [...filesIn(PAGE_SOURCE), ...filesIn(join(SOURCE, 'viewer'))],
+    outputs: PAGE_FILES,
+    run: bundlePage,
   },
   { name: 'sources', inputs: sources, outputs: outputsOf(sources), run: () => compile(sources) },
 ];
@@ -95,7 +105,7 @@ function compile(from: readonly string[]): void {
   const expected = new Set(outputsOf(from));
   const isLeftOver = (file: string): boolean => !expected.has(file.replace(/\.d\.ts$/, '.js'));
   for (const file of filesIn(OUTPUT)) {
-    if (file.startsWith(LOCKS) || [BUNDLE, TRACED_BUNDLE, STAMPS].includes(file)) continue;
+    if (file.startsWith(LOCKS) || [BUNDLE, TRACED_BUNDLE, STAMPS, ...PAGE_FILES].includes(file)) continue;
     if (isLeftOver(file)) rmSync(file);
   }
   const command = join(OUTPUT, 'cli', 'main.js');
@@ -114,6 +124,29 @@ async function bundle(file: string, workflowInterceptorModules: string[]): Promi
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, code);
   renameSync(temporary, file);
+}
+
+/** One script and one stylesheet, without a map: they hold all that the page needs. */
+async function bundlePage(): Promise<void> {
+  const { build } = await import('vite');
+  await build({
+    configFile: false,
+    envDir: false,
+    root: PAGE_SOURCE,
+    base: './',
+    logLevel: 'warn',
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: {
+      outDir: PAGE,
+      emptyOutDir: true,
+      target: 'es2023',
+      modulePreload: false,
+      chunkSizeWarningLimit: 2000,
+      rolldownOptions: {
+        output: { entryFileNames: 'page.js', assetFileNames: 'page[extname]', codeSplitting: false },
+      },
+    },
+  });
 }
 
 /** All files below a folder, sorted; none where there is no folder. */

@@ -62,12 +62,15 @@ function skippedNote(all: readonly Series[], drawn: readonly Series[]): string[]
   ];
 }
 
+/** Characters that no XML may hold, however they are written; names of series may. */
+const NO_XML = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
+
 async function drawSvg(series: readonly Series[], spec: PlotSpec, scale: Scale): Promise<string> {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
   const compiled = compile(vegaSpecification(series, spec, scale), { logger: vega.logger(vega.Error) });
   const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', logLevel: vega.Error });
   try {
-    return await view.toSVG();
+    return (await view.toSVG()).replaceAll(NO_XML, '\uFFFD');
   } finally {
     view.finalize();
   }

@@ -165,7 +165,9 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
       snapshot,
       pendingFailure: outcome === undefined ? pendingFailure : null,
       status: outcome?.status ?? (suspended ? 'suspended' : (state?.status ?? 'starting')),
-      reason: suspended ? unansweredReason(run, snapshot) : (outcome?.error ?? paused ?? null),
+      reason: suspended
+        ? unansweredReason(run, { isStored: snapshot !== undefined })
+        : (outcome?.error ?? paused ?? null),
     });
   }
 

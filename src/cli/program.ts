@@ -9,6 +9,7 @@ import { downCommand } from './commands/down.ts';
 import type { CommandContext, DefineCommand } from './command-context.ts';
 import { EXIT_DONE, EXIT_USAGE } from './exit-codes.ts';
 import { flush, processIo, type Io } from './io.ts';
+import { exportCommand } from './commands/export.ts';
 import { listCommand } from './commands/list.ts';
 import { patchCommand } from './commands/patch.ts';
 import { budgetCommand } from './commands/budget.ts';
@@ -21,13 +22,25 @@ import { statusCommand } from './commands/status.ts';
 import { trustCommand } from './commands/trust.ts';
 import { upCommand } from './commands/up.ts';
 import { version } from './version.ts';
+import { viewCommand } from './commands/view.ts';
 import { watchCommand } from './commands/watch.ts';
 import { workerCommand } from './commands/worker.ts';
 
 const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCommand[]])[] = [
   [
     'Runs:',
-    [runCommand, analyzeCommand, demoCommand, listCommand, statusCommand, watchCommand, resultCommand, patchCommand],
+    [
+      runCommand,
+      analyzeCommand,
+      demoCommand,
+      listCommand,
+      viewCommand,
+      statusCommand,
+      watchCommand,
+      resultCommand,
+      patchCommand,
+      exportCommand,
+    ],
   ],
   ['Control:', [pauseCommand, resumeCommand, budgetCommand, cancelCommand]],
   ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand, cleanCommand, trustCommand, codecCommand]],

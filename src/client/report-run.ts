@@ -23,9 +23,9 @@ const NO_SERVER =
   'no Temporal server is running here. rlm resume starts one and resumes this run; rlm up resumes all suspended runs';
 const NO_WORKER = 'no worker is running. rlm resume starts one for this run; rlm up starts one for all suspended runs';
 
-/** Why nothing happens to a run that does not answer; `undefined` means that no worker has started it. */
-export function unansweredReason(run: string, snapshot: RunSnapshot | undefined): string {
-  if (snapshot !== undefined) return NO_WORKER;
+/** Why nothing happens to a run that does not answer; one that nobody has begun has stored nothing. */
+export function unansweredReason(run: string, { isStored }: { readonly isStored: boolean }): string {
+  if (isStored) return NO_WORKER;
   return `no worker has started it yet. rlm resume ${run} starts one for this run; rlm up starts one for all`;
 }
 
@@ -84,7 +84,12 @@ export async function reportRun(
   if (known.status === 'running') {
     const state = await runs.state(run, answerTimeoutMs);
     if (state === undefined)
-      return { ...report, snapshot, status: 'suspended', reason: unansweredReason(run, snapshot) };
+      return {
+        ...report,
+        snapshot,
+        status: 'suspended',
+        reason: unansweredReason(run, { isStored: snapshot !== undefined }),
+      };
     const pause = pauseOf(state);
     return { ...report, snapshot, status: state.status, reason: pause === undefined ? null : pauseReason(run, pause) };
   }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { isOwnSocket, loopbackPeer } from './loopback-peer.ts';
+import { isOwnSocket, loopbackPeer } from '../loopback/loopback-peer.ts';
 
 /** A port of the loopback that leads to a unix socket, for this process alone. */
 export interface UnixRelay {

@@ -21,6 +21,12 @@ it('draws points and a line for each series, with title, axis titles and legend'
   expect(notes).toEqual([]);
 });
 
+it('draws names with characters that no XML may hold', async () => {
+  const { svg, png } = await renderChart([{ x: 1, y: 2, who: 'a\0b\u001b' }], { x: 'x', y: 'y', series: 'who' });
+  expect(svg).toContain('a\uFFFDb\uFFFD');
+  expect(sizeOf(png)).toEqual([1100, 600]);
+});
+
 it('smooths: a line does not go through every point, and stays within what there is', async () => {
   const rows = Array.from({ length: 60 }, (_, x) => ({ x, y: x % 2 === 0 ? 0 : 10 }));
   const { svg } = await renderChart(rows, { x: 'x', y: 'y' });

@@ -54,7 +54,7 @@ describe('what asks without being the page that was opened by the link is refuse
 
   test.each([
     ['without the cookie', {}],
-    ['with another', { cookie: 'durable-rlm-ui=x' }],
+    ['with another', { cookie: 'durable-rlm-ui-1=x' }],
   ])('%s', async (_, headers) => {
     expect(await ask(headers)).toBe(403);
   });

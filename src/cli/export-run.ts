@@ -1,0 +1,36 @@
+import { stringifyJson } from '../domain/ordered-json.ts';
+import { exportHtml } from '../viewer/export-html.ts';
+import { EXIT_DONE } from './exit-codes.ts';
+import { say, type Io } from './io.ts';
+import { noSuchRun } from './look.ts';
+import type { TemporalOptions } from './options.ts';
+import { checkWritable, writeOutput } from './output-file.ts';
+import { CommandError } from './report-error.ts';
+import { withSession } from './session.ts';
+import { openSource } from './view-runs.ts';
+
+export interface ExportOptions extends TemporalOptions {
+  readonly html?: boolean;
+  readonly json?: boolean;
+  readonly output?: string;
+  readonly redact?: boolean;
+}
+
+/** `rlm export`. */
+export function exportRun(io: Io, named: string, options: ExportOptions): Promise<number> {
+  if (options.html !== true && options.json !== true) throw new CommandError('Say what to write: --html or --json.');
+  return withSession(io, options, async (session) => {
+    const { source, shown: run } = await openSource(session, named);
+    if (run === undefined) throw new CommandError(`${named} holds several runs: name one of its files.`);
+    const file = options.output ?? `${run.replaceAll(/[^\w.@+-]/g, '_')}.${options.json === true ? 'json' : 'html'}`;
+    await checkWritable(session.cwd, file);
+    const text =
+      options.json === true
+        ? `${stringifyJson(await source.document(run), 2)}\n`
+        : await exportHtml(source, run, { redact: options.redact === true });
+    if (text === undefined) throw noSuchRun(run);
+    await writeOutput(session.cwd, file, Buffer.from(text));
+    say(io, `Run ${run} is in ${file} (${(text.length / 1_000_000).toFixed(1)} MB).`);
+    return EXIT_DONE;
+  });
+}

@@ -1,0 +1,210 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { AgentView, RunView } from '../src/viewer/model.ts';
+import { count, dollars, plural, seconds } from './format.ts';
+import { useData, useLoaded } from './hooks.ts';
+import { Iteration } from './iteration.tsx';
+import { AgentState, Fact, Show } from './parts.tsx';
+import { agentLink, runLink } from './route.ts';
+import { TextBlock } from './text-block.tsx';
+import { parentOf } from './tree-lines.ts';
+
+export interface AgentPaneProps {
+  readonly view: RunView;
+  readonly agent: string;
+  readonly iteration: number | null;
+}
+
+/** Iterations that travel at a time; the server's. */
+const PAGE = 50;
+
+export function AgentPane({ view, agent, iteration }: AgentPaneProps): ComponentChildren {
+  const data = useData();
+  const row = view.agents.find(({ id }) => id === agent);
+  // Of an agent at work the newest iterations are shown, which is what undefined asks for.
+  const [first, setFirst] = useState<number | undefined>(() => firstFor(iteration, row?.status === 'running'));
+  useEffect(() => {
+    if (iteration !== null) setFirst(firstFor(iteration, false));
+  }, [iteration]);
+  // Moves on with the agent.
+  const loaded = useLoaded(() => data.agent(view.run, agent, first), [`${view.run} ${agent}`, row?.version, first]);
+  return (
+    <section class="agent-pane" aria-label={`Agent ${agent}`}>
+      <p class="crumbs">
+        <a class="only-narrow" href={runLink(view.run, 'agents')}>
+          ‹ Tree
+        </a>
+        {lineage(agent).map((id) => (
+          <a key={id} href={agentLink(view.run, id)} aria-current={id === agent ? 'page' : undefined}>
+            {id}
+          </a>
+        ))}
+      </p>
+      <Show of={loaded} what={`agent ${agent}`}>
+        {(loadedAgent) => (
+          <Agent
+            run={view.run}
+            agent={{ ...loadedAgent, row: row ?? loadedAgent.row }}
+            iteration={iteration}
+            setFirst={setFirst}
+          />
+        )}
+      </Show>
+    </section>
+  );
+}
+
+/** Iterations before a linked one that are shown with it. */
+const BEFORE = 5;
+
+function firstFor(iteration: number | null, isAtWork: boolean): number | undefined {
+  if (iteration === null) return isAtWork ? undefined : 0;
+  return iteration <= PAGE ? 0 : Math.max(0, iteration - BEFORE);
+}
+
+function lineage(agent: string): string[] {
+  const parent = parentOf(agent);
+  return parent === undefined ? [agent] : [...lineage(parent), agent];
+}
+
+interface AgentProps {
+  readonly run: string;
+  readonly agent: AgentView;
+  readonly iteration: number | null;
+  readonly setFirst: (first: number | undefined) => void;
+}
+
+function Agent({ run, agent, iteration, setFirst }: AgentProps): ComponentChildren {
+  const { row } = agent;
+  const names = { run, agent: row.id };
+  const shown = useRef<string>('');
+  useEffect(() => {
+    // Once for each link; not again when the agent moves on.
+    const key = `${row.id} ${iteration}`;
+    if (shown.current === key) return;
+    shown.current = key;
+    if (iteration === null) return;
+    const found = document.querySelector<HTMLElement>(`#iteration-${iteration}`);
+    found?.scrollIntoView({ block: 'start' });
+    found?.focus({ preventScroll: true });
+  }, [row.id, iteration, agent.iterations.length]);
+  const last = agent.first + agent.iterations.length;
+  return (
+    <>
+      <h2>
+        Agent {row.id} <AgentState row={row} words />
+      </h2>
+      <dl class="fact-row">
+        <Fact name="Cost">{dollars(row.usage.cost)}</Fact>
+        <Fact name="Time">{seconds(row.execution_time)}</Fact>
+        <Fact name="Iterations">{agent.count}</Fact>
+        <Fact name="Tokens">
+          {count(row.usage.input_tokens)} in, {count(row.usage.output_tokens)} out
+        </Fact>
+        <Fact name="Model calls">{row.usage.llm_calls}</Fact>
+        {agent.sandbox !== null && <Fact name="Sandbox">{agent.sandbox}</Fact>}
+        {agent.variables.length > 0 && <Fact name="Variables">{agent.variables.join(', ')}</Fact>}
+      </dl>
+      {agent.error !== null && (
+        <div class="failure">
+          <h3>Why it {row.status === 'cancelled' ? 'was stopped' : 'failed'}</h3>
+          <p class="error-text pre">{agent.error}</p>
+        </div>
+      )}
+      {agent.notes.map((note) => (
+        <p key={note} class="note">
+          {note}
+        </p>
+      ))}
+      {agent.parent !== null && <Parent run={run} parent={agent.parent} id={row.id} />}
+      <TextBlock {...names} text={agent.task} name="Task" kind="prose" />
+      {agent.answer !== null && (
+        <TextBlock {...names} text={agent.answer} name={SOURCES[row.source ?? 'final'] ?? 'Answer'} kind="prose" />
+      )}
+      {agent.children.length > 0 && (
+        <p>
+          Started {plural(agent.children.length, 'sub-agent')}:{' '}
+          {agent.children.slice(0, 60).map((id) => (
+            <a key={id} class="agent-chip" href={agentLink(run, id)}>
+              {id}
+            </a>
+          ))}
+          {agent.children.length > 60 && `and ${agent.children.length - 60} more, in the tree`}
+        </p>
+      )}
+      {agent.first > 0 && (
+        <button type="button" onClick={() => setFirst(Math.max(0, agent.first - PAGE))}>
+          Show iterations before {agent.iterations[0]?.iteration}
+        </button>
+      )}
+      <ol class="iterations">
+        {agent.iterations.map((each) => (
+          <Iteration key={each.index} iteration={each} {...names} isLinked={each.iteration === iteration} />
+        ))}
+      </ol>
+      {last < agent.count && (
+        <button type="button" onClick={() => setFirst(last)}>
+          Show iterations {last + 1} to {Math.min(agent.count, last + PAGE)} of {agent.count}
+        </button>
+      )}
+      {row.status === 'running' && <p class="quiet">It goes on: this page follows it.</p>}
+    </>
+  );
+}
+
+const SOURCES: Readonly<Record<string, string>> = {
+  final: 'Answer',
+  text: 'Answer: the text of replies without code',
+  final_answer: 'Answer: asked for when its iterations were used up',
+  partial: 'Answer: the last that is known',
+};
+
+function Parent({
+  run,
+  parent,
+  id,
+}: {
+  readonly run: string;
+  readonly parent: NonNullable<AgentView['parent']>;
+  readonly id: string;
+}): ComponentChildren {
+  const names = { run, agent: parent.agent };
+  return (
+    <details class="parent" open={parent.isError}>
+      <summary>What its parent, agent {parent.agent}, did then</summary>
+      <p>
+        Agent {parent.agent} started it in{' '}
+        <a href={agentLink(run, parent.agent, parent.iteration)}>iteration {parent.iteration}</a>.
+      </p>
+      {parent.answer === null ? (
+        <p class="quiet">Its code has been given no answer{parent.block === null ? ' yet' : ' that is recorded'}.</p>
+      ) : (
+        <TextBlock
+          {...names}
+          text={parent.answer}
+          agent={id}
+          name={parent.isError ? 'Its code was given this error' : 'Its code was given'}
+          kind={parent.isError ? 'error' : 'prose'}
+        />
+      )}
+      {parent.block !== null && parent.block.error !== null && (
+        <p class="error-text pre">The block then failed: {parent.block.error}</p>
+      )}
+      {parent.block !== null && parent.block.output.text.trim() !== '' && (
+        <TextBlock {...names} text={parent.block.output} agent={id} name="Its block then printed" />
+      )}
+      {parent.next !== null && (
+        <>
+          <p>
+            Then, in <a href={agentLink(run, parent.agent, parent.next.iteration)}>iteration {parent.next.iteration}</a>
+            , it went on:
+          </p>
+          {parent.next.prose.text.trim() !== '' && (
+            <TextBlock {...names} text={parent.next.prose} agent={id} name="It said" kind="prose" />
+          )}
+        </>
+      )}
+      {parent.next === null && parent.block !== null && <p>It made no further iteration: that block was its last.</p>}
+    </details>
+  );
+}

@@ -1,0 +1,117 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect } from 'preact/hooks';
+import type { RunView } from '../src/viewer/model.ts';
+import { hasEnded } from '../src/viewer/run-status.ts';
+import { AgentPane } from './agent-pane.tsx';
+import { Controls } from './controls.tsx';
+import { CostsTab } from './costs-tab.tsx';
+import { dollars, plural, seconds } from './format.ts';
+import { useData, useNow, useRun } from './hooks.ts';
+import { Overview } from './overview.tsx';
+import { Show, Status } from './parts.tsx';
+import { PatchTab } from './patch-tab.tsx';
+import { runLink, TABS, type Tab } from './route.ts';
+import { SettingsTab } from './settings-tab.tsx';
+import { TimelineTab } from './timeline-tab.tsx';
+import { Tree } from './tree.tsx';
+
+export interface RunPageProps {
+  readonly run: string;
+  readonly tab: Tab;
+  readonly agent: string | null;
+  readonly iteration: number | null;
+}
+
+const NAMES: Readonly<Record<Tab, string>> = {
+  overview: 'Overview',
+  agents: 'Agents',
+  timeline: 'Timeline',
+  costs: 'Costs',
+  patch: 'Patch',
+  settings: 'Settings',
+};
+
+export function RunPage({ run, tab, agent, iteration }: RunPageProps): ComponentChildren {
+  const loaded = useRun(run);
+  useEffect(() => {
+    document.title = agent === null ? `${run} · ${NAMES[tab]}` : `${run} · agent ${agent}`;
+  }, [run, tab, agent]);
+  return (
+    <Show of={loaded} what={`run ${run}`}>
+      {({ view, trouble }) => (
+        <>
+          <RunHead view={view} trouble={trouble} />
+          <nav class="tabs" aria-label="Parts of the run">
+            {TABS.filter((each) => each !== 'patch' || view.patch !== null).map((each) => (
+              <a key={each} href={runLink(run, each)} aria-current={each === tab ? 'page' : undefined}>
+                {NAMES[each]}
+                {each === 'agents' ? ` (${view.totals.agents})` : ''}
+              </a>
+            ))}
+          </nav>
+          <TabContent view={view} tab={tab} agent={agent} iteration={iteration} />
+        </>
+      )}
+    </Show>
+  );
+}
+
+function RunHead({ view, trouble }: { readonly view: RunView; readonly trouble: string | null }): ComponentChildren {
+  const isOver = hasEnded(view.status);
+  const now = useNow(!isOver);
+  const { totals } = view;
+  const spent = isOver || view.started_at === null ? view.execution_time : (now - view.started_at) / 1000;
+  const data = useData();
+  return (
+    <div class="run-head">
+      <h1>
+        {view.run} <Status status={view.status} />
+      </h1>
+      <p class="facts">
+        <strong>{dollars(totals.usage.cost)}</strong>
+        <span>{seconds(spent)}</span>
+        <span>
+          {plural(totals.agents, 'agent')}
+          {!isOver && ` (${totals.done} done)`}
+        </span>
+        <span>depth {totals.max_depth}</span>
+        <span>{plural(totals.iterations, 'iteration')}</span>
+        <span>{(totals.usage.input_tokens + totals.usage.output_tokens).toLocaleString('en-US')} tokens</span>
+      </p>
+      <div role="status" class="live">
+        {trouble !== null && <p class="error-text">{trouble} What is shown may be old.</p>}
+        {trouble === null && !isOver && data.isLive && <p class="quiet">Live: this page follows the run.</p>}
+      </div>
+      <Controls view={view} />
+    </div>
+  );
+}
+
+function TabContent(props: Omit<RunPageProps, 'run'> & { readonly view: RunView }): ComponentChildren {
+  const { view, tab, agent, iteration } = props;
+  switch (tab) {
+    case 'overview':
+      return <Overview view={view} />;
+    case 'agents':
+      return (
+        <div class={`panes ${agent === null ? 'shows-tree' : 'shows-agent'}`}>
+          <Tree view={view} selected={agent} />
+          {agent === null ? (
+            <section class="agent-pane empty">
+              <p class="quiet">Choose an agent to see what it did. Arrow keys move in the tree, Enter opens.</p>
+            </section>
+          ) : (
+            <AgentPane key={agent} view={view} agent={agent} iteration={iteration} />
+          )}
+        </div>
+      );
+    case 'timeline':
+      return <TimelineTab view={view} />;
+    case 'costs':
+      return <CostsTab view={view} />;
+    case 'patch':
+      return <PatchTab run={view.run} />;
+    default:
+      return <SettingsTab view={view} />;
+  }
+}
