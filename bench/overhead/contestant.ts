@@ -1,8 +1,10 @@
 import type { Scenario } from './scenarios.ts';
 
-/** Somebody who can play scenarios: durable-rlm itself, or a peer. */
+/** Somebody who can play scenarios. */
 export interface Contestant {
   readonly name: string;
+  /** `own`: this build of durable-rlm; `before`: another build of it; `floor`: what nobody can beat; `peer`: from PyPI. */
+  readonly role: 'own' | 'before' | 'floor' | 'peer';
   /** One line on how it is run. */
   readonly how: string;
   /** Plays a scenario once. @throws Error when it gives no answer at all */
@@ -18,6 +20,11 @@ export interface Performance {
   readonly answer: string | undefined;
   /** CPU seconds by part. */
   readonly cpu: Readonly<Record<string, number>>;
+  /**
+   * CPU seconds of the whole machine, less those of the bench and of the scripted model: tells whether a part is missing.
+   * Of builds of durable-rlm only.
+   */
+  readonly machineCpu?: number;
   /** Greatest resident memory by part, in megabytes. */
   readonly memory: Readonly<Record<string, number>>;
 }

@@ -1,36 +1,56 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Client } from '@temporalio/client';
-import { openEnvironment, type Environment } from '../../src/client/environment.ts';
-import { planRun, withGrant } from '../../src/client/start-run.ts';
-import { createTemporalRuns } from '../../src/client/temporal-runs.ts';
+import { promisify } from 'node:util';
 import { cacheDirectory } from '../../src/config/directories.ts';
-import { parseConfig } from '../../src/config/load-config.ts';
-import type { RunConfig } from '../../src/domain/config.ts';
-import type { RunOutcome } from '../../src/domain/records.ts';
-import { connect, embeddedTarget } from '../../src/temporal/connection.ts';
-import { defaultDatabaseFile, devServerStatus, stopDevServer } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
+import type { RunReply, RunRequest } from './build-client.ts';
 import type { Contestant, Performance } from './contestant.ts';
-import { availableMemory, childrenOf, cpuTime, peakMemory, resetPeakMemory, threadTimes } from './process-usage.ts';
+import { type LineProcess, startLineProcess } from './line-process.ts';
+import {
+  availableMemory,
+  childrenOf,
+  cpuTime,
+  machineCpuTime,
+  peakMemory,
+  processes,
+  resetPeakMemory,
+  threadTimes,
+  workingFolder,
+} from './process-usage.ts';
 import { ROOT_TASK, type Scenario } from './scenarios.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const run = promisify(execFile);
+const CLIENT = fileURLToPath(new URL('build-client.ts', import.meta.url));
 /** Milliseconds in which `rlm up` must work; a first one may have to install Temporal. */
 const START_TIME = 300_000;
-/** Milliseconds for one run. */
-const RUN_TIME = 300_000;
+
+/** A checkout of durable-rlm whose `dist` is built. */
+export interface Build {
+  readonly role: 'own' | 'before';
+  readonly checkout: string;
+}
+
+export const OWN_BUILD: Build = { role: 'own', checkout: fileURLToPath(new URL('../..', import.meta.url)) };
+
+/** @throws Error when nothing is built there */
+export function otherBuild(checkout: string): Build {
+  for (const file of ['dist/client.js', 'dist/cli/main.js', 'dist/workflow-bundle.js'])
+    if (!existsSync(join(checkout, file)))
+      throw new Error(`--against ${checkout}: there is no ${file}. Build that checkout first: npm ci && npm run build`);
+  return { role: 'before', checkout };
+}
 
 export interface DurableRlmOptions {
-  /** For state, cache and home; the caller's to remove. */
+  readonly build: Build;
+  /** For its state, cache and home; the caller's to remove. */
   readonly folder: string;
   readonly repository: string;
-  readonly modelUrl: string;
+  readonly model: { readonly url: string; readonly pid: number };
   /** Where Node writes CPU profiles of the worker's process. Default: there are none. */
   readonly profiles?: string;
 }
@@ -41,54 +61,78 @@ export interface DurableRlm extends Contestant {
   threads(): ReadonlyMap<string, number>;
 }
 
-/** Starts `rlm up` in a process of its own, with state and caches in the folder. */
+/** Starts `rlm up` of the build, and a program that uses its client, in processes of their own. */
 export async function startDurableRlm(options: DurableRlmOptions): Promise<DurableRlm> {
+  const { build, folder } = options;
   const temporal = await findTemporalCli({ cacheDirectory: cacheDirectory(process.env), log: console.error });
-  const state = join(options.folder, 'state');
+  const state = join(folder, 'state');
   const env = {
     PATH: [dirname(temporal), dirname(process.execPath), process.env['PATH']].join(delimiter),
-    HOME: options.folder,
+    HOME: folder,
     DURABLE_RLM_STATE: state,
-    DURABLE_RLM_CACHE: join(options.folder, 'cache'),
+    DURABLE_RLM_CACHE: join(folder, 'cache'),
     LLM_API_KEY: 'scripted',
     NO_COLOR: '1',
     // For trying things out: preloaded modules, flags of V8.
     ...(process.env['BENCH_NODE_OPTIONS'] === undefined ? {} : { NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'] }),
   };
-  mkdirSync(join(options.folder, 'cache'), { recursive: true });
-  const up = spawn(process.execPath, [...profiling(options.profiles), MAIN, 'up'], {
-    cwd: options.folder,
+  mkdirSync(join(folder, 'cache'), { recursive: true });
+  const main = join(build.checkout, 'dist', 'cli', 'main.js');
+  const up = spawn(process.execPath, [...profiling(options.profiles), main, 'up'], {
+    cwd: folder,
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   // However this process ends: it stops its server itself.
   process.once('exit', () => up.kill('SIGTERM'));
-  const databaseFile = defaultDatabaseFile(state);
+  let client: LineProcess | undefined;
   const close = async (): Promise<void> => {
+    await client?.end();
     await end(up);
-    await stopDevServer({ databaseFile, force: true });
+    await run(process.execPath, [main, 'down', '--force'], { cwd: folder, env });
   };
   try {
     await untilItWorks(up);
-    const server = devServerStatus(databaseFile).server;
-    if (server === undefined) throw new Error('rlm up runs without its Temporal server');
-    const connection = await connect(embeddedTarget({ ...server, namespace: 'default' }));
-    const { client } = connection;
-    const environment = await openEnvironment({ env, cwd: options.folder, config: parseConfig({}) });
+    client = startLineProcess({
+      command: [process.execPath, CLIENT, build.checkout],
+      env,
+      cwd: folder,
+      stderr: 'inherit',
+    });
+    const pids = {
+      servers: serversOf(state),
+      worker: up.pid ?? 0,
+      bench: [process.pid, options.model.pid, client.pid],
+    };
+    if (pids.servers.length === 0) throw new Error('rlm up runs without its Temporal server');
+    const stage: Stage = { ...options, client, pids };
     let closing: Promise<void> | undefined;
-    // The relay's only child.
-    const pids = { server: childrenOf(server.process.pid)[0]?.pid ?? 0, worker: up.pid ?? 0 };
     return {
-      name: 'durable-rlm',
-      how: '`rlm up` (embedded server on a database file, worker) in processes of their own, isolated sandboxes',
-      play: (scenario) => play({ ...options, environment, client, pids }, scenario),
+      ...describe(build),
+      play: (scenario) => play(stage, scenario),
       threads: () => threadTimes(pids.worker),
-      close: () => (closing ??= connection.close().then(close)),
+      close: () => (closing ??= close()),
     };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function describe({ role, checkout }: Build): Pick<Contestant, 'name' | 'role' | 'how'> {
+  const how = '`rlm up` (embedded server on a database file, worker) in processes of their own, isolated sandboxes';
+  if (role === 'own') return { name: 'durable-rlm', role, how };
+  const commit = execFileSync('git', ['-C', checkout, 'describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();
+  return { name: 'before', role, how: `the same of commit ${commit}` };
+}
+
+/** The Temporal server that works in the state folder, and what relays to it. */
+function serversOf(state: string): number[] {
+  return processes()
+    .filter(
+      ({ pid, command }) => command.includes('start-dev') && (workingFolder(pid) === state || command.includes(state)),
+    )
+    .map(({ pid }) => pid);
 }
 
 function profiling(folder: string | undefined): string[] {
@@ -125,63 +169,63 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 interface Stage extends DurableRlmOptions {
-  readonly environment: Environment;
-  readonly client: Client;
-  readonly pids: { readonly server: number; readonly worker: number };
+  readonly client: LineProcess;
+  readonly pids: Pids;
 }
 
-async function play(stage: Stage, scenario: Scenario): Promise<Performance> {
-  const config = parseConfig({
-    model: { name: `openai/durable-rlm/${scenario.name}`, base_url: stage.modelUrl },
-    rlm: scenario.limits,
-  });
-  const before = cpuOf(stage.pids);
-  const memory = watchMemory(stage.pids);
+interface Pids {
+  readonly servers: readonly number[];
+  readonly worker: number;
+  /** The bench itself, its client and the scripted model. */
+  readonly bench: readonly number[];
+}
+
+async function play({ client, pids, repository, model }: Stage, scenario: Scenario): Promise<Performance> {
+  const request: RunRequest = {
+    repo: repository,
+    prompt: ROOT_TASK,
+    config: {
+      model: { name: `openai/durable-rlm/${scenario.name}`, base_url: model.url },
+      rlm: scenario.limits,
+    },
+  };
+  const before = { parts: cpuOf(pids), machine: machineCpuOf(pids) };
+  const memory = watchMemory(pids);
   try {
-    const { outcome, seconds } = await run(stage, scenario, config);
-    if (outcome.status !== 'completed') throw new Error(`the run ${outcome.status}: ${outcome.error}`);
-    await untilSandboxesEnded(stage.pids.worker);
-    const answer = await answerOf(stage.environment, outcome);
-    return { seconds, answer, cpu: subtract(cpuOf(stage.pids), before), memory: memory.peaks() };
+    const reply: RunReply = JSON.parse(await client.ask(JSON.stringify(request)));
+    if (reply.kind === 'failed') throw new Error(reply.error);
+    await untilSandboxesEnded(pids.worker);
+    return {
+      seconds: reply.seconds,
+      answer: reply.answer,
+      cpu: subtract(cpuOf(pids), before.parts),
+      machineCpu: machineCpuOf(pids) - before.machine,
+      memory: memory.peaks(),
+    };
   } finally {
     memory.stop();
   }
 }
 
-/** Timed from the workflow's start to its result; packing the repository comes before. */
-async function run(
-  { environment, client, repository }: Stage,
-  scenario: Scenario,
-  config: RunConfig,
-): Promise<{ outcome: RunOutcome; seconds: number }> {
-  const plan = planRun(environment, { repo: repository, prompt: ROOT_TASK }, config);
-  if (plan.prepared === undefined) throw new Error('a run without an id is prepared when it is planned');
-  const start = await withGrant(environment, plan.run, await plan.prepared);
-  const runs = createTemporalRuns({ client, taskQueue: config.temporal.task_queue });
-  const began = performance.now();
-  const { execution } = await runs.start({ run: plan.run, digest: 'bench', summary: scenario.title, start });
-  const ended = await runs.end(plan.run, { execution, signal: AbortSignal.timeout(RUN_TIME) });
-  const seconds = (performance.now() - began) / 1000;
-  if (!('outcome' in ended)) throw new Error(`the run ${ended.status}: ${ended.error}`);
-  return { outcome: ended.outcome, seconds };
-}
-
-async function answerOf({ blobs }: Environment, { answer_ref }: RunOutcome): Promise<string | undefined> {
-  if (answer_ref === null) return undefined;
-  const answer: unknown = JSON.parse(Buffer.from(await blobs.get(answer_ref)).toString());
-  return typeof answer === 'string' ? answer : JSON.stringify(answer);
-}
-
 /** What has ended below the launcher are sandboxes, with all that ran in them. */
-function cpuOf({ server, worker }: Stage['pids']): Record<string, number> {
+function cpuOf({ servers, worker }: Pids): Record<string, number> {
   const launcher = launcherOf(worker);
   const launched = launcher === undefined ? { own: 0, children: 0 } : cpuTime(launcher);
   return {
-    server: cpuTime(server).own,
-    worker: cpuTime(worker).own,
+    server: total(servers),
+    worker: total([worker]),
     launcher: launched.own,
     sandboxes: launched.children,
   };
+}
+
+function machineCpuOf({ bench }: Pids): number {
+  return machineCpuTime() - total(bench);
+}
+
+/** With the programs that the processes have run. */
+function total(pids: readonly number[]): number {
+  return pids.map(cpuTime).reduce((sum, { own, children }) => sum + own + children, 0);
 }
 
 function launcherOf(worker: number): number | undefined {
@@ -201,13 +245,17 @@ function subtract(after: Readonly<Record<string, number>>, before: Readonly<Reco
 }
 
 /** The sandboxes' memory is known only as what the whole machine lacks; a look costs a tenth of a millisecond. */
-function watchMemory(pids: Stage['pids']): { peaks(): Record<string, number>; stop(): void } {
+function watchMemory({ servers, worker }: Pids): { peaks(): Record<string, number>; stop(): void } {
   const available = availableMemory();
   let least = available;
   const timer = setInterval(() => (least = Math.min(least, availableMemory())), 50);
-  for (const pid of Object.values(pids)) resetPeakMemory(pid);
+  for (const pid of [...servers, worker]) resetPeakMemory(pid);
   return {
-    peaks: () => ({ server: peakMemory(pids.server), worker: peakMemory(pids.worker), 'all, more': available - least }),
+    peaks: () => ({
+      server: servers.map(peakMemory).reduce((sum, peak) => sum + peak, 0),
+      worker: peakMemory(worker),
+      'all, more': available - least,
+    }),
     stop: () => clearInterval(timer),
   };
 }

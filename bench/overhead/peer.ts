@@ -1,25 +1,32 @@
-import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { Contestant, Performance } from './contestant.ts';
+import { startLineProcess, type LineProcess } from './line-process.ts';
 import { peakMemory, resetPeakMemory } from './process-usage.ts';
 import { ROOT_TASK, type Scenario } from './scenarios.ts';
 
 const run = promisify(execFile);
 
-/** A peer from PyPI. */
+/** A Python program that plays scenarios. */
 export interface Peer {
+  /** Its package on PyPI, but for the floor, which needs none. */
   readonly package: string;
   readonly script: string;
   readonly how: string;
 }
 
+export const FLOOR: Peer = {
+  package: 'floor',
+  script: 'floor_peer.py',
+  how: 'an asyncio loop over HTTP: all REPLs in one process; keeps nothing, isolates nothing',
+};
+
+/** Peers from PyPI. */
 export const PEERS: readonly Peer[] = [
   {
     package: 'rlms',
@@ -41,8 +48,6 @@ export interface PeerOptions {
   readonly modelUrl: string;
 }
 
-/** Milliseconds for one scenario. */
-const PLAY_TIME = 300_000;
 const INSTALL_TIME = 600_000;
 
 /** @throws Error when it cannot be installed, with the reason */
@@ -72,9 +77,10 @@ export async function installPeer({ package: name }: Peer): Promise<{ python: st
 export function createPeer(options: PeerOptions, python: string, { clones }: { clones: boolean }): Contestant {
   const { peer, folder } = options;
   const name = clones ? `${peer.package}+clone` : peer.package;
-  let running: PeerProcess | undefined;
+  let running: LineProcess | undefined;
   return {
     name,
+    role: peer === FLOOR ? 'floor' : 'peer',
     how: clones ? `${peer.package} whose code begins with \`git clone --shared\`` : peer.how,
     async play(scenario) {
       running ??= startPeer(options, python, join(folder, name));
@@ -90,17 +96,11 @@ export function createPeer(options: PeerOptions, python: string, { clones }: { c
   };
 }
 
-interface PeerProcess {
-  readonly pid: number;
-  /** One line for one line. */
-  ask(line: string): Promise<string>;
-  end(): Promise<void>;
-}
-
-function startPeer({ peer, repository }: PeerOptions, python: string, temporary: string): PeerProcess {
+function startPeer({ peer, repository }: PeerOptions, python: string, temporary: string): LineProcess {
   mkdirSync(temporary, { recursive: true });
   const script = fileURLToPath(new URL(`./peers/${peer.script}`, import.meta.url));
-  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(python, ['-B', script], {
+  return startLineProcess({
+    command: [python, '-B', script],
     env: {
       PATH: process.env['PATH'],
       HOME: homedir(),
@@ -110,32 +110,7 @@ function startPeer({ peer, repository }: PeerOptions, python: string, temporary:
       LITELLM_LOCAL_MODEL_COST_MAP: 'True',
     },
     cwd: '/',
-    // What it has to say of its agents' failures shows in its answers.
-    stdio: ['pipe', 'pipe', 'ignore'],
   });
-  process.once('exit', () => child.kill('SIGKILL'));
-  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const lines: Interface = createInterface({ input: child.stdout });
-  return {
-    pid: child.pid ?? 0,
-    ask: (line) =>
-      new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error('it did not answer in time')), PLAY_TIME);
-        lines.once('line', (answer) => {
-          clearTimeout(timer);
-          resolve(answer);
-        });
-        void exited.then(() => {
-          clearTimeout(timer);
-          reject(new Error('it ended'));
-        });
-        child.stdin.write(`${line}\n`);
-      }),
-    async end() {
-      child.kill('SIGKILL');
-      await exited;
-    },
-  };
 }
 
 /** What `peers/serve.py` answers. */
@@ -147,7 +122,7 @@ interface Reply {
 }
 
 async function playWith(
-  process: PeerProcess,
+  process: LineProcess,
   { name, modelUrl }: PeerOptions & { readonly name: string },
   scenario: Scenario,
 ): Promise<Performance> {

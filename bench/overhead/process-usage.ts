@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 
 /** CPU seconds a process has used so far. */
 export interface CpuTime {
@@ -17,6 +17,16 @@ export function cpuTime(pid: number): CpuTime {
   return { own: sum(11), children: sum(13) };
 }
 
+/** CPU seconds in which any processor of this machine has worked so far. */
+export function machineCpuTime(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] =
+    /^cpu +(.*)$/m
+      .exec(read('/proc/stat') ?? '')?.[1]
+      ?.split(' ')
+      .map(Number) ?? [];
+  return (user + nice + system + irq + softirq) / TICKS;
+}
+
 /** CPU seconds of each thread so far, summed by the thread's name. */
 export function threadTimes(pid: number): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
@@ -31,10 +41,29 @@ export function threadTimes(pid: number): ReadonlyMap<string, number> {
 }
 
 /** Processes that a process has started and not yet waited for, with their command lines. */
-export function childrenOf(pid: number): { readonly pid: number; readonly command: string }[] {
+export function childrenOf(pid: number): ListedProcess[] {
+  return processes().filter((one) => Number(statFields(`/proc/${one.pid}/stat`)?.[1]) === pid);
+}
+
+export interface ListedProcess {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** All processes of this machine. */
+export function processes(): ListedProcess[] {
   return list('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(statFields(`/proc/${name}/stat`)?.[1]) === pid)
+    .filter((name) => /^\d+$/.test(name))
     .map((name) => ({ pid: Number(name), command: (read(`/proc/${name}/cmdline`) ?? '').replaceAll('\0', ' ') }));
+}
+
+/** Undefined for a process that has ended or may not be asked. */
+export function workingFolder(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Forgets the greatest memory so far, so that `peakMemory` tells of what comes. Where that is refused it does not. */

@@ -1,6 +1,6 @@
 import type { Contestant, Performance } from './contestant.ts';
 import type { Machine } from './machine.ts';
-import { countAnswers, LATENCY, type Scenario } from './scenarios.ts';
+import { countAnswers, LATENCY, type Scenario, SLOW_LATENCY } from './scenarios.ts';
 
 /** All plays of a scenario by one contestant. */
 export interface Series {
@@ -21,15 +21,16 @@ export interface Report {
   readonly skipped: readonly string[];
 }
 
-/** The whole report as Markdown. */
-export function renderReport(report: Report): string {
+/** The whole report as Markdown, with what the run must show after the notes. */
+export function renderReport(report: Report, mustShow: string): string {
   const { machine, rounds, skipped, repository } = report;
   const notes = [
-    `Every model call takes ${LATENCY} ms; the ideal is the model time on the critical path. Time is from a run's start ` +
-      `to its result with everything warm (one play of each beforehand), the median of ${rounds} (least to greatest). ` +
-      `Each agent works in a clone of its own of ${repository}, but for peers without \`+clone\`.`,
-    'CPU seconds and peak megabytes are medians too, by process; `sandboxes` is all that ran in them, ' +
-      '`all, more` what the whole machine had less of.',
+    `Every model call takes ${LATENCY} ms (in chain-slow ${SLOW_LATENCY} ms); the ideal is the model time on the ` +
+      `critical path. Time is from a run's start to its result with everything warm (one play of each beforehand), the median of ${rounds} (least to greatest). ` +
+      `Each agent works in a clone of its own of ${repository}, but for the floor and peers without \`+clone\`.`,
+    'CPU seconds and peak megabytes are medians too, by process; `sandboxes` is all that ran in them, `machine` what all ' +
+      'processors of the machine did but for the bench and its model, `all, more` what the whole machine had less of. ' +
+      'CPU ratios are those of the sums of the parts.',
     'Answers: of how many agents, the root included, the answer arrived whole and in its place.',
   ];
   const contestants = new Map(report.series.map(({ contestant }) => [contestant.name, contestant.how]));
@@ -40,6 +41,7 @@ export function renderReport(report: Report): string {
     ...notes,
     [...contestants].map(([name, how]) => `- ${name}: ${how}`).join('\n'),
     ...skipped.map((reason) => `Left out: ${reason}.`),
+    ...(mustShow === '' ? [] : [mustShow]),
     ...scenariosOf(report).map((scenario) => renderScenario(report, scenario)),
   ]
     .join('\n\n')
@@ -52,59 +54,80 @@ function scenariosOf({ series }: Report): Scenario[] {
 
 function renderScenario(report: Report, scenario: Scenario): string {
   const series = report.series.filter((candidate) => candidate.scenario === scenario);
-  const ours = median(secondsOf(series[0]));
-  const rows = series.map((one) => rowOf(one, { ours, entries: report.entries }));
+  const before = series.find(({ contestant }) => contestant.role === 'before');
+  const columns = before === undefined ? COLUMNS : [...COLUMNS, ...BEFORE_COLUMNS];
+  const rows = series.map((one) => {
+    const cells = one.performances.length === 0 ? [] : cellsOf(one, { ours: series[0] ?? one, before, report });
+    return columns.map((_, index) => cells[index] ?? (index === 0 ? one.contestant.name : '-'));
+  });
   const failures = series.flatMap(({ contestant, failures: errors }) =>
     errors.map((error) => `${contestant.name} gave no answer: ${error.split('\n')[0]?.slice(0, 160)}`),
   );
   const heading = `## ${scenario.name}: ${scenario.title} (ideal ${scenario.ideal.toFixed(1)} s)`;
-  return [heading, table(COLUMNS, rows), ...failures].join('\n\n');
+  return [heading, table(columns, rows), ...failures].join('\n\n');
 }
 
 const COLUMNS = ['', 'seconds', 'overhead', '× ideal', '× ours', 'answers', 'CPU s', 'peak MB'];
+/** Where another build takes part: by this build only. */
+const BEFORE_COLUMNS = ['× before', 'CPU × before'];
 
-function rowOf(series: Series, { ours, entries }: { ours: number; entries: number }): string[] {
+/** As many cells of a row as there are figures. */
+function cellsOf(
+  series: Series,
+  { ours, before, report }: { ours: Series; before: Series | undefined; report: Report },
+): string[] {
   const { scenario, contestant, performances } = series;
-  const seconds = secondsOf(series);
-  if (seconds.length === 0) return [contestant.name, ...COLUMNS.slice(1).map(() => '-')];
-  const middle = median(seconds);
-  const right = performances.map(({ answer }) => countAnswers(answer, scenario.reports(entries)));
-  const range = `${middle.toFixed(2)} (${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)})`;
-  return [
+  const seconds = performances.map((performance) => performance.seconds);
+  const middle = secondsOf(series);
+  const right = performances.map(({ answer }) => countAnswers(answer, scenario.reports(report.entries)));
+  const machine = performances.flatMap(({ machineCpu }) => machineCpu ?? []);
+  const cpu = parts(
+    performances.map((performance) => performance.cpu),
+    2,
+  );
+  const cells = [
     contestant.name,
-    range,
-    overhead(scenario, middle),
+    `${middle.toFixed(2)} (${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)})`,
+    overhead(series),
     (middle / scenario.ideal).toFixed(2),
-    (middle / ours).toFixed(2),
+    (middle / secondsOf(ours)).toFixed(2),
     `${median(right)} of ${scenario.agents}`,
-    parts(
-      performances.map(({ cpu }) => cpu),
-      2,
-    ),
+    machine.length === 0 ? cpu : `${cpu}; machine ${median(machine).toFixed(2)}`,
     parts(
       performances.map(({ memory }) => memory),
       0,
     ),
   ];
+  if (series !== ours || before === undefined || before.performances.length === 0) return cells;
+  return [...cells, (middle / secondsOf(before)).toFixed(2), (cpuSeconds(series) / cpuSeconds(before)).toFixed(2)];
 }
 
-function overhead({ ideal, iterations }: Scenario, seconds: number): string {
+/** What the median play took beyond the model's own time. */
+export function overhead(series: Series): string {
+  const { ideal, iterations } = series.scenario;
+  const seconds = secondsOf(series) - ideal;
   return iterations === undefined
-    ? `${(seconds - ideal).toFixed(2)} s`
-    : `${(((seconds - ideal) / iterations) * 1000).toFixed(1)} ms an iteration`;
+    ? `${seconds.toFixed(2)} s`
+    : `${((seconds / iterations) * 1000).toFixed(1)} ms an iteration`;
 }
 
-function secondsOf(series: Series | undefined): number[] {
-  return series?.performances.map(({ seconds }) => seconds) ?? [];
+/** Median of its plays. */
+export function secondsOf({ performances }: Series): number {
+  return median(performances.map(({ seconds }) => seconds));
 }
 
-/** Medians by part, and of their sum where there are several. */
+/** Of all processes together, median of its plays. */
+export function cpuSeconds({ performances }: Series): number {
+  return median(performances.map(({ cpu }) => Object.values(cpu).reduce((sum, part) => sum + part, 0)));
+}
+
+/** Medians by part. */
 function parts(all: readonly Readonly<Record<string, number>>[], digits: number): string {
   const names = Object.keys(all[0] ?? {});
   return names.map((name) => `${name} ${median(all.map((one) => one[name] ?? 0)).toFixed(digits)}`).join(', ');
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
   return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;

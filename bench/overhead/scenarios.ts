@@ -4,6 +4,10 @@ export interface Scenario {
   readonly title: string;
   /** Agents, the root included. */
   readonly agents: number;
+  /** Milliseconds from a request to the reply of the scripted model. */
+  readonly latency: number;
+  /** Whether peers from PyPI play it too, or only builds of durable-rlm and the floor. */
+  readonly peers: boolean;
   /** Seconds of model time on the critical path. */
   readonly ideal: number;
   /** What overhead is divided by; undefined: it is given for the whole. */
@@ -13,10 +17,11 @@ export interface Scenario {
   readonly reports: (entries: number) => readonly string[];
 }
 
-export type ScenarioName = 'chain' | 'tree' | 'tree-grep' | 'fan';
+export type ScenarioName = 'chain' | 'chain-slow' | 'tree' | 'tree-grep' | 'fan' | 'fan-16';
 
-/** Milliseconds from a request to the reply of the scripted model. */
 export const LATENCY = 200;
+/** What a model of today takes for a short reply. */
+export const SLOW_LATENCY = 2000;
 /** The root's task, by which the scripts' code knows the root. */
 export const ROOT_TASK = 'Benchmark: report on the repository.';
 export const CHAIN_LENGTH = 20;
@@ -25,9 +30,21 @@ export const TREE_CHILDREN = 25;
 export const TREE_GRANDCHILDREN = 15;
 export const FAN_CHILDREN = 200;
 
-const seconds = (turns: number): number => (turns * LATENCY) / 1000;
+/** `fan-16` has so many agents at once: the window in which sub-agents are started. */
+const FAN_WINDOW = 16;
+
+const seconds = (turns: number, latency = LATENCY): number => (turns * latency) / 1000;
+
+const chain = {
+  agents: 1,
+  iterations: CHAIN_LENGTH,
+  limits: { max_sandboxes: 1, max_parallel: 1, max_depth: 1 },
+  reports: () => [String(CHAIN_LENGTH)],
+} satisfies Partial<Scenario>;
 
 const tree = {
+  latency: LATENCY,
+  peers: true,
   agents: 1 + TREE_CHILDREN + TREE_GRANDCHILDREN,
   // A turn of the root, of a child, two of a grandchild, one of the child, three of the root.
   ideal: seconds(8),
@@ -41,27 +58,48 @@ const tree = {
     }),
 } satisfies Partial<Scenario>;
 
+const fan = {
+  agents: 1 + FAN_CHILDREN,
+  latency: LATENCY,
+  iterations: undefined,
+  reports: (entries) => Array.from({ length: FAN_CHILDREN }, (_, part) => `Inspect part ${part}: ${entries} entries.`),
+} satisfies Partial<Scenario>;
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'chain',
     title: `one agent, ${CHAIN_LENGTH} iterations`,
-    agents: 1,
+    ...chain,
+    latency: LATENCY,
+    peers: true,
     ideal: seconds(CHAIN_LENGTH),
-    iterations: CHAIN_LENGTH,
-    limits: { max_sandboxes: 1, max_parallel: 1, max_depth: 1 },
-    reports: () => [String(CHAIN_LENGTH)],
+  },
+  {
+    name: 'chain-slow',
+    title: `the same, ${SLOW_LATENCY / 1000} s a call`,
+    ...chain,
+    latency: SLOW_LATENCY,
+    peers: false,
+    ideal: seconds(CHAIN_LENGTH, SLOW_LATENCY),
   },
   { name: 'tree', title: '41 agents: a root, 25 below it, 15 below those', ...tree },
   { name: 'tree-grep', title: 'the same, each with a git grep over its clone', ...tree },
   {
     name: 'fan',
     title: `${FAN_CHILDREN} agents at once below a root`,
-    agents: 1 + FAN_CHILDREN,
+    ...fan,
+    peers: true,
+    // Two turns of a child, two of the root.
     ideal: seconds(4),
-    iterations: undefined,
-    limits: { max_sandboxes: 300, max_parallel: 200, max_depth: 1 },
-    reports: (entries) =>
-      Array.from({ length: FAN_CHILDREN }, (_, part) => `Inspect part ${part}: ${entries} entries.`),
+    limits: { max_sandboxes: 300, max_parallel: 500, max_depth: 1 },
+  },
+  {
+    name: 'fan-16',
+    title: `the same, ${FAN_WINDOW} at a time`,
+    ...fan,
+    peers: false,
+    ideal: seconds(2 * Math.ceil(FAN_CHILDREN / FAN_WINDOW) + 2),
+    limits: { max_sandboxes: 300, max_parallel: FAN_WINDOW, max_depth: 1 },
   },
 ];
 

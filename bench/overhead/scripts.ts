@@ -3,11 +3,12 @@
  * for itself which agent it is, because not everybody shows the task to the model. The model's name says who asks and
  * for which scenario: `rlms+clone/tree`.
  */
-import type { Conversation } from '../../src/testing/index.ts';
+import type { Conversation, ScriptedReply } from '../../src/testing/index.ts';
 import {
   CHAIN_LENGTH,
   FAN_CHILDREN,
   ROOT_TASK,
+  SCENARIOS,
   TREE_CHILDREN,
   TREE_GRANDCHILDREN,
   type ScenarioName,
@@ -55,13 +56,16 @@ const dspy: Dialect = {
   turn: ({ last }) => Number(/\[\[ ## iteration ## \]\]\s*(\d+)\//.exec(last)?.[1] ?? 0) - 1,
 };
 
+const durableRlm: Dialect = {
+  begin: ['import json, os', 'job = task', 'here = "."'],
+  finish: (expression) => `FINAL(${expression})`,
+  reply: (code) => `\`\`\`python\n${code}\n\`\`\``,
+  turn: ({ turn }) => turn,
+};
+
 const DIALECTS: Readonly<Record<string, Dialect>> = {
-  'durable-rlm': {
-    begin: ['import json, os', 'job = task', 'here = "."'],
-    finish: (expression) => `FINAL(${expression})`,
-    reply: (code) => `\`\`\`python\n${code}\n\`\`\``,
-    turn: ({ turn }) => turn,
-  },
+  'durable-rlm': durableRlm,
+  floor: { ...durableRlm, begin: [...durableRlm.begin, ...NO_CLONE] },
   rlms: { ...rlms, begin: [...rlms.begin, ...NO_CLONE] },
   'rlms+clone': { ...rlms, begin: [...rlms.begin, ...CLONE] },
   dspy: { ...dspy, begin: [...dspy.begin, ...NO_CLONE] },
@@ -133,15 +137,20 @@ const fan: Play = (turn, { begin, finish }) => {
   }
 };
 
-const PLAYS: Readonly<Record<ScenarioName, Play>> = { chain, tree: tree([]), 'tree-grep': tree(GREP), fan };
+const PLAYS: Readonly<Record<ScenarioName, Play>> = {
+  chain,
+  'chain-slow': chain,
+  tree: tree([]),
+  'tree-grep': tree(GREP),
+  fan,
+  'fan-16': fan,
+};
 
-export default function play(conversation: Conversation): string | undefined {
-  const [who = '', scenario = ''] = conversation.model.split('/');
+export default function play(conversation: Conversation): ScriptedReply | undefined {
+  const [who = '', name = ''] = conversation.model.split('/');
   const dialect = DIALECTS[who];
-  const lines = isScenario(scenario) && dialect ? PLAYS[scenario](dialect.turn(conversation), dialect) : undefined;
-  return lines === undefined ? undefined : dialect?.reply(lines.join('\n'));
-}
-
-function isScenario(name: string): name is ScenarioName {
-  return name in PLAYS;
+  const scenario = SCENARIOS.find((candidate) => candidate.name === name);
+  if (scenario === undefined || dialect === undefined) return undefined;
+  const lines = PLAYS[scenario.name](dialect.turn(conversation), dialect);
+  return lines === undefined ? undefined : { text: dialect.reply(lines.join('\n')), latencyMs: scenario.latency };
 }
