@@ -147,7 +147,7 @@ function Agent({ run, agent, iteration, setFirst }: AgentProps): ComponentChildr
           Show iterations {last + 1} to {Math.min(agent.count, last + PAGE)} of {agent.count}
         </button>
       )}
-      {row.status === 'running' && <p class="quiet">It goes on: this page follows it.</p>}
+      {row.status === 'running' && <p class="quiet">It is still running; this page follows it.</p>}
     </>
   );
 }

@@ -149,7 +149,7 @@ function OriginContent({
                   {part.field !== null && <code>{part.field}</code>} {visible(part.text.slice(0, 500))}
                 </blockquote>
                 {part.from.length === 0 ? (
-                  <p class="quiet">Said nowhere before in these words: the model's own.</p>
+                  <p class="quiet">Not found in what the code was given or printed.</p>
                 ) : (
                   <ul>
                     {part.from.map((from, at) => (

@@ -6,19 +6,19 @@ import { useData } from './hooks.ts';
 /** What a person may tell the run. What became of it is seen in the run itself. */
 export function Controls({ view }: { readonly view: RunView }): ComponentChildren {
   const data = useData();
-  const [said, setSaid] = useState<{ readonly text: string; readonly failed: boolean } | null>(null);
+  const [outcome, setOutcome] = useState<{ readonly text: string; readonly failed: boolean } | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [asks, setAsks] = useState<'cancel' | 'budget' | null>(null);
   const { controls, run } = view;
   if (controls.length === 0) return null;
-  const tell = async (order: object, text: string): Promise<void> => {
+  const send = async (order: object, text: string): Promise<void> => {
     setBusy(true);
     setAsks(null);
     try {
       await data.control(run, order);
-      setSaid({ text, failed: false });
+      setOutcome({ text, failed: false });
     } catch (error) {
-      setSaid({ text: error instanceof Error ? error.message : String(error), failed: true });
+      setOutcome({ text: error instanceof Error ? error.message : String(error), failed: true });
     }
     setBusy(false);
   };
@@ -28,13 +28,13 @@ export function Controls({ view }: { readonly view: RunView }): ComponentChildre
         <button
           type="button"
           disabled={isBusy}
-          onClick={() => void tell({ kind: 'pause' }, 'Told to pause: calls in progress finish, nothing new starts.')}
+          onClick={() => void send({ kind: 'pause' }, 'Pausing: calls in progress finish, nothing new starts.')}
         >
           Pause
         </button>
       )}
       {controls.includes('resume') && (
-        <button type="button" disabled={isBusy} onClick={() => void tell({ kind: 'resume' }, 'Told to resume.')}>
+        <button type="button" disabled={isBusy} onClick={() => void send({ kind: 'resume' }, 'Resuming.')}>
           Resume
         </button>
       )}
@@ -64,7 +64,7 @@ export function Controls({ view }: { readonly view: RunView }): ComponentChildre
           <button
             type="button"
             class="danger"
-            onClick={() => void tell({ kind: 'cancel' }, 'Told to cancel: its agents clean up.')}
+            onClick={() => void send({ kind: 'cancel' }, 'Cancelling: its agents clean up.')}
           >
             Cancel the run
           </button>{' '}
@@ -73,9 +73,9 @@ export function Controls({ view }: { readonly view: RunView }): ComponentChildre
           </button>
         </div>
       )}
-      {asks === 'budget' && <Budget view={view} tell={tell} />}
-      <p role="status" class={said?.failed === true ? 'error-text' : 'quiet'}>
-        {said?.text}
+      {asks === 'budget' && <Budget view={view} send={send} />}
+      <p role="status" class={outcome?.failed === true ? 'error-text' : 'quiet'}>
+        {outcome?.text}
       </p>
     </div>
   );
@@ -89,10 +89,10 @@ const LIMITS = [
 
 function Budget({
   view,
-  tell,
+  send,
 }: {
   readonly view: RunView;
-  readonly tell: (order: object, said: string) => Promise<void>;
+  readonly send: (order: object, outcome: string) => Promise<void>;
 }): ComponentChildren {
   const limits = limitsOf(view.config);
   const onSubmit = (event: Event): void => {
@@ -103,7 +103,7 @@ function Budget({
       const text = given.get(name);
       return typeof text === 'string' && text.trim() !== '' ? [[name, Number(text)] as const] : [];
     });
-    void tell({ kind: 'budget', ...Object.fromEntries(wanted) }, 'New limits are set. If it is paused, resume it.');
+    void send({ kind: 'budget', ...Object.fromEntries(wanted) }, 'New limits are set. If it is paused, resume it.');
   };
   return (
     <form class="ask" aria-label="Change the budget" onSubmit={onSubmit}>

@@ -21,7 +21,7 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
     <div class="wide overview">
       {view.reason !== null && view.reason !== '' && (
         <section class={view.status === 'failed' ? 'failure' : 'note'}>
-          <h2>{view.status === 'failed' ? 'Why it failed' : 'Why it stands like this'}</h2>
+          <h2>{view.status === 'failed' ? 'Why it failed' : 'Why it is in this state'}</h2>
           <p class="pre">{visible(view.reason)}</p>
         </section>
       )}

@@ -56,7 +56,7 @@ const ENDS = {
   running: { symbol: '●', word: 'at work' },
 } as const;
 
-/** Told by a symbol and a word, never by colour alone. */
+/** Shown by a symbol and a word, never by colour alone. */
 export function AgentState({
   row,
   words = false,

@@ -183,7 +183,7 @@ export interface IterationView {
   /** Why nothing of it was run, where nothing was. */
   readonly not_run: string | null;
   readonly blocks: readonly BlockView[];
-  /** What happened beside the code: a sandbox that was made again, a conversation that was summarized. */
+  /** What happened beside the code: a sandbox that was rebuilt, a conversation that was summarized. */
   readonly events: readonly string[];
 }
 
@@ -328,7 +328,7 @@ export interface SearchPage {
   readonly searched: { readonly run: number; readonly agent: number; readonly of: number };
 }
 
-/** Sent while a run goes on. */
+/** Sent while a run is in progress. */
 export interface RunEvent {
   /** The run without its agents. */
   readonly run: Omit<RunView, 'agents'>;

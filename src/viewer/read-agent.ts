@@ -91,9 +91,9 @@ function readIterations(records: readonly ChainRecord[]): IterationView[] {
         `A summary by ${record.model} takes the place of iterations 1 to ${record.through}:\n${record.text}`,
       );
     } else if (record.kind === 'rebuild') {
-      const note = record.reason === null ? 'It had been dropped to save memory.' : record.reason;
-      const told = record.note === '' ? '' : `\nThe model was told: ${record.note}`;
-      (turn?.events ?? waiting).push(`The sandbox was made again (${record.sandbox}). ${note}${told}`);
+      const note = record.reason === null ? 'It had been evicted to save memory.' : record.reason;
+      const shown = record.note === '' ? '' : `\nThe model was told: ${record.note}`;
+      (turn?.events ?? waiting).push(`The sandbox was rebuilt (${record.sandbox}). ${note}${shown}`);
     } else if (turn === undefined) continue;
     else if (record.kind === 'calls')
       turn.calls.set(record.block, [...(turn.calls.get(record.block) ?? []), ...record.calls]);

@@ -1,7 +1,7 @@
 import { parentAgent } from '../domain/ids.ts';
 import type { AgentRow, AgentView, Finding } from './model.ts';
 
-/** What a person should look at first, told by the tree alone: agents that failed or were stopped, and the costliest. */
+/** What a person should look at first, from the tree alone: agents that failed or were stopped, and the costliest. */
 export function treeFindings(agents: readonly AgentRow[]): Finding[] {
   return [...failures(agents), ...costliest(agents)];
 }

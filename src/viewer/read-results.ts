@@ -32,9 +32,9 @@ export function readResults(file: ResultsFile): ReadResults {
   const agents = plain.map((view) => {
     const { id } = view.row;
     const parent = byId.get(id.slice(0, id.lastIndexOf('.')));
-    const told = parent === undefined || id === '0' ? null : readParent(parent, id);
+    const asked = parent === undefined || id === '0' ? null : readParent(parent, id);
     const answer = view.error === null ? (answers.get(id) ?? null) : wholeText(`Error: ${view.error}`);
-    return told === null ? view : { ...view, parent: { ...told, answer, isError: view.error !== null } };
+    return asked === null ? view : { ...view, parent: { ...asked, answer, isError: view.error !== null } };
   });
   return { view: runView(file, agents), agents };
 }

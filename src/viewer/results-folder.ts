@@ -95,7 +95,9 @@ export async function openResults(path: string): Promise<RunSource> {
     blob: () => Promise.reject(new TypedError('Storage.Missing', 'Results files hold no more than what they show.')),
     document: async (run) => (await find(run))?.file,
     control: () =>
-      Promise.reject(new TypedError('Input.Invalid', 'This is a results file: nothing can be told to its run.')),
+      Promise.reject(
+        new TypedError('Input.Invalid', 'This is a results file: its run cannot be controlled from here.'),
+      ),
   };
 }
 

@@ -168,7 +168,7 @@ function checkOrder(value: unknown): ControlOrder {
   const { kind, ...limits } = isRecord(value) ? value : {};
   if (kind === 'pause' || kind === 'resume' || kind === 'cancel') return { kind };
   if (kind !== 'budget')
-    throw new TypedError('Input.Invalid', 'A run can be told to pause, resume, cancel, or a budget.');
+    throw new TypedError('Input.Invalid', 'A run can be paused, resumed, cancelled, or given another budget.');
   const order: Record<string, number> = {};
   for (const name of ['max_cost', 'max_sandboxes', 'max_llm_calls']) {
     const limit = limits[name];

@@ -27,7 +27,7 @@ export interface RunSource {
   blob(hash: string): Promise<Readable>;
   /** As `rlm export --json` writes it. */
   document(run: string): Promise<unknown>;
-  /** @throws TypedError `Input.Invalid` that says why the run cannot be told */
+  /** @throws TypedError `Input.Invalid` that says why the run cannot be controlled */
   control(run: string, order: ControlOrder): Promise<void>;
 }
 

@@ -19,7 +19,7 @@ export interface LiveRuns {
 export interface Standings {
   /** Within a moment: what was known last, where the worker takes longer. */
   of(run: string): Promise<Standing>;
-  /** What is known is old: the run has just been told something. */
+  /** What is known is old: the run has just been sent an order. */
   forget(run: string): void;
 }
 
@@ -43,11 +43,11 @@ export function createStandings(live: LiveRuns | undefined): Standings {
   const asked = new Map<string, Asked>();
 
   /** The newest question how a run stands; another is asked when the answer is no longer fresh. */
-  function ask(run: string, { status }: LiveRuns): Asked {
+  function ask(run: string, source: LiveRuns): Asked {
     const before = asked.get(run);
     if (before !== undefined && (before.answeredAt === undefined || Date.now() - before.answeredAt < STATUS_FRESH_MS))
       return before;
-    const answer = status(run, true).then(
+    const answer = source.status(run, true).then(
       (known) => known ?? { status: 'suspended' as const, reason: 'Temporal has no such workflow.' },
       () => UNREACHABLE,
     );

@@ -21,7 +21,7 @@ import { head, wholeText } from './text.ts';
 
 /** Characters of records that are kept in memory. */
 const CACHED_CHARACTERS = 128_000_000;
-/** Milliseconds for which a look at a run's references serves whoever asks. */
+/** Milliseconds for which a look at a run's references serves every request. */
 const LOOK_MS = 200;
 const ENDED_LOOK_MS = 5000;
 const PARALLEL = 32;
@@ -183,7 +183,7 @@ export function createStoredRuns({ blobs, live }: { blobs: BlobStore; live?: Liv
       if (live === undefined)
         throw new TypedError(
           'Input.Invalid',
-          'No Temporal server can be reached from here, so the run cannot be told.',
+          'No Temporal server can be reached from here, so the run cannot be controlled.',
         );
       await live.control(run, order);
       standings.forget(run);

@@ -68,15 +68,15 @@ export function createTrajectories(
   async function parentView(run: string, child: string): Promise<AgentView['parent']> {
     const parent = parentAgent(child);
     const parentAgentView = parent === undefined ? undefined : await plainAgent(run, parent);
-    const told = parentAgentView === undefined ? null : readParent(parentAgentView, child);
-    if (told === null || parent === undefined) return null;
+    const asked = parentAgentView === undefined ? null : readParent(parentAgentView, child);
+    if (asked === null || parent === undefined) return null;
     const answer = await answerToParent(run, parent, child);
-    if (answer === undefined || 'items' in answer) return told;
+    if (answer === undefined || 'items' in answer) return asked;
     const error = 'error' in answer ? answer.error : undefined;
     const ref = 'ref' in answer ? answer.ref : undefined;
     const text = ref === undefined ? (error ?? '') : answerText(await chains.getJson(ref).catch(() => ''));
     const whole = error === undefined || ref === undefined ? text : `Error: ${error}\n\n${text}`;
-    return { ...told, answer: wholeText(ref === undefined ? `Error: ${whole}` : whole), isError: error !== undefined };
+    return { ...asked, answer: wholeText(ref === undefined ? `Error: ${whole}` : whole), isError: error !== undefined };
   }
 
   return {

@@ -19,7 +19,7 @@ export interface RunWatch {
 
 /** Milliseconds between looks; at least as many times as long as a look takes. */
 const LOOK_INTERVAL_MS = { min: 500, times: 4 };
-/** Times as long as they took for which statistics of a run that works are still told. */
+/** Statistics of a run in progress are kept for so many times as long as they took. */
 const STATISTICS_FRESH_TIMES = 10;
 const MAX_PAGES = 64;
 
@@ -37,7 +37,7 @@ export function createRunWatch(source: RunSource): RunWatch {
   async function follow(run: string, { pages: attached, sent, stop }: Watched): Promise<void> {
     while (!stop.signal.aborted && attached.size > 0) {
       const began = performance.now();
-      // A look that fails is told, and taken again: a store or a server comes back.
+      // A failed look is reported and repeated: a store or a server comes back.
       const view = await source.view(run).catch((error: unknown) => errorMessage(error));
       if (typeof view === 'string') for (const page of attached) write(page, 'trouble', { error: view });
       else if (view !== undefined) {
@@ -81,7 +81,7 @@ export function createRunWatch(source: RunSource): RunWatch {
         void follow(run, entry);
       } else {
         entry.pages.add(response);
-        // What the others have been told, this page has not.
+        // This page has not been sent what the others have.
         entry.sent.clear();
       }
       const { pages: attached, stop } = entry;
