@@ -45,7 +45,7 @@ export function inputProblem(type: 'investigate' | 'analyze', input: unknown): s
   const fields = INPUTS[type];
   if (!isRecord(input)) return `The input of ${type} must be an object, not ${shown(input)}. ${described(fields)}`;
   for (const [name, value] of Object.entries(input)) {
-    const field = fields[name];
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (field === undefined) return unknownField(type, name, fields);
     const isRequired = field.default === undefined;
     if ((value === null || value === undefined) && !isRequired) continue;

@@ -58,7 +58,7 @@ export function messageProblem(name: string, message: unknown): string | undefin
     return `it must be an object with the fields ${listed(fields)}, not ${kindOf(message)}`;
   const given: Readonly<Record<string, unknown>> = isNone ? {} : message;
   for (const [field, value] of Object.entries(given)) {
-    const known = fields[field];
+    const known = Object.hasOwn(fields, field) ? fields[field] : undefined;
     if (known === undefined) return unknownField(field, fields);
     if (value !== undefined && !known.is(value)) return `${field} must be ${known.what}, not ${shown(value)}`;
   }

@@ -8,10 +8,10 @@ import { superviseRun } from './supervise-run.ts';
 setWorkflowOptions({ failureExceptionTypes: [Error] }, analyze);
 /** A run on a typed signature; its result is the signature's output fields. */
 export async function analyze(input: AnalyzeInput): Promise<RunOutcome> {
-  checkStart('analyze', input);
+  const given = checkStart('analyze', input);
   return superviseRun({
     prepare: ({ run, execution }) =>
-      runActivities({ summary: 'read signature and inputs' }).prepareAnalysis({ run, execution, input }),
+      runActivities({ summary: 'read signature and inputs' }).prepareAnalysis({ run, execution, input: given }),
     typed: true,
   });
 }

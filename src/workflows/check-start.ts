@@ -1,8 +1,13 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import { inputProblem } from '../domain/check-input.ts';
 
-/** Refuses a run whose start cannot be right, before anything is done. @throws ApplicationFailure `Input.Invalid` */
-export function checkStart(type: 'investigate' | 'analyze', input: unknown): void {
+/**
+ * Refuses a run whose start cannot be right, before anything is done.
+ *
+ * @returns the input without the fields that are null, which are left out
+ * @throws ApplicationFailure `Input.Invalid`
+ */
+export function checkStart<Input extends object>(type: 'investigate' | 'analyze', input: Input): Input {
   const { cronSchedule } = workflowInfo();
   const problem =
     cronSchedule === undefined || cronSchedule === ''
@@ -10,4 +15,5 @@ export function checkStart(type: 'investigate' | 'analyze', input: unknown): voi
       : 'A run cannot have a cron schedule: its occurrences would share one id and its data. Use a schedule instead: ' +
         'rlm schedule create, or temporal schedule create.';
   if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'Input.Invalid');
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null)) as Input;
 }

@@ -8,9 +8,9 @@ import { superviseRun } from './supervise-run.ts';
 setWorkflowOptions({ failureExceptionTypes: [Error] }, investigate);
 /** A run on a git repository; its result is an answer and a patch. */
 export async function investigate(input: InvestigateInput): Promise<RunOutcome> {
-  checkStart('investigate', input);
+  const given = checkStart('investigate', input);
   return superviseRun({
     prepare: ({ run, execution }) =>
-      runActivities({ summary: 'resolve the repository' }).prepareInvestigation({ run, execution, input }),
+      runActivities({ summary: 'resolve the repository' }).prepareInvestigation({ run, execution, input: given }),
   });
 }

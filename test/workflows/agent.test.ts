@@ -469,7 +469,7 @@ describe('a run', () => {
         }
         // What is no message at all changes and breaks nothing.
         const root = temporal.client.workflow.getHandle(`${handle.workflowId}/0`);
-        for (const junk of [undefined, null, 'text', 5, [], {}]) {
+        for (const junk of [undefined, null, 'text', 5, [], {}, { constructor: 1 }]) {
           for (const name of [blockedSignal, setBudgetMessage]) await handle.signal(name, junk);
           for (const name of [reserveSignal, settleSignal, setBudgetMessage]) await budget.signal(name, junk);
           await root.signal(grantedSignal, junk);
