@@ -87,6 +87,9 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       deliver(budgetWorkflowId(run), setLimits, [message]),
     ]);
     status.setLimits(changes);
+    for (const [name, value] of Object.entries(changes))
+      if (value !== message[name as keyof BudgetLimits])
+        ignored.add(`${name} was held to ${value}: more takes rlm budget, with the state folder of the run's worker.`);
   };
   // One after another: signals that are sent at the same time may overtake each other.
   let budgetsSet = Promise.resolve();

@@ -549,7 +549,11 @@ describe('a run', () => {
         type: 'Input.Invalid',
         message: 'The update setBudget was refused: max_cost must be a number of USD of at least 0, not "lots".',
       });
-      expect(await update(setBudgetMessage, { max_sandboxes: 60 })).toMatchObject({ limits: { max_sandboxes: 60 } });
+      const granted = { max_sandboxes: 60, grant: 'of the user' };
+      expect(await update(setBudgetMessage, granted)).toMatchObject({ limits: { max_sandboxes: 60 } });
+      const more = (await update(setBudgetMessage, { max_sandboxes: 70 })) as RunState;
+      expect(more.limits).toMatchObject({ max_sandboxes: 60 });
+      expect(more.notes.at(-1)).toMatch(/^max_sandboxes was held to 60: more takes rlm budget/);
       expect(await update(pauseMessage, { reason: 'to look' })).toMatchObject({ status: 'paused', reason: 'to look' });
       expect(await update(resumeMessage)).toMatchObject({ status: 'running', reason: null });
       const metadata = await handle.query<WorkflowMetadata>('__temporal_workflow_metadata');
