@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import type { RepositoryReference } from '../domain/records.ts';

@@ -86,10 +86,12 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       admittedLimits(message, { ceilings, limits }),
       deliver(budgetWorkflowId(run), setLimits, [message]),
     ]);
+    for (const [name, value] of Object.entries(changes)) {
+      const asked = message[name as keyof BudgetLimits];
+      if (asked !== undefined && value < asked)
+        ignored.add(`${name} is now ${value}, not ${asked}: more takes rlm budget, with the state folder of the run's worker.`);
+    }
     status.setLimits(changes);
-    for (const [name, value] of Object.entries(changes))
-      if (value !== message[name as keyof BudgetLimits])
-        ignored.add(`${name} was held to ${value}: more takes rlm budget, with the state folder of the run's worker.`);
   };
   // One after another: signals that are sent at the same time may overtake each other.
   let budgetsSet = Promise.resolve();

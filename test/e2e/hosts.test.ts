@@ -173,11 +173,10 @@ describe.concurrent.each(['SIGKILL', 'SIGTERM'] as const)('a host that is lost f
       ...names.map((name) => `["leaf in ${name}","before"]`),
       '{"it":"from the tool"}',
     ]);
-    const { events } = await (runs[0] as WorkflowHandle).fetchHistory();
+    const { events } = await runs[0].fetchHistory();
     const identities = (events ?? []).map((event) => event.workflowTaskStartedEventAttributes?.identity ?? '');
-    expect(new Set(identities.filter((each) => each !== '').map((each) => each.replace(/^\d+/, '')))).toEqual(
-      new Set([`@${HOST}`]),
-    );
+    const named = identities.filter((identity) => identity !== '').map((identity) => identity.replace(/^\d+/, ''));
+    expect(new Set(named)).toEqual(new Set([`@${HOST}`]));
     await model.close();
   });
 });
