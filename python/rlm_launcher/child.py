@@ -36,7 +36,7 @@ _SCRATCH_MB = 512
 # A file takes about 1 KiB of the system's memory besides its content: for a MiB of disk there are 128 KiB of it at most.
 _INODES_PER_MB = 128
 # After the worker, its server and whatever else the machine is for.
-_PRIORITY_STEPS = 5
+_PRIORITY_STEPS = 3
 # In this order: each exists on some machine where another does not. What it hides is opened before.
 _STAGE_PLACES = ("/tmp", "/run", "/mnt", "/var/tmp")
 
@@ -87,7 +87,8 @@ def _open_folder(path, groups):
     descriptor = os.open("launch.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     os.write(descriptor, record.encode())
     os.close(descriptor)
-    if os.path.exists("ended"):
+    # Of a folder that is being removed the record goes first, `ended` later.
+    if os.path.exists("ended") or not os.path.exists("record.json"):
         raise RuntimeError("the sandbox was ended while it was started")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind("k")

@@ -60,12 +60,11 @@ noise(100)
     const announced = 'import os\nos.write(100, b"\\x00\\x10\\x00\\x00half of it")';
     expect(await under.run(announced, { timeout: 1 })).toMatchObject({ status: 'timeout' });
     const bridge = `
-import os, socket, array
-bridge = socket.socket(fileno=os.dup(101))
+import gc, os, socket
+bridge = next(each for each in gc.get_objects() if type(each).__name__ == "Bridge")
 def line(data, close=True):
-    a, b = socket.socketpair()
-    bridge.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [b.fileno()]))])
-    b.close(); a.setblocking(False)
+    a = socket.socket(socket.AF_UNIX)
+    a.connect(bridge._address); a.setblocking(False)
     try: a.send(data)
     except OSError: pass
     if close: a.close()
@@ -78,9 +77,6 @@ kept = [line(d, close) for close in (True, False) for d in (
     frame(b'{"type":"call","function":"llm_query","arguments":' + b'{"a":' * 900 + b'1' + b'}' * 900 + b'}'),
     frame(b'{"type":"call","function":"llm_query","arguments":{"a":"\\\\ud800"}}'), frame(b'{"type":"final","value":"\\\\ud800"}'),
     frame(b'{"type":"call","function":"f","pid":-1,"descriptor":-9,"arguments":{}}')[:-3])]
-for fd in (os.open("/dev/null", os.O_RDWR), os.open("/", os.O_RDONLY), os.open("/proc/self/status", os.O_RDONLY), os.pipe()[0]):
-    bridge.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd] * 5))])
-bridge.send(b"no descriptor")
 [a.close() for a in kept]
 print(llm_query("afterwards"))`;
     expect(await under.run(bridge)).toMatchObject({ status: 'ok', stdout: 'answer to afterwards\n' });

@@ -214,7 +214,11 @@ describe('the commands of a setup', () => {
       'head -c 200M /dev/zero > big; sleep 30',
       /it wrote more than the 100 MiB of sandbox\.disk_mb/,
     ],
-    ['writes a file that is larger', 'head -c 101M /dev/zero > big', /ended with exit code|killed by signal/],
+    [
+      'writes a file that is larger',
+      'head -c 101M /dev/zero > big',
+      /File size limit exceeded|ended with exit code|killed by signal/,
+    ],
   ])(
     'fail where one %s',
     async (_, command, message) => {

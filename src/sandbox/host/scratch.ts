@@ -65,8 +65,11 @@ export async function discardTree(path: string): Promise<void> {
  */
 export async function removeTree(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 2 }).catch(async (error: unknown) => {
+    const stats = await lstat(path).catch(() => undefined);
+    // Removed by another process meanwhile.
+    if (stats === undefined) return;
     // A link would have others' files opened up.
-    if (!(await lstat(path)).isDirectory()) throw error;
+    if (!stats.isDirectory()) throw error;
     await run('chmod', ['-R', 'u+rwX', '--', path]).catch(() => undefined);
     await run('rm', ['-rf', '--one-file-system', '--', path]);
   });

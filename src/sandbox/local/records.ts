@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { readdir, rename, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PRIVATE_FILE_MODE } from '../../files/private-folder.ts';
 import { writeAtomically } from '../../files/write-atomically.ts';
@@ -128,6 +128,8 @@ export class SandboxRecords {
   }
 
   async remove(id: string): Promise<void> {
+    // First what is still starting looks for after `ended`, which may go at any moment from here on.
+    await rm(join(this.folder(id), RECORD), { force: true });
     await removeTree(this.folder(id));
   }
 
