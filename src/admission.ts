@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { ConfigError } from './config/config-error.ts';
 import { parseConfig } from './config/load-config.ts';
-import { budgetLimits, type BudgetLimits } from './domain/budget.ts';
+import { runLimits, type RunLimits } from './domain/budget.ts';
 import type { ConfigInput } from './config/schema.ts';
 import {
   authorize,
@@ -30,7 +30,7 @@ export type AdmissionRequest = GivenRun & { readonly run: string };
 export interface AdmittedRun {
   readonly config: RunConfig;
   /** What only the worker's own user can raise its budget above. */
-  readonly ceilings: BudgetLimits;
+  readonly ceilings: RunLimits;
   /** Whether the worker's own user started it. */
   readonly granted: boolean;
 }
@@ -99,7 +99,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const foreign = await foreignBlobs(request);
     if (verdict.kind === 'allowed') assertCostsKnown(verdict.config);
     if (verdict.kind === 'allowed' && foreign.length === 0)
-      return { config: verdict.config, ceilings: budgetLimits(rlm), granted: false };
+      return { config: verdict.config, ceilings: runLimits(rlm), granted: false };
     const refusals = verdict.kind === 'refused' ? verdict.refusals : [];
     const message = refusalMessage([...foreign, ...refusals], host);
     if (granted === undefined)
@@ -145,7 +145,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const ofType = request.type === 'analyze' ? ANALYSIS_DEFAULTS : {};
       const granted = validConfig(request.input.config ?? {}, { ...ofType, ...queues });
       assertCostsKnown(granted);
-      return { config: granted, ceilings: budgetLimits(granted.rlm), granted: true };
+      return { config: granted, ceilings: runLimits(granted.rlm), granted: true };
     },
     async admitBudget(run, { grant = '', ...message }) {
       const isGrant = /^[0-9a-f]{64}$/.test(grant);

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { errorMessage } from './domain/error-message.ts';
 import { agentWorkflowId } from './domain/ids.ts';
 import type { SandboxLabels, SandboxProvider } from './sandbox/provider.ts';
+import { dataExecution } from './temporal/data-execution.ts';
 import { sweep, type SweepResult } from './sandbox/sweep.ts';
 
 /** Seconds between sweeps; a sandbox's lease is at least a minute. */
@@ -82,7 +83,7 @@ export async function countOpenAgents({ client, taskQueue }: { client: Client; t
 
 export interface WorkflowState {
   readonly open: boolean;
-  /** Id of its first execution; undefined where Temporal knows no such workflow. */
+  /** Id under which its data is kept; undefined where Temporal knows no such workflow. */
   readonly execution: string | undefined;
   /** Milliseconds since the epoch. */
   readonly closedAt?: number;
@@ -92,10 +93,9 @@ export interface WorkflowState {
 export async function describeWorkflow(client: Client, workflowId: string): Promise<WorkflowState> {
   try {
     const description = await client.workflow.getHandle(workflowId).describe();
-    const first = description.raw.workflowExecutionInfo?.firstRunId ?? description.runId;
     return {
       open: description.status.name === 'RUNNING',
-      execution: first === '' ? description.runId : first,
+      execution: dataExecution(description),
       ...(description.closeTime === undefined ? {} : { closedAt: description.closeTime.getTime() }),
     };
   } catch (error) {

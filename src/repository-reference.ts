@@ -1,6 +1,8 @@
-import { basename } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { basename, relative, sep } from 'node:path';
 import type { RepositoryReference } from './domain/records.ts';
 import { bundleRepository } from './sandbox/repository/bundle.ts';
+import { findRepository } from './sandbox/repository/find-repository.ts';
 import type { RepositoryCache } from './sandbox/repository/repository-cache.ts';
 import { parseRepositoryName } from './sandbox/repository/repository-name.ts';
 import { resolveCommit } from './sandbox/repository/resolve-commit.ts';
@@ -13,6 +15,8 @@ export interface RepositoryQuestion {
   readonly commit?: string;
   /** Blob of a bundle made before; then `commit` is whole and nothing is looked up. */
   readonly bundle?: string;
+  /** Of the repository, that the run is about. Default: the folder that `repo` names inside of one. */
+  readonly folder?: string;
   readonly token?: string;
   /** See `RepositorySource`. */
   readonly anonymous?: true;
@@ -35,10 +39,17 @@ export async function referToRepository(
   question: RepositoryQuestion,
   signal?: AbortSignal,
 ): Promise<RepositoryAnswer> {
-  const { branch, commit } = question;
+  const { branch, commit, folder } = question;
+  const inside = folder === undefined ? {} : { folder };
   if (question.bundle !== undefined && commit !== undefined) {
     return {
-      repository: { name: question.repo, bundle: question.bundle, commit, ...(branch === undefined ? {} : { branch }) },
+      repository: {
+        name: question.repo,
+        bundle: question.bundle,
+        commit,
+        ...(branch === undefined ? {} : { branch }),
+        ...inside,
+      },
       warnings: [],
     };
   }
@@ -54,9 +65,33 @@ export async function referToRepository(
     },
     signal,
   );
-  if (name.kind === 'url') return { repository: { name: name.url, url: name.url, ...resolved }, warnings: [] };
+  if (name.kind === 'url')
+    return { repository: { name: name.url, url: name.url, ...resolved, ...inside }, warnings: [] };
+  const place = await folderInside(name.path);
   const { bundle, warnings } = await bundleOnce(stores.blobs, name.path, resolved.commit, signal);
-  return { repository: { name: basename(name.path), bundle, ...resolved }, warnings };
+  const about = folder ?? place.folder;
+  return {
+    repository: { name: basename(place.top), bundle, ...resolved, ...(about === undefined ? {} : { folder: about }) },
+    warnings: [
+      ...warnings,
+      ...(about === undefined || folder !== undefined
+        ? []
+        : [
+            `${name.path} is the folder ${about} of the repository ${place.top}. Agents have the whole repository, and are ` +
+              'told that the task is about this folder.',
+          ]),
+    ],
+  };
+}
+
+/** Where a folder is in the working tree that holds it. */
+async function folderInside(path: string): Promise<{ top: string; folder: string | undefined }> {
+  const top = (await findRepository(path))?.workTree;
+  if (top === undefined) return { top: path, folder: undefined };
+  const folder = relative(top, await realpath(path))
+    .split(sep)
+    .join('/');
+  return folder === '' ? { top: path, folder: undefined } : { top, folder };
 }
 
 async function bundleOnce(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { channel as diagnosticsChannel } from 'node:diagnostics_channel';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -14,6 +15,7 @@ import {
 import type { ActivityDependencies, Toolbox } from './activities/dependencies.ts';
 import { createAdmission } from './admission.ts';
 import { createActivities } from './activities/index.ts';
+import { parseConfig } from './config/load-config.ts';
 import type { ConfigInput } from './config/schema.ts';
 import type { ModelConfig } from './domain/config.ts';
 import { TypedError } from './domain/failures.ts';
@@ -23,6 +25,8 @@ import type { ChatModels } from './llm/chat-model.ts';
 import { createModelLimits, type ModelLimits } from './llm/concurrency.ts';
 import { limitModels } from './llm/limit-models.ts';
 import { createChatModels } from './llm/openai-chat-models.ts';
+import { createNotify } from './notify.ts';
+import { readPresence, startPresence } from './presence.ts';
 import { referToRepository } from './repository-reference.ts';
 import { createDaytonaProvider } from './sandbox/daytona/index.ts';
 import { requireDaytonaKey } from './sandbox/daytona/client.ts';
@@ -71,6 +75,8 @@ export interface WorkerOptions {
   readonly host?: string;
   /** Milliseconds for which a host whose worker does not poll is waited for before its sandboxes count as lost. Default 90 s. */
   readonly hostPatience?: number;
+  /** Milliseconds between two records that it is up; after three of them without one its runs' clocks stand still. Default 5 s. */
+  readonly presenceIntervalMs?: number;
   /** `sandbox.provider` of the worker's own configuration: leftovers of it are removed from the beginning. */
   readonly sandboxProvider?: string;
   /** Lines for a person. */
@@ -191,11 +197,21 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     providers: () => sandboxes.swept(),
     onSwept: (provider, result) => telemetry.swept(provider, result),
   });
+  const presence = takesWorkflows(options)
+    ? startPresence({
+        blobs: options.blobs,
+        taskQueue: options.taskQueue,
+        id: randomUUID(),
+        log: options.log,
+        ...(options.presenceIntervalMs === undefined ? {} : { intervalMs: options.presenceIntervalMs }),
+      })
+    : undefined;
   const running = (async () => {
     try {
       await Promise.all(workers.map((worker) => worker.run()));
     } finally {
       await sweeping.stop();
+      await presence?.stop();
       await Promise.all(sandboxes.all.map((provider) => provider.close()));
     }
   })();
@@ -213,6 +229,10 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
       await running;
     },
   };
+}
+
+function takesWorkflows({ queues = QUEUES }: WorkerOptions): boolean {
+  return queues.includes('workflows');
 }
 
 function hostName({ host, environment }: Pick<WorkerOptions, 'host' | 'environment'>): string {
@@ -273,6 +293,7 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
   const host = hostName(options);
   const models = modelsByConfig(environment, host);
   const { tools = NO_TOOLS, servesOthers = true } = options;
+  const { notify } = parseConfig(options.config ?? {});
   const admission = createAdmission({
     config: options.config ?? {},
     stateDirectory: options.stateDirectory,
@@ -318,6 +339,9 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
     pendingFailures: pendingFailuresOf(options.client),
     hasSearchAttributes: hasSearchAttributesOf(options.client),
     hostPatience: options.hostPatience ?? HOST_PATIENCE,
+    notify: createNotify(notify, { environment, log: options.log }),
+    notifies: notify.command !== undefined || notify.webhook !== undefined,
+    presence: (taskQueue) => readPresence(blobs, taskQueue),
     checkpoint: (point) => checkpoints.publish(point),
   };
 }

@@ -4,4 +4,6 @@ export interface AgentContext {
   readonly execution: string;
   readonly agent: string;
   readonly spec: string;
+  /** The specification with the configuration in force: another one where a person has changed it since the run began. */
+  readonly settings: string;
 }

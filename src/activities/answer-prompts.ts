@@ -28,7 +28,7 @@ export async function answerPrompts(
 ): Promise<AnswerPromptsResult> {
   await assertOwnCall(deps, input.scope, input);
   const { list } = (await deps.chains.getJson(input.request)) as CallRequest;
-  const { config } = await deps.chains.specification(input.scope.spec);
+  const { config } = await deps.chains.specification(input.scope.settings);
   const { from, to } = input.range ?? { from: 0, to: list.length };
   const prompts = list.slice(from, to);
   return withHeartbeat(async (signal) => {

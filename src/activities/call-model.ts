@@ -20,7 +20,7 @@ import { withHeartbeat } from './with-heartbeat.ts';
 export async function callModel(deps: ActivityDependencies, input: ForAgent<CallModelInput>): Promise<CallModelResult> {
   return withHeartbeat(async (signal) => {
     const { scope, purpose } = input;
-    const run = await deps.chains.specification(scope.spec);
+    const run = await deps.chains.specification(scope.settings);
     const trajectory = await openTrajectory(deps, scope, input.task);
     const recorded = replyAfter(trajectory, input);
     if (recorded !== undefined) return result(trajectory, input, run, recorded);

@@ -26,7 +26,7 @@ const MAX_ATTEMPTS = 3;
  */
 export async function createSandbox(deps: ActivityDependencies, input: ForAgent<AgentActivity>): Promise<SandboxName> {
   const { scope } = input;
-  const { config } = await deps.chains.specification(scope.spec);
+  const { config } = await deps.chains.specification(scope.settings);
   await assertOwnTask(deps, scope, input.task);
   const task = await agentTask(deps, input.task);
   const seconds = createTimeout(config.sandbox);
@@ -58,7 +58,7 @@ export async function makeSandbox(
   signal: AbortSignal,
 ): Promise<SandboxName> {
   const { scope, task, generation } = input;
-  const run = await deps.chains.specification(scope.spec);
+  const run = await deps.chains.specification(scope.settings);
   const provider = deps.sandboxes(run.config.sandbox.provider);
   for (let attempt = 1; ; attempt += 1) {
     deps.checkpoint('sandbox.creating');

@@ -1,10 +1,12 @@
 import type { Admission } from '../admission.ts';
 import type { ModelConfig, RunConfig } from '../domain/config.ts';
 import type { StoredInput } from '../domain/inputs.ts';
+import type { PresenceRecord } from '../domain/presence.ts';
 import type { RepositoryReference } from '../domain/records.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import type { ChatModels } from '../llm/chat-model.ts';
+import type { Notify } from '../domain/notice.ts';
 import type { SandboxProvider } from '../sandbox/provider.ts';
 import type { Slots } from '../sandbox/slots.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -49,6 +51,12 @@ export interface ActivityDependencies {
   readonly hasSearchAttributes: () => Promise<boolean>;
   /** Milliseconds after its worker's last poll in which a host still counts as there: it may be starting again. */
   readonly hostPatience: number;
+  /** Tells a person about a run; does not fail. */
+  readonly notify: Notify;
+  /** Whether there is somebody to tell. */
+  readonly notifies: boolean;
+  /** When the workers of a task queue were up. */
+  readonly presence: (taskQueue: string) => Promise<readonly PresenceRecord[]>;
   /** Called at named points, where a test may end the process. */
   readonly checkpoint: (point: Checkpoint) => void;
 }
@@ -70,6 +78,7 @@ export interface RepositoryRequest {
   readonly branch?: string;
   readonly commit?: string;
   readonly bundle?: string;
+  readonly folder?: string;
   readonly config: RunConfig;
   readonly signal: AbortSignal;
 }

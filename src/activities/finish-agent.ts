@@ -60,7 +60,7 @@ async function recordedEnd(
   const { end } = trajectory.state;
   if (end !== undefined) return end;
   const { records, state, reference } = trajectory;
-  const run = await deps.chains.specification(input.scope.spec);
+  const run = await deps.chains.specification(input.scope.settings);
   const isRoot = agentDepth(input.scope.agent) === 0;
   const signature = signatureOf(run, agentDepth(input.scope.agent));
   const candidate = candidateAnswer(records, input.source, signature);
@@ -154,7 +154,7 @@ async function canBeRebuilt(
 ): Promise<boolean> {
   if (status !== 'completed' || sandbox === undefined) return false;
   if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') return false;
-  const { max_rebuilds } = (await deps.chains.specification(scope.spec)).config.sandbox;
+  const { max_rebuilds } = (await deps.chains.specification(scope.settings)).config.sandbox;
   return parseHandle(sandbox).generation < max_rebuilds;
 }
 

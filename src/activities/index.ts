@@ -4,6 +4,7 @@ import { answerPrompts } from './answer-prompts.ts';
 import { storedAnswers } from './answers.ts';
 import { callModel } from './call-model.ts';
 import { callTool } from './call-tool.ts';
+import { configureRun } from './configure-run.ts';
 import { createSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { limitStorageRetries, withChanceElsewhere, withTypedFailures } from './failure.ts';
@@ -17,6 +18,8 @@ import { rebuildSandbox } from './rebuild-sandbox.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { runCode } from './run-code.ts';
 import { currentScope, fence } from './trajectory.ts';
+import { sendNotice } from './send-notice.ts';
+import { workerAbsence } from './worker-absence.ts';
 
 /** All side effects of the workflows, with what they need handed in once. */
 export function createActivities(deps: ActivityDependencies): Activities {
@@ -39,6 +42,9 @@ export function createActivities(deps: ActivityDependencies): Activities {
     prepareInvestigation: withChanceElsewhere((input) => prepareInvestigation(deps, input)),
     prepareAnalysis: withChanceElsewhere((input) => prepareAnalysis(deps, input)),
     admitBudget: withChanceElsewhere((message) => admitBudget(deps, message)),
+    configureRun: withChanceElsewhere((input) => configureRun(deps, input)),
+    sendNotice: (input) => sendNotice(deps, input),
+    workerAbsence: (input) => workerAbsence(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
     createSandbox: agentActivity(createSandbox),
     rebuildSandbox: exclusive(rebuildSandbox),

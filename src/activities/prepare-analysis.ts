@@ -8,13 +8,15 @@ import type { Signature } from '../domain/signature/field-type.ts';
 import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
-import { beginRun } from './prepare.ts';
+import { beginRun } from './begin-run.ts';
+import { prepareRetry } from './prepare-retry.ts';
 
 /** Validates the input of an analysis, stores values that came with it, and stores its specification and root task. */
 export async function prepareAnalysis(
   deps: ActivityDependencies,
   { run, execution, input }: PrepareAnalysisInput,
 ): Promise<PreparedRun> {
+  if (input.from !== undefined) return prepareRetry(deps, { type: 'analyze', run, execution, input });
   const { config, ceilings, granted } = await deps.admission.admit({ type: 'analyze', run, input });
   const signature = analysisSignature(input.signature, input.instructions);
   const inputs = await withHeartbeat(async () => storedInputs(deps, signature, input));

@@ -35,7 +35,7 @@ export async function rebuildSandbox(
   if (trajectory.records.at(-1)?.kind === 'end') throw lost('The sandbox was lost when its agent had ended.');
   const newest = trajectory.records.findLast((record): record is RebuildRecord => record.kind === 'rebuild');
   if (newest !== undefined && newest.generation > parseHandle(input.lost).generation) return newest.sandbox;
-  const { sandbox: config } = (await deps.chains.specification(input.scope.spec)).config;
+  const { sandbox: config } = (await deps.chains.specification(input.scope.settings)).config;
   const { reason = '' } = input;
   const lossCount = trajectory.records.filter((record) => record.kind === 'rebuild' && record.reason !== null).length;
   if (input.reason !== undefined && lossCount >= config.max_rebuilds)
@@ -102,7 +102,7 @@ interface Rebuild {
 async function remakeSandbox(deps: ActivityDependencies, rebuilding: Rebuild): Promise<Remade> {
   const { input, generation, trajectory, signal } = rebuilding;
   const sandbox = await freshSandbox(deps, rebuilding);
-  const specification = await deps.chains.specification(input.scope.spec);
+  const specification = await deps.chains.specification(input.scope.settings);
   const handle = parseHandle(sandbox);
   const provider = deps.sandboxes(handle.provider);
   deps.checkpoint('rebuild.begun');

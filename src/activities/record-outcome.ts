@@ -2,10 +2,12 @@ import { activityInfo } from '@temporalio/activity';
 import type { RecordOutcomeInput } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
+import type { Notice } from '../domain/notice.ts';
 import { runReferenceName, type RunOutcome, type RunReference } from '../domain/records.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { describeFailedPrompts } from './failed-prompts.ts';
 import { recordedAnswer, recordedTotals } from './read-agent.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
 
 /**
  * Writes a run's outcome where it is found without Temporal. An outcome whose root could not say what it has (it was
@@ -13,7 +15,7 @@ import { recordedAnswer, recordedTotals } from './read-agent.ts';
  */
 export async function recordOutcome(
   deps: ActivityDependencies,
-  { execution, outcome, incomplete }: RecordOutcomeInput,
+  { execution, outcome, incomplete, limits }: RecordOutcomeInput,
 ): Promise<RunOutcome> {
   if (outcome.run_id !== activityInfo().workflowExecution?.workflowId)
     throw new TypedError('Input.NotAllowed', 'A run records its own outcome only.');
@@ -23,9 +25,20 @@ export async function recordOutcome(
   const known = incomplete === true ? await withRecords(deps, outcome, before) : outcome;
   const failed = await describeFailedPrompts(deps.blobs, before);
   const completed = failed === undefined ? known : { ...known, notes: [...known.notes, failed] };
-  const reference: RunReference = { ...before, outcome: completed, ended_at: Date.now() };
+  const reference: RunReference = {
+    ...before,
+    ...(limits === undefined ? {} : { limits }),
+    outcome: completed,
+    ended_at: Date.now(),
+  };
   await deps.blobs.setReference(name, reference);
+  await withHeartbeat(() => deps.notify(noticeOf(completed)));
   return completed;
+}
+
+function noticeOf({ run_id: run, status, error, answer, usage }: RunOutcome): Notice {
+  const event = status === 'completed' ? 'completed' : 'failed';
+  return { event, run, status, reason: error, answer, cost: usage.cost, next: `rlm result ${run}` };
 }
 
 async function withRecords(
@@ -35,7 +48,7 @@ async function withRecords(
 ): Promise<RunOutcome> {
   const { agents, depth, iterations, usage } = await recordedTotals(deps, { run, execution }, ROOT_AGENT);
   if (agents === 0) return outcome;
-  const known = await recordedAnswer(deps, { run, execution, spec, agent: ROOT_AGENT });
+  const known = await recordedAnswer(deps, { run, execution, spec, settings: spec, agent: ROOT_AGENT });
   return {
     ...outcome,
     answer: known.answer ?? null,

@@ -26,7 +26,7 @@ export async function runCode(deps: ActivityDependencies, input: ForAgent<RunCod
     if (recorded?.kind === 'done' || recorded?.kind === 'final') return recorded;
     const { provider, handle } = ownSandbox(deps, input.scope, input.sandbox);
     const { kernel } = await provider.connect(handle);
-    const run = await deps.chains.specification(input.scope.spec);
+    const run = await deps.chains.specification(input.scope.settings);
     const context = {
       deps,
       input,

@@ -27,31 +27,21 @@ interface Stores {
   readonly chains: Chains;
 }
 
-const specifications = new WeakMap<BlobStore, Map<string, string>>();
-
 /** Of the agent whose workflow runs the current activity. */
 export async function currentScope({ blobs }: Stores, execution: string): Promise<AgentContext> {
   const { workflowExecution } = activityInfo();
   const { run, agent } = splitAgentWorkflowId(workflowExecution?.workflowId ?? '');
   // Else it could be one of the names that other things are kept under.
   if (!isAgentId(agent)) throw new TypedError('Input.NotAllowed', `"${agent.slice(0, 80)}" is not the id of an agent.`);
-  const known = specifications.get(blobs) ?? new Map<string, string>();
-  specifications.set(blobs, known);
-  const name = runReferenceName(run, execution);
-  let spec = known.get(name);
-  if (spec === undefined) {
-    const reference = (await blobs.getReference(name)) as RunReference | undefined;
-    if (reference === undefined) {
-      throw new TypedError(
-        'Storage.Missing',
-        `run ${run} is not in the blob store: does this worker use another store than the one that began it?`,
-      );
-    }
-    spec = reference.spec;
-    if (known.size > 1000) known.clear();
-    known.set(name, spec);
+  const reference = (await blobs.getReference(runReferenceName(run, execution))) as RunReference | undefined;
+  if (reference === undefined) {
+    throw new TypedError(
+      'Storage.Missing',
+      `run ${run} is not in the blob store: does this worker use another store than the one that began it?`,
+    );
   }
-  return { run, execution, agent, spec };
+  const { spec, settings = spec } = reference;
+  return { run, execution, agent, spec, settings };
 }
 
 /** An agent's task and its inputs. */

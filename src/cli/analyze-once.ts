@@ -14,6 +14,7 @@ import { checkLaunch, launchRun, type LaunchOptions } from './launch-run.ts';
 import { checkPlot, checkPlotAgainst, presentAnalysis } from './present-analysis.ts';
 import { CommandError } from './report-error.ts';
 import { openSession } from './session.ts';
+import { withOptions } from './settings.ts';
 import { openTools, refuseDetachedTools } from './open-tools.ts';
 
 /** Milliseconds in which small inputs are read. */
@@ -42,7 +43,8 @@ export async function analyzeOnce(
   resumeCommand?: string,
 ): Promise<number> {
   const plot = options.plot === undefined ? undefined : await checkPlot(options.plot);
-  const session = await openSession(io, options, overrides, ANALYSIS_DEFAULTS);
+  const settings = withOptions(options, overrides);
+  const session = await openSession(io, options, settings, ANALYSIS_DEFAULTS);
   const { input = [] } = options;
   if (options.detach === true) refuseDetachedTools(options.tools ?? []);
   if (options.instructions === '-' && input.some((each) => /=@?-$/.test(each)))
@@ -78,6 +80,7 @@ export async function analyzeOnce(
       session,
       plan,
       options,
+      settings,
       resumeCommand,
       ...(tools === undefined ? {} : { host: { tools } }),
       present: (document) => presentAnalysis(io, session.cwd, document, { ...options, plot }),

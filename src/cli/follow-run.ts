@@ -9,6 +9,7 @@ import type { ResultsWriter } from '../results/results-files.ts';
 import type { RunReader } from '../results/run-reader.ts';
 import { parentAgent } from '../domain/ids.ts';
 import type { RunSnapshot } from '../results/run-snapshot.ts';
+import { reasonWithNext } from './summary-lines.ts';
 import type { Interrupt, Interrupts } from './interrupts.ts';
 import type { Display } from './live/display.ts';
 import type { Transcript } from './live/transcript.ts';
@@ -17,7 +18,8 @@ export interface FollowInput {
   readonly runs: TemporalRuns;
   readonly reader: RunReader;
   readonly run: string;
-  readonly execution: string;
+  /** Of its workflow. */
+  readonly runId: string;
   readonly display: Display;
   /** Brought up to date as the run goes. */
   readonly results?: ResultsWriter;
@@ -64,7 +66,7 @@ export async function followRun(input: FollowInput): Promise<Followed> {
   const watcher = createWatcher(input);
   const interruptHandler = createInterruptHandler(input);
   const onOutage = logOnce(display, 'Temporal does not answer; waiting for it.');
-  const end = runs.end(input.run, { execution: input.execution, signal: stop.signal, onOutage });
+  const end = runs.end(input.run, { runId: input.runId, signal: stop.signal, onOutage });
   end.then((how) => events.push({ kind: 'ended', end: how }), events.fail);
   worker?.running.catch((error: unknown) => events.push({ kind: 'worker-failed', error }));
   void repeat(stop.signal, async () => events.push({ kind: 'interrupted', signal: await input.interrupts.next() }));
@@ -146,7 +148,8 @@ interface Watcher {
   finish(): Promise<void>;
 }
 
-function createWatcher({ runs, run, reader, display, results, transcript, worker }: FollowInput): Watcher {
+function createWatcher(input: FollowInput): Watcher {
+  const { runs, run, reader, display, results, transcript, worker, endOnPause } = input;
   const logErrors = createErrorLog(display);
   let snapshot: RunSnapshot | undefined;
   let state: RunState | undefined;
@@ -160,7 +163,9 @@ function createWatcher({ runs, run, reader, display, results, transcript, worker
     const outcome = snapshot?.run.outcome;
     const suspended = worker === undefined && unanswered >= MAX_UNANSWERED && outcome === undefined;
     const pause = state === undefined ? undefined : pauseOf(state);
-    const paused = pause === undefined ? undefined : pauseReason(run, pause);
+    // Where a pause ends the command, what to do about it is said at its end.
+    const paused =
+      pause === undefined || endOnPause ? pause?.reason : reasonWithNext(run, 'paused', pauseReason(run, pause));
     display.update({
       snapshot,
       pendingFailure: outcome === undefined ? pendingFailure : null,

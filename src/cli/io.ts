@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { asTyped } from './command-name.ts';
 import { printableJson, visibleControls } from './live/text.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
 
@@ -36,7 +37,7 @@ export async function writeJson(io: Io, value: unknown): Promise<void> {
 
 /** A line for a person. */
 export function say(io: Io, line: string): void {
-  io.stderr.write(`${visibleControls(line)}\n`);
+  io.stderr.write(`${visibleControls(asTyped(line, io.env))}\n`);
 }
 
 /** Waits until what was written has left: `process.exit` would cut a pipe short. */

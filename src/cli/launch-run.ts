@@ -1,19 +1,27 @@
+import { resolve } from 'node:path';
+import type { RunOrigin } from '../client/run-arguments.ts';
+import type { ConfigInput } from '../config/schema.ts';
 import type { RunDocument } from '../results/run-document.ts';
 import { startRun, type RunPlan, type StartResult } from '../client/start-run.ts';
 import type { TemporalRuns } from '../client/temporal-runs.ts';
 import { watchRun } from './watch-run.ts';
 import { ensureBackground } from './background.ts';
+import { shellWord } from './command-name.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { hostWorker, type HostOptions } from './host-worker.ts';
+import type { HostOptions } from './host-worker.ts';
+import { hostWorkerFor } from './other-runs.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
 import { checkWritable } from './output-file.ts';
 import { CommandError } from './report-error.ts';
-import { resultsFolder } from './results-folder.ts';
+import { writableResultsFolder } from './results-folder.ts';
 import type { Session } from './session.ts';
+import type { SettingOptions } from './settings.ts';
 
 /** Options of every command that starts runs. */
-export interface LaunchOptions extends TemporalOptions, TalkOptions, JsonOption {
+export interface LaunchOptions extends TemporalOptions, TalkOptions, JsonOption, SettingOptions {
+  /** As it was typed; absent for an analysis. */
+  readonly repo?: string;
   readonly output?: string;
   readonly id?: string;
   readonly detach?: boolean;
@@ -28,6 +36,8 @@ export interface Launch {
   readonly session: Session;
   readonly plan: RunPlan;
   readonly options: LaunchOptions;
+  /** What won over the configuration files. */
+  readonly settings: ConfigInput;
   /** What to type to come back to the run. Default: by what was typed. */
   readonly resumeCommand?: string | undefined;
   /** Of the worker in this process. */
@@ -38,11 +48,20 @@ export interface Launch {
 
 /** Starts a planned run, or finds it again, and sees it through. @returns the exit code */
 export async function launchRun(launch: Launch): Promise<number> {
-  const { io, session, plan, options } = launch;
-  const resumeCommand = launch.resumeCommand ?? commandToResume(options, plan.run);
+  const { io, session, options } = launch;
+  const plan = { ...launch.plan, origin: originOf(session, launch) };
+  const resumeCommand = launch.resumeCommand ?? commandToResume(session.cwd, options, plan.run);
   return options.detach === true
     ? await startDetached(io, session, plan, options)
-    : await startAttached(launch, resumeCommand);
+    : await startAttached({ ...launch, plan }, resumeCommand);
+}
+
+/** So that who resumes the run finds its settings again. */
+function originOf({ cwd }: Session, { options, settings }: Launch): RunOrigin {
+  return {
+    ...(options.config === undefined ? {} : { config_file: resolve(cwd, options.config) }),
+    ...(Object.keys(settings).length === 0 ? {} : { settings }),
+  };
 }
 
 /**
@@ -52,7 +71,7 @@ export async function launchRun(launch: Launch): Promise<number> {
  */
 export async function checkLaunch(session: Session, options: LaunchOptions): Promise<void> {
   refuseDetachedOutput(options);
-  resultsFolder(session.cwd, options.results);
+  writableResultsFolder(session.cwd, options.results);
   await session.blobs.check();
   if (options.output !== undefined) await checkWritable(session.cwd, options.output);
 }
@@ -61,7 +80,7 @@ function refuseDetachedOutput({ detach, output, id = '<run>' }: LaunchOptions): 
   if (detach !== true || output === undefined) return;
   throw new CommandError(
     `--detach returns before there is anything to write to ${output}. Leave -o out; when the run has ended, ` +
-      `rlm patch ${id} -o ${output} writes its patch, rlm result ${id} -o ${output} its answer (--json: all of it).`,
+      `rlm patch ${id} -o ${shellWord(output)} writes its patch, rlm result ${id} -o ${shellWord(output)} its answer (--json: all of it).`,
   );
 }
 
@@ -96,8 +115,8 @@ async function startAttached(
   }
   const lines = createLateLines(log);
   // What it was given for this run is not for others of the task queue.
-  const own = { ...host, servesOthers: false, traceFile: options.traceFile };
-  const hosting = hostWorker(session, temporal, lines.log, own);
+  const own = { run: plan.run, log: lines.log, notice: log, ...host, traceFile: options.traceFile };
+  const hosting = hostWorkerFor(session, { temporal, runs }, own);
   try {
     // Both take about half a second.
     const [started, worker] = await Promise.all([startOrResume(io, session, runs, plan), hosting]);
@@ -125,8 +144,17 @@ function createLateLines(first: (line: string) => void): {
   return { log: (line) => target(line), redirect: (to) => (target = to) };
 }
 
-/** What to type to come back to a run. */
-function commandToResume(options: LaunchOptions & { readonly tools?: readonly string[] }, run: string): string {
-  if (options.id !== undefined) return 'the same command again';
-  return [`rlm resume ${run}`, ...(options.tools ?? []).map((file) => `--tools ${file}`)].join(' ');
+/** What to type to come back to a run, wherever that is typed. */
+function commandToResume(
+  cwd: string,
+  options: TemporalOptions & { readonly tools?: readonly string[] },
+  run: string,
+): string {
+  const { config, address, namespace, profile, tools = [] } = options;
+  const given = [
+    ...tools.map((file) => ['--tools', resolve(cwd, file)]),
+    ...(config === undefined ? [] : [['-c', resolve(cwd, config)]]),
+    ...Object.entries({ address, namespace, profile }).map(([name, value]) => [`--${name}`, value]),
+  ].filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return ['rlm resume', run, ...given.flatMap(([name, value]) => [name, shellWord(value)])].join(' ');
 }

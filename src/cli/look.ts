@@ -4,7 +4,8 @@ import { emptyDocument } from '../client/empty-document.ts';
 import { reportRun, type RunReport } from '../client/report-run.ts';
 import { createResultsWriter } from '../results/results-files.ts';
 import { runDocument, type RunDocument } from '../results/run-document.ts';
-import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
+import { asTyped } from './command-name.ts';
+import { EXIT_DONE, EXIT_FAILED, exitCodeOf } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import { wantsColor } from './live/display.ts';
 import { renderTree } from './live/tree.ts';
@@ -12,7 +13,7 @@ import type { JsonOption, TemporalOptions } from './options.ts';
 import { checkWritable, writeOutput } from './output-file.ts';
 import { answerLines, patchBytes, printAnswer } from './present-run.ts';
 import { CommandError } from './report-error.ts';
-import { summaryLines } from './summary-lines.ts';
+import { reasonWithNext, summaryLines } from './summary-lines.ts';
 import { withSession, type OpenTemporal, type Session } from './session.ts';
 
 export interface LookOptions extends TemporalOptions, JsonOption {
@@ -30,7 +31,9 @@ export function showStatus(io: Io, run: string, options: LookOptions): Promise<n
     const { snapshot, status, reason } = report;
     const columns = io.stdout.isTTY ? io.stdout.columns : 120;
     const color = wantsColor(io.stdout, io.env);
-    const view = { snapshot, run, status, reason, now: Date.now(), columns, rows: Number.MAX_SAFE_INTEGER, color };
+    const next = reasonWithNext(run, status, reason);
+    const why = next === null ? null : asTyped(next, io.env);
+    const view = { snapshot, run, status, reason: why, now: Date.now(), columns, rows: Number.MAX_SAFE_INTEGER, color };
     io.stdout.write(`${renderTree(view).join('\n')}\n`);
     return EXIT_DONE;
   });
@@ -45,7 +48,7 @@ export async function showResult(io: Io, run: string, options: LookOptions): Pro
     else for (const line of summaryLines(document)) say(io, line);
     if (options.output !== undefined) await saveAnswer(io, document, options.output);
     else if (options.json !== true) await printAnswer(io, document);
-    return endedExitCode(io, report);
+    return hasEnded(io, report) ? exitCodeOf(document) : EXIT_FAILED;
   });
 }
 
@@ -68,8 +71,7 @@ export async function showPatch(io: Io, run: string, options: LookOptions): Prom
       throw new CommandError(`Run ${run} is an analysis and has no patch: rlm result ${run} shows what it found.`);
     }
     const patch = patchBytes(document);
-    const exitCode = endedExitCode(io, report);
-    if (exitCode !== EXIT_DONE) return exitCode;
+    if (!hasEnded(io, report)) return EXIT_FAILED;
     if (patch === undefined) say(io, `Run ${run} changed nothing.`);
     if (options.output !== undefined) await writeOutput(io.cwd, options.output, patch ?? new Uint8Array());
     else if (patch !== undefined) await writeResult(io, patch);
@@ -77,7 +79,8 @@ export async function showPatch(io: Io, run: string, options: LookOptions): Prom
   });
 }
 
-function look(
+/** Opens what is known of a run, whether its server runs or not. @throws CommandError where nothing is */
+export function look(
   io: Io,
   run: string,
   options: LookOptions,
@@ -103,8 +106,12 @@ async function reportAwoken(session: Session, run: string): Promise<RunReport | 
  * The embedded server, started to be asked for a run that has stored nothing: only its database knows one that no
  * worker has begun yet. Undefined where it never ran.
  */
-export async function startServerIfNeeded(session: Session): Promise<OpenTemporal | undefined> {
-  return existsSync(session.databaseFile) ? session.openTemporal() : undefined;
+export async function startServerIfNeeded(
+  session: Session,
+  log?: (line: string) => void,
+): Promise<OpenTemporal | undefined> {
+  if (!existsSync(session.databaseFile)) return undefined;
+  return session.openTemporal(log === undefined ? {} : { log });
 }
 
 export function noSuchRun(run: string): CommandError {
@@ -128,9 +135,11 @@ async function writeFiles(
   return join(folder, `${run}.detail.json`);
 }
 
-/** Whatever became of it: the question was how it ended, and it has. */
-function endedExitCode(io: Io, { run, status }: RunReport): number {
-  if (['completed', 'timed_out', 'cancelled', 'failed', 'terminated'].includes(status)) return EXIT_DONE;
-  say(io, `Run ${run} has not ended (${status}): follow it with rlm watch ${run}.`);
-  return EXIT_FAILED;
+/** Says so where it has not. */
+function hasEnded(io: Io, { run, status }: RunReport): boolean {
+  if (['completed', 'timed_out', 'cancelled', 'failed', 'terminated'].includes(status)) return true;
+  const next =
+    status === 'paused' || status === 'suspended' ? `rlm resume ${run} goes on with it` : `rlm watch ${run} follows it`;
+  say(io, `Run ${run} has not ended (${status}): ${next}.`);
+  return false;
 }

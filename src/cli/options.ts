@@ -12,6 +12,13 @@ export interface TalkOptions {
   readonly verbose?: boolean;
 }
 
+/** Of a command that follows a run which is there. */
+export interface AttachOptions extends TemporalOptions, TalkOptions, JsonOption {
+  readonly tools?: readonly string[];
+  readonly results?: string;
+  readonly output?: string;
+}
+
 export interface JsonOption {
   readonly json?: boolean;
 }

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { answerText } from '../results/export-agent.ts';
 import type { RunDocument } from '../results/run-document.ts';
+import { shellWord } from './command-name.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import { plural } from './live/format.ts';
@@ -22,7 +25,7 @@ export async function presentRun(
   io: Io,
   cwd: string,
   document: RunDocument,
-  options: TalkOptions & JsonOption & { readonly output?: string },
+  options: TalkOptions & JsonOption & { readonly output?: string; readonly repo?: string },
 ): Promise<number> {
   if (document.type === 'analyze') {
     return presentAnalysis(io, cwd, document, options);
@@ -35,7 +38,8 @@ export async function presentRun(
   if (options.json === true) {
     await writeJson(io, document);
   } else if (options.output !== undefined && ended) {
-    if (options.quiet !== true) say(io, outputLine(options.output, patch));
+    if (options.quiet !== true)
+      say(io, outputLine(document.run_id, patch, { ...options, cwd, output: options.output }));
     await printAnswer(io, document);
   } else if (patch === undefined) {
     await printAnswer(io, document);
@@ -51,9 +55,18 @@ export function patchBytes({ patch, patch_base64 }: RunDocument): Uint8Array | u
   return patch === null ? undefined : Buffer.from(patch, 'utf8');
 }
 
-function outputLine(file: string, patch: Uint8Array | undefined): string {
-  if (patch === undefined) return `The run changed nothing; ${file} is empty.`;
-  return `The patch is in ${file}: git apply ${file}`;
+function outputLine(
+  run: string,
+  patch: Uint8Array | undefined,
+  { cwd, output, repo }: { readonly cwd: string; readonly output: string; readonly repo?: string },
+): string {
+  if (patch === undefined) return `The run changed nothing; ${output} is empty.`;
+  const folder = repo === undefined || !existsSync(resolve(cwd, repo)) ? undefined : resolve(cwd, repo);
+  const command =
+    folder === undefined
+      ? `rlm apply ${run} <folder>`
+      : `git -C ${shellWord(folder)} apply ${shellWord(resolve(cwd, output))}`;
+  return `The patch is in ${output}. To apply it: ${command}`;
 }
 
 export async function printAnswer(io: Io, document: RunDocument): Promise<void> {

@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { analyzeCommand } from './commands/analyze.ts';
+import { applyCommand } from './commands/apply.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { cleanCommand } from './commands/clean.ts';
 import { codecCommand } from './commands/codec.ts';
+import { deleteCommand } from './commands/delete.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
@@ -17,7 +19,10 @@ import { pauseCommand } from './commands/pause.ts';
 import { reportError } from './report-error.ts';
 import { resultCommand } from './commands/result.ts';
 import { resumeCommand } from './commands/resume.ts';
+import { retryCommand } from './commands/retry.ts';
 import { runCommand } from './commands/run.ts';
+import { serviceCommand } from './commands/service.ts';
+import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
 import { trustCommand } from './commands/trust.ts';
 import { upCommand } from './commands/up.ts';
@@ -37,13 +42,18 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCo
       viewCommand,
       statusCommand,
       watchCommand,
+      showCommand,
       resultCommand,
       patchCommand,
+      applyCommand,
       exportCommand,
     ],
   ],
-  ['Control:', [pauseCommand, resumeCommand, budgetCommand, cancelCommand]],
-  ['Machinery:', [upCommand, downCommand, workerCommand, doctorCommand, cleanCommand, trustCommand, codecCommand]],
+  ['Control:', [pauseCommand, resumeCommand, retryCommand, budgetCommand, cancelCommand, deleteCommand]],
+  [
+    'Machinery:',
+    [upCommand, downCommand, workerCommand, serviceCommand, doctorCommand, cleanCommand, trustCommand, codecCommand],
+  ],
 ];
 
 const EXIT_HELP = `

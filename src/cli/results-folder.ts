@@ -1,5 +1,6 @@
-import { lstatSync } from 'node:fs';
-import { isAbsolute, join, resolve, sep } from 'node:path';
+import { existsSync, lstatSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { reasonOf } from './output-file.ts';
 import { CommandError } from './report-error.ts';
 
 /**
@@ -17,6 +18,27 @@ export function resultsFolder(cwd: string, results: string): string {
       throw new CommandError(
         `Results are not written through ${part}, which is a symbolic link: name the folder itself with --results, as an absolute path.`,
       );
+  }
+  return folder;
+}
+
+/**
+ * The same, and sure that files can be written there; nothing is left of the try.
+ *
+ * @throws CommandError
+ */
+export function writableResultsFolder(cwd: string, results: string): string {
+  const folder = resultsFolder(cwd, results);
+  let existing = folder;
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
+  try {
+    rmdirSync(mkdtempSync(join(existing, '.rlm-')));
+  } catch (error) {
+    throw new CommandError(
+      `Results cannot be written to ${folder} (${reasonOf(error)}): name another folder with --results.`,
+      undefined,
+      { cause: error },
+    );
   }
   return folder;
 }

@@ -6,6 +6,7 @@ import type { ConfigInput } from '../config/schema.ts';
 import type { Io } from './io.ts';
 import { checkLaunch, launchRun, type LaunchOptions } from './launch-run.ts';
 import { openSession } from './session.ts';
+import { withOptions } from './settings.ts';
 
 /** Milliseconds in which a repository of this machine is looked at. */
 const FIRST_LOOK = 500;
@@ -29,7 +30,8 @@ export async function runOnce(
   overrides: ConfigInput = {},
   resumeCommand?: string,
 ): Promise<number> {
-  const session = await openSession(io, options, overrides);
+  const settings = withOptions(options, overrides);
+  const session = await openSession(io, options, settings);
   try {
     const prompt = options.prompt === '-' ? await text(io.stdin) : options.prompt;
     await checkLaunch(session, options);
@@ -39,7 +41,7 @@ export async function runOnce(
       options.worker ? checkBeforeRun(session.config, session, options.id) : undefined,
       Promise.race([plan.prepared, delay(FIRST_LOOK)]),
     ]);
-    return await launchRun({ io, session, plan, options, resumeCommand });
+    return await launchRun({ io, session, plan, options, settings, resumeCommand });
   } finally {
     await session.close();
   }

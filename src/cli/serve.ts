@@ -7,6 +7,7 @@ import { say, type Io } from './io.ts';
 import type { TalkOptions, TemporalOptions } from './options.ts';
 import { refuseDetachedTools } from './open-tools.ts';
 import { introduceCli } from './introduce-cli.ts';
+import { announceRuns } from './other-runs.ts';
 import { CommandError } from './report-error.ts';
 import { withSession, type Session } from './session.ts';
 import type { ResolvedTemporal } from '../temporal/connection.ts';
@@ -54,12 +55,14 @@ interface Serving extends ServeOptions {
 
 async function work(io: Io, session: Session, options: Serving): Promise<number> {
   const { talk, interrupts } = options;
-  const { temporal } = await session.openTemporal({ log: talk });
+  const opened = await session.openTemporal({ log: talk });
+  const { temporal } = opened;
   const { embedded } = temporal;
   talk(`Temporal: ${temporal.address}, namespace ${temporal.namespace}`);
   if (embedded !== undefined && options.inBackground !== true) talk(introduceCli(embedded, session.env));
   const ui = options.ui === true ? await serveUi(temporal) : undefined;
   if (ui !== undefined) talk(`Its web interface, for you alone while this command runs: ${ui.link}`);
+  await announceRuns(session, opened, { log: talk });
   const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
   talk(`Working on task queue ${session.taskQueue}. Ctrl-C stops it; runs continue when a worker is back.`);
   options.onReady();

@@ -19,6 +19,13 @@ export function summaryLines(document: RunDocument): string[] {
   ];
 }
 
+/** Why a run stands still, with the command that goes on where the reason does not name one. */
+export function reasonWithNext(run: string, status: string, reason: string | null): string | null {
+  if (status !== 'paused' || /\brlm \w/.test(reason ?? '')) return reason;
+  const next = `rlm resume ${run} goes on`;
+  return reason === null ? next : `${reason}; ${next}`;
+}
+
 const STATUS_WORDS: Partial<Record<RunDocument['status'], string>> = {
   timed_out: 'timed out, with partial results',
   cancelled: 'cancelled, with what it had so far',

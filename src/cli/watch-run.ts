@@ -24,12 +24,12 @@ export interface WatchOptions {
   readonly io: Io;
   readonly session: Session;
   readonly runs: TemporalRuns;
-  readonly started: Pick<StartedRun, 'run' | 'execution'>;
+  readonly started: Pick<StartedRun, 'run' | 'execution' | 'runId'>;
   /** In this process; closed in the end. */
   readonly worker: HostedWorker | undefined;
   readonly options: TemporalOptions &
     TalkOptions &
-    JsonOption & { readonly output?: string; readonly results?: string };
+    JsonOption & { readonly output?: string; readonly results?: string; readonly repo?: string };
   /** What to type to come back to the run. */
   readonly resumeCommand: string;
   /** A pause ends the following, with exit code 1. Default true. */
@@ -83,7 +83,7 @@ async function follow(
     runs: watching.runs,
     reader,
     run,
-    execution,
+    runId: started.runId,
     display,
     interrupts,
     endOnPause: watching.endOnPause ?? true,
@@ -142,7 +142,7 @@ async function conclude(watching: WatchOptions, followed: Followed, document: Ru
   }
   if (followed.kind === 'paused') {
     const raise = raiseCommand(run, followed.pause);
-    say(io, `Run ${run} is paused: ${pauseReason(run, followed.pause)}`);
+    say(io, `Run ${run} is paused: ${followed.pause.reason}.`);
     const goOn =
       raise === undefined ? `Fix the cause, then resume it with ${resumeCommand}` : `Resume it with ${raise}`;
     say(io, `The run keeps everything it has recorded. ${goOn}.`);

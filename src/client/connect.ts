@@ -4,6 +4,7 @@ import { dotEnvNote, loadDotEnv } from './dot-env.ts';
 import { emptyDocument } from './empty-document.ts';
 import { openEnvironment, type Environment } from './environment.ts';
 import type { PendingFailure } from './pending-failure.ts';
+import { findEndedRun, retryRun } from './retry-run.ts';
 import { reportRun, type RunReport } from './report-run.ts';
 import type { RunArguments } from './run-arguments.ts';
 import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
@@ -18,6 +19,7 @@ import { TypedError } from '../domain/failures.ts';
 import type { RunReference } from '../domain/records.ts';
 import { listRuns } from '../results/find-run.ts';
 import { readPatch, runDocument, type RunDocument } from '../results/run-document.ts';
+import { lastPollOf } from '../temporal/last-poll.ts';
 import { resolveTemporal, type ResolvedTemporal } from '../temporal/connection.ts';
 import type { ToolDefinition } from '../tools/tool.ts';
 
@@ -95,6 +97,13 @@ export interface RlmClient {
   pendingFailures(run: string): Promise<PendingFailure[]>;
   /** Nothing new is begun; what is under way is finished. */
   pause(run: string, reason?: string): Promise<void>;
+  /**
+   * Opens a run that failed, timed out or was cancelled again, under its id: its agents go on where they ended, and no
+   * model call is paid twice. `config` counts over the configuration that it had.
+   *
+   * @throws TypedError `Input.Invalid` for one that is open, or has completed
+   */
+  retry(run: string, options?: { readonly config?: ConfigInput }): Promise<RunHandle>;
   resume(run: string): Promise<void>;
   /** The run ends `cancelled`, with what it has so far. */
   cancel(run: string): Promise<void>;
@@ -122,7 +131,10 @@ export async function connect(options: ConnectOptions = {}): Promise<RlmClient> 
     { address, namespace, profile, env, config: config.temporal },
     { ...environment, ...(log === undefined ? {} : { log }) },
   );
-  const runs = createTemporalRuns({ client: temporal.client, taskQueue: config.temporal.task_queue });
+  const taskQueue = config.temporal.task_queue;
+  const runs = createTemporalRuns({ client: temporal.client, taskQueue });
+  if (log !== undefined && (await lacksWorker(temporal, taskQueue)))
+    log(`No worker polls task queue ${taskQueue} of ${temporal.address}: ${waysToWork(taskQueue)}.`);
   return createClient({
     environment,
     config,
@@ -133,6 +145,16 @@ export async function connect(options: ConnectOptions = {}): Promise<RlmClient> 
   });
 }
 
+/** Whether nobody has polled a task queue lately; false where that cannot be told within a second. */
+async function lacksWorker({ client }: ResolvedTemporal, taskQueue: string): Promise<boolean> {
+  return client
+    .withDeadline(Date.now() + WORKER_ANSWERS_MS, () => lastPollOf(client)(taskQueue))
+    .then(
+      (last) => last === undefined,
+      () => false,
+    );
+}
+
 /** That of this process, with the API keys of a `.env` file. */
 export async function environmentOf(cwd: string, log?: (line: string) => void): Promise<NodeJS.ProcessEnv> {
   const dotEnv = await loadDotEnv(cwd, process.env);
@@ -140,6 +162,9 @@ export async function environmentOf(cwd: string, log?: (line: string) => void): 
   if (note !== undefined) log?.(note);
   return dotEnv.env;
 }
+
+/** Milliseconds in which a worker that is there answers for a run. */
+const WORKER_ANSWERS_MS = 900;
 
 /** Agents whose pending failures are asked for. */
 const MAX_AGENTS_ASKED = 10;
@@ -166,7 +191,7 @@ function createClient({ environment, config, given: configuration, runs, tempora
 
   async function result(run: string, signal = new AbortController().signal): Promise<RunDocument> {
     const known = await runs.describe(run);
-    return document(run, known === undefined ? undefined : await runs.end(run, { execution: known.execution, signal }));
+    return document(run, known === undefined ? undefined : await runs.end(run, { runId: known.runId, signal }));
   }
 
   async function document(run: string, end?: RunEnd): Promise<RunDocument> {
@@ -186,6 +211,16 @@ function createClient({ environment, config, given: configuration, runs, tempora
     result: (signal) => result(started.run, signal),
   });
 
+  /** A run that no worker takes up waits for one without a word: its starter is told within a second. */
+  async function missingWorker(run: string): Promise<string[]> {
+    if (workers.length > 0 || (await runs.state(run, WORKER_ANSWERS_MS)) !== undefined) return [];
+    const known = await runs.describe(run);
+    if (known === undefined || known.status !== 'running') return [];
+    const warning = `No worker has taken up run ${run} yet: ${waysToWork(config.temporal.task_queue)}.`;
+    log(warning);
+    return [warning];
+  }
+
   return {
     async start({ config: own, ...request }) {
       await blobs.check();
@@ -195,7 +230,7 @@ function createClient({ environment, config, given: configuration, runs, tempora
         own === undefined ? config : parseConfig({ ...configuration, ...own }),
       );
       const started = await startRun(environment, runs, plan);
-      return handle(started, started.warnings);
+      return handle(started, [...started.warnings, ...(await missingWorker(started.run))]);
     },
     async analyze({ config: own, inputs, descriptions, ...request }) {
       await blobs.check();
@@ -211,7 +246,7 @@ function createClient({ environment, config, given: configuration, runs, tempora
       const plan = planAnalysis(environment, { ...request, signature }, given, { config: settings, tools: [] });
       const started = await startRun(environment, runs, plan);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a result has been checked against the signature
-      return handle(started, started.warnings) as AnalysisHandle<never>;
+      return handle(started, [...started.warnings, ...(await missingWorker(started.run))]) as AnalysisHandle<never>;
     },
     async work({ tools, servesOthers = true } = {}) {
       const toolbox = tools === undefined ? undefined : (await import('../tools/index.ts')).toolsOf(tools);
@@ -232,6 +267,11 @@ function createClient({ environment, config, given: configuration, runs, tempora
       const agents = open.slice(0, MAX_AGENTS_ASKED).map(({ agent }) => agent);
       return runs.pendingFailures(run, agents);
     },
+    async retry(run, options = {}) {
+      const ended = await findEndedRun(blobs, runs, run);
+      const started = await retryRun(environment, runs, ended, (before) => over(before, options.config ?? {}));
+      return handle(started, await missingWorker(run));
+    },
     pause: async (run, reason) => mustRun(run, await runs.pause(run, reason)),
     resume: async (run) => mustRun(run, await runs.resume(run)),
     cancel: async (run) => mustRun(run, await runs.cancel(run)),
@@ -250,6 +290,14 @@ function createClient({ environment, config, given: configuration, runs, tempora
       }
     },
   };
+}
+
+function over({ model, rlm, sandbox, repository }: RunConfig, given: ConfigInput): RunConfig {
+  return parseConfig(given, { model, rlm, sandbox, repository });
+}
+
+function waysToWork(taskQueue: string): string {
+  return `start one for task queue ${taskQueue} with rlm up, rlm worker, or work() of this client`;
 }
 
 /** As `readSignature` takes it. */

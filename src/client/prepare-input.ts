@@ -41,6 +41,7 @@ export async function prepareInput(
       commit: repository.commit,
       ...(repository.branch === undefined ? {} : { branch: repository.branch }),
       ...(repository.bundle === undefined ? {} : { bundle: repository.bundle }),
+      ...(repository.folder === undefined ? {} : { folder: repository.folder }),
       config: portableConfig(config),
     },
     warnings,

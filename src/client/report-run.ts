@@ -19,13 +19,13 @@ export interface RunReport {
   readonly reader: RunReader;
 }
 
-const NO_SERVER =
-  'no Temporal server is running here. rlm resume starts one and resumes this run; rlm up resumes all suspended runs';
-const NO_WORKER = 'no worker is running. rlm resume starts one for this run; rlm up starts one for all suspended runs';
+function noServer(run: string): string {
+  return `no Temporal server is running here. rlm resume ${run} starts one and goes on with this run, rlm up with all`;
+}
 
 /** Why nothing happens to a run that does not answer; one that nobody has begun has stored nothing. */
 export function unansweredReason(run: string, { isStored }: { readonly isStored: boolean }): string {
-  if (isStored) return NO_WORKER;
+  if (isStored) return `no worker is running. rlm resume ${run} starts one for this run, rlm up one for all`;
   return `no worker has started it yet. rlm resume ${run} starts one for this run; rlm up starts one for all`;
 }
 
@@ -77,7 +77,7 @@ export async function reportRun(
   if (known === undefined || runs === undefined) {
     const reason =
       runs === undefined
-        ? NO_SERVER
+        ? noServer(run)
         : 'Temporal has no such workflow. Was its database deleted, or is it on another server?';
     return { ...report, snapshot, status: 'suspended', reason };
   }
@@ -105,7 +105,7 @@ function withoutOldOutcome(snapshot: RunSnapshot | undefined, known: TemporalRun
 }
 
 function endOf(runs: TemporalRuns, known: TemporalRun): Promise<RunEnd> {
-  return runs.end(known.run, { execution: known.execution, signal: AbortSignal.timeout(10_000) });
+  return runs.end(known.run, { runId: known.runId, signal: AbortSignal.timeout(10_000) });
 }
 
 function outcomeOf(snapshot: RunSnapshot | undefined, end: RunEnd): RunOutcome | undefined {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { ConfigInput } from '../config/schema.ts';
 import { isRecord } from '../domain/is-record.ts';
 import { DEFAULT_CONFIG, type RunConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
@@ -21,6 +22,14 @@ export interface RunArguments {
   readonly commit?: string;
 }
 
+/** What a command had beside the configuration files that every command reads. */
+export interface RunOrigin {
+  /** Absolute path of the file that `-c` named. */
+  readonly config_file?: string;
+  /** Settings that were options. */
+  readonly settings?: ConfigInput;
+}
+
 /** @throws TypedError `Input.Invalid`, saying what to do. */
 export function checkArguments({ id, prompt }: RunArguments): void {
   const problem = id === undefined ? undefined : runIdProblem(id);
@@ -28,22 +37,69 @@ export function checkArguments({ id, prompt }: RunArguments): void {
   if (prompt.trim() === '') throw new TypedError('Input.Invalid', 'The prompt is empty: say what is to be done.');
 }
 
+/** What says whether two runs are the same: equal digests, and by the parts what differs where they are not. */
+export interface RunIdentity {
+  readonly digest: string;
+  /** `prompt`, `model.name`, ...: as JSON, or a hash of what is long. */
+  readonly parts: Readonly<Record<string, string>>;
+}
+
+/** @param typed - the arguments; its `config` by section and name */
+export function identityOf(typed: { readonly config: Record<string, unknown> } & Record<string, unknown>): RunIdentity {
+  const { config, ...others } = typed;
+  const settings = Object.entries(config).flatMap(([section, fields]) =>
+    isRecord(fields) ? Object.entries(fields).map(([name, value]) => [`${section}.${name}`, value] as const) : [],
+  );
+  const parts = [...Object.entries(others), ...settings].filter(([, value]) => value !== undefined);
+  return {
+    digest: sha256(canonicalJson(typed)),
+    parts: Object.fromEntries(parts.map(([name, value]) => [name, partOf(value)])),
+  };
+}
+
+/** Longer values are told apart by their hash. */
+const MAX_PART_CHARACTERS = 100;
+
+function partOf(value: unknown): string {
+  const text = canonicalJson(value);
+  return text.length <= MAX_PART_CHARACTERS ? text : `sha256:${sha256(text)}`;
+}
+
+/** In words, one phrase for each argument that differs. */
+export function differences(before: RunIdentity['parts'], now: RunIdentity['parts']): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
+    (name) => before[name] !== now[name],
+  );
+  return names.map((name) => {
+    const [then, here] = [before[name], now[name]];
+    if (then === undefined) return `${name} (${shown(here)} now, not given then)`;
+    if (here === undefined) return `${name} (${shown(then)} then, not given now)`;
+    const isLong = [then, here].some((value) => value.startsWith('sha256:'));
+    return isLong ? name : `${name} (${then} then, ${here} now)`;
+  });
+}
+
+function shown(part: string | undefined): string {
+  return part === undefined || part.startsWith('sha256:') ? 'a long one' : part;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
 /**
  * Equal for arguments that mean the same run: what was typed counts, not what it was resolved to, so that a command
  * can be repeated after its branch has moved on, or after an upgrade that changed a default. Where blobs and Temporal
  * are does not count.
  */
-export async function argumentsDigest(
+export async function runIdentity(
   { prompt, branch, commit }: RunArguments,
   repository: RepositoryName,
   config: RunConfig,
-): Promise<string> {
+): Promise<RunIdentity> {
   const repo =
     repository.kind === 'url' ? repository.url : await realpath(repository.path).catch(() => repository.path);
-  const typed = typedConfig(config);
-  return createHash('sha256')
-    .update(canonicalJson({ repo, prompt, branch, commit, config: typed }))
-    .digest('hex');
+  return identityOf({ repo, prompt, branch, commit, config: typedConfig(config) });
 }
 
 /** What of a configuration counts for whether arguments mean the same run. */

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { RunConfig } from '../domain/config.ts';
 import type { AnalyzeInput } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
-import { canonicalJson } from '../domain/records.ts';
 import { analysisSignature, analysisTitle } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import { renderSignature } from '../domain/signature/render.ts';
@@ -12,7 +10,7 @@ import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
 import { truncate } from '../domain/truncate.ts';
 import { inputsNeed } from '../inputs/index.ts';
 import { createChains } from '../storage/chain.ts';
-import { portableConfig, typedConfig } from './run-arguments.ts';
+import { identityOf, portableConfig, typedConfig } from './run-arguments.ts';
 import { createPlan, type RunPlan, type StartContext } from './start-run.ts';
 
 export interface AnalysisArguments {
@@ -54,11 +52,10 @@ export function planAnalysis(
   return createPlan({
     id: request.id,
     title: signature.outputs.map(({ name }) => name).join('-'),
-    async digest() {
+    async identity() {
       const inputs = given.typed ?? (await store()).inputs.map(({ name, ref }) => [name, ref]);
       const names = tools.map(({ name }) => name);
-      const typed = { signature, inputs, tools: names, config: typedConfig(config) };
-      return createHash('sha256').update(canonicalJson(typed)).digest('hex');
+      return identityOf({ signature, inputs, tools: names, config: typedConfig(config) });
     },
     async prepare() {
       const { inputs, warnings } = await store();

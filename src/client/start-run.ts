@@ -8,7 +8,16 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import { createGrants, storedInputsName } from '../grants.ts';
 import { createChains } from '../storage/chain.ts';
 import { prepareInput } from './prepare-input.ts';
-import { argumentsDigest, checkArguments, newRunId, repositoryTitle, type RunArguments } from './run-arguments.ts';
+import {
+  checkArguments,
+  differences,
+  newRunId,
+  repositoryTitle,
+  runIdentity,
+  type RunArguments,
+  type RunIdentity,
+  type RunOrigin,
+} from './run-arguments.ts';
 import type { StartedRun, TemporalRuns, WorkflowStart } from './temporal-runs.ts';
 
 export interface StartContext {
@@ -33,8 +42,9 @@ export interface RunPlan {
   readonly run: string;
   /** It was named by a person, and may be there already. */
   readonly isNamed: boolean;
-  /** Equal for arguments that mean the same run. */
-  readonly digest: () => Promise<string>;
+  readonly identity: () => Promise<RunIdentity>;
+  /** Where its settings come from, so that they are found again when it is resumed. */
+  readonly origin?: RunOrigin;
   /** Looks at what the run is given: that exists before anything is spent. */
   readonly prepare: () => Promise<PreparedStart>;
   /** Set when nothing can be there under its id: prepared while Temporal is still being reached. */
@@ -56,7 +66,7 @@ export function planRun(context: StartContext, request: RunArguments, config: Ru
   return createPlan({
     id: request.id,
     title: repositoryTitle(repository),
-    digest: () => argumentsDigest(request, repository, config),
+    identity: () => runIdentity(request, repository, config),
     async prepare() {
       const { input, warnings } = await prepareInput(context, request, repository, config);
       const summary = truncate(`${input.repo}: ${input.prompt.replaceAll(/\s+/g, ' ')}`, 200);
@@ -67,14 +77,14 @@ export function planRun(context: StartContext, request: RunArguments, config: Ru
 
 /** @param title - what an id that is made up begins with. */
 export function createPlan(
-  plan: Pick<RunPlan, 'digest' | 'prepare'> & { readonly id: string | undefined; readonly title: string },
+  plan: Pick<RunPlan, 'identity' | 'prepare'> & { readonly id: string | undefined; readonly title: string },
 ): RunPlan {
-  const { id, title, digest, prepare } = plan;
-  if (id !== undefined) return { run: id, isNamed: true, digest, prepare, prepared: undefined };
+  const { id, title, identity, prepare } = plan;
+  if (id !== undefined) return { run: id, isNamed: true, identity, prepare, prepared: undefined };
   const prepared = prepare();
   // Awaited when the plan is started; a failure before that must not end the process.
   prepared.catch(() => undefined);
-  return { run: newRunId(title, new Date()), isNamed: false, digest, prepare, prepared };
+  return { run: newRunId(title, new Date()), isNamed: false, identity, prepare, prepared };
 }
 
 /**
@@ -87,19 +97,26 @@ export async function startRun(
   runs: TemporalRuns,
   plan: RunPlan,
 ): Promise<StartResult> {
-  const { run } = plan;
-  const digest = await plan.digest();
-  if (plan.isNamed) {
-    const known = await runs.describe(run);
-    if (known !== undefined) {
-      assertSameArguments(run, digest, known.digest);
-      return { run, execution: known.execution, isNew: false, digest, warnings: [] };
-    }
-    await assertIdUnused(context.blobs, run);
+  const { run, origin } = plan;
+  const identity = await plan.identity();
+  const known = plan.isNamed ? await runs.describe(run) : undefined;
+  // One that has ended before it had begun, such as a worker refused it, has spent nothing: its cause may be gone.
+  const isSpent =
+    known !== undefined && (known.status === 'running' || (await findRun(context.blobs, run)) !== undefined);
+  if (known !== undefined && (isSpent || known.status === 'ended')) {
+    assertSameArguments(run, identity, known);
+    return { ...known, isNew: false, warnings: [] };
   }
+  if (plan.isNamed && known === undefined) await assertIdUnused(context.blobs, run);
   const { warnings, summary, ...start } = await (plan.prepared ?? plan.prepare());
-  const started = await runs.start({ run, digest, summary, start: await withGrant(context, run, start) });
-  if (!started.isNew) assertSameArguments(run, digest, started.digest);
+  const started = await runs.start({
+    run,
+    memo: { ...identity, ...(origin === undefined ? {} : { origin }) },
+    summary,
+    start: await withGrant(context, run, start),
+    ...(known === undefined ? {} : { replaces: known.status }),
+  });
+  if (!started.isNew) assertSameArguments(run, identity, started);
   return { ...started, warnings };
 }
 
@@ -120,11 +137,14 @@ export async function withGrant(
     : { type: start.type, input: { ...start.input, grant } };
 }
 
-function assertSameArguments(run: string, digest: string, other: string | undefined): void {
-  if (digest === other) return;
+function assertSameArguments(run: string, now: RunIdentity, before: Pick<StartedRun, 'digest' | 'parts'>): void {
+  if (now.digest === before.digest) return;
+  const differing = before.parts === undefined ? [] : differences(before.parts, now.parts);
+  const what =
+    differing.length === 0 ? '.' : `: ${differing.join(', ')} ${differing.length === 1 ? 'differs' : 'differ'}.`;
   throw new TypedError(
     'Input.Invalid',
-    `Run "${run}" exists and was started with other arguments. Follow it with rlm watch ${run}, ` +
+    `Run "${run}" exists and was started with other arguments${what} Go on with it by rlm resume ${run}, ` +
       `or choose another --id for a new run.`,
   );
 }

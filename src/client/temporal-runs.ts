@@ -1,55 +1,68 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   isGrpcServiceError,
   ServiceError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
   type Client,
-  type WorkflowExecutionDescription,
   type WorkflowExecutionInfo,
 } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import {
   pauseMessage,
   resumeMessage,
+  configureMessage,
   setBudgetMessage,
   statusQuery,
   type BudgetMessage,
   type ControlMessage,
   type RunState,
 } from '../domain/messages.ts';
-import type { AnalyzeInput, InvestigateInput } from '../domain/contract.ts';
+import type { RunRequest } from '../domain/contract.ts';
+import { TypedError } from '../domain/failures.ts';
 import { agentWorkflowId, splitAgentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
+import { dataExecution } from '../temporal/data-execution.ts';
 import { pendingFailuresOf } from '../temporal/pending-failures.ts';
+import type { RunOrigin } from './run-arguments.ts';
 import type { PendingFailure } from './pending-failure.ts';
 
 const WORKFLOW_TYPES = "WorkflowType IN ('investigate', 'analyze')";
 
 /** The workflow that a run begins with. */
-export type WorkflowStart =
-  | { readonly type: 'investigate'; readonly input: InvestigateInput }
-  | { readonly type: 'analyze'; readonly input: AnalyzeInput };
+export type WorkflowStart = RunRequest;
 
 export interface StartedRun {
   readonly run: string;
-  /** First execution id: its data is kept under it. */
+  /** Id under which its data is kept: of its first execution, or of the one that it retries. */
   readonly execution: string;
+  /** Of its workflow. */
+  readonly runId: string;
   /** False where a run of this id was there already. */
   readonly isNew: boolean;
-  /** Digest of the arguments it was started with; undefined for a run that something else started. */
+  /** Of the arguments it was started with (`RunIdentity`); undefined for a run that something else started. */
   readonly digest: string | undefined;
+  readonly parts: Readonly<Record<string, string>> | undefined;
+  readonly origin: RunOrigin | undefined;
+}
+
+/** What is kept beside a run in Temporal, for those who come back to it. */
+export interface RunMemo {
+  readonly digest: string;
+  readonly parts: Readonly<Record<string, string>>;
+  readonly origin?: RunOrigin;
+  /** Of a run that is retried: where its data is. */
+  readonly execution?: string;
 }
 
 /** What Temporal knows of a run without asking a worker. */
-export interface TemporalRun {
-  readonly run: string;
-  readonly execution: string;
+export interface TemporalRun extends Omit<StartedRun, 'isNew'> {
   readonly status: 'running' | 'ended' | 'cancelled' | 'failed' | 'terminated';
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  readonly digest: string | undefined;
 }
 
 /** How a run's workflow ended. Completed and failed ones say their outcome; that of a cancelled one is in the blob store. */
@@ -60,21 +73,44 @@ export type RunEnd =
 /** Runs as Temporal workflows: starts, queries, signals and awaits them. Holds no state. */
 export interface TemporalRuns {
   /** Starts a run, or finds the one of this id, whether it is running or has ended. */
-  start(input: { run: string; digest: string; summary: string; start: WorkflowStart }): Promise<StartedRun>;
+  start(input: {
+    run: string;
+    memo: RunMemo;
+    summary: string;
+    start: WorkflowStart;
+    /** Status of the ended run of this id that makes room for it; default: an id is used once. */
+    replaces?: TemporalRun['status'];
+  }): Promise<StartedRun>;
   /** Undefined where Temporal knows no such run. */
   describe(run: string): Promise<TemporalRun | undefined>;
   /** Answered by a worker: undefined when none answers in time, or there is no such run. */
   state(run: string, timeoutMs?: number): Promise<RunState | undefined>;
+  /** Whether a worker is at work on the run: it answers within four seconds, and where nobody polls no one is waited for. */
+  hasWorker(run: string): Promise<boolean>;
   /** Both apply once for each call. @returns false where no such run is running */
   pause(run: string, reason?: string): Promise<boolean>;
   resume(run: string): Promise<boolean>;
   /** New limits of what the run may spend; `grantBudget` makes the message. @returns false where no such run is running */
   setBudget(run: string, message: BudgetMessage): Promise<boolean>;
+  /**
+   * Gives a run another configuration, by a worker that must be there.
+   *
+   * @throws TypedError `Input.Invalid`, `Input.NotAllowed` where it is refused
+   */
+  configure(run: string, input: WorkflowStart['input']): Promise<void>;
   /** @returns false where no such run is running */
   cancel(run: string): Promise<boolean>;
   /** Waits for the end, through outages of the server. */
-  end(run: string, options: { execution?: string; signal: AbortSignal; onOutage?: () => void }): Promise<RunEnd>;
+  end(run: string, options: { runId?: string; signal: AbortSignal; onOutage?: () => void }): Promise<RunEnd>;
   list(limit: number): Promise<TemporalRun[]>;
+  /** Open runs of this client's task queue. */
+  listOpen(limit: number): Promise<TemporalRun[]>;
+  /**
+   * Deletes what Temporal keeps of a run that has ended, and of its agents.
+   *
+   * @returns how many workflows
+   */
+  forget(run: string): Promise<number>;
   /** Agents of a run that have not ended; those of a run that was ended early may still be cleaning up. */
   countOpenAgents(run: string): Promise<number>;
   /** Activities that have failed and are being retried, such as calls of a model that cannot be reached. */
@@ -84,6 +120,12 @@ export interface TemporalRuns {
 /** Milliseconds in which a living worker answers, also one that has to replay the run first. */
 const ANSWER_TIME = 5000;
 const RETRY_PAUSE = 500;
+/** Milliseconds in which the server has deleted what it was asked to. */
+const FORGET_MS = 10_000;
+/** Milliseconds in which a worker that may be busy answers for a run. */
+const WORKER_ANSWERS_MS = 4000;
+/** `TASK_QUEUE_TYPE_WORKFLOW` of the API. */
+const WORKFLOWS = 1;
 
 export function createTemporalRuns({ client, taskQueue }: { client: Client; taskQueue: string }): TemporalRuns {
   const { workflow } = client;
@@ -97,41 +139,60 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
     }
   }
 
+  async function state(run: string, timeoutMs = ANSWER_TIME): Promise<RunState | undefined> {
+    try {
+      return await client.withDeadline(Date.now() + timeoutMs, () =>
+        workflow.getHandle(run).query<RunState>(statusQuery),
+      );
+    } catch {
+      // No worker, no such run, or a server that is away: for all of them there is no answer now.
+      return undefined;
+    }
+  }
+
+  async function list(query: string, limit: number): Promise<TemporalRun[]> {
+    const runs: TemporalRun[] = [];
+    for await (const execution of workflow.list({ query })) {
+      runs.push(temporalRun(execution));
+      if (runs.length >= limit) break;
+    }
+    return runs;
+  }
+
   return {
     describe,
 
-    async start({ run, digest, summary, start }) {
+    async start({ run, memo, summary, start, replaces }) {
       const attempt = randomUUID();
       try {
         const handle = await workflow.start(start.type, {
           workflowId: run,
           taskQueue,
           args: [start.input],
-          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowIdReusePolicy: replaces === undefined ? 'REJECT_DUPLICATE' : 'ALLOW_DUPLICATE',
           workflowIdConflictPolicy: 'USE_EXISTING',
-          memo: { digest, attempt },
+          memo: { ...memo, attempt },
           staticSummary: summary,
         });
         const description = await handle.describe();
-        const isNew = description.memo?.['attempt'] === attempt;
-        return { run, execution: handle.firstExecutionRunId, isNew, digest: digestOf(description) };
+        return { ...temporalRun(description), isNew: description.memo?.['attempt'] === attempt };
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
         const ended = await describe(run);
         if (ended === undefined) throw error;
-        return { run, execution: ended.execution, isNew: false, digest: ended.digest };
+        return { ...ended, isNew: false };
       }
     },
 
-    async state(run, timeoutMs = ANSWER_TIME) {
-      try {
-        return await client.withDeadline(Date.now() + timeoutMs, () =>
-          workflow.getHandle(run).query<RunState>(statusQuery),
-        );
-      } catch {
-        // No worker, no such run, or a server that is away: for all of them there is no answer now.
-        return undefined;
-      }
+    state,
+
+    async hasWorker(run) {
+      const { pollers } = await client.workflowService.describeTaskQueue({
+        namespace: client.options.namespace,
+        taskQueue: { name: taskQueue },
+        taskQueueType: WORKFLOWS,
+      });
+      return pollers.length > 0 && (await state(run, WORKER_ANSWERS_MS)) !== undefined;
     },
 
     pause: (run, reason) =>
@@ -142,16 +203,27 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
       ),
     resume: (run) => send(() => workflow.getHandle(run).signal<[ControlMessage]>(resumeMessage, { id: randomUUID() })),
     setBudget: (run, message) => send(() => workflow.getHandle(run).signal<[BudgetMessage]>(setBudgetMessage, message)),
+    async configure(run, input) {
+      try {
+        await workflow
+          .getHandle(run)
+          .executeUpdate<void, [WorkflowStart['input']]>(configureMessage, { args: [input] });
+      } catch (error) {
+        const { cause } = error instanceof WorkflowUpdateFailedError ? error : {};
+        if (!(cause instanceof ApplicationFailure)) throw error;
+        throw new TypedError(cause.type === 'Input.Invalid' ? 'Input.Invalid' : 'Input.NotAllowed', cause.message);
+      }
+    },
     async cancel(run) {
       // A server may accept this for a run that has ended.
       if ((await describe(run))?.status !== 'running') return false;
       return send(() => workflow.getHandle(run).cancel());
     },
 
-    async end(run, { execution, signal, onOutage }) {
+    async end(run, { runId, signal, onOutage }) {
       for (;;) {
         try {
-          const handle = workflow.getHandle<() => Promise<RunOutcome>>(run, execution);
+          const handle = workflow.getHandle<() => Promise<RunOutcome>>(run, runId);
           return { outcome: await untilAborted(handle.result(), signal) };
         } catch (error) {
           if (error instanceof WorkflowFailedError) return failedEnd(error);
@@ -161,6 +233,21 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
           await pause(RETRY_PAUSE, signal);
         }
       }
+    },
+
+    async forget(run) {
+      const namespace = client.options.namespace;
+      let count = 0;
+      for await (const { workflowId, runId } of workflow.list({
+        query: `WorkflowId = '${run}' OR WorkflowId STARTS_WITH '${run}/'`,
+      })) {
+        await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } });
+        count += 1;
+      }
+      // The server does it a moment later: until then the id is taken, and the run is still listed.
+      const deadline = Date.now() + FORGET_MS;
+      while (Date.now() < deadline && (await describe(run)) !== undefined) await delay(100);
+      return count;
     },
 
     async countOpenAgents(run) {
@@ -177,14 +264,12 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
       }));
     },
 
-    async list(limit) {
-      const runs: TemporalRun[] = [];
-      for await (const execution of workflow.list({ query: WORKFLOW_TYPES })) {
-        runs.push(temporalRun(execution));
-        if (runs.length >= limit) break;
-      }
-      return runs;
-    },
+    list: (limit) => list(WORKFLOW_TYPES, limit),
+    listOpen: (limit) =>
+      list(
+        `${WORKFLOW_TYPES} AND ExecutionStatus = 'Running' AND TaskQueue = '${taskQueue.replaceAll("'", "''")}'`,
+        limit,
+      ),
   };
 }
 
@@ -199,25 +284,21 @@ async function send(act: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-type Described = Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'status' | 'startTime' | 'memo'> & {
-  readonly raw: WorkflowExecutionDescription['raw'] | WorkflowExecutionInfo['raw'];
+type Described = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'status' | 'startTime' | 'memo'> & {
+  readonly raw: object;
 };
 
-function firstRunId(raw: Described['raw']): string | undefined {
-  const info = 'workflowExecutionInfo' in raw ? raw.workflowExecutionInfo : raw;
-  const id = info !== null && info !== undefined && 'firstRunId' in info ? info.firstRunId : undefined;
-  return id === null || id === undefined || id === '' ? undefined : id;
-}
-
-function temporalRun(description: Described): TemporalRun {
-  const { workflowId, runId, status, startTime, raw } = description;
+function temporalRun({ workflowId, runId, status, startTime, memo = {}, raw }: Described): TemporalRun {
+  const { digest, parts, origin } = memo;
   return {
     run: workflowId,
-    // After a reset it keeps its first.
-    execution: firstRunId(raw) ?? runId,
+    execution: dataExecution({ runId, memo, raw }),
+    runId,
     status: STATUSES[status.name] ?? 'failed',
     startedAt: startTime.getTime(),
-    digest: digestOf(description),
+    digest: typeof digest === 'string' ? digest : undefined,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by `start`
+    ...({ parts, origin } as Pick<TemporalRun, 'parts' | 'origin'>),
   };
 }
 
@@ -227,11 +308,6 @@ const STATUSES: Readonly<Record<string, TemporalRun['status']>> = {
   CANCELLED: 'cancelled',
   TERMINATED: 'terminated',
 };
-
-function digestOf({ memo }: Pick<Described, 'memo'>): string | undefined {
-  const digest = memo?.['digest'];
-  return typeof digest === 'string' ? digest : undefined;
-}
 
 function failedEnd(error: WorkflowFailedError): RunEnd {
   const [outcome] = (error.cause instanceof ApplicationFailure ? (error.cause.details ?? []) : []) as (
@@ -271,6 +347,5 @@ function isOutage(error: unknown): boolean {
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  const { setTimeout: delay } = await import('node:timers/promises');
   await delay(milliseconds, undefined, { signal });
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { DEFAULT_CONFIG } from '../domain/config.ts';
+import { NOTICES } from '../domain/notice.ts';
 
-const { model, rlm, sandbox, storage, temporal, tools, worker } = DEFAULT_CONFIG;
+const { model, rlm, sandbox, storage, temporal, tools, worker, notify } = DEFAULT_CONFIG;
 const { allow } = worker;
 
 /** Longest time a timer of Node can wait, in whole seconds: about 24 days. */
@@ -461,6 +462,25 @@ const workerSchema = z.strictObject({
     .describe("What inputs of runs may ask for beyond the worker's own configuration. [More](#who-may-set-what)."),
 });
 
+const notifySchema = z.strictObject({
+  command: z
+    .array(text)
+    .min(1)
+    .optional()
+    .describe(
+      'Program and arguments, such as `[notify-send, rlm]`. The notice is its standard input, as JSON; `RLM_EVENT`, `RLM_RUN`, `RLM_STATUS`, `RLM_REASON` and `RLM_NEXT` are in its environment.',
+    ),
+  webhook: endpoint('https://host/hook', 'put what it needs into the address')
+    .optional()
+    .describe('Address that the notice is posted to, as JSON; its `text` is what chat services show.'),
+  on: z
+    .array(z.enum(NOTICES))
+    .default([...notify.on])
+    .describe(
+      'What there is to tell: a run has `completed`, has `failed` (or timed out, or was cancelled), is `paused`, or waits for an `approval`.',
+    ),
+});
+
 /** `config.yaml`. Whatever is left out has its default; what is not listed is an error. */
 export const configSchema = z.strictObject({
   model: modelSchema.prefault({}).describe('Which models are asked, and how.'),
@@ -470,6 +490,9 @@ export const configSchema = z.strictObject({
   storage: storageSchema.prefault({}).describe('Where trajectories are kept.'),
   temporal: temporalSchema.prefault({}).describe('The Temporal server that makes runs durable.'),
   tools: toolsSchema.prefault({}).describe("What the code of analyses can call. A worker's own only: runs bring none."),
+  notify: notifySchema
+    .prefault({})
+    .describe("How you are told of runs while you are not looking. A worker's own only: runs bring none."),
   worker: workerSchema
     .prefault({})
     .describe(

@@ -42,6 +42,8 @@ const EFFECTS: Readonly<Record<string, string>> = {
   'sandbox.daytona': 'says what sandboxes at Daytona are made of',
   'repository.token_env': "sends this variable to the repository's host",
   'tools.files': 'runs these modules',
+  'notify.command': 'runs this program',
+  'notify.webhook': 'tells this address of runs',
   'tools.mcp': 'starts these programs, asks these addresses',
 };
 

@@ -96,7 +96,7 @@ type Refuse = (refusal: Refusal) => void;
 
 /** Sections that are the worker's alone. */
 function foreignSections({ given }: Request): Refusal[] {
-  const alone = ['storage', 'tools', 'worker'].flatMap((section) =>
+  const alone = ['storage', 'tools', 'worker', 'notify'].flatMap((section) =>
     named(given[section]).map((key) => `${section}.${key}`),
   );
   const temporal = named(given['temporal']).filter((key) => key !== 'queues');

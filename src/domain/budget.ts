@@ -11,6 +11,24 @@ export function budgetLimits({ max_sandboxes, max_llm_calls, max_cost }: BudgetL
   return { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) };
 }
 
+/** What a person may change of a run that is open: its budget, and the seconds it may take. */
+export interface RunLimits extends BudgetLimits {
+  readonly global_timeout: number;
+}
+
+export function runLimits({ global_timeout, ...limits }: RunLimits): RunLimits {
+  return { ...budgetLimits(limits), global_timeout };
+}
+
+/** Those of changed limits that the budget counts. */
+export function countedLimits({ max_sandboxes, max_llm_calls, max_cost }: Partial<RunLimits>): Partial<BudgetLimits> {
+  return {
+    ...(max_sandboxes === undefined ? {} : { max_sandboxes }),
+    ...(max_llm_calls === undefined ? {} : { max_llm_calls }),
+    ...(max_cost === undefined ? {} : { max_cost }),
+  };
+}
+
 /** What an agent asks for and gets. */
 export interface Amounts {
   readonly sandboxes: number;
@@ -139,9 +157,9 @@ export function settle(budget: Budget, settlement: BudgetSettlement): BudgetStep
  *
  * @param ceilings - what a run that was started by others may be given at most
  */
-export function acceptedLimits(message: unknown, ceilings: Partial<BudgetLimits> = {}): Partial<BudgetLimits> {
+export function acceptedLimits(message: unknown, ceilings: Partial<RunLimits> = {}): Partial<RunLimits> {
   const given = (typeof message === 'object' && message !== null ? message : {}) as Record<string, unknown>;
-  const accepted = (['max_sandboxes', 'max_llm_calls', 'max_cost'] as const).flatMap((name) => {
+  const accepted = (['max_sandboxes', 'max_llm_calls', 'max_cost', 'global_timeout'] as const).flatMap((name) => {
     const value = given[name];
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) return [];
     const whole = name === 'max_cost' ? value : Math.floor(value);
@@ -151,12 +169,19 @@ export function acceptedLimits(message: unknown, ceilings: Partial<BudgetLimits>
 }
 
 /** The greater of two, limit by limit. One that is absent limits nothing. */
-export function highestLimits(one: BudgetLimits, other: BudgetLimits): BudgetLimits {
+export function highestLimits<Limits extends BudgetLimits>(
+  one: Limits,
+  other: Limits,
+): BudgetLimits & Partial<RunLimits> {
   const max_cost = Math.max(one.max_cost ?? Infinity, other.max_cost ?? Infinity);
+  const timeouts = [one, other].flatMap((limits) =>
+    'global_timeout' in limits ? [Number(limits.global_timeout)] : [],
+  );
   return {
     max_sandboxes: Math.max(one.max_sandboxes, other.max_sandboxes),
     max_llm_calls: Math.max(one.max_llm_calls, other.max_llm_calls),
     ...(max_cost === Infinity ? {} : { max_cost }),
+    ...(timeouts.length === 0 ? {} : { global_timeout: Math.max(...timeouts) }),
   };
 }
 

@@ -19,6 +19,8 @@ const CONFIG: InputField = {
 };
 const GRANT: InputField = { type: 'text', what: 'set by rlm', default: 'none', internal: true };
 
+const FROM: InputField = { type: 'text', what: 'set by rlm retry', default: 'none', internal: true };
+
 const INPUTS: Readonly<Record<'investigate' | 'analyze', Readonly<Record<string, InputField>>>> = {
   investigate: {
     repo: { type: 'text', what: 'the URL or folder of a git repository' },
@@ -26,7 +28,9 @@ const INPUTS: Readonly<Record<'investigate' | 'analyze', Readonly<Record<string,
     branch: { type: 'text', what: 'a branch or tag', default: "the repository's default branch" },
     commit: { type: 'text', what: 'the SHA of a commit', default: 'the newest of the branch' },
     config: CONFIG,
+    folder: { type: 'text', what: 'a folder of the repository that the prompt is about', default: 'all of it' },
     bundle: { type: 'text', what: 'set by rlm', default: 'none', internal: true },
+    from: FROM,
     grant: GRANT,
   },
   analyze: {
@@ -36,6 +40,7 @@ const INPUTS: Readonly<Record<'investigate' | 'analyze', Readonly<Record<string,
     config: CONFIG,
     stored_inputs: { type: 'text', what: 'set by rlm', default: 'none', internal: true },
     tools: { type: 'text', what: 'set by rlm', default: "the worker's", internal: true },
+    from: FROM,
     grant: GRANT,
   },
 };

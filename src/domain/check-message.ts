@@ -22,7 +22,7 @@ const isAmounts = (value: unknown): boolean =>
   isRecord(value) && ['sandboxes', 'llm_calls', 'model_calls'].every((name) => isOptional(isCount)(value[name]));
 
 const CONTROL = { id: TEXT, reason: TEXT };
-const LIMITS = { max_sandboxes: COUNT, max_llm_calls: COUNT, max_cost: USD };
+const LIMITS = { max_sandboxes: COUNT, max_llm_calls: COUNT, max_cost: USD, global_timeout: COUNT };
 const AMOUNTS = { sandboxes: COUNT, llm_calls: COUNT, model_calls: COUNT };
 
 /** The fields of every message that a workflow takes, by its name on the wire. */

@@ -1,3 +1,5 @@
+import { NOTICES, type NoticeEvent } from './notice.ts';
+
 /**
  * A run's configuration: what `config.yaml` holds after its defaults are filled in.
  * Names are those of the YAML file. The schema that reads the file is in `src/config`.
@@ -11,6 +13,7 @@ export interface RunConfig {
   readonly temporal: TemporalConfig;
   readonly tools: ToolsConfig;
   readonly worker: WorkerConfig;
+  readonly notify: NotifyConfig;
 }
 
 export interface ModelConfig {
@@ -195,6 +198,15 @@ export interface WorkerConfig {
   readonly allow: WorkerAllowance;
 }
 
+/** Of a worker itself: how its user is told of runs that it works on. */
+export interface NotifyConfig {
+  /** Program and arguments; it gets a `Notice` as JSON on its standard input. */
+  readonly command?: readonly string[];
+  /** Address that a `Notice` is posted to, as JSON. */
+  readonly webhook?: string;
+  readonly on: readonly NoticeEvent[];
+}
+
 /**
  * What the inputs of runs may ask a worker for beyond what its own configuration already says. A run that the worker's
  * own user started with `rlm run`, `rlm analyze` or from a program needs none of it.
@@ -268,6 +280,7 @@ export const DEFAULT_CONFIG: RunConfig = {
   storage: { driver: 'file' },
   temporal: { task_queue: 'durable-rlm', queues: 'shared' },
   tools: { files: [], mcp: {} },
+  notify: { on: NOTICES },
   worker: {
     allow: {
       endpoints: [],

@@ -1,6 +1,8 @@
-import type { BudgetLimits } from './budget.ts';
+import type { RunLimits } from './budget.ts';
 import type { RlmConfig, TemporalConfig } from './config.ts';
 import type { BudgetMessage, RunProgress } from './messages.ts';
+import type { Notice } from './notice.ts';
+import type { Span } from './presence.ts';
 import type { AgentStatus, Answer, AnswerList, AnswerSource, CallAnswer, PendingCall, RunOutcome } from './records.ts';
 import type { SandboxName } from './sandbox.ts';
 import type { Usage } from './usage.ts';
@@ -9,6 +11,12 @@ import type { Usage } from './usage.ts';
 export interface Activities {
   prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun>;
   prepareAnalysis(input: PrepareAnalysisInput): Promise<PreparedRun>;
+  /** Gives the run another configuration; its agents have it from their next activity on. */
+  configureRun(input: ConfigureInput): Promise<void>;
+  /** Tells a person about the run, as the worker's own configuration says. */
+  sendNotice(input: { readonly notice: Notice }): Promise<void>;
+  /** Milliseconds of the given time in which no worker of the run's task queue was up. */
+  workerAbsence(input: { readonly during: readonly Span[] }): Promise<number>;
   /** Returns the outcome, completed with what the agents have recorded where the root could not say it. */
   recordOutcome(input: RecordOutcomeInput): Promise<RunOutcome>;
   /**
@@ -48,8 +56,12 @@ export interface InvestigateInput {
   readonly commit?: string;
   /** As in `config.yaml`; what is left out has its default. */
   readonly config?: unknown;
+  /** Folder of the repository that the prompt is about. Default: the one that `repo` names, where it is inside of one. */
+  readonly folder?: string;
   /** Set by the client for a local repository: the blob of its bundle. */
   readonly bundle?: string;
+  /** Set by the client for a run that is retried: the execution whose data it continues. */
+  readonly from?: string;
   /** Set by the client: the hash by which a worker with its state folder knows that its user started this very run. */
   readonly grant?: string;
 }
@@ -75,9 +87,18 @@ export interface AnalyzeInput {
   readonly tools?: string;
   /** As in `config.yaml`; what is left out has its default. */
   readonly config?: unknown;
-  /** As that of `InvestigateInput`. */
+  /** Both as those of `InvestigateInput`. */
+  readonly from?: string;
   readonly grant?: string;
 }
+
+/** A run of either kind, as its workflow gets it. */
+export type RunRequest =
+  | { readonly type: 'investigate'; readonly input: InvestigateInput }
+  | { readonly type: 'analyze'; readonly input: AnalyzeInput };
+
+/** Another configuration for a run: the input that would retry it with that configuration. */
+export type ConfigureInput = RunActivity & RunRequest & { readonly run: string };
 
 export interface PrepareAnalysisInput {
   readonly run: string;
@@ -113,8 +134,10 @@ export interface PreparedRun {
   readonly task: string;
   readonly limits: RlmConfig;
   /** What only the user of its worker can raise its budget above. */
-  readonly ceilings: BudgetLimits;
+  readonly ceilings: RunLimits;
   readonly queues: Queues;
+  /** The worker that prepared it has somebody to tell when it pauses. */
+  readonly notifies?: true;
   /** One line for Temporal's UI. */
   readonly summary: string;
   /** For the memo of the run's workflow. */
@@ -268,6 +291,8 @@ export interface RecordOutcomeInput extends RunActivity {
   readonly outcome: RunOutcome;
   /** The root agent could not say what it has: it was cancelled or terminated, or did not end in time. */
   readonly incomplete?: true;
+  /** In force at the end: a person may have changed them. */
+  readonly limits?: RunLimits;
 }
 
 export interface ReadAgentInput extends RunActivity {

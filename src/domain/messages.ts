@@ -1,4 +1,4 @@
-import type { BudgetLimits } from './budget.ts';
+import type { RunLimits } from './budget.ts';
 import type { RunStatus } from './records.ts';
 
 /** Wire names of what workflows are sent and asked; a constant and its name agree. */
@@ -6,6 +6,8 @@ export const pauseMessage = 'pause';
 export const resumeMessage = 'resume';
 /** More (or less) for a run to spend: from a person to the run, and from the run to its budget. */
 export const setBudgetMessage = 'setBudget';
+/** Update of a run: another configuration, as the input that would retry it. */
+export const configureMessage = 'configure';
 export const statusQuery = 'status';
 export const spentQuery = 'spent';
 /** From an agent to its run: it cannot continue without a person. */
@@ -28,6 +30,8 @@ export interface BudgetMessage {
   readonly max_llm_calls?: number;
   /** USD; without effect on a run that began without `rlm.max_cost`. */
   readonly max_cost?: number;
+  /** Seconds for the whole run, those that it has taken included. */
+  readonly global_timeout?: number;
   /** Set by `rlm budget`: the hash by which a worker with its state folder knows that its user sent this message. */
   readonly grant?: string;
 }
@@ -47,14 +51,14 @@ export interface RunState {
   readonly reason: string | null;
   /** Type of the failure that paused it; null when a person did. */
   readonly failure: string | null;
-  /** Milliseconds of the deadline that were left when the run last did something; time spent paused does not count. */
+  /** Milliseconds of the deadline that were left when the run last did something; time spent paused, or without a worker, does not count. */
   readonly remaining_ms: number;
   /** When the deadline is, ISO 8601; null while the run is not running. */
   readonly ends_at: string | null;
   /** The execution id under which its data is kept. */
   readonly execution: string;
-  /** What the run may spend; null before it is prepared. */
-  readonly limits: BudgetLimits | null;
+  /** What the run may spend, and the seconds it may take; null before it is prepared. */
+  readonly limits: RunLimits | null;
   /** What its agents had done when that was last looked up; null in the first seconds. */
   readonly progress: RunProgress | null;
   /** Messages that were ignored, the newest last. */

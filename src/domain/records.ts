@@ -1,3 +1,4 @@
+import type { RunLimits } from './budget.ts';
 import type { BlockResult } from './kernel-protocol.ts';
 import type { RunConfig } from './config.ts';
 import type { StoredInput } from './inputs.ts';
@@ -65,6 +66,8 @@ export interface RepositoryReference {
   readonly bundle?: string;
   readonly branch?: string;
   readonly commit: string;
+  /** The task is about this folder of it, `a/b`; default: all of it. */
+  readonly folder?: string;
 }
 
 export interface TaskRecord extends RecordBase {
@@ -299,6 +302,10 @@ export interface RunReference {
   readonly execution: string;
   /** Hash of its specification. */
   readonly spec: string;
+  /** Hash of the same with another configuration, which a person gave it since; default: `spec`. */
+  readonly settings?: string;
+  /** In force when it ended: a person may have changed them. */
+  readonly limits?: RunLimits;
   readonly started_at: number;
   readonly outcome?: RunOutcome;
   readonly ended_at?: number;

@@ -15,6 +15,8 @@ export const BLOB_FIELDS = ['bundle', 'stored_inputs', 'tools'] as const;
 
 const HASH = /^[A-Za-z0-9_-]{43}$/;
 const GRANT = /^[0-9a-f]{64}$/;
+const EXECUTION = /^[0-9a-f-]{36}$/;
+const FOLDER = /^[^/\0\n][^\0\n]*$/;
 
 /**
  * What is wrong with an input, also where it did not come through the workflow, which looks at its form first. What the
@@ -33,6 +35,11 @@ function clientsProblem(given: Readonly<Record<string, unknown>>): string | unde
   const set = [...BLOB_FIELDS, 'grant'].filter(isSet);
   const wrong = set.find((name) => !(name === 'grant' ? GRANT : HASH).test(String(given[name])));
   if (wrong !== undefined) return `\`${wrong}\` of the input is no hash: rlm and programs set it, nobody types it.`;
+  if (isSet('from') && !EXECUTION.test(String(given['from'])))
+    return '`from` of the input is not the id of an execution of this run: rlm retry sets it, nobody types it.';
+  const folder = isSet('folder') ? String(given['folder']) : undefined;
+  if (folder !== undefined && (!FOLDER.test(folder) || folder.split('/').includes('..')))
+    return '`folder` of the input must be a path inside the repository, such as src/parser.';
   if (isSet('bundle') && !isSet('commit'))
     return '`bundle` of the input needs `commit` beside it: the commit that the run begins with.';
   if (isSet('inputs') && isSet('stored_inputs'))

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
+import { systemFault } from './system-fault.ts';
 import { removeAbandoned, temporaryName } from './abandoned-files.ts';
 import {
   PRIVATE,
@@ -204,13 +205,14 @@ function storageGuard(path: string): <T>(act: () => Promise<T>) => Promise<T> {
       return await act();
     } catch (error) {
       if (error instanceof TypedError || !isSystemError(error)) throw error;
+      const { code } = systemFault(error);
       const advice =
-        error.code === 'ENOSPC'
+        code === 'ENOSPC'
           ? 'the disk is full: free some space'
-          : error.code === 'EACCES' || error.code === 'EROFS'
+          : code === 'EACCES' || code === 'EROFS'
             ? 'make the folder writable'
             : 'check the disk';
-      throw new TypedError('Storage.Unavailable', `the blob store at ${path} failed (${error.code}); ${advice}`, {
+      throw new TypedError('Storage.Unavailable', `the blob store at ${path} failed (${code}); ${advice}`, {
         cause: error,
       });
     }

@@ -1,4 +1,4 @@
-import type { LogEntry, LogLevel } from '@temporalio/worker';
+import type { LogEntry, LogLevel, RuntimeOptions } from '@temporalio/worker';
 import { errorMessage } from '../domain/error-message.ts';
 
 export interface RuntimeSettings {
@@ -15,7 +15,8 @@ let installing: Promise<void> | undefined;
 
 /**
  * Sets up the process's one Temporal runtime, before anything of the SDK makes one with its defaults: errors, and why a
- * workflow does not get on, on standard error, signals left to the command that runs. The first call decides.
+ * workflow does not get on, on standard error, signals left to the command that runs. The first call decides,
+ * and a program that has one already keeps it.
  */
 export function installRuntime(settings: RuntimeSettings = {}): Promise<void> {
   // Who comes second waits too: a connection made before the first is done would make a runtime with the defaults.
@@ -24,10 +25,13 @@ export function installRuntime(settings: RuntimeSettings = {}): Promise<void> {
 }
 
 async function install({ log, metricsAddress }: RuntimeSettings): Promise<void> {
-  const { DefaultLogger, Runtime } = await import('@temporalio/worker');
+  const [{ DefaultLogger, Runtime }, { IllegalStateError }] = await Promise.all([
+    import('@temporalio/worker'),
+    import('@temporalio/common'),
+  ]);
   const level = (log?.level.toUpperCase() ?? 'WARN') as LogLevel;
   const write = log?.write ?? writeError;
-  Runtime.install({
+  const options: RuntimeOptions = {
     logger: new DefaultLogger(level, write),
     telemetryOptions: {
       // By itself the SDK's core writes to standard output, in the middle of what a command prints there.
@@ -37,7 +41,13 @@ async function install({ log, metricsAddress }: RuntimeSettings): Promise<void> 
         : { metrics: { prometheus: { bindAddress: metricsAddress, countersTotalSuffix: true, unitSuffix: true } } }),
     },
     shutdownSignals: [],
-  });
+  };
+  try {
+    Runtime.install(options);
+  } catch (error) {
+    // The program that this runs in uses Temporal itself, and set up its runtime before: that one serves both.
+    if (!(error instanceof IllegalStateError)) throw error;
+  }
 }
 
 /** The core's warning of a workflow task that is tried again and again. */

@@ -10,6 +10,8 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, analyze);
 export async function analyze(input: AnalyzeInput): Promise<RunOutcome> {
   const given = checkStart('analyze', input);
   return superviseRun({
+    type: 'analyze',
+    from: input.from,
     prepare: ({ run, execution }) =>
       runActivities({ summary: 'read signature and inputs' }).prepareAnalysis({ run, execution, input: given }),
     typed: true,

@@ -11,6 +11,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
+  countedLimits,
   left,
   openBudget,
   type Budget,
@@ -87,7 +88,7 @@ export async function budget(input: BudgetInput): Promise<BudgetReport> {
   });
   const setLimitsTo = async (message: BudgetMessage): Promise<void> => {
     const changes = await admittedLimits(message, { ceilings: input.ceilings, limits: service.budget.limits });
-    service.receive({ kind: 'limits', changes });
+    service.receive({ kind: 'limits', changes: countedLimits(changes) });
   };
   // One after another: the last message counts, however long it takes to look for its grant.
   let limitsSet = Promise.resolve();

@@ -10,6 +10,8 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, investigate);
 export async function investigate(input: InvestigateInput): Promise<RunOutcome> {
   const given = checkStart('investigate', input);
   return superviseRun({
+    type: 'investigate',
+    from: input.from,
     prepare: ({ run, execution }) =>
       runActivities({ summary: 'resolve the repository' }).prepareInvestigation({ run, execution, input: given }),
   });

@@ -7,7 +7,7 @@ import {
   upsertMemo,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { BudgetLimits } from '../domain/budget.ts';
+import { runLimits, type RunLimits } from '../domain/budget.ts';
 import type { PreparedRun } from '../domain/contract.ts';
 import type { RunProgress, RunState } from '../domain/messages.ts';
 import type { RunOutcome } from '../domain/records.ts';
@@ -29,11 +29,11 @@ const COST = defineSearchAttributeKey('RlmCost', SearchAttributeType.DOUBLE);
 /** How a run stands, for everyone who asks Temporal: query, current details, memo and search attributes. */
 export interface RunStatusKeeper {
   readonly read: () => RunState;
-  readonly limits: BudgetLimits | null;
+  readonly limits: RunLimits | null;
   begin(prepared: PreparedRun): void;
   /** @param cause - undefined: resumed */
   setPaused(cause: PauseCause | undefined): void;
-  setLimits(changes: Partial<BudgetLimits>): void;
+  setLimits(changes: Partial<RunLimits>): void;
   /** Looks at what the agents have done from time to time, until it is cancelled. */
   watch(paused: () => boolean): Promise<never>;
   finish(): void;
@@ -49,7 +49,7 @@ export function createRunStatus(input: {
   const { execution, ignored } = input;
   let status: RunState['status'] = 'starting';
   let cause: PauseCause | undefined;
-  let limits: BudgetLimits | null = null;
+  let limits: RunLimits | null = null;
   let progress: RunProgress | null = null;
   let prepared: PreparedRun | undefined;
   let answer: string | null = null;
@@ -87,8 +87,7 @@ export function createRunStatus(input: {
     },
     begin(run) {
       prepared = run;
-      const { max_sandboxes, max_llm_calls, max_cost } = run.limits;
-      limits = { max_sandboxes, max_llm_calls, ...(max_cost === undefined ? {} : { max_cost }) };
+      limits = runLimits(run.limits);
       upsertMemo({ ...run.memo });
       const { repository, commit, prompt } = run.memo;
       changeStatus(status === 'starting' ? 'running' : status, [

@@ -4,17 +4,19 @@ import {
   ChildWorkflowCancellationType,
   condition,
   defineQuery,
+  defineUpdate,
   ParentClosePolicy,
   setHandler,
   startChild,
   workflowInfo,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import { budgetLimits, type BudgetLimits } from '../domain/budget.ts';
-import type { AgentInput, AgentResult, AgentWorkflow, PreparedRun } from '../domain/contract.ts';
+import { budgetLimits, type RunLimits } from '../domain/budget.ts';
+import type { AgentInput, AgentResult, AgentWorkflow, PreparedRun, RunRequest } from '../domain/contract.ts';
 import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
   blockedSignal,
+  configureMessage,
   pauseMessage,
   resumeMessage,
   setBudgetMessage,
@@ -23,6 +25,7 @@ import {
   type BudgetMessage,
   type RunState,
 } from '../domain/messages.ts';
+import type { Span } from '../domain/presence.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
 import { admittedLimits } from './admitted-limits.ts';
@@ -41,6 +44,9 @@ const GRACE = 8;
 
 /** What the kinds of runs differ by. */
 export interface RunKind {
+  readonly type: RunRequest['type'];
+  /** Execution whose data a run that is retried continues. */
+  readonly from: string | undefined;
   /** The first activity: everything that must be right before anything is spent. */
   readonly prepare: (of: { readonly run: string; readonly execution: string }) => Promise<PreparedRun>;
   /** Its root agent gives the fields of a signature. */
@@ -49,18 +55,20 @@ export interface RunKind {
 
 /** A run from its preparation to its outcome: budget, root agent, deadline, and what a person changes meanwhile. */
 export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
-  const { workflowId: run, firstExecutionRunId: execution } = workflowInfo();
+  const { workflowId: run, firstExecutionRunId } = workflowInfo();
+  const execution = kind.from ?? firstExecutionRunId;
   const startedAt = Date.now();
   const ignored = createIgnoredMessages();
   // Before the handlers: signals that are there already, such as after a reset, are handled when a handler is set.
-  const deadline = createDeadline(() => gate.closed);
+  const deadline = createDeadline({ isPaused: () => gate.closed, absence: workerAbsence });
   const status = createRunStatus({
     execution,
     ignored,
     remaining: () => deadline.remaining,
   });
   let root: ChildWorkflowHandle<AgentWorkflow> | undefined;
-  let ceilings: BudgetLimits | undefined;
+  let ceilings: RunLimits | undefined;
+  let notifies = false;
 
   const gate = createPauseGate({
     closed: false,
@@ -68,6 +76,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     reply: status.read,
     onChange(cause) {
       status.setPaused(cause);
+      if (cause !== undefined && notifies) tellPause(run, status.read().reason);
       root?.signal(cause === undefined ? resumeMessage : pauseMessage).catch(() => undefined); // It may just have ended.
     },
   });
@@ -89,31 +98,39 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     for (const [name, value] of Object.entries(changes)) {
       const asked = message[name as keyof BudgetLimits];
       if (asked !== undefined && value < asked)
-        ignored.add(`${name} is now ${value}, not ${asked}: more takes rlm budget, with the state folder of the run's worker.`);
+        ignored.add(
+          `${name} is now ${value}, not ${asked}: more takes rlm budget, with the state folder of the run's worker.`,
+        );
     }
     status.setLimits(changes);
+    if (changes.global_timeout !== undefined) deadline.set(changes.global_timeout * 1000);
   };
   // One after another: signals that are sent at the same time may overtake each other.
   let budgetsSet = Promise.resolve();
   onMessage<BudgetMessage>(setBudgetMessage, ignored, {
     description:
-      'Change what the run may spend. {max_sandboxes?, max_llm_calls?, max_cost?, id?}; what is left out stays',
+      'Change what the run may spend. {max_sandboxes?, max_llm_calls?, max_cost?, global_timeout?, id?}; what is left out stays',
     apply: (message) => (budgetsSet = budgetsSet.then(() => setBudget(message))),
     reply: status.read,
   });
+  setHandler(
+    defineUpdate<void, [RunRequest['input']]>(configureMessage),
+    async (given) => {
+      await condition(() => root !== undefined); // What was prepared is recorded then.
+      const request = { type: kind.type, input: given } as RunRequest;
+      await runActivities({ summary: 'change the configuration' })
+        .configureRun({ run, execution, ...request })
+        .catch(failPlainly);
+    },
+    { description: 'From rlm resume: another configuration, as the input that would retry the run' },
+  );
   setHandler(defineQuery<RunState>(statusQuery), status.read, {
     description: 'How the run stands: status, limits, agents, tokens, cost, what is waited for',
   });
   ignoreOtherSignals(ignored, [pauseMessage, resumeMessage, setBudgetMessage]);
 
-  const prepared = await kind.prepare({ run, execution }).catch((error: unknown) => {
-    // The awaiting caller sees what to fix, not that an activity failed.
-    const type = failureType(error);
-    throw type === undefined || isCancelled(error)
-      ? error
-      : ApplicationFailure.nonRetryable(failureMessage(error), type);
-  });
-  ({ ceilings } = prepared);
+  const prepared = await kind.prepare({ run, execution }).catch(failPlainly);
+  ({ ceilings, notifies = false } = prepared);
   deadline.set(prepared.limits.global_timeout * 1000);
   status.begin(prepared);
 
@@ -138,10 +155,35 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       execution,
       outcome: known,
       ...(ended.root.result === undefined ? { incomplete: true } : {}),
+      ...(status.limits === null ? {} : { limits: status.limits }),
     }),
   );
   status.end(outcome);
   return closeRun(outcome, failure);
+}
+
+/** Whoever awaits the run, or its update, sees what to fix, not that an activity failed. */
+function failPlainly(error: unknown): never {
+  const type = failureType(error);
+  throw type === undefined || isCancelled(error) ? error : ApplicationFailure.nonRetryable(failureMessage(error), type);
+}
+
+function tellPause(run: string, reason: string | null): void {
+  const notice = { event: 'paused', run, status: 'paused', reason, answer: null, cost: null } as const;
+  runActivities({ summary: 'tell about the pause' })
+    .sendNotice({ notice: { ...notice, next: `rlm resume ${run}` } })
+    .catch(() => undefined); // The run may end meanwhile.
+}
+
+/** None where it cannot be told: then the clock has run all the time. */
+async function workerAbsence(during: readonly Span[]): Promise<number> {
+  try {
+    const options = { summary: 'add up the time without a worker', scheduleToCloseTimeout: '60s' } as const;
+    return await runActivities(options).workerAbsence({ during });
+  } catch (error) {
+    if (isCancelled(error)) throw error;
+    return 0;
+  }
 }
 
 interface Supervision {
@@ -174,7 +216,7 @@ async function supervise(run: string, input: Supervision): Promise<Supervised> {
   let stopped: Stopped | undefined;
   try {
     const inTime = await input.deadline.until(() => root !== undefined || budget.ended);
-    if (!inTime) stopped = { status: 'timed_out', failure: timedOut(input.prepared) };
+    if (!inTime) stopped = { status: 'timed_out', failure: timedOut(input.status.limits ?? input.prepared.limits) };
     else if (root === undefined) stopped = { status: 'failed', failure: BUDGET_LOST };
   } catch (error) {
     if (!isCancelled(error)) throw error;
@@ -197,11 +239,8 @@ const BUDGET_LOST = ownFailure(
   'The workflow that counts the budget of this run has ended, so nothing more can be granted.',
 );
 
-function timedOut({ limits }: PreparedRun): RunFailure {
-  return ownFailure(
-    'Run.TimedOut',
-    `The run reached its time limit of ${limits.global_timeout} s (rlm.global_timeout).`,
-  );
+function timedOut({ global_timeout }: Pick<RunLimits, 'global_timeout'>): RunFailure {
+  return ownFailure('Run.TimedOut', `The run reached its time limit of ${global_timeout} s (rlm.global_timeout).`);
 }
 
 function failedRoot(error: unknown): RootEnd {
@@ -254,7 +293,7 @@ async function startBudget(run: string, { limits, ceilings }: PreparedRun): Prom
   const start = (): Promise<ChildWorkflowHandle<typeof budget>> =>
     startChild<typeof budget>('budget', {
       workflowId,
-      args: [{ limits: budgetLimits(limits), ceilings }],
+      args: [{ limits: budgetLimits(limits), ceilings: budgetLimits(ceilings) }],
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       staticSummary: 'what the run may still spend',

@@ -29,7 +29,7 @@ beforeEach(async () => {
   path = await mkdtemp(join(tmpdir(), 'trajectory-'));
   stores = storesOf(createFileBlobStore({ path }));
   const spec = await stores.chains.putJson({ prompt: PROMPT });
-  scope = { run: 'run', execution: 'first-execution', agent: '0', spec };
+  scope = { run: 'run', execution: 'first-execution', agent: '0', spec, settings: spec };
   task = await stores.chains.append(taskRecord(scope, { text: PROMPT }));
 });
 afterEach(() => rm(path, { recursive: true, force: true }));

@@ -68,7 +68,8 @@ async function createStage(
     repository: { name: 'repository', commit: 'c'.repeat(40), bundle: 'bundle' },
     config: DEFAULT_CONFIG,
   };
-  const scope: AgentContext = { run: 'run', execution: 'execution', agent: '0.1', spec: await chains.putJson(run) };
+  const spec = await chains.putJson(run);
+  const scope: AgentContext = { run: 'run', execution: 'execution', agent: '0.1', spec, settings: spec };
   const asked: ChatRequest[] = [];
   const kernels = new Map([['s-g0', createFakeKernel(programs)]]);
   const destroyed: string[] = [];

@@ -1,10 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
-import { createDesk, type Desk } from '../e2e/command.ts';
+import { createDesk, says, type Desk } from '../e2e/command.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -39,12 +40,49 @@ it('a command that cannot write says which folder is full, without a stack', () 
   const fill = 'head -c 9999 /dev/zero >"$DURABLE_RLM_STATE/filler" 2>&-; exec "$@"';
   const { code, stderr } = withDisk(
     ['--size', '4096', '--tmpfs', state],
-    ['sh', '-c', fill, 'sh', process.execPath, MAIN, 'resume', 'some'],
+    ['sh', '-c', fill, 'sh', process.execPath, MAIN, 'up'],
   );
   expect(stderr).toContain(`The disk of ${state}`);
   expect(stderr).toMatch(/ is full\. Make room there/);
   expect(stderr).not.toMatch(/should not have happened|\n\s+at /);
-  expect(code).toBe(1);
+  expect(code).toBe(2);
+});
+
+it.each([['run', 'repository', '-p', 'Look around'], ['up'], ['doctor']])(
+  'rlm %s says that the state folder is read-only',
+  (...args) => {
+    const state = join(desk.folder, 'read-only');
+    mkdirSync(state, { recursive: true });
+    const command = ['env', `DURABLE_RLM_STATE=${join(state, 'state')}`, process.execPath, MAIN, ...args];
+    const { code, stderr } = withDisk(['--ro-bind', state, state], command);
+    expect(stderr).toMatch(/read-only|EROFS/);
+    expect(stderr).not.toMatch(/should not have happened|\n\s+at /);
+    expect(code).toBe(2);
+  },
+);
+
+it('a folder of results that cannot be written is found before anything is spent', () => {
+  const folder = join(desk.folder, 'shut');
+  mkdirSync(folder, { recursive: true });
+  const run = [process.execPath, MAIN, 'run', 'repository', '-p', 'Look around', '--results', join(folder, 'results')];
+  const { code, stderr } = withDisk(['--ro-bind', folder, folder], run);
+  expect(stderr).toContain(`Results cannot be written to ${join(folder, 'results')} (the file system is read-only)`);
+  expect(code).toBe(2);
+});
+
+it('a port that is taken is said in a sentence', async () => {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  const waiting = desk.start(['run', 'repository', '-p', 'Look around', '--no-worker', '--id', 'port']);
+  await says(waiting, /port: /);
+  const { code, stderr } = await desk.run(['worker', '--metrics-port', String(port)]);
+  waiting.kill();
+  await waiting.finished;
+  server.close();
+  expect(stderr).toContain(`/metrics cannot be served on 127.0.0.1:${port}`);
+  expect(stderr).not.toMatch(/\n\s+at /);
+  expect(code).toBe(2);
 });
 
 it('rlm down stops a server whose folder can no longer be written', async () => {

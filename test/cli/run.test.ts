@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunDocument } from '../../src/results/run-document.ts';
 import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
-import { createDesk, type Desk, type RunningCommand } from '../e2e/command.ts';
+import { createDesk, says, type Desk } from '../e2e/command.ts';
 
 // Each of these is several processes one after another, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 });
@@ -54,16 +54,6 @@ const EDIT = ['run', 'repository', '-p', 'Let x be two'];
 function json(stdout: Buffer): RunDocument {
   const document: RunDocument = JSON.parse(stdout.toString());
   return document;
-}
-
-/** Resolves when the command's standard error has the text. */
-async function says(command: RunningCommand, text: RegExp): Promise<void> {
-  let ended = false;
-  void command.finished.then(() => (ended = true));
-  while (!text.test(command.stderr())) {
-    if (ended) throw new Error(`ended without saying ${text.source}:\n${command.stderr()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 describe('rlm run', () => {
@@ -134,6 +124,45 @@ describe('without server and worker', () => {
     expect(json(watched.stdout).status).toBe('completed');
   });
 
+  it('a patch is applied to a working tree of the repository, all of it or nothing, and to no other', async () => {
+    const clone = join(desk.folder, 'clone');
+    execFileSync('git', ['clone', '-q', join(desk.folder, 'repository'), clone]);
+    const checked = await desk.run(['apply', 'edit', 'clone', '--check']);
+    expect(checked.stderr).toContain(`it would change 1 file in ${clone}`);
+    expect(readFileSync(join(clone, 'file.py'), 'utf8')).toBe('x = 1\n');
+    const applied = await desk.run(['apply', 'edit', 'clone']);
+    expect(applied.stderr).toContain(`git -C ${clone} diff shows it`);
+    expect(applied.code).toBe(0);
+    expect(readFileSync(join(clone, 'file.py'), 'utf8')).toBe('x = 2\n');
+    const again = await desk.run(['apply', 'edit', 'clone']);
+    expect(again.stderr).toContain(`rlm patch edit | git -C ${clone} apply --3way`);
+    expect(again.code).toBe(1);
+    const other = join(desk.folder, 'other');
+    execFileSync('git', ['init', '-q', other]);
+    const elsewhere = await desk.run(['apply', 'edit', 'other']);
+    expect(elsewhere.stderr).toContain(`${other} is another repository`);
+    expect(elsewhere.code).toBe(2);
+    expect((await desk.run(['apply', 'edit', '.'])).stderr).toContain('is not in a working tree of git');
+    expect((await desk.run(['apply', 'look', 'clone'])).stderr).toContain('Run look changed nothing');
+  });
+
+  it('what an agent did can be read', async () => {
+    const { code, stdout } = await desk.run(['show', 'edit']);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toMatch(
+      /^# Agent 0 \(completed\)\n\n## Task\n\nLet x be two\n\n## Iteration 1 [^]*edit_file\('file.py'[^]*\n\nOutput:\n\n```\nedited\n```\n\n## Iteration 2 [^]*## Answer\n\nx is 2 now\n$/,
+    );
+    const data = await desk.run(['show', 'edit', '0', '--json']);
+    expect(JSON.parse(data.stdout.toString())).toMatchObject({
+      agent_id: '0',
+      iterations: [{}, {}],
+      result: 'x is 2 now',
+    });
+    const missing = await desk.run(['show', 'edit', '0.7']);
+    expect(missing.stderr).toContain('Run edit has no agent 0.7. It has 0.');
+    expect(missing.code).toBe(2);
+  });
+
   it('a run that has ended can be neither paused nor cancelled', async () => {
     for (const command of ['pause', 'cancel']) {
       const { code, stderr } = await desk.run([command, 'edit']);
@@ -151,7 +180,7 @@ describe('Ctrl-C', () => {
     process.kill(first.pid, 'SIGINT');
     const left = await first.finished;
     expect(left.code).toBe(130);
-    expect(left.stderr).toMatch(/No worker is running; run left is suspended\. Resume it with the same command/);
+    expect(left.stderr).toMatch(/No worker is running; run left is suspended\. Resume it with rlm resume left/);
     expect((await desk.run(['status', 'left', '--json'])).stdout.toString()).toContain('"suspended"');
     hold.resolve();
     hold = undefined;
@@ -203,5 +232,18 @@ describe('in the background', () => {
     expect(down.stderr).toMatch(/was stopped[^]*The Temporal server was stopped/);
     expect(down.code).toBe(0);
     expect((await desk.run(['down'])).stderr).toContain('Nothing runs in the background');
+  });
+});
+
+describe('rlm delete', () => {
+  it('forgets a run that has ended, and its id is free again', async () => {
+    const { code, stderr } = await desk.run(['delete', 'look', 'edit']);
+    expect(stderr).toMatch(/Run look is deleted, with \d+ workflows in Temporal\.[^]*Run edit is deleted/);
+    expect(code).toBe(0);
+    for (const run of ['look', 'edit']) expect((await desk.run(['result', run])).stderr).toContain('There is no run');
+    expect((await desk.run(['list', '--json'])).stdout.toString()).not.toMatch(/"(look|edit)"/);
+    const again = await desk.run(['run', 'repository', '-p', 'Only look around', '--id', 'look', '-q']);
+    expect(again.stdout.toString()).toBe('["nothing","changed"]\n');
+    expect((await desk.run(['delete', 'nobody'])).code).toBe(2);
   });
 });

@@ -9,7 +9,7 @@ import {
   type ScriptedModel,
   type ScriptedReply,
 } from '../../src/testing/index.ts';
-import { createDesk, type Desk, type RunningCommand } from '../e2e/command.ts';
+import { createDesk, says, type Desk } from '../e2e/command.ts';
 
 // Each of these is several processes one after another, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 });
@@ -59,16 +59,6 @@ afterAll(async () => {
 const RUN = ['run', 'repository', '-p', 'Look around'];
 
 const costing = (text: string, usd: number): ScriptedReply => ({ text, usage: { cost: usd } });
-
-/** Resolves when the command's standard error has the text. */
-async function says(command: RunningCommand, text: RegExp): Promise<void> {
-  let ended = false;
-  void command.finished.then(() => (ended = true));
-  while (!text.test(command.stderr())) {
-    if (ended) throw new Error(`ended without saying ${text.source}:\n${command.stderr()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 async function statusOf(run: string): Promise<string | undefined> {
   const { stdout } = await desk.run(['list', '--json']);

@@ -7,12 +7,16 @@ import { createWorld, type World } from '../e2e/world.ts';
 let world: World;
 let model: ScriptedModel;
 let client: RlmClient;
+let failing = true;
+const log: string[] = [];
 
 beforeAll(async () => {
   world = await createWorld();
   model = await world.startModel({
     scripts: [
       forTask('Write a greeting', [withCode('open("greeting.txt", "w").write("hello\\n")\nFINAL({"files": 1})')]),
+      forTask('Fail once', [withCode('x = 1'), () => (failing ? { error: { status: 401 } } : withCode('FINAL(x)'))]),
+      forTask('Look at the package', [withCode('FINAL(__import__("os").path.isdir("pkg"))')]),
       forTask('Wait for ever', [() => new Promise(() => undefined)]),
     ],
   });
@@ -25,8 +29,8 @@ beforeAll(async () => {
       DURABLE_RLM_CACHE: join(world.folder, 'cache'),
     },
     config: { model: { name: 'openai/scripted', base_url: model.url } },
+    log: (line) => log.push(line),
   });
-  await world.startWorker();
 });
 
 afterAll(async () => {
@@ -35,13 +39,42 @@ afterAll(async () => {
 });
 
 describe('the client', () => {
-  it('starts a run on a folder and waits for its result', async () => {
+  it('says within a second that no worker is there', async () => {
+    const advice = 'start one for task queue durable-rlm with rlm up, rlm worker, or work() of this client';
+    expect(log).toEqual([`No worker polls task queue durable-rlm of ${world.server.address}: ${advice}.`]);
     const run = await client.start({ id: 'greet', repo: world.repository, prompt: 'Write a greeting' });
     expect(run).toMatchObject({ id: 'greet', isNew: true });
+    expect(run.warnings).toEqual([`No worker has taken up run greet yet: ${advice}.`]);
+  });
+
+  it('starts a run on a folder and waits for its result', async () => {
+    await world.startWorker();
+    const run = await client.attach('greet');
     const document = await run.result();
     expect(document).toMatchObject({ run_id: 'greet', status: 'completed', answer: { files: 1 }, agents: 1 });
     expect(document.patch).toContain('+hello');
     expect(Buffer.from((await client.patch('greet')) ?? []).toString()).toBe(document.patch);
+  });
+
+  it('takes a folder inside of a repository for what the run is about', async () => {
+    const repo = join(world.repository, 'pkg');
+    const run = await client.start({ id: 'inside', repo, prompt: 'Look at the package' });
+    expect(run.warnings).toEqual([
+      `${repo} is the folder pkg of the repository ${world.repository}. Agents have the whole repository, and are told that ` +
+        'the task is about this folder.',
+    ]);
+    expect((await run.result()).answer).toBe(true);
+    expect(model.calls.filter(({ task }) => task.includes('The task is about its folder "pkg"'))).toHaveLength(1);
+  });
+
+  it('retries one that failed, under its id and with another configuration', async () => {
+    const config = { model: { name: 'openai/scripted', base_url: model.url }, rlm: { on_error: 'fail' as const } };
+    const first = await client.start({ id: 'failed', repo: world.repository, prompt: 'Fail once', config });
+    expect((await first.result()).status).toBe('failed');
+    failing = false;
+    const again = await client.retry('failed', { config: { rlm: { max_iterations: 7 } } });
+    expect(await again.result()).toMatchObject({ status: 'completed', answer: '1', iterations: 2 });
+    await expect(client.retry('failed')).rejects.toThrow('has completed');
   });
 
   it('attaches where the id and the arguments are known, and to nothing else', async () => {
@@ -83,7 +116,7 @@ describe('the client', () => {
   });
 
   it('lists runs, newest first', async () => {
-    expect((await client.list()).map(({ run }) => run)).toEqual(['waits', 'twice', 'greet']);
+    expect((await client.list()).map(({ run }) => run)).toEqual(['waits', 'twice', 'failed', 'inside', 'greet']);
   });
 
   it('refuses what cannot be, before anything is started', async () => {
@@ -94,6 +127,6 @@ describe('the client', () => {
     await expect(client.start({ ...request, config: { rlm: { max_iterations: 0 } } })).rejects.toThrow(
       'max_iterations',
     );
-    expect(await client.list()).toHaveLength(3);
+    expect(await client.list()).toHaveLength(5);
   });
 });

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
-  argumentsDigest,
   checkArguments,
+  differences,
   newRunId,
   portableConfig,
   repositoryTitle,
+  runIdentity,
+  type RunIdentity,
 } from '../../src/client/run-arguments.ts';
 import { DEFAULT_CONFIG, type RunConfig } from '../../src/domain/config.ts';
 import { runIdProblem } from '../../src/domain/ids.ts';
@@ -13,8 +15,9 @@ const HERE = { kind: 'path', path: '/some/where/project' } as const;
 const NOW = new Date('2026-12-07T15:30:12Z');
 
 describe('the digest of arguments', () => {
-  const digest = (prompt: string, config: RunConfig = DEFAULT_CONFIG, branch?: string): Promise<string> =>
-    argumentsDigest({ repo: 'project', prompt, ...(branch === undefined ? {} : { branch }) }, HERE, config);
+  const identity = (prompt: string, config: RunConfig = DEFAULT_CONFIG, branch?: string): Promise<RunIdentity> =>
+    runIdentity({ repo: 'project', prompt, ...(branch === undefined ? {} : { branch }) }, HERE, config);
+  const digest = async (...args: Parameters<typeof identity>): Promise<string> => (await identity(...args)).digest;
 
   it('is the same for the same run, wherever blobs and Temporal are', async () => {
     const elsewhere: RunConfig = {
@@ -29,6 +32,20 @@ describe('the digest of arguments', () => {
     const other: RunConfig = { ...DEFAULT_CONFIG, rlm: { ...DEFAULT_CONFIG.rlm, max_sandboxes: 3 } };
     const digests = [await digest('a'), await digest('b'), await digest('a', other), await digest('a', undefined, 'x')];
     expect(new Set(digests).size).toBe(4);
+  });
+
+  it('tells what differs, each by its name, and what is long by its name alone', async () => {
+    const other: RunConfig = { ...DEFAULT_CONFIG, rlm: { ...DEFAULT_CONFIG.rlm, max_sandboxes: 3 } };
+    const [a, b] = [await identity('Do it'), await identity('Do that', other, 'x')];
+    expect(differences(a.parts, a.parts)).toEqual([]);
+    expect(differences(a.parts, b.parts)).toEqual([
+      'prompt ("Do it" then, "Do that" now)',
+      'branch ("x" now, not given then)',
+      'rlm.max_sandboxes (3 now, not given then)',
+    ]);
+    const long = await identity('Do it '.repeat(50));
+    expect(long.parts['prompt']).toMatch(/^sha256:/);
+    expect(differences(a.parts, long.parts)).toEqual(['prompt']);
   });
 });
 

@@ -116,6 +116,16 @@ export async function createDesk(sandboxes: PlaceName = placeByEnvironment()): P
   };
 }
 
+/** Resolves when the command's standard error has the text. */
+export async function says(command: RunningCommand, text: RegExp): Promise<void> {
+  let ended = false;
+  void command.finished.then(() => (ended = true));
+  while (!text.test(command.stderr())) {
+    if (ended) throw new Error(`ended without saying ${text.source}:\n${command.stderr()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** Command lines of the processes that name a path. */
 function processesNaming(path: string): string[] {
   return readdirSync('/proc')

@@ -8,6 +8,7 @@ import { bundleWorkflowCode, DefaultLogger, Worker, type NativeConnection } from
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { RlmConfig } from '../../src/domain/config.ts';
+import type { Activities } from '../../src/domain/contract.ts';
 import {
   blockedSignal,
   grantedSignal,
@@ -88,10 +89,11 @@ async function withRun(
   agents: Readonly<Record<string, AgentScript>>,
   limits: Partial<RlmConfig>,
   act: (started: Started) => Promise<void>,
+  own: Partial<Activities> = {},
 ): Promise<void> {
   runs += 1;
   const id = `run-${runs}`;
-  const fake = fakeActivities(agents, limits);
+  const fake = fakeActivities(agents, limits, own);
   fakes.set(id, fake);
   const handle = await temporal.client.workflow.start('investigate', {
     workflowId: id,
@@ -713,6 +715,34 @@ describe('a run', () => {
     expect(fake.inputs.storeAnswers?.[0]?.answers.at(-1)).toMatchObject({ count: 29_980 });
     for (const { answers = [] } of fake.inputs.runCode ?? [])
       expect(JSON.stringify(answers).length).toBeLessThan(10_000);
+  });
+
+  it('counts no time without a worker against its deadline', async () => {
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    const workerAbsence: Activities['workerAbsence'] = async ({ during }) => {
+      resolve();
+      return during.reduce((sum, { from, to }) => sum + to - from, 0);
+    };
+    const agents = { 0: { callModel: [async () => (await asked, code('r1'))], runCode: [FINAL] } };
+    await withRun(
+      agents,
+      { global_timeout: 1 },
+      async ({ outcome }) => expect(await outcome()).toMatchObject({ status: 'completed' }),
+      { workerAbsence },
+    );
+  });
+
+  it('has another deadline when a person says so, and tells its limits', async () => {
+    await withRun({ 0: { callModel: [untilCancelled] } }, { global_timeout: 600, max_cost: 1 }, async (run) => {
+      await run.handle.signal(setBudgetMessage, { global_timeout: 900, max_cost: 'lots' });
+      await vi.waitFor(async () => {
+        const { limits, remaining_ms } = await run.handle.query<RunState>(statusQuery);
+        expect(limits).toMatchObject({ global_timeout: 900, max_cost: 1 });
+        expect(remaining_ms).toBeGreaterThan(800_000);
+      });
+      await run.handle.signal(setBudgetMessage, { global_timeout: 1 });
+      expect(await run.outcome()).toMatchObject({ status: 'timed_out' });
+    });
   });
 
   it('hands the failure of a sub-agent to the code that started it, and continues', async () => {

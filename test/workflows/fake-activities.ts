@@ -1,5 +1,5 @@
 import { activityInfo, ApplicationFailure, CancelledFailure, Context, heartbeat } from '@temporalio/activity';
-import { budgetLimits } from '../../src/domain/budget.ts';
+import { runLimits } from '../../src/domain/budget.ts';
 import { DEFAULT_CONFIG, type RlmConfig } from '../../src/domain/config.ts';
 import type {
   Activities,
@@ -41,6 +41,7 @@ export const USED: Usage = { input_tokens: 10, output_tokens: 1, cost: 0.001, ll
 export function fakeActivities(
   agents: Readonly<Record<string, AgentScript>>,
   limits: Partial<RlmConfig> = {},
+  own: Partial<Activities> = {},
 ): FakeRun {
   const called: string[] = [];
   const inputs: FakeRun['inputs'] = {};
@@ -69,13 +70,18 @@ export function fakeActivities(
       spec: 'spec',
       task: 'task-of-0',
       limits: { ...DEFAULT_CONFIG.rlm, ...limits },
-      ceilings: budgetLimits({ ...DEFAULT_CONFIG.rlm, ...limits }),
+      ceilings: runLimits({ ...DEFAULT_CONFIG.rlm, ...limits }),
       queues: 'shared',
       summary: 'a fake run',
       memo: { repository: 'r', commit: 'c', prompt: 'p' },
       searchable: true,
     }),
     prepareAnalysis: () => Promise.reject(new Error('not scripted')),
+    sendNotice: async () => undefined,
+    workerAbsence: async () => 0,
+    configureRun: async () => {
+      throw new Error('nobody changes the configuration here');
+    },
     admitBudget: async ({ grant }) => {
       if (grant !== 'of the user') throw failure('Input.NotAllowed', 'not granted');
     },
@@ -132,7 +138,7 @@ export function fakeActivities(
     },
   };
   return {
-    activities,
+    activities: { ...activities, ...own },
     called,
     inputs,
     left: () =>

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { repeated, withJson, withResults, withTalk, withTemporal, withTools } from '../options.ts';
+import { withSettings } from '../settings.ts';
 import type { CommandContext } from '../command-context.ts';
 
 export function analyzeCommand({ io, perform }: CommandContext): Command {
@@ -25,7 +26,7 @@ export function analyzeCommand({ io, perform }: CommandContext): Command {
     .option('--detach', 'start the run, with a worker in the background, and return')
     .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
     .option('--no-worker', 'leave the work to workers elsewhere');
-  return withTemporal(withTalk(withJson(withResults(withTools(command)))))
+  return withTemporal(withTalk(withSettings(withJson(withResults(withTools(command))))))
     .addHelpText(
       'after',
       `

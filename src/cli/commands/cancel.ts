@@ -6,7 +6,7 @@ export function cancelCommand({ io, perform }: CommandContext): Command {
   return withTemporal(withTalk(new Command('cancel')))
     .description('end a run; what it has so far is kept')
     .argument('<run>', 'id of the run')
-    .action((run: string, options: import('../control.ts').AttachOptions) =>
-      perform(async () => (await import('../control.ts')).cancel(io, run, options)),
+    .action((run: string, options: import('../options.ts').AttachOptions) =>
+      perform(async () => (await import('../cancel-run.ts')).cancelRun(io, run, options)),
     );
 }

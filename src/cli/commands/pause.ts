@@ -7,7 +7,7 @@ export function pauseCommand({ io, perform }: CommandContext): Command {
     .description('begin nothing new in a run until it is resumed; its global timeout waits meanwhile')
     .argument('<run>', 'id of the run')
     .option('--reason <text>', 'shown with the status of the run')
-    .action((run: string, options: import('../control.ts').PauseOptions) =>
-      perform(async () => (await import('../control.ts')).pause(io, run, options)),
+    .action((run: string, options: import('../pause-run.ts').PauseOptions) =>
+      perform(async () => (await import('../pause-run.ts')).pauseRun(io, run, options)),
     );
 }

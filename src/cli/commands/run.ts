@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { withJson, withResults, withTalk, withTemporal } from '../options.ts';
+import { withSettings } from '../settings.ts';
 import type { CommandContext } from '../command-context.ts';
 
 export function runCommand({ io, perform }: CommandContext): Command {
@@ -14,7 +15,7 @@ export function runCommand({ io, perform }: CommandContext): Command {
     .option('--detach', 'start the run, with a worker in the background, and return')
     .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
     .option('--no-worker', 'leave the work to workers elsewhere');
-  return withTemporal(withTalk(withJson(withResults(command))))
+  return withTemporal(withTalk(withSettings(withJson(withResults(command)))))
     .addHelpText(
       'after',
       `

@@ -6,7 +6,7 @@ export function watchCommand({ io, perform }: CommandContext): Command {
   return withTemporal(withTalk(withJson(withResults(new Command('watch')))))
     .description('follow a run until it ends; Ctrl-C stops watching, not the run')
     .argument('<run>', 'id of the run')
-    .action((run: string, options: import('../control.ts').AttachOptions) =>
-      perform(async () => (await import('../control.ts')).watch(io, run, options)),
+    .action((run: string, options: import('../options.ts').AttachOptions) =>
+      perform(async () => (await import('../watch-command.ts')).watch(io, run, options)),
     );
 }

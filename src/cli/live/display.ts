@@ -1,5 +1,6 @@
 import { describePendingFailure, isSameFailure, type PendingFailure } from '../../client/pending-failure.ts';
 import type { RunSnapshot } from '../../results/run-snapshot.ts';
+import { asTyped } from '../command-name.ts';
 import { formatClock } from './format.ts';
 import { describeChanges, totalsLine } from './plain-lines.ts';
 import { createScreen } from './screen.ts';
@@ -42,7 +43,7 @@ const TOLD_ONE_BY_ONE = 4;
 /** A live tree on a terminal, plain lines anywhere else, nothing but notes when quiet. */
 export function createDisplay(options: DisplayOptions): Display {
   const { stream, env } = options;
-  if (options.quiet) return quietDisplay(stream);
+  if (options.quiet) return quietDisplay(stream, env);
   return stream.isTTY && env['TERM'] !== 'dumb' ? liveDisplay(options) : plainDisplay(options);
 }
 
@@ -52,10 +53,10 @@ export function wantsColor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): 
   return stream.isTTY && !refused;
 }
 
-function quietDisplay(stream: NodeJS.WriteStream): Display {
+function quietDisplay(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Display {
   return {
     update: () => undefined,
-    note: (line) => void stream.write(`${visibleControls(line)}\n`),
+    note: (line) => void stream.write(`${visibleControls(asTyped(line, env))}\n`),
     close: () => undefined,
   };
 }
@@ -72,7 +73,7 @@ function liveDisplay({ stream, env, run }: DisplayOptions): Display {
     screen.draw(
       renderTree({
         ...view,
-        reason: view.reason ?? (view.pendingFailure && describePendingFailure(view.pendingFailure)),
+        reason: view.reason === null ? pendingReason(view) : asTyped(view.reason, env),
         run,
         now: Date.now(),
         columns,
@@ -93,7 +94,7 @@ function liveDisplay({ stream, env, run }: DisplayOptions): Display {
       if (first) draw();
     },
     note(line) {
-      screen.print(visibleControls(line));
+      screen.print(visibleControls(asTyped(line, env)));
     },
     close() {
       clearInterval(timer);
@@ -105,14 +106,18 @@ function liveDisplay({ stream, env, run }: DisplayOptions): Display {
   };
 }
 
-function plainDisplay({ stream, run, verbose }: DisplayOptions): Display {
+function pendingReason({ pendingFailure }: RunView): string | null {
+  return pendingFailure === null ? null : describePendingFailure(pendingFailure);
+}
+
+function plainDisplay({ stream, env, run, verbose }: DisplayOptions): Display {
   let before: RunView | undefined;
   const shown: PendingFailure[] = [];
   let lastLine = Date.now();
 
   function line(text: string, snapshot = before?.snapshot): void {
     const time = snapshot === undefined ? '' : `[${formatClock(Date.now() - snapshot.run.started_at)}] `;
-    stream.write(`${time}${visibleControls(text)}\n`);
+    stream.write(`${time}${visibleControls(asTyped(text, env))}\n`);
     lastLine = Date.now();
   }
 

@@ -22,8 +22,12 @@ export interface TreeView {
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
+/** Nothing moves in these. */
+const STILL: ReadonlySet<string> = new Set(['paused', 'suspended']);
+
 /** The live tree as lines no wider than the window and no more than its rows: a pure function of what is known. */
-export function renderTree(view: TreeView): string[] {
+export function renderTree(given: TreeView): string[] {
+  const view = STILL.has(given.status) ? { ...given, now: lastChange(given) } : given;
   const paint = painter(view.color);
   const head = headLines(view, paint);
   const { snapshot } = view;
@@ -32,6 +36,12 @@ export function renderTree(view: TreeView): string[] {
   const lines = collapseTree(snapshot.agents, Math.max(1, view.rows - head.length));
   const columns = measure(lines, snapshot.agents, view, working);
   return [...head, ...lines.map((line) => renderLine(line, { view, columns, working, paint }))].slice(0, view.rows);
+}
+
+/** When the run did something last: its clock stands there while it is paused or suspended. */
+function lastChange({ snapshot, now }: TreeView): number {
+  if (snapshot === undefined) return now;
+  return Math.max(snapshot.run.started_at, ...snapshot.agents.map(({ updated_at }) => updated_at));
 }
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -109,12 +119,15 @@ interface Cells {
   readonly cost: string;
 }
 
-function cellsOf(agent: AgentReference, now: number, working: ReadonlyMap<string, number>): Cells {
+function cellsOf(agent: AgentReference, { now, status }: TreeView, working: ReadonlyMap<string, number>): Cells {
   const { usage } = agent;
+  const isWaiting = (working.get(agent.agent) ?? 0) > 0;
+  // Code that runs goes on to its next call, also in a run that is paused.
+  const isStill = STILL.has(status) && !isWaiting && agent.state !== 'done' && agent.state !== 'running';
   return {
     depth: `d${agent.depth}`,
     iteration: agent.iteration === 0 ? '' : `#${agent.iteration}`,
-    activity: activity(agent, working.get(agent.agent) ?? 0),
+    activity: isStill ? status : activity(agent, working.get(agent.agent) ?? 0),
     time: formatClock((agent.ended_at ?? now) - agent.started_at),
     tokens: usage.input_tokens + usage.output_tokens === 0 ? '' : formatCount(usage.input_tokens + usage.output_tokens),
     cost: formatCost(usage.cost),
@@ -131,7 +144,7 @@ function measure(
   const longest = Math.max(
     ...lines.map(({ prefix, ...line }) => prefix.length + 2 + (line.kind === 'agent' ? line.agent.agent.length : 0)),
   );
-  const cells = agents.map((agent) => cellsOf(agent, view.now, working));
+  const cells = agents.map((agent) => cellsOf(agent, view, working));
   const widest = (key: keyof Cells): number => Math.max(...cells.map((cell) => displayWidth(cell[key])));
   const name = Math.min(longest, view.columns);
   let left = view.columns - name;
@@ -165,7 +178,7 @@ function renderLine(line: TreeLine, { view, columns, working, paint }: LineConte
   // Deep below the root in a narrow window the branches themselves have to be cut.
   const prefix = fit(line.prefix, columns.name - 3);
   const done = agent.state === 'done';
-  const cells = cellsOf(agent, view.now, working);
+  const cells = cellsOf(agent, view, working);
   const name = padEnd(fit(agent.agent, columns.name - prefix.length - 2), columns.name - prefix.length - 2);
   const parts = [
     padded(cells.depth, columns.depth, padEnd),
@@ -177,7 +190,7 @@ function renderLine(line: TreeLine, { view, columns, working, paint }: LineConte
     columns.task === 0 ? '' : fit(oneLine(agent.task), columns.task),
   ].filter((part) => part !== '');
   const text = parts.length === 0 ? '' : `${' '.repeat(GAP)}${parts.join(' '.repeat(GAP))}`.trimEnd();
-  const whole = `${paint('dim', prefix)}${symbol(agent, { now: view.now, waits: (working.get(agent.agent) ?? 0) > 0, paint })} ${name}`;
+  const whole = `${paint('dim', prefix)}${symbol(agent, { now: view.now, isStill: STILL.has(view.status), waits: (working.get(agent.agent) ?? 0) > 0, paint })} ${name}`;
   return done ? `${whole}${paint('dim', text)}` : `${whole}${text}`;
 }
 
@@ -185,12 +198,16 @@ function padded(text: string, width: number, pad: (text: string, columns: number
   return width === 0 ? '' : pad(text, width);
 }
 
-function symbol(agent: AgentReference, { now, waits, paint }: { now: number; waits: boolean; paint: Paint }): string {
+function symbol(
+  agent: AgentReference,
+  { now, isStill, waits, paint }: { now: number; isStill: boolean; waits: boolean; paint: Paint },
+): string {
   if (agent.state === 'done') {
     if (agent.status === 'failed') return paint('red', '✗');
     return agent.status === 'cancelled' ? paint('yellow', '–') : paint('green', '✓');
   }
   if (waits || agent.state === 'waiting') return paint('dim', '◌');
+  if (isStill) return paint('yellow', '‖');
   return paint('cyan', SPINNER[Math.floor(now / 120) % SPINNER.length] ?? '·');
 }
 

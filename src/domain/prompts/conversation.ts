@@ -137,7 +137,11 @@ function firstMessage(task: TaskRecord, run: RunSpecification): string {
   const more = shown.truncated
     ? `\n\n(The task is shown in part; the variable \`task\` holds all ${task.task.length} characters.)`
     : '';
-  return `Repository: ${repository.name} (${at})\n\nTask:\n${delimit('task', shown.text, delimiterOf(run))}${more}\n\nBegin.`;
+  const folder =
+    repository.folder === undefined
+      ? ''
+      : `\nThe task is about its folder ${JSON.stringify(repository.folder)}: begin there. Paths are relative to the top of the repository.`;
+  return `Repository: ${repository.name} (${at})${folder}\n\nTask:\n${delimit('task', shown.text, delimiterOf(run))}${more}\n\nBegin.`;
 }
 
 function renderTurn(turn: Turn, run: RunSpecification): string {

@@ -79,6 +79,19 @@ describe('the live tree', () => {
     ]);
   });
 
+  it.each(['paused', 'suspended'])(
+    'stands still while a run is %s: no spinner, no clock, nothing that works',
+    (status) => {
+      const agents = [agent('0', { updated_at: START + 5000 })];
+      const lines = renderTree(view(agents, { status, reason: 'rlm resume todo goes on' }));
+      expect(lines).toEqual(renderTree(view(agents, { status, reason: 'rlm resume todo goes on', now: NOW + 60_000 })));
+      expect(lines.join('\n')).toMatch(
+        /^todo · \w+\n0:05 .*\nrlm resume todo goes on\n‖ 0 .* (paused|suspended) .* 0:04 /,
+      );
+      expect(lines.join('\n')).not.toContain('asking the model');
+    },
+  );
+
   it('never fills more than the window, whatever its size', () => {
     const agents = fortyOne();
     for (const columns of [10, 20, 40, 60, 79, 80, 120, 300]) {

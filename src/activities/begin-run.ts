@@ -1,0 +1,68 @@
+import type { PreparedRun } from '../domain/contract.ts';
+import { ROOT_AGENT } from '../domain/ids.ts';
+import { runReferenceName, type RunReference, type RunSpecification } from '../domain/records.ts';
+import { truncate } from '../domain/truncate.ts';
+import type { AgentContext } from './agent-context.ts';
+import { sandboxRequest } from './create-sandbox.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
+import { taskRecord } from './trajectory.ts';
+
+const FIRST_GENERATION = 0;
+const MAX_SUMMARY_CHARACTERS = 200;
+
+/** What every kind of run begins with, once it is specified. */
+export async function beginRun(
+  deps: ActivityDependencies,
+  specification: RunSpecification,
+  {
+    task: text,
+    summary,
+    ceilings,
+  }: { readonly task: string; readonly summary: string; readonly ceilings: PreparedRun['ceilings'] },
+): Promise<PreparedRun> {
+  const { run, execution } = specification;
+  const spec = await deps.chains.putJson(specification);
+  await deps.admission.admitted(spec, run);
+  const scope = { run, execution, spec, settings: spec, agent: ROOT_AGENT };
+  const task = await deps.chains.append(taskRecord(scope, { text }));
+  const reference: RunReference = { run, execution, spec, started_at: Date.now() };
+  await deps.blobs.setReference(runReferenceName(run, execution), reference);
+  return readyToBegin(deps, { scope, specification, task, summary, ceilings });
+}
+
+/** The first sandbox is tried where its setup may fail, and what the workflow has to know comes back. */
+export async function readyToBegin(
+  deps: ActivityDependencies,
+  {
+    scope,
+    specification,
+    task,
+    summary,
+    ceilings,
+  }: Pick<PreparedRun, 'task' | 'summary'> & {
+    readonly scope: AgentContext;
+    readonly specification: RunSpecification;
+    readonly ceilings: PreparedRun['ceilings'];
+  },
+): Promise<PreparedRun> {
+  const { config } = specification;
+  const provider = deps.sandboxes(config.sandbox.provider);
+  const first = sandboxRequest(deps, { scope, generation: FIRST_GENERATION, run: specification });
+  await withHeartbeat((signal) => provider.prepare(first, signal));
+  return {
+    spec: scope.spec,
+    task,
+    limits: config.rlm,
+    ceilings,
+    queues: config.temporal.queues,
+    ...(deps.notifies ? { notifies: true } : {}),
+    summary: truncate(summary.replaceAll(/\s+/g, ' '), MAX_SUMMARY_CHARACTERS),
+    memo: {
+      ...(specification.repository === undefined ? {} : { repository: specification.repository.name }),
+      ...(specification.repository === undefined ? {} : { commit: specification.repository.commit }),
+      prompt: truncate(specification.prompt.replaceAll(/\s+/g, ' '), MAX_SUMMARY_CHARACTERS),
+    },
+    searchable: await deps.hasSearchAttributes(),
+  };
+}

@@ -1,0 +1,32 @@
+import { forgetRun } from './clean/runs.ts';
+import { listRuns } from '../results/find-run.ts';
+import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
+import { say, type Io } from './io.ts';
+import { plural } from './live/format.ts';
+import { noSuchRun, startServerIfNeeded } from './look.ts';
+import type { TemporalOptions } from './options.ts';
+import { CommandError } from './report-error.ts';
+import { withSession } from './session.ts';
+
+/** `rlm delete`: forgets runs that have ended, in the blob store and in Temporal. */
+export function deleteRuns(io: Io, names: readonly string[], options: TemporalOptions): Promise<number> {
+  return withSession(io, options, async (session) => {
+    const found = (await session.findTemporal()) ?? (await startServerIfNeeded(session));
+    const all = await listRuns(session.blobs);
+    for (const run of new Set(names)) {
+      const stored = all.filter((each) => each.run === run);
+      const known = await found?.runs.describe(run);
+      if (stored.length === 0 && known === undefined) throw noSuchRun(run);
+      const isOpen = known?.status === 'running' || ((await found?.runs.countOpenAgents(run)) ?? 0) > 0;
+      if (isOpen) throw new CommandError(`Run ${run} has not ended: rlm cancel ${run} ends it.`, EXIT_FAILED);
+      for (const reference of stored) await forgetRun(session.blobs, reference);
+      const executions = (await found?.runs.forget(run)) ?? 0;
+      const inTemporal = executions === 0 ? '' : `, with ${plural(executions, 'workflow')} in Temporal`;
+      say(
+        io,
+        `Run ${run} is deleted${inTemporal}. Files in a results folder stay; rlm clean --blobs --yes frees the space.`,
+      );
+    }
+    return EXIT_DONE;
+  });
+}
