@@ -96,7 +96,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       deliver(budgetWorkflowId(run), setLimits, [message]),
     ]);
     for (const [name, value] of Object.entries(changes)) {
-      const asked = message[name as keyof BudgetLimits];
+      const asked = message[name as keyof RunLimits];
       if (asked !== undefined && value < asked)
         ignored.add(
           `${name} is now ${value}, not ${asked}: more takes rlm budget, with the state folder of the run's worker.`,
