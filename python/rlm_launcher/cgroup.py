@@ -5,8 +5,11 @@ service with Delegate=yes); version 1 where the worker may write its controllers
 """
 
 import os
+import time
 
 _MIB = 1024 * 1024
+_PREFIX = "rlm-"
+_YOUNG_SECONDS = 60
 _ROOT = "/sys/fs/cgroup"
 # Of 1024, which one busy process of the machine has: the worker and its server come first.
 _SHARE = 512
@@ -80,6 +83,18 @@ def enter(groups, limits):
         except OSError:
             leave([group])
     return made
+
+
+def tidy():
+    """Removes the groups that killed workers have left. One that is in use cannot be removed, and a young one is being entered."""
+    for folder, _ in find():
+        for name in os.listdir(folder):
+            group = "%s/%s" % (folder, name)
+            try:
+                if name.startswith(_PREFIX) and time.time() - os.stat(group).st_mtime > _YOUNG_SECONDS:
+                    leave([group])
+            except OSError:
+                pass  # Another has removed it.
 
 
 def leave(groups):

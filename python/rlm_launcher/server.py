@@ -167,6 +167,7 @@ def serve(input_fd, output_fd):
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    cgroup.tidy()
     try:
         Server(input_fd, output_fd).run()
     except (BrokenPipeError, KeyboardInterrupt):
