@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
-import { devServerStatus, stopDevServer } from '../../src/temporal/dev-server.ts';
+import { devServerStatus } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
 import { temporaryFolder } from '../sandbox/fixtures.ts';
+import { kill } from '../temporal/fixtures.ts';
 import { listeningPorts } from '../temporal/listening-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -78,7 +79,8 @@ describe('other users of the machine', () => {
       const up = start('up');
       onTestFinished(async () => {
         up.kill('SIGKILL');
-        await stopDevServer({ databaseFile: join(home, 'state', 'temporal.db'), force: true });
+        const { server } = devServerStatus(join(home, 'state', 'temporal.db'));
+        if (server !== undefined) await kill(server.process);
       });
       await expect.poll(up.stderr, { timeout: 60_000 }).toContain('Working on task queue');
       const ended = await rlm('demo', 'todo', '--id', 'first', '--latency', '20', '--results', 'results');
