@@ -74,7 +74,9 @@ export function jsonLinesItems(content: Text, field: Field, items: ListItems): F
     notes: () =>
       isNamed && found.length === 0
         ? []
-        : [`${field.name}: read ${label} as ${['JSON Lines', ...found].join(', ')}: ${count(items.length - before)}`],
+        : [
+            `${field.name}: read ${label} as ${['JSON Lines', ...found].join(', ')}: ${count(items.length - before, 'item')}`,
+          ],
   };
 }
 
@@ -108,9 +110,8 @@ export function documentItems(
     lines: lines(),
     notes() {
       const name = [kindName(document), ...(about === undefined ? [] : [about])].join(', ');
-      const count = items.length - before;
       return [
-        `${field.name}: read ${label} as ${name}: ${table?.describe() ?? `${count} ${PARTS[document]}${count === 1 ? '' : 's'}`}`,
+        `${field.name}: read ${label} as ${name}: ${table?.describe() ?? count(items.length - before, PARTS[document])}`,
         ...(table?.notes() ?? []),
       ];
     },
@@ -127,6 +128,6 @@ export function refuseDocument({ name, type }: Field, label: string, document: D
   );
 }
 
-function count(items: number): string {
-  return `${items} ${items === 1 ? 'item' : 'items'}`;
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
