@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { createFileBlobStore } from '../src/storage/file-blob-store.ts';
 import { createStoredRuns } from '../src/viewer/stored-runs.ts';
 import { startViewer } from '../src/viewer/viewer-server.ts';
-import { launchBrowser, longestFrame } from '../test/viewer/browser.ts';
+import { launchBrowser, scrollThrough } from '../test/viewer/browser.ts';
 import { largeTree, writeRun } from '../test/viewer/generated-run.ts';
 import { describeMachine } from './overhead/machine.ts';
 import { writeResults } from './results-file.ts';
@@ -51,8 +51,13 @@ const timed = async (what: string, work: () => Promise<unknown>): Promise<void> 
   await work();
   note(what, performance.now() - from);
 };
+const scrolled = async (what: string, selector: string): Promise<void> => {
+  const { work, longestFrame } = await scrollThrough(page, selector);
+  note(`${what}, scrolled by a page: work of the page's thread for a step`, work);
+  note(`${what}, scrolled by a page: the longest frame`, longestFrame);
+};
+const { page } = await browser.open(viewer.link());
 try {
-  const { page } = await browser.open(viewer.link());
   const go = (place: string): Promise<unknown> => page.goto(new URL(`/#${place}`, page.url()).href);
   const main = page.locator('main');
   await timed('a run, first view: nothing of it has been read before', async () => {
@@ -70,7 +75,7 @@ try {
     await go('/runs/large/agents');
     await page.locator('#row-0\\.1').waitFor();
   });
-  note('the longest frame while the tree is scrolled from end to end', await longestFrame(page, '.tree'));
+  await scrolled('the tree', '.tree');
   await timed('an agent with its 20 iterations', async () => {
     await go('/runs/large/agents/0.5.5');
     await page.locator('#iteration-20').waitFor();
@@ -83,7 +88,7 @@ try {
     await go('/runs/large/timeline');
     await page.locator('.time-row').first().waitFor();
   });
-  note('the longest frame while the timeline is scrolled', await longestFrame(page, '.timeline'));
+  await scrolled('the timeline', '.timeline');
   await timed('search in all texts, the first hits', async () => {
     await go('/search?run=large&text=needle');
     await page.locator('.hits li').first().waitFor();
