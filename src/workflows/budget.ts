@@ -74,9 +74,20 @@ export async function budget(input: BudgetInput): Promise<BudgetReport> {
   const { run } = splitAgentWorkflowId(workflowInfo().workflowId);
   const isOfRun = ({ from }: { readonly from: string }): boolean => from.startsWith(`${run}/`);
   const ignored = createIgnoredMessages();
+  const setLimitsTo = async (message: BudgetMessage): Promise<void> => {
+    const changes = await admittedLimits(message, { ceilings: input.ceilings, limits: service.budget.limits });
+    service.receive({ kind: 'limits', changes: countedLimits(changes) });
+  };
+  // One after another, and before requests that come after them, however long it takes to look for a grant.
+  let limitsSet = Promise.resolve();
+  onSignal<BudgetMessage>(setBudgetMessage, ignored, {
+    description: 'From the run: other limits. To be sent to the run, which passes them on',
+    apply: (message) => (limitsSet = limitsSet.then(() => setLimitsTo(message))),
+  });
   onSignal<BudgetRequest>(reserveSignal, ignored, {
     description: 'From an agent: what it is about to use',
-    apply(request) {
+    async apply(request) {
+      await limitsSet;
       if (isOfRun(request)) service.receive({ kind: 'reserve', request });
     },
   });
@@ -85,16 +96,6 @@ export async function budget(input: BudgetInput): Promise<BudgetReport> {
     apply(settlement) {
       if (isOfRun(settlement)) service.receive({ kind: 'settle', settlement });
     },
-  });
-  const setLimitsTo = async (message: BudgetMessage): Promise<void> => {
-    const changes = await admittedLimits(message, { ceilings: input.ceilings, limits: service.budget.limits });
-    service.receive({ kind: 'limits', changes: countedLimits(changes) });
-  };
-  // One after another: the last message counts, however long it takes to look for its grant.
-  let limitsSet = Promise.resolve();
-  onSignal<BudgetMessage>(setBudgetMessage, ignored, {
-    description: 'From the run: other limits. To be sent to the run, which passes them on',
-    apply: (message) => (limitsSet = limitsSet.then(() => setLimitsTo(message))),
   });
   ignoreOtherSignals(ignored, [setBudgetMessage]);
   const description =

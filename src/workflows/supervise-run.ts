@@ -69,6 +69,11 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   let root: ChildWorkflowHandle<AgentWorkflow> | undefined;
   let ceilings: RunLimits | undefined;
   let notifies = false;
+  // One after another: signals that are sent at the same time may overtake each other.
+  let budgetsSet = Promise.resolve();
+  const tellRoot = (message: string): void => {
+    root?.signal(message).catch(() => undefined); // It may just have ended.
+  };
 
   const gate = createPauseGate({
     closed: false,
@@ -77,7 +82,9 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     onChange(cause) {
       status.setPaused(cause);
       if (cause !== undefined && notifies) tellPause(run, status.read().reason);
-      root?.signal(cause === undefined ? resumeMessage : pauseMessage).catch(() => undefined); // It may just have ended.
+      if (cause !== undefined) tellRoot(pauseMessage);
+      // Limits that were sent before count before the agents ask for more.
+      else void budgetsSet.then(() => gate.closed || tellRoot(resumeMessage));
     },
   });
   onSignal<BlockedMessage>(blockedSignal, ignored, {
@@ -105,8 +112,6 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     status.setLimits(changes);
     if (changes.global_timeout !== undefined) deadline.set(changes.global_timeout * 1000);
   };
-  // One after another: signals that are sent at the same time may overtake each other.
-  let budgetsSet = Promise.resolve();
   onMessage<BudgetMessage>(setBudgetMessage, ignored, {
     description:
       'Change what the run may spend. {max_sandboxes?, max_llm_calls?, max_cost?, global_timeout?, id?}; what is left out stays',
