@@ -62,7 +62,8 @@ afterAll(async () => {
 /** The user's own configuration. */
 function configure(name = 'openai/scripted', more = 'sandbox: {memory_mb: 512}\n'): void {
   const notify = 'notify: {command: [sh, -c, "cat >>$HOME/notices"], on: [paused, failed, completed]}\n';
-  desk.configure(`model: {name: ${name}, base_url: "${model.url}"}\n${notify}${more}`);
+  const prices = '{openai/scripted: {input: 0, output: 0}, openai/dear: {input: 0, output: 0}}';
+  desk.configure(`model: {name: ${name}, base_url: "${model.url}", prices: ${prices}}\n${notify}${more}`);
 }
 
 function file(name: string, yaml: string): string {

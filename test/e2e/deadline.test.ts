@@ -78,7 +78,7 @@ describe.concurrent('the global timeout', () => {
     expect(outcome).toMatchObject({
       status: 'timed_out',
       answer: expect.stringContaining('a first finding'),
-      error: null,
+      error: 'The run reached its time limit of 6 s (rlm.global_timeout).',
       iterations: 3,
       sandboxes: 1,
     });

@@ -61,7 +61,7 @@ export async function accessibilityProblems(page: Page): Promise<string[]> {
 
 /** What a step of scrolling takes, in milliseconds. */
 export interface ScrollCost {
-  /** Work of the page's thread, the mean: comparable also on a busy machine. */
+  /** CPU time of the page's thread, the mean: comparable also on a busy machine. */
   readonly work: number;
   /** From one frame to the next, the longest. */
   readonly longestFrame: number;
@@ -70,7 +70,7 @@ export interface ScrollCost {
 /** Scrolls an element from its beginning to its end, a page at a step. */
 export async function scrollThrough(page: Page, selector: string): Promise<ScrollCost> {
   const session = await page.context().newCDPSession(page);
-  await session.send('Performance.enable');
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   const workSoFar = async (): Promise<number> => {
     const { metrics } = await session.send('Performance.getMetrics');
     return 1000 * (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0);
