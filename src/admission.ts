@@ -17,7 +17,7 @@ import type { InvestigateInput } from './domain/contract.ts';
 import { TypedError } from './domain/failures.ts';
 import { runIdProblem } from './domain/ids.ts';
 import type { BudgetMessage } from './domain/messages.ts';
-import type { RunSpecification } from './domain/records.ts';
+import type { RepositoryReference, RunSpecification } from './domain/records.ts';
 import { BLOB_FIELDS, checkRunInput, type GivenRun } from './domain/run-input.ts';
 import { createGrants, storedInputsName } from './grants.ts';
 import { assertCostsKnown } from './llm/model-costs.ts';
@@ -25,7 +25,15 @@ import { parseRepositoryName } from './sandbox/repository/repository-name.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import type { Chains } from './storage/chain.ts';
 
-export type AdmissionRequest = GivenRun & { readonly run: string };
+export type AdmissionRequest = GivenRun & {
+  readonly run: string;
+  /** The run whose work it takes up, and its repository. */
+  readonly source?: {
+    readonly run: string;
+    readonly granted: boolean;
+    readonly repository: RepositoryReference | undefined;
+  };
+};
 
 export interface AdmittedRun {
   readonly config: RunConfig;
@@ -44,6 +52,8 @@ export interface Admission {
    *   `Worker.NotAllowed` where another worker may hold the grant that the input names
    */
   admit(request: AdmissionRequest): Promise<AdmittedRun>;
+  /** Whether runs of others may see what runs of the worker's own user have seen (`worker.allow.own_runs`). */
+  readonly mayTakeUpOwnRuns: boolean;
   /**
    * Whether the worker's own user gives a run these limits.
    *
@@ -91,9 +101,15 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const { model, rlm, sandbox } = defaults[request.type];
     const given = request.input.config ?? {};
     const asked = validConfig(given, { model, rlm, sandbox, ...queues });
-    const repository = request.type === 'investigate' ? await repositoryOf(request.input) : undefined;
+    const { source } = request;
+    const repository = await requestedRepository(request);
     const verdict = authorize(
-      { given: given as GivenConfig, config: asked, ...(repository === undefined ? {} : { repository }) },
+      {
+        given: given as GivenConfig,
+        config: asked,
+        ...(repository === undefined ? {} : { repository }),
+        ...(source === undefined ? {} : { source }),
+      },
       await authority(),
     );
     const foreign = await foreignBlobs(request);
@@ -117,10 +133,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
   async function foreignBlobs({ run, input }: AdmissionRequest): Promise<Refusal[]> {
     const fields: readonly string[] = Object.keys(input);
     const named = BLOB_FIELDS.filter((field) => fields.includes(field));
-    const { grant } = input;
+    const { grant, grant_for: owner = run } = input;
     const isStored =
       named.length === 0 ||
-      (grant !== undefined && (await blobs.getReference(storedInputsName(run, grant))) !== undefined);
+      (grant !== undefined &&
+        (await blobs.getReference(storedInputsName(isRunOf(run, owner) ? owner : run, grant))) !== undefined);
     return isStored
       ? []
       : named.map((setting) => ({ setting, reason: 'names a blob that was not stored for this run' }));
@@ -131,9 +148,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const problem = runIdProblem(request.run);
       if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
       checkRunInput(request);
-      const { grant } = request.input;
+      const { grant, grant_for: owner = request.run } = request.input;
       if (grant === undefined) return authorized(request, undefined);
-      const found = await grants.check(request, grant);
+      const found = isRunOf(request.run, owner)
+        ? await grants.check({ ...request, run: owner }, grant)
+        : 'of another run';
       if (found === 'unknown') return authorized(request, found);
       if (found === 'of another run') {
         throw new TypedError(
@@ -147,6 +166,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       assertCostsKnown(granted);
       return { config: granted, ceilings: runLimits(granted.rlm), granted: true };
     },
+    mayTakeUpOwnRuns: own.worker.allow.own_runs,
     async admitBudget(run, { grant = '', ...message }) {
       const isGrant = /^[0-9a-f]{64}$/.test(grant);
       if (isGrant && (await grants.check({ run, type: 'setBudget', input: message }, grant)) === 'granted') return;
@@ -197,11 +217,29 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 }
 
+/** Runs of a schedule are called after it and the time, items of a batch after it and their name. */
+function isRunOf(run: string, owner: unknown): owner is string {
+  if (typeof owner !== 'string' || !run.startsWith(owner)) return false;
+  const rest = run.slice(owner.length);
+  return rest === '' || rest.startsWith('.') || /^-\d{4}-\d\d-\d\dT[\d:.]+Z(\.|$)/.test(rest);
+}
+
 function isolated(config: ConfigInput): ConfigInput {
   return { ...config, sandbox: { ...config.sandbox, isolation: 'bubblewrap' } };
 }
 
-async function repositoryOf({ repo, commit, bundle }: InvestigateInput): Promise<RequestedRepository | undefined> {
+async function requestedRepository({
+  type,
+  input,
+  source,
+}: AdmissionRequest): Promise<RequestedRepository | undefined> {
+  if (type !== 'investigate') return undefined;
+  if (source === undefined) return repositoryOf(input);
+  const url = source.repository?.url;
+  return url === undefined ? undefined : { kind: 'url', url };
+}
+
+async function repositoryOf({ repo = '', commit, bundle }: InvestigateInput): Promise<RequestedRepository | undefined> {
   if (bundle !== undefined && commit !== undefined) return undefined;
   const name = parseRepositoryName(repo);
   return name.kind === 'url' ? name : { kind: 'path', path: await realpath(name.path).catch(() => name.path) };

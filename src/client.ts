@@ -13,11 +13,13 @@ export {
 } from './client/one-run.ts';
 export type { OwnWorker } from './client/own-worker.ts';
 export type { RunReport } from './client/report-run.ts';
+export type { ForkArguments } from './client/start-fork.ts';
 export type { RunArguments } from './client/run-arguments.ts';
 export { RunFailedError } from './client/run-failed.ts';
 export type { ConfigInput } from './config/schema.ts';
 export type { RunConfig } from './domain/config.ts';
 export { TypedError } from './domain/failures.ts';
+export type { Question } from './domain/messages.ts';
 export { entriesOf, stringifyJson } from './domain/ordered-json.ts';
 export type { RunReference } from './domain/records.ts';
 export type { SignatureInputs, SignatureOutputs } from './domain/signature/inference.ts';

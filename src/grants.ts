@@ -6,6 +6,7 @@ import { canonicalJson } from './domain/records.ts';
 
 /** A run as its workflow gets it, or a message that gives it new limits. */
 export interface Granted {
+  /** Or the batch, or the schedule, whose runs get this input. */
   readonly run: string;
   readonly type: 'investigate' | 'analyze' | 'setBudget';
   readonly input: object;
@@ -71,7 +72,7 @@ export async function grantBudget(
 }
 
 function grantHash({ run, type, input }: Granted): string {
-  const { grant: _, ...rest } = input as { readonly grant?: unknown };
+  const { grant: _, grant_for: __, ...rest } = input as { readonly grant?: unknown; readonly grant_for?: unknown };
   return createHash('sha256')
     .update(canonicalJson({ v: 1, run, type, input: rest }))
     .digest('hex');

@@ -21,6 +21,7 @@ import type { ModelConfig } from './domain/config.ts';
 import { TypedError } from './domain/failures.ts';
 import { storeValues } from './inputs/index.ts';
 import { dataConversion } from './encryption/data-conversion.ts';
+import { openCassette, type Cassette, type CassetteOptions } from './llm/cassette.ts';
 import type { ChatModels } from './llm/chat-model.ts';
 import { createModelLimits, type ModelLimits } from './llm/concurrency.ts';
 import { limitModels } from './llm/limit-models.ts';
@@ -28,6 +29,7 @@ import { createChatModels } from './llm/openai-chat-models.ts';
 import { createNotify } from './notify.ts';
 import { readPresence, startPresence } from './presence.ts';
 import { referToRepository } from './repository-reference.ts';
+import { findOccurrenceBefore, findRun, readRun } from './results/find-run.ts';
 import { createDaytonaProvider } from './sandbox/daytona/index.ts';
 import { requireDaytonaKey } from './sandbox/daytona/client.ts';
 import { createLocalProvider } from './sandbox/local/index.ts';
@@ -99,6 +101,8 @@ export interface WorkerOptions {
    * given them for runs of its own. Default: they do.
    */
   readonly servesOthers?: boolean;
+  /** Keeps every exchange with models in a file, or takes them from it. */
+  readonly cassette?: CassetteOptions | undefined;
   /** Told of what it does. */
   readonly listeners?: readonly Listener[];
   /** Absent: nothing is traced. */
@@ -294,6 +298,7 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
   const models = modelsByConfig(environment, host);
   const { tools = NO_TOOLS, servesOthers = true } = options;
   const { notify } = parseConfig(options.config ?? {});
+  const cassette: Cassette = options.cassette === undefined ? (each) => each : openCassette(options.cassette);
   const admission = createAdmission({
     config: options.config ?? {},
     stateDirectory: options.stateDirectory,
@@ -305,11 +310,13 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
   return {
     blobs,
     chains: telemetry.chains(admission.guard(createChains(blobs))),
-    models: (config) => limitModels(telemetry.models(models(config)), config, modelLimits),
+    models: (config) => limitModels(telemetry.models(cassette(models(config))), config, modelLimits),
     sandboxes: (name) => sandboxes.named(name),
     largeReplies: createSlots(MAX_LARGE_REPLIES),
     workerDeaths: createWorkerDeaths(options.stateDirectory),
     admission,
+    findRun: (run, execution) => (execution === undefined ? findRun(blobs, run) : readRun(blobs, run, execution)),
+    findOccurrenceBefore: (schedule, run) => findOccurrenceBefore(blobs, schedule, run),
     async resolveRepository({ config, signal, ...question }) {
       // The first that a run asks: nothing has been spent yet.
       if (config.sandbox.provider === 'daytona') requireDaytonaKey(environment);

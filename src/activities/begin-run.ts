@@ -1,6 +1,6 @@
 import type { PreparedRun } from '../domain/contract.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
-import { runReferenceName, type RunReference, type RunSpecification } from '../domain/records.ts';
+import { runReferenceName, type ChainRecord, type RunReference, type RunSpecification } from '../domain/records.ts';
 import { truncate } from '../domain/truncate.ts';
 import type { AgentContext } from './agent-context.ts';
 import { sandboxRequest } from './create-sandbox.ts';
@@ -11,22 +11,43 @@ import { taskRecord } from './trajectory.ts';
 const FIRST_GENERATION = 0;
 const MAX_SUMMARY_CHARACTERS = 200;
 
+export interface RunBeginning {
+  /** What the trajectory of the root goes on from. @param spec hash of the specification */
+  readonly first: (spec: string) => ChainRecord;
+  readonly summary: string;
+  readonly ceilings: PreparedRun['ceilings'];
+  /** The worker's own user started it. */
+  readonly granted: boolean;
+  /** What the run before in its series had found. */
+  readonly findingsBefore?: RunReference['findings_before'];
+  /** The run that it takes up. */
+  readonly from?: RunReference['from'];
+}
+
+export function rootTask({ run, execution }: RunSpecification, spec: string, text: string): ChainRecord {
+  return taskRecord({ run, execution, spec, settings: spec, agent: ROOT_AGENT }, { text });
+}
+
 /** What every kind of run begins with, once it is specified. */
 export async function beginRun(
   deps: ActivityDependencies,
   specification: RunSpecification,
-  {
-    task: text,
-    summary,
-    ceilings,
-  }: { readonly task: string; readonly summary: string; readonly ceilings: PreparedRun['ceilings'] },
+  { first: record, summary, ceilings, granted, from, findingsBefore }: RunBeginning,
 ): Promise<PreparedRun> {
   const { run, execution } = specification;
   const spec = await deps.chains.putJson(specification);
   await deps.admission.admitted(spec, run);
   const scope = { run, execution, spec, settings: spec, agent: ROOT_AGENT };
-  const task = await deps.chains.append(taskRecord(scope, { text }));
-  const reference: RunReference = { run, execution, spec, started_at: Date.now() };
+  const task = await deps.chains.append(record(spec));
+  const reference: RunReference = {
+    run,
+    execution,
+    spec,
+    ...(from === undefined ? {} : { from }),
+    ...(findingsBefore === undefined ? {} : { findings_before: findingsBefore }),
+    ...(granted ? { granted } : {}),
+    started_at: Date.now(),
+  };
   await deps.blobs.setReference(runReferenceName(run, execution), reference);
   return readyToBegin(deps, { scope, specification, task, summary, ceilings });
 }

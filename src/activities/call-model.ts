@@ -1,5 +1,5 @@
 import { repliesWithoutCode } from '../domain/agent-state.ts';
-import type { CallModelInput, CallModelResult } from '../domain/contract.ts';
+import type { CallModelInput, CallModelResult, Steer } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
 import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
 import { finalAnswer, signatureOf } from '../domain/final-answer.ts';
@@ -25,6 +25,7 @@ export async function callModel(deps: ActivityDependencies, input: ForAgent<Call
     const recorded = replyAfter(trajectory, input);
     if (recorded !== undefined) return result(trajectory, input, run, recorded);
     const iteration = trajectory.state.iteration + (purpose === 'turn' ? 1 : 0);
+    await recordSteer(trajectory, iteration, input.steer ?? []);
     await showThinking(trajectory, iteration);
     const started = performance.now();
     const asked = await askWithinContext({ deps, trajectory, scope, run, iteration, purpose, signal }).catch(
@@ -63,6 +64,15 @@ export async function callModel(deps: ActivityDependencies, input: ForAgent<Call
     deps.checkpoint('reply.recorded');
     return result(trajectory, input, run, trajectory.records.at(-1) as ReplyRecord);
   });
+}
+
+/** What a person said, once: before the request that shows it. */
+async function recordSteer(trajectory: Trajectory, iteration: number, messages: readonly Steer[]): Promise<void> {
+  const recorded = new Set(trajectory.records.flatMap((record) => (record.kind === 'steer' ? [record.id] : [])));
+  for (const { id, message } of messages.filter((each) => !recorded.has(each.id))) {
+    // oxlint-disable-next-line no-await-in-loop -- each record names the one before it
+    await trajectory.append<'steer'>({ kind: 'steer', id, iteration, message });
+  }
 }
 
 /** Also finds out that a store is away, before anything is spent. */

@@ -2,7 +2,7 @@ import type { Admission } from '../admission.ts';
 import type { ModelConfig, RunConfig } from '../domain/config.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import type { PresenceRecord } from '../domain/presence.ts';
-import type { RepositoryReference } from '../domain/records.ts';
+import type { RepositoryReference, RunReference } from '../domain/records.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import type { ChatModels } from '../llm/chat-model.ts';
@@ -28,7 +28,11 @@ export interface ActivityDependencies {
   /** Which work has ended workers. */
   readonly workerDeaths: WorkerDeaths;
   /** Which runs this worker does, with which configuration. `chains` asks it for every specification. */
-  readonly admission: Pick<Admission, 'admit' | 'admitted' | 'admitBudget'>;
+  readonly admission: Pick<Admission, 'admit' | 'admitted' | 'admitBudget' | 'mayTakeUpOwnRuns'>;
+  /** A run that the store knows: its newest execution, or the one that is named. */
+  readonly findRun: (run: string, execution?: string) => Promise<RunReference | undefined>;
+  /** The run of the occurrence before of a schedule, or of the same item in it. */
+  readonly findOccurrenceBefore: (schedule: string, run: string) => Promise<RunReference | undefined>;
   /** @throws TypedError `Repository.*`, `Input.Invalid` */
   readonly resolveRepository: (input: RepositoryRequest) => Promise<RepositoryReference>;
   /** Values by name as variables in the blob store. @throws TypedError `Input.Invalid` */

@@ -2,6 +2,7 @@ import { activityInfo } from '@temporalio/activity';
 import type { FinishAgentInput, FinishAgentResult } from '../domain/contract.ts';
 import { finalAnswer, signatureOf } from '../domain/final-answer.ts';
 import { TypedError } from '../domain/failures.ts';
+import { ownRecords } from '../domain/fork.ts';
 import { agentDepth } from '../domain/ids.ts';
 import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
@@ -104,8 +105,12 @@ function candidateAnswer(
   wanted: AnswerSource,
   signature: Signature | undefined,
 ): CandidateAnswer {
-  const reversed = records.toReversed();
-  const sealed = reversed.find((record) => record.kind === 'block' && record.result.final !== null);
+  const own = ownRecords(records);
+  const reversed = own.toReversed();
+  // One that a person has had continued after it counts no more.
+  const sealed = own
+    .slice(own.findLastIndex((record) => record.kind === 'reply' && record.purpose === 'turn') + 1)
+    .find((record) => record.kind === 'block' && record.result.final !== null);
   if (sealed?.kind === 'block' && sealed.result.final !== null)
     return { source: 'final', answer: sealed.result.final.value };
   const reply = reversed.find((record) => record.kind === 'reply');

@@ -1,5 +1,6 @@
 import type { Activities, AgentActivity } from '../domain/contract.ts';
 import { admitBudget } from './admit-budget.ts';
+import type { BatchActivities } from '../domain/contract-batch.ts';
 import { answerPrompts } from './answer-prompts.ts';
 import { storedAnswers } from './answers.ts';
 import { callModel } from './call-model.ts';
@@ -11,10 +12,12 @@ import { limitStorageRetries, withChanceElsewhere, withTypedFailures } from './f
 import { finishAgent } from './finish-agent.ts';
 import { locateSandbox } from './locate-sandbox.ts';
 import { prepareAnalysis } from './prepare-analysis.ts';
+import { endOfItem, prepareBatch, readBatchItems } from './prepare-batch.ts';
 import { prepareInvestigation } from './prepare.ts';
 import { readAgent } from './read-agent.ts';
 import { readProgress } from './read-progress.ts';
 import { rebuildSandbox } from './rebuild-sandbox.ts';
+import { recordBatch } from './record-batch.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { runCode } from './run-code.ts';
 import { currentScope, fence } from './trajectory.ts';
@@ -22,7 +25,7 @@ import { sendNotice } from './send-notice.ts';
 import { workerAbsence } from './worker-absence.ts';
 
 /** All side effects of the workflows, with what they need handed in once. */
-export function createActivities(deps: ActivityDependencies): Activities {
+export function createActivities(deps: ActivityDependencies): Activities & BatchActivities {
   /** An activity of an agent, with the agent that it is for. */
   const agentActivity =
     <Input extends { readonly execution: string }, Result>(
@@ -38,7 +41,7 @@ export function createActivities(deps: ActivityDependencies): Activities {
       await fence(own, input.scope, input.task);
       return activity(own, input);
     });
-  const activities: Activities = {
+  const activities: Activities & BatchActivities = {
     prepareInvestigation: withChanceElsewhere((input) => prepareInvestigation(deps, input)),
     prepareAnalysis: withChanceElsewhere((input) => prepareAnalysis(deps, input)),
     admitBudget: withChanceElsewhere((message) => admitBudget(deps, message)),
@@ -46,6 +49,10 @@ export function createActivities(deps: ActivityDependencies): Activities {
     sendNotice: (input) => sendNotice(deps, input),
     workerAbsence: (input) => workerAbsence(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
+    prepareBatch: (input) => prepareBatch(deps, input),
+    readBatchItems: (input) => readBatchItems(deps, input),
+    endOfItem: (input) => endOfItem(deps, input),
+    recordBatch: (input) => recordBatch(deps, input),
     createSandbox: agentActivity(createSandbox),
     rebuildSandbox: exclusive(rebuildSandbox),
     locateSandbox: agentActivity(locateSandbox),

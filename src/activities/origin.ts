@@ -46,6 +46,7 @@ async function isPromptOfRun({ chains }: Stores, scope: AgentContext, task: Task
   if (scope.agent !== ROOT_AGENT || task.index !== undefined) return false;
   const [record, run] = await Promise.all([chains.record(task.ref), chains.specification(scope.spec)]);
   const { kind, parent } = record;
+  if (kind === 'fork') return record.run === scope.spec && record.agent === scope.agent;
   return (
     kind === 'task' &&
     parent === null &&

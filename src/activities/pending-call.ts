@@ -7,8 +7,19 @@ import { summarizeValue } from '../domain/summarize-value.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
 
-/** The call as the workflow hears of it, its content stored. The same call always gives the same. */
-export async function pendingCall(deps: ActivityDependencies, event: CallEvent): Promise<PendingCall> {
+/** Characters of a call that a person is shown. */
+const PREVIEW = 200;
+
+/**
+ * The call as the workflow hears of it, its content stored. The same call always gives the same.
+ *
+ * @param options.preview - whether a person may be asked about it
+ */
+export async function pendingCall(
+  deps: ActivityDependencies,
+  event: CallEvent,
+  { preview = false }: { readonly preview?: boolean } = {},
+): Promise<PendingCall> {
   const { call, function: name } = event;
   const { request, batch } = isQuery(name) ? await query(deps, event) : tool(event);
   const stored = await deps.chains.putJson(request);
@@ -18,6 +29,7 @@ export async function pendingCall(deps: ActivityDependencies, event: CallEvent):
     request: stored,
     ...(batch === undefined ? {} : { batch }),
     ...(name.startsWith('rlm_query') ? { heads: headsOf(request.list) } : {}),
+    ...(preview ? { preview: previewOf(event) } : {}),
   };
 }
 
@@ -28,6 +40,13 @@ const MAX_HEAD_CHARACTERS = 100;
 function headsOf(tasks: readonly string[]): string[] {
   const first = tasks.slice(0, MAX_HEADS);
   return first.map((task) => truncate(task.slice(0, 1000).replaceAll(/\s+/g, ' ').trim(), MAX_HEAD_CHARACTERS));
+}
+
+function previewOf({ arguments: given }: CallEvent): string {
+  const text = Object.entries(given)
+    .map(([name, value]) => `${name}=${stringifyJson(value)}`)
+    .join(', ');
+  return truncate(text, PREVIEW);
 }
 
 interface StoredRequest {

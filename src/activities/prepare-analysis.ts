@@ -1,14 +1,16 @@
 import type { AnalyzeInput, PrepareAnalysisInput, PreparedRun } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import type { StoredInput } from '../domain/inputs.ts';
-import type { AnalysisSpecification } from '../domain/records.ts';
+import type { AnalysisSpecification, ChainRecord } from '../domain/records.ts';
 import { asStoredInputs, asToolDescriptions } from '../domain/run-input.ts';
 import { analysisSignature, analysisTitle } from '../domain/signature/analysis-signature.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import { checkToolNames, type ToolDescription } from '../domain/tools.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { asBefore, findingsBefore, findingsVariable } from './findings.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
-import { beginRun } from './begin-run.ts';
+import { beginRun, rootTask } from './begin-run.ts';
+import { prepareFork } from './prepare-fork.ts';
 import { prepareRetry } from './prepare-retry.ts';
 
 /** Validates the input of an analysis, stores values that came with it, and stores its specification and root task. */
@@ -17,9 +19,13 @@ export async function prepareAnalysis(
   { run, execution, input }: PrepareAnalysisInput,
 ): Promise<PreparedRun> {
   if (input.from !== undefined) return prepareRetry(deps, { type: 'analyze', run, execution, input });
+  if (input.fork !== undefined) return prepareFork(deps, { type: 'analyze', run, execution, input }, input.fork);
   const { config, ceilings, granted } = await deps.admission.admit({ type: 'analyze', run, input });
   const signature = analysisSignature(input.signature, input.instructions);
-  const inputs = await withHeartbeat(async () => storedInputs(deps, signature, input));
+  const given = await withHeartbeat(async () => storedInputs(deps, signature, input));
+  const before = await findingsBefore(deps, config.rlm.findings?.series, !granted);
+  const isFree = !given.some(({ name }) => name === 'previous_findings');
+  const inputs = before !== undefined && isFree ? [...given, await findingsVariable(deps, before)] : given;
   const tools = await toolsOf(deps, input, granted);
   checkToolNames(tools, signature);
   const prompt = analysisTitle(signature);
@@ -35,7 +41,8 @@ export async function prepareAnalysis(
     ...(tools.length === 0 ? {} : { tools }),
     config,
   };
-  return beginRun(deps, specification, { task: prompt, summary: prompt, ceilings });
+  const first = (spec: string): ChainRecord => rootTask(specification, spec, prompt);
+  return beginRun(deps, specification, { first, summary: prompt, ceilings, granted, ...asBefore(before) });
 }
 
 async function storedInputs(

@@ -1,7 +1,9 @@
-import type { PreparedRun, PrepareInvestigationInput } from '../domain/contract.ts';
-import type { RunSpecification } from '../domain/records.ts';
-import { beginRun } from './begin-run.ts';
+import type { InvestigateInput, PreparedRun, PrepareInvestigationInput, SkippedRun } from '../domain/contract.ts';
+import type { ChainRecord, RepositoryReference, RunSpecification } from '../domain/records.ts';
+import { beginRun, rootTask } from './begin-run.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { asBefore, findingsBefore } from './findings.ts';
+import { prepareFork } from './prepare-fork.ts';
 import { prepareRetry } from './prepare-retry.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
@@ -12,10 +14,12 @@ import { withHeartbeat } from './with-heartbeat.ts';
 export async function prepareInvestigation(
   deps: ActivityDependencies,
   { run, execution, input }: PrepareInvestigationInput,
-): Promise<PreparedRun> {
+): Promise<PreparedRun | SkippedRun> {
   if (input.from !== undefined) return prepareRetry(deps, { type: 'investigate', run, execution, input });
-  const { config, ceilings } = await deps.admission.admit({ type: 'investigate', run, input });
-  const { repo, branch, commit, bundle, folder } = input;
+  if (input.fork !== undefined) return prepareFork(deps, { type: 'investigate', run, execution, input }, input.fork);
+  const { config, ceilings, granted } = await deps.admission.admit({ type: 'investigate', run, input });
+  // Checked by now.
+  const { repo = '', prompt = '', branch, commit, bundle, folder } = input;
   const repository = await withHeartbeat((signal) =>
     deps.resolveRepository({
       repo,
@@ -27,16 +31,35 @@ export async function prepareInvestigation(
       ...(folder === undefined ? {} : { folder }),
     }),
   );
+  const unchanged = await unchangedSince(deps, run, input, repository);
+  if (unchanged !== undefined) return { skipped: unchanged };
   const specification: RunSpecification = {
     v: 1,
     kind: 'run',
     type: 'investigate',
     run,
     execution,
-    prompt: input.prompt,
+    prompt,
     repository,
     config,
   };
-  const summary = `${repository.name} at ${repository.commit.slice(0, 12)}: ${input.prompt}`;
-  return beginRun(deps, specification, { task: input.prompt, summary, ceilings });
+  const summary = `${repository.name} at ${repository.commit.slice(0, 12)}: ${prompt}`;
+  const first = (spec: string): ChainRecord => rootTask(specification, spec, prompt);
+  const before = await findingsBefore(deps, config.rlm.findings?.series, !granted);
+  return beginRun(deps, specification, { first, summary, ceilings, granted, ...asBefore(before) });
+}
+
+/** Why there is nothing to do: the occurrence before of its schedule worked on the same commit. */
+async function unchangedSince(
+  deps: ActivityDependencies,
+  run: string,
+  { only_if_changed: schedule }: InvestigateInput,
+  { commit }: RepositoryReference,
+): Promise<string | undefined> {
+  if (typeof schedule !== 'string') return undefined;
+  const before = await deps.findOccurrenceBefore(schedule, run);
+  if (before?.outcome?.status !== 'completed') return undefined;
+  const { repository } = await deps.chains.specification(before.spec);
+  if (repository?.commit !== commit) return undefined;
+  return `Skipped: the repository is at commit ${commit.slice(0, 12)}, as when ${before.run} worked on it.`;
 }

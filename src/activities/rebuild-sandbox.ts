@@ -1,5 +1,6 @@
 import type { RebuildSandboxInput } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
+import { ownRecords } from '../domain/fork.ts';
 import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
 import type { BlockRecord, ChainRecord, RebuildRecord, RunSpecification } from '../domain/records.ts';
 import { answeredCalls, isReplayable, recordedAnswers, sameOutput, type RecordedAnswers } from '../domain/replay.ts';
@@ -29,15 +30,19 @@ export async function rebuildSandbox(
   deps: ActivityDependencies,
   input: ForAgent<RebuildSandboxInput>,
 ): Promise<SandboxName> {
-  ownSandbox(deps, input.scope, input.lost);
+  if (input.lost !== undefined) ownSandbox(deps, input.scope, input.lost);
   const trajectory = await openTrajectory(deps, input.scope, input.task);
   // Its host was lost just after the end was recorded: nothing is left to be done in a sandbox.
   if (trajectory.records.at(-1)?.kind === 'end') throw lost('The sandbox was lost when its agent had ended.');
-  const newest = trajectory.records.findLast((record): record is RebuildRecord => record.kind === 'rebuild');
-  if (newest !== undefined && newest.generation > parseHandle(input.lost).generation) return newest.sandbox;
+  const newest = ownRecords(trajectory.records).findLast(
+    (record): record is RebuildRecord => record.kind === 'rebuild',
+  );
+  if (newest !== undefined && newest.generation > lostGeneration(input)) return newest.sandbox;
   const { sandbox: config } = (await deps.chains.specification(input.scope.settings)).config;
   const { reason = '' } = input;
-  const lossCount = trajectory.records.filter((record) => record.kind === 'rebuild' && record.reason !== null).length;
+  const lossCount = ownRecords(trajectory.records).filter(
+    (record) => record.kind === 'rebuild' && record.reason !== null,
+  ).length;
   if (input.reason !== undefined && lossCount >= config.max_rebuilds)
     throw lost(
       `The sandbox was lost ${times(lossCount + 1)} (sandbox.max_rebuilds: ${config.max_rebuilds}). ${reason}`,
@@ -55,6 +60,10 @@ export async function rebuildSandbox(
   });
 }
 
+function lostGeneration({ lost: name }: RebuildSandboxInput): number {
+  return name === undefined ? -1 : parseHandle(name).generation;
+}
+
 function times(count: number): string {
   return count === 1 ? 'once' : `${count} times`;
 }
@@ -66,7 +75,7 @@ async function rebuild(
   signal: AbortSignal,
 ): Promise<SandboxName> {
   const started = performance.now();
-  const generation = Math.max(trajectory.state.generation, parseHandle(input.lost).generation) + 1;
+  const generation = Math.max(trajectory.state.generation, lostGeneration(input)) + 1;
   await removeLost(deps, input);
   const remake = (): Promise<Remade> => remakeSandbox(deps, { input, generation, trajectory, signal });
   const { sandbox, repeated, skipped, differences } = await remake().catch((error: unknown) => {
@@ -82,7 +91,10 @@ async function rebuild(
     repeated: repeated.map(({ block }) => block),
     skipped: skipped.map(({ block }) => block),
     differences,
-    note: input.reason === undefined && differences.length === 0 ? '' : noteOf({ repeated, skipped, differences }),
+    note:
+      input.reason === undefined && differences.length === 0
+        ? ''
+        : noteOf({ repeated, skipped, differences }, input.lost !== undefined),
     execution_time: seconds(performance.now() - started),
   } as const;
   await trajectory.append<'rebuild'>(record, { sandbox: parseHandle(sandbox).id });
@@ -124,6 +136,7 @@ async function removeLost(
   deps: ActivityDependencies,
   { scope, lost: name }: ForAgent<RebuildSandboxInput>,
 ): Promise<void> {
+  if (name === undefined) return;
   const { provider, handle } = ownSandbox(deps, scope, name);
   if (handle.host === undefined || handle.host === provider.host) await provider.destroy(handle);
 }
@@ -242,11 +255,12 @@ function differencesOf(
   ];
 }
 
-function noteOf({ repeated, skipped, differences }: Replayed): string {
+function noteOf({ repeated, skipped, differences }: Replayed, isLost: boolean): string {
+  const rebuilt = isLost ? 'The sandbox was lost and rebuilt' : 'The sandbox is a new one';
   const ran =
     repeated.length === 0
-      ? 'The sandbox was lost and rebuilt'
-      : `The sandbox was lost and rebuilt: the ${repeated.length === 1 ? 'block' : `${repeated.length} blocks`} so far ran again, with the same answers to their calls`;
+      ? rebuilt
+      : `${rebuilt}: the ${repeated.length === 1 ? 'block' : `${repeated.length} blocks`} so far ran again, with the same answers to their calls`;
   const shown = differences.slice(0, MAX_DIFFERENCES).join('; ');
   const more = differences.length > MAX_DIFFERENCES ? `; and ${differences.length - MAX_DIFFERENCES} more` : '';
   const not =

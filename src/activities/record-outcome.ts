@@ -6,6 +6,7 @@ import type { Notice } from '../domain/notice.ts';
 import { runReferenceName, type RunOutcome, type RunReference } from '../domain/records.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { describeFailedPrompts } from './failed-prompts.ts';
+import { withFindings } from './findings.ts';
 import { recordedAnswer, recordedTotals } from './read-agent.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
@@ -24,7 +25,8 @@ export async function recordOutcome(
   if (before === undefined) throw new TypedError('Storage.Missing', `run ${outcome.run_id} is not in the blob store`);
   const known = incomplete === true ? await withRecords(deps, outcome, before) : outcome;
   const failed = await describeFailedPrompts(deps.blobs, before);
-  const completed = failed === undefined ? known : { ...known, notes: [...known.notes, failed] };
+  const noted = failed === undefined ? known : { ...known, notes: [...known.notes, failed] };
+  const completed = await withFindings(deps, noted, before);
   const reference: RunReference = {
     ...before,
     ...(limits === undefined ? {} : { limits }),

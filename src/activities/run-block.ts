@@ -148,9 +148,10 @@ async function restoreInputs({ deps, input, kernel, run, trajectory, signal }: R
 }
 
 /** Gives a call of the kernel its name in the trajectory: that of an equal call made in a sandbox before, or a new one. */
-async function register({ deps, generation }: ReplyContext, at: BlockCursor, event: CallEvent): Promise<void> {
+async function register({ deps, generation, run }: ReplyContext, at: BlockCursor, event: CallEvent): Promise<void> {
   if (at.calls.has(event.call)) return;
-  const made = await pendingCall(deps, event);
+  const preview = (run.config.rlm.approve ?? []).length > 0;
+  const made = await pendingCall(deps, event, { preview });
   const known = at.unmatched.findIndex(({ request }) => request === made.request);
   const [matched] = known === -1 ? [] : at.unmatched.splice(known, 1);
   if (matched !== undefined) {

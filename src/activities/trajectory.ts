@@ -58,8 +58,8 @@ export function recordedTask({ task: text, variables }: TaskRecord): AgentTask {
 /** An agent's task, wherever it is kept. */
 export async function agentTask({ chains }: Stores, task: TaskReference): Promise<AgentTask> {
   if (task.index === undefined) {
-    const record = await chains.record(task.ref);
-    if (record.kind !== 'task') throw new Error(`expected a task record, found ${record.kind}`);
+    const [record] = await chains.walk(task.ref);
+    if (record?.kind !== 'task') throw new Error(`expected a task record, found ${record?.kind}`);
     return recordedTask(record);
   }
   const { list, variables } = (await chains.getJson(task.ref)) as CallRequest;

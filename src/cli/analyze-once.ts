@@ -9,6 +9,7 @@ import { checkBeforeRun } from '../client/check-models.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { ANALYSIS_DEFAULTS } from '../domain/config.ts';
 import { readInputs } from '../inputs/index.ts';
+import { cassetteOverrides } from './cassette-file.ts';
 import { say, type Io } from './io.ts';
 import { checkLaunch, launchRun, type LaunchOptions } from './launch-run.ts';
 import { checkPlot, checkPlotAgainst, presentAnalysis } from './present-analysis.ts';
@@ -43,7 +44,7 @@ export async function analyzeOnce(
   resumeCommand?: string,
 ): Promise<number> {
   const plot = options.plot === undefined ? undefined : await checkPlot(options.plot);
-  const settings = withOptions(options, overrides);
+  const settings = withOptions(options, { ...overrides, ...cassetteOverrides(io.cwd, options) });
   const session = await openSession(io, options, settings, ANALYSIS_DEFAULTS);
   const { input = [] } = options;
   if (options.detach === true) refuseDetachedTools(options.tools ?? []);
@@ -72,7 +73,7 @@ export async function analyzeOnce(
     );
     // What was typed wrong shows itself at once; what is large is read while there is a key for it.
     await Promise.race([plan.prepared, delay(FIRST_LOOK)]);
-    if (options.worker) await checkBeforeRun(session.config, session, options.id);
+    if (options.worker && options.replay === undefined) await checkBeforeRun(session.config, session, options.id);
     // Before a server is started for nothing.
     await plan.prepared;
     return await launchRun({

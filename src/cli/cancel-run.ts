@@ -9,11 +9,20 @@ import { withSession } from './session.ts';
 import { watchRun } from './watch-run.ts';
 
 /** `rlm cancel`: waits until the run has ended and cleaned up, with a worker of its own where there is none. */
-export function cancelRun(io: Io, run: string, options: AttachOptions): Promise<number> {
+export function cancelRun(
+  io: Io,
+  run: string,
+  options: AttachOptions & { readonly discard?: boolean },
+): Promise<number> {
   return withSession(io, options, async (session) => {
     const log = (line: string): void => say(io, line);
     const found = await findOpenRun(session, run, log);
     const { runs, known } = found;
+    if (options.discard === true) {
+      if (!(await runs.discard(run))) throw hasEnded(run);
+      say(io, `Run ${run} has ended without a result; its agents remove their sandboxes.`);
+      return EXIT_DONE;
+    }
     if (!(await runs.cancel(run))) throw hasEnded(run);
     const hasWorker = await runs.hasWorker(run);
     const worker = hasWorker ? undefined : await hostWorkerFor(session, found, { run, log });

@@ -10,7 +10,7 @@ import { version } from './version.ts';
 export interface HostOptions extends Partial<
   Pick<
     WorkerOptions,
-    'queues' | 'version' | 'concurrency' | 'autoscaling' | 'drain' | 'listeners' | 'tools' | 'servesOthers'
+    'queues' | 'version' | 'concurrency' | 'autoscaling' | 'drain' | 'listeners' | 'tools' | 'servesOthers' | 'cassette'
   >
 > {
   /** File that traces are added to; they are also sent where OpenTelemetry's variables say. */

@@ -12,6 +12,7 @@ import type { HostOptions } from './host-worker.ts';
 import { hostWorkerFor } from './other-runs.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from './options.ts';
+import { cassetteOf, checkCassette } from './cassette-file.ts';
 import { checkWritable } from './output-file.ts';
 import { CommandError } from './report-error.ts';
 import { writableResultsFolder } from './results-folder.ts';
@@ -26,6 +27,8 @@ export interface LaunchOptions extends TemporalOptions, TalkOptions, JsonOption,
   readonly id?: string;
   readonly detach?: boolean;
   readonly traceFile?: string;
+  readonly record?: string;
+  readonly replay?: string;
   /** False: no worker in this process. */
   readonly worker: boolean;
   readonly results: string;
@@ -71,6 +74,7 @@ function originOf({ cwd }: Session, { options, settings }: Launch): RunOrigin {
  */
 export async function checkLaunch(session: Session, options: LaunchOptions): Promise<void> {
   refuseDetachedOutput(options);
+  await checkCassette(session.cwd, options);
   writableResultsFolder(session.cwd, options.results);
   await session.blobs.check();
   if (options.output !== undefined) await checkWritable(session.cwd, options.output);
@@ -115,7 +119,14 @@ async function startAttached(
   }
   const lines = createLateLines(log);
   // What it was given for this run is not for others of the task queue.
-  const own = { run: plan.run, log: lines.log, notice: log, ...host, traceFile: options.traceFile };
+  const own = {
+    run: plan.run,
+    log: lines.log,
+    notice: log,
+    ...host,
+    traceFile: options.traceFile,
+    cassette: cassetteOf(session.cwd, options),
+  };
   const hosting = hostWorkerFor(session, { temporal, runs }, own);
   try {
     // Both take about half a second.

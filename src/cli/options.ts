@@ -67,6 +67,25 @@ export function repeated(value: string, before: readonly string[] = []): readonl
   return [...before, value];
 }
 
+/** Of a command that starts a run and sees it through. */
+export function withLaunch(command: Command): Command {
+  command
+    .option('-o, --output <file>', 'write the patch, or the fields of an analysis, to a file')
+    .option('--id <run>', 'name the run; an existing run with the same arguments is attached to and resumed')
+    .option('--detach', 'start the run, with a worker in the background, and return')
+    .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
+    .option('--no-worker', 'leave the work to workers elsewhere');
+  return withTemporal(withTalk(withJson(withResults(command))));
+}
+
+/** An agent of a run: 0 is the root, 0.2 its second sub-agent. */
+export function agentOption(description: string): Option {
+  return new Option('--agent <agent>', description).argParser((value) => {
+    if (!/^0(\.[1-9]\d*)*$/.test(value)) throw new InvalidArgumentError('Ids of agents are written 0, 0.1, 0.1.2.');
+    return value;
+  });
+}
+
 /** For this program's own use. */
 export function hidden(flags: string): Option {
   return new Option(flags).hideHelp();

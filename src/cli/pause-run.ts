@@ -6,13 +6,19 @@ import { withSession } from './session.ts';
 
 export interface PauseOptions extends TemporalOptions {
   readonly reason?: string;
+  readonly agent?: string;
 }
 
 /** `rlm pause`. */
 export function pauseRun(io: Io, run: string, options: PauseOptions): Promise<number> {
   return withSession(io, options, async (session) => {
     const { runs } = await findOpenRun(session, run, (line) => say(io, line));
-    if (!(await runs.pause(run, options.reason))) throw hasEnded(run);
+    const { agent, reason } = options;
+    if (!(await runs.pause(run, reason, agent))) throw hasEnded(run);
+    if (agent !== undefined) {
+      say(io, `Agent ${agent} of run ${run} is pausing. Resume it with rlm resume ${run} --agent ${agent}.`);
+      return EXIT_DONE;
+    }
     const hasWorker = await runs.hasWorker(run);
     say(
       io,

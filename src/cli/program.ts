@@ -1,13 +1,19 @@
 import { Command, CommanderError } from 'commander';
 import { analyzeCommand } from './commands/analyze.ts';
 import { applyCommand } from './commands/apply.ts';
+import { approveCommand } from './commands/approve.ts';
+import { batchCommand } from './commands/batch.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { cleanCommand } from './commands/clean.ts';
 import { codecCommand } from './commands/codec.ts';
+import { continueCommand } from './commands/continue.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { demoCommand } from './commands/demo.ts';
+import { diffCommand } from './commands/diff.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
+import { forkCommand } from './commands/fork.ts';
+import { findingsCommand } from './commands/findings.ts';
 import type { CommandContext, DefineCommand } from './command-context.ts';
 import { EXIT_DONE, EXIT_USAGE } from './exit-codes.ts';
 import { flush, processIo, type Io } from './io.ts';
@@ -17,13 +23,16 @@ import { patchCommand } from './commands/patch.ts';
 import { budgetCommand } from './commands/budget.ts';
 import { pauseCommand } from './commands/pause.ts';
 import { reportError } from './report-error.ts';
+import { rejectCommand } from './commands/reject.ts';
 import { resultCommand } from './commands/result.ts';
 import { resumeCommand } from './commands/resume.ts';
 import { retryCommand } from './commands/retry.ts';
 import { runCommand } from './commands/run.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { serviceCommand } from './commands/service.ts';
 import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
+import { steerCommand } from './commands/steer.ts';
 import { trustCommand } from './commands/trust.ts';
 import { upCommand } from './commands/up.ts';
 import { version } from './version.ts';
@@ -47,9 +56,27 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCo
       patchCommand,
       applyCommand,
       exportCommand,
+      findingsCommand,
+      continueCommand,
+      forkCommand,
+      diffCommand,
     ],
   ],
-  ['Control:', [pauseCommand, resumeCommand, retryCommand, budgetCommand, cancelCommand, deleteCommand]],
+  ['Many runs:', [batchCommand, scheduleCommand]],
+  [
+    'Control:',
+    [
+      pauseCommand,
+      resumeCommand,
+      steerCommand,
+      approveCommand,
+      rejectCommand,
+      retryCommand,
+      budgetCommand,
+      cancelCommand,
+      deleteCommand,
+    ],
+  ],
   [
     'Machinery:',
     [upCommand, downCommand, workerCommand, serviceCommand, doctorCommand, cleanCommand, trustCommand, codecCommand],

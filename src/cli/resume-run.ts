@@ -18,6 +18,7 @@ import { watchRun } from './watch-run.ts';
 export interface ResumeOptions extends AttachOptions {
   /** Seconds that the run gets beside those it had. */
   readonly moreTime?: number;
+  readonly agent?: string;
 }
 
 /** Milliseconds in which a worker that has just begun, and replays the run, answers for it. */
@@ -36,6 +37,11 @@ export function resumeRun(io: Io, run: string, options: ResumeOptions): Promise<
     const log = (line: string): void => say(io, line);
     const found = await findOpenRun(session, run, log);
     const { runs, known } = found;
+    if (options.agent !== undefined) {
+      if (!(await runs.resume(run, options.agent))) throw hasEnded(run);
+      say(io, `Agent ${options.agent} of run ${run} resumes.`);
+      return EXIT_DONE;
+    }
     const watching = { io, session, runs, options, started: known, resumeCommand: `rlm resume ${run}` };
     if (await runs.hasWorker(run)) {
       await goOn(io, session, found, options);

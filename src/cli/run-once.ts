@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { planRun } from '../client/start-run.ts';
 import { checkBeforeRun } from '../client/check-models.ts';
 import type { ConfigInput } from '../config/schema.ts';
+import { cassetteOverrides } from './cassette-file.ts';
 import type { Io } from './io.ts';
 import { checkLaunch, launchRun, type LaunchOptions } from './launch-run.ts';
 import { openSession } from './session.ts';
@@ -30,7 +31,7 @@ export async function runOnce(
   overrides: ConfigInput = {},
   resumeCommand?: string,
 ): Promise<number> {
-  const settings = withOptions(options, overrides);
+  const settings = withOptions(options, { ...overrides, ...cassetteOverrides(io.cwd, options) });
   const session = await openSession(io, options, settings);
   try {
     const prompt = options.prompt === '-' ? await text(io.stdin) : options.prompt;
@@ -38,7 +39,7 @@ export async function runOnce(
     const plan = planRun(session, { ...options, prompt }, session.config);
     // What is wrong with a repository is mostly found at once: then no server is started for nothing.
     await Promise.all([
-      options.worker ? checkBeforeRun(session.config, session, options.id) : undefined,
+      options.worker && options.replay === undefined ? checkBeforeRun(session.config, session, options.id) : undefined,
       Promise.race([plan.prepared, delay(FIRST_LOOK)]),
     ]);
     return await launchRun({ io, session, plan, options, settings, resumeCommand });

@@ -14,6 +14,7 @@ export function summaryLines(document: RunDocument): string[] {
   return [
     `${document.run_id}: ${STATUS_WORDS[document.status] ?? document.status} (${parts.join(', ')})`,
     ...(document.error === null || document.status === 'paused' ? [] : [`Why: ${document.error}`]),
+    ...findingsLine(document),
     ...document.notes.map((note) => `Note: ${note}`),
     ...(document.results === null ? [] : [`Results: ${document.results}`]),
   ];
@@ -24,6 +25,12 @@ export function reasonWithNext(run: string, status: string, reason: string | nul
   if (status !== 'paused' || /\brlm \w/.test(reason ?? '')) return reason;
   const next = `rlm resume ${run} goes on`;
   return reason === null ? next : `${reason}; ${next}`;
+}
+
+function findingsLine({ run_id, findings }: RunDocument): string[] {
+  if (findings === undefined) return [];
+  const { new: fresh, changed, gone, open } = findings;
+  return [`Findings: ${fresh} new, ${changed} changed, ${gone} gone, ${open} still open (rlm findings ${run_id}).`];
 }
 
 const STATUS_WORDS: Partial<Record<RunDocument['status'], string>> = {

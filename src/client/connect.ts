@@ -10,12 +10,15 @@ import type { RunArguments } from './run-arguments.ts';
 import type { AnalysisDocument, AnalysisRequest } from './analyses.ts';
 import { startOwnWorker, type OwnWorker } from './own-worker.ts';
 import { planAnalysis } from './start-analysis.ts';
+import { planFork, type ForkArguments } from './start-fork.ts';
 import { planRun, startRun } from './start-run.ts';
-import { createTemporalRuns, type RunEnd, type TemporalRuns } from './temporal-runs.ts';
+import { createTemporalRuns, type PersonMessage, type RunEnd, type TemporalRuns } from './temporal-runs.ts';
 import { ANALYSIS_DEFAULTS, type RunConfig } from '../domain/config.ts';
 import type { Signature as Fields } from '../domain/signature/field-type.ts';
 import { storeValues } from '../inputs/index.ts';
 import { TypedError } from '../domain/failures.ts';
+import { createGrants, grantBudget } from '../grants.ts';
+import type { BudgetMessage, Question } from '../domain/messages.ts';
 import type { RunReference } from '../domain/records.ts';
 import { listRuns } from '../results/find-run.ts';
 import { readPatch, runDocument, type RunDocument } from '../results/run-document.ts';
@@ -87,6 +90,22 @@ export interface RlmClient {
     readonly tools?: Readonly<Record<string, ToolDefinition>>;
     readonly servesOthers?: boolean;
   }): Promise<OwnWorker>;
+  /**
+   * Goes on after a run that has ended, with another prompt, on its conversation, variables and files.
+   *
+   * @throws TypedError `Input.Invalid`
+   */
+  continue(
+    run: string,
+    request: Omit<ForkArguments, 'run' | 'message'> & { readonly prompt: string },
+  ): Promise<RunHandle>;
+  /**
+   * A new run that shares a run's work up to an iteration, without a model call, and goes on with another model, prompt or
+   * limits.
+   *
+   * @throws TypedError `Input.Invalid`
+   */
+  fork(run: string, request: Omit<ForkArguments, 'run' | 'message'> & { readonly prompt?: string }): Promise<RunHandle>;
   attach(run: string): Promise<RunHandle>;
   /** Runs that the blob store knows, newest first. */
   list(): Promise<RunReference[]>;
@@ -95,8 +114,24 @@ export interface RlmClient {
   document(run: string): Promise<RunDocument>;
   /** Activities of the run that have failed and are being retried, such as calls of a model that cannot be reached. */
   pendingFailures(run: string): Promise<PendingFailure[]>;
-  /** Nothing new is begun; what is under way is finished. */
-  pause(run: string, reason?: string): Promise<void>;
+  /** Nothing new is begun; what is under way is finished. @param agent - this one only, with the agents below it */
+  pause(run: string, reason?: string, agent?: string): Promise<void>;
+  resume(run: string, agent?: string): Promise<void>;
+  /**
+   * Tells an agent something, which its model sees at its next iteration.
+   *
+   * @param agent - default: the root
+   * @throws TypedError `Input.Invalid` where the agent has ended
+   */
+  steer(run: string, message: string, agent?: string): Promise<void>;
+  /** Lets agents do what they ask for (`rlm.approve`). @param question - default: all that is asked */
+  approve(run: string, question?: string): Promise<void>;
+  /** Refuses it. */
+  reject(run: string, options?: { readonly question?: string; readonly reason?: string }): Promise<void>;
+  /** What a person has to approve or to reject. */
+  questions(run: string): Promise<readonly Question[]>;
+  /** New limits of a run that is open; what is left out stays. */
+  setBudget(run: string, limits: Omit<BudgetMessage, 'id' | 'grant'>): Promise<void>;
   /**
    * Opens a run that failed, timed out or was cancelled again, under its id: its agents go on where they ended, and no
    * model call is paid twice. `config` counts over the configuration that it had.
@@ -104,7 +139,6 @@ export interface RlmClient {
    * @throws TypedError `Input.Invalid` for one that is open, or has completed
    */
   retry(run: string, options?: { readonly config?: ConfigInput }): Promise<RunHandle>;
-  resume(run: string): Promise<void>;
   /** The run ends `cancelled`, with what it has so far. */
   cancel(run: string): Promise<void>;
   /** Waits for the end. */
@@ -200,6 +234,19 @@ function createClient({ environment, config, given: configuration, runs, tempora
     return snapshot === undefined ? emptyDocument(run, standing, end) : runDocument(blobs, snapshot, results);
   }
 
+  async function takeUp(request: ForkArguments, kind: 'continue' | 'fork'): Promise<RunHandle> {
+    await blobs.check();
+    const { plan } = await planFork(blobs, request, kind);
+    const started = await startRun(environment, runs, plan);
+    return handle(started, started.warnings);
+  }
+
+  async function tell(run: string, message: PersonMessage): Promise<void> {
+    const told = await runs.tell(run, message);
+    if (told.kind === 'refused') throw new TypedError('Input.Invalid', told.reason);
+    mustRun(run, told.kind !== 'ended');
+  }
+
   const handle = (
     started: { run: string; execution: string; isNew: boolean },
     warnings: readonly string[],
@@ -248,6 +295,9 @@ function createClient({ environment, config, given: configuration, runs, tempora
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a result has been checked against the signature
       return handle(started, [...started.warnings, ...(await missingWorker(started.run))]) as AnalysisHandle<never>;
     },
+    continue: (run, { prompt, ...request }) => takeUp({ ...request, run, message: prompt }, 'continue'),
+    fork: (run, { prompt, ...request }) =>
+      takeUp({ ...request, run, ...(prompt === undefined ? {} : { message: prompt }) }, 'fork'),
     async work({ tools, servesOthers = true } = {}) {
       const toolbox = tools === undefined ? undefined : (await import('../tools/index.ts')).toolsOf(tools);
       const options = { environment, config, given: configuration, temporal, log, servesOthers };
@@ -272,8 +322,16 @@ function createClient({ environment, config, given: configuration, runs, tempora
       const started = await retryRun(environment, runs, ended, (before) => over(before, options.config ?? {}));
       return handle(started, await missingWorker(run));
     },
-    pause: async (run, reason) => mustRun(run, await runs.pause(run, reason)),
-    resume: async (run) => mustRun(run, await runs.resume(run)),
+    pause: async (run, reason, agent) => mustRun(run, await runs.pause(run, reason, agent)),
+    resume: async (run, agent) => mustRun(run, await runs.resume(run, agent)),
+    steer: (run, message, agent) => tell(run, { name: 'steer', message, ...(agent === undefined ? {} : { agent }) }),
+    approve: (run, question) => tell(run, { name: 'approve', ...(question === undefined ? {} : { question }) }),
+    reject: (run, options = {}) => tell(run, { name: 'reject', ...options }),
+    questions: async (run) => (await runs.state(run))?.questions ?? [],
+    setBudget: async (run, limits) => {
+      const message = await grantBudget(createGrants(environment.stateDirectory), run, limits);
+      mustRun(run, await runs.setBudget(run, message));
+    },
     cancel: async (run) => mustRun(run, await runs.cancel(run)),
     result,
     async patch(run) {

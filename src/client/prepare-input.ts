@@ -7,7 +7,7 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import { portableConfig, type RunArguments } from './run-arguments.ts';
 
 export interface PreparedInput {
-  readonly input: InvestigateInput;
+  readonly input: InvestigateInput & { readonly repo: string; readonly prompt: string };
   /** What a person should know, one sentence each. */
   readonly warnings: readonly string[];
 }

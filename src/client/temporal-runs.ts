@@ -18,8 +18,9 @@ import {
   setBudgetMessage,
   statusQuery,
   type BudgetMessage,
-  type ControlMessage,
+  type DecisionMessage,
   type RunState,
+  type SteerMessage,
 } from '../domain/messages.ts';
 import type { RunRequest } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
@@ -70,6 +71,19 @@ export type RunEnd =
   | { readonly outcome: RunOutcome }
   | { readonly status: 'cancelled' | 'failed' | 'terminated'; readonly error: string };
 
+/** A message whose sender wants to know what came of it. */
+export type PersonMessage =
+  | ({ readonly name: 'steer' } & Omit<SteerMessage, 'id'>)
+  | ({ readonly name: 'approve' | 'reject' } & Omit<DecisionMessage, 'id'>);
+
+export type Told =
+  | { readonly kind: 'accepted' }
+  /** No worker answers: it takes effect when one does. */
+  | { readonly kind: 'queued' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** No such run is running. */
+  | { readonly kind: 'ended' };
+
 /** Runs as Temporal workflows: starts, queries, signals and awaits them. Holds no state. */
 export interface TemporalRuns {
   /** Starts a run, or finds the one of this id, whether it is running or has ended. */
@@ -87,9 +101,18 @@ export interface TemporalRuns {
   state(run: string, timeoutMs?: number): Promise<RunState | undefined>;
   /** Whether a worker is at work on the run: it answers within four seconds, and where nobody polls no one is waited for. */
   hasWorker(run: string): Promise<boolean>;
-  /** Both apply once for each call. @returns false where no such run is running */
-  pause(run: string, reason?: string): Promise<boolean>;
-  resume(run: string): Promise<boolean>;
+  /**
+   * Both apply once for each call.
+   *
+   * @param agent - this one only, with the agents below it. Default: the whole run
+   * @returns false where no such run is running
+   */
+  pause(run: string, reason?: string, agent?: string): Promise<boolean>;
+  resume(run: string, agent?: string): Promise<boolean>;
+  /** Sends a message of a person. Where a worker answers, what came of it is known. */
+  tell(run: string, message: PersonMessage): Promise<Told>;
+  /** Ends the run at once, without a result; its agents clean up. @returns false where no such run is running */
+  discard(run: string): Promise<boolean>;
   /** New limits of what the run may spend; `grantBudget` makes the message. @returns false where no such run is running */
   setBudget(run: string, message: BudgetMessage): Promise<boolean>;
   /**
@@ -117,6 +140,8 @@ export interface TemporalRuns {
   pendingFailures(run: string, agents: readonly string[]): Promise<PendingFailure[]>;
 }
 
+/** Milliseconds in which a worker answers that is to apply a message. */
+const WORKER_ANSWER_MS = 2500;
 /** Milliseconds in which a living worker answers, also one that has to replay the run first. */
 const ANSWER_TIME = 5000;
 const RETRY_PAUSE = 500;
@@ -159,6 +184,10 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
     return runs;
   }
 
+  /** What is undefined is left out. */
+  const control = (run: string, name: string, message: object): Promise<boolean> =>
+    send(() => workflow.getHandle(run).signal(name, { id: randomUUID(), ...JSON.parse(JSON.stringify(message)) }));
+
   return {
     describe,
 
@@ -195,13 +224,27 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
       return pollers.length > 0 && (await state(run, WORKER_ANSWERS_MS)) !== undefined;
     },
 
-    pause: (run, reason) =>
-      send(() =>
-        workflow
-          .getHandle(run)
-          .signal<[ControlMessage]>(pauseMessage, { id: randomUUID(), ...(reason === undefined ? {} : { reason }) }),
-      ),
-    resume: (run) => send(() => workflow.getHandle(run).signal<[ControlMessage]>(resumeMessage, { id: randomUUID() })),
+    pause: (run, reason, agent) => control(run, pauseMessage, { reason, agent }),
+    resume: (run, agent) => control(run, resumeMessage, { agent }),
+    async tell(run, { name, ...message }) {
+      const args = [{ id: randomUUID(), ...message }] as const;
+      const handle = workflow.getHandle(run);
+      // An update that nobody takes up would be waited for, and would be applied later all the same.
+      if ((await state(run, WORKER_ANSWER_MS)) === undefined)
+        return (await send(() => handle.signal(name, ...args))) ? { kind: 'queued' } : { kind: 'ended' };
+      try {
+        await handle.executeUpdate<unknown, [object]>(name, { args: [...args] });
+        return { kind: 'accepted' };
+      } catch (error) {
+        if (error instanceof WorkflowUpdateFailedError) return { kind: 'refused', reason: deepestMessage(error) };
+        if (error instanceof WorkflowNotFoundError) return { kind: 'ended' };
+        throw error;
+      }
+    },
+    async discard(run) {
+      if ((await describe(run))?.status !== 'running') return false;
+      return send(() => workflow.getHandle(run).terminate('cancelled without a result'));
+    },
     setBudget: (run, message) => send(() => workflow.getHandle(run).signal<[BudgetMessage]>(setBudgetMessage, message)),
     async configure(run, input) {
       try {

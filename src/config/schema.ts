@@ -153,6 +153,23 @@ const rlmSchema = z.strictObject({
     .enum(['pause', 'fail'])
     .default(rlm.on_error)
     .describe('What a refusal for good (a bad key, no credit) does to the run.'),
+  findings: z
+    .strictObject({
+      field: text.optional(),
+      key: z.array(text).min(1),
+      max_new: count.optional(),
+      series: text.optional(),
+    })
+    .optional()
+    .describe(
+      'What the answer holds that is compared with the run before: `{field, key, max_new, series}`. `field` has a list of objects, `key` names the fields by which two of them are the same. [More](batches.md#findings). Default: none.',
+    ),
+  approve: z
+    .array(z.enum(['patch', 'tools', 'sub_agents']))
+    .optional()
+    .describe(
+      'Steps before which a person is asked: a call of a tool (`tools`), the start of sub-agents (`sub_agents`), the end of the run with a patch (`patch`). `rlm approve` and `rlm reject` answer. [More](control.md#approve-and-reject). Default: none.',
+    ),
 });
 
 const daytonaSchema = z
@@ -436,6 +453,12 @@ const allowSchema = z.strictObject({
     .boolean()
     .default(allow.daytona)
     .describe('Whether an input may have `sandbox.daytona`: image, size and network of sandboxes at Daytona.'),
+  own_runs: z
+    .boolean()
+    .default(allow.own_runs)
+    .describe(
+      "Whether an input may continue or fork (`fork`) a run that the worker's own user started: it sees all that one has seen. Runs that were started by others it always may.",
+    ),
   folders: z
     .array(absolutePath)
     .default([...allow.folders])

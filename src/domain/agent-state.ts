@@ -52,7 +52,7 @@ export function fold(records: readonly ChainRecord[]): AgentState {
   let generation = 0;
   let interpreterEnded = false;
   let end: EndRecord | undefined;
-  const usages: Usage[] = [];
+  let usages: Usage[] = [];
   for (const record of records) {
     if (record.kind === 'reply') {
       iteration = record.iteration;
@@ -66,6 +66,8 @@ export function fold(records: readonly ChainRecord[]): AgentState {
       generation = record.generation;
       interpreterEnded = false;
     } else if (record.kind === 'end') end = record;
+    // What the shared part cost is in the books of the run that it is from.
+    else if (record.kind === 'fork') usages = [];
   }
   const usage = usages.length === 0 ? NO_USAGE : addUsage(...usages);
   return { iteration, block, generation, usage, pending: pendingBlock(records, block), interpreterEnded, end };
@@ -127,6 +129,8 @@ function callsOf(
 export function repliesWithoutCode(records: readonly ChainRecord[]): number {
   let count = 0;
   for (const record of records.toReversed()) {
+    // What a person said asks for another reply.
+    if (record.kind === 'steer' || record.kind === 'fork') return count;
     if (record.kind !== 'reply' || record.purpose !== 'turn') continue;
     const { kind } = replyOutcome(record);
     if (kind === 'code') return count;

@@ -10,6 +10,8 @@ export interface Request {
   readonly config: RunConfig;
   /** Absent for an analysis, and for a repository that comes as a bundle. */
   readonly repository?: RequestedRepository;
+  /** The run whose work it takes up: whatever that has seen, the new run sees. */
+  readonly source?: { readonly run: string; readonly granted: boolean };
 }
 
 /** As in `config.yaml`; null is what YAML has for a setting left empty. */
@@ -64,7 +66,7 @@ export const CEILINGS = {
  * allows; the configuration that comes back is the one the run has.
  */
 export function authorize(request: Request, authority: Authority): Verdict {
-  const refusals = [...foreignSections(request), ...ceilings(request, authority)];
+  const refusals = [...foreignSections(request), ...ceilings(request, authority), ...foreignSource(request, authority)];
   const verdict = authorizeReach(request, authority);
   if (verdict.kind === 'refused') return { kind: 'refused', refusals: [...refusals, ...verdict.refusals] };
   return refusals.length > 0 ? { kind: 'refused', refusals } : verdict;
@@ -78,7 +80,14 @@ export function authorizeReach(request: Request, { own, folders }: Authority): V
   const sandbox = sandboxOf(request, own, refuse);
   const repository = repositoryOf(request, own, folders, refuse);
   if (refusals.length > 0) return { kind: 'refused', refusals };
-  return { kind: 'allowed', config: { ...request.config, model, sandbox, repository } };
+  const rlm = withOwnApprovals(request.config.rlm, own.rlm);
+  return { kind: 'allowed', config: { ...request.config, model, rlm, sandbox, repository } };
+}
+
+/** Before what the worker's own configuration names a person is asked whatever the input says. */
+function withOwnApprovals(asked: RunConfig['rlm'], own: RunConfig['rlm']): RunConfig['rlm'] {
+  const steps = new Set([...(own.approve ?? []), ...(asked.approve ?? [])]);
+  return steps.size === 0 ? asked : { ...asked, approve: [...steps] };
 }
 
 /** @param host of the worker */
@@ -93,6 +102,18 @@ export function refusalMessage(refusals: readonly Refusal[], host: string): stri
 }
 
 type Refuse = (refusal: Refusal) => void;
+
+/** Runs of the worker's own user may have seen what others may not. */
+function foreignSource({ source }: Request, { own }: Authority): Refusal[] {
+  if (source === undefined || !source.granted || own.worker.allow.own_runs) return [];
+  return [
+    {
+      setting: 'fork',
+      reason: `is run ${source.run}, which the user of the worker started`,
+      remedy: 'worker.allow.own_runs: true',
+    },
+  ];
+}
 
 /** Sections that are the worker's alone. */
 function foreignSections({ given }: Request): Refusal[] {

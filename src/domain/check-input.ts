@@ -18,6 +18,11 @@ const CONFIG: InputField = {
   default: "the worker's own configuration",
 };
 const GRANT: InputField = { type: 'text', what: 'set by rlm', default: 'none', internal: true };
+const FORK: InputField = {
+  type: 'object',
+  what: 'the run whose work it takes up: {run, at?, agent?, message?}',
+  default: 'none',
+};
 
 const FROM: InputField = { type: 'text', what: 'set by rlm retry', default: 'none', internal: true };
 
@@ -29,9 +34,13 @@ const INPUTS: Readonly<Record<'investigate' | 'analyze', Readonly<Record<string,
     commit: { type: 'text', what: 'the SHA of a commit', default: 'the newest of the branch' },
     config: CONFIG,
     folder: { type: 'text', what: 'a folder of the repository that the prompt is about', default: 'all of it' },
+    fork: FORK,
+    only_if_changed: { type: 'text', what: 'the name of the schedule that starts it', default: 'none' },
+    host: { type: 'text', what: 'the host whose worker has the folder', default: 'any' },
     bundle: { type: 'text', what: 'set by rlm', default: 'none', internal: true },
     from: FROM,
     grant: GRANT,
+    grant_for: GRANT,
   },
   analyze: {
     signature: { type: 'any', what: 'such as "text: str, question -> answer: str"' },
@@ -40,8 +49,10 @@ const INPUTS: Readonly<Record<'investigate' | 'analyze', Readonly<Record<string,
     config: CONFIG,
     stored_inputs: { type: 'text', what: 'set by rlm', default: 'none', internal: true },
     tools: { type: 'text', what: 'set by rlm', default: "the worker's", internal: true },
+    fork: FORK,
     from: FROM,
     grant: GRANT,
+    grant_for: GRANT,
   },
 };
 
@@ -59,6 +70,8 @@ export function inputProblem(type: 'investigate' | 'analyze', input: unknown): s
         isRequired ? '' : ` Left out, it is ${field.default}.`
       }`;
   }
+  // What it takes up says the rest.
+  if (isRecord(input['fork'])) return undefined;
   const missing = Object.entries(fields).find(([name, field]) => field.default === undefined && isEmpty(input[name]));
   if (missing === undefined) return undefined;
   return `The input needs \`${missing[0]}\`: ${missing[1].what}. ${described(fields)}`;

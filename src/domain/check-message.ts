@@ -1,3 +1,4 @@
+import { isAgentId } from './ids.ts';
 import { isRecord } from './is-record.ts';
 import { nearestName } from './nearest-name.ts';
 
@@ -21,7 +22,19 @@ const required = (field: Field): Field => ({ ...field, required: true });
 const isAmounts = (value: unknown): boolean =>
   isRecord(value) && ['sandboxes', 'llm_calls', 'model_calls'].every((name) => isOptional(isCount)(value[name]));
 
-const CONTROL = { id: TEXT, reason: TEXT };
+const AGENT: Field = {
+  what: 'the id of an agent, such as 0 or 0.1',
+  is: (value) => typeof value === 'string' && isAgentId(value),
+};
+/** It travels in histories. */
+const MESSAGE: Field = {
+  what: 'text that says something, of at most 20,000 characters',
+  is: (value) => typeof value === 'string' && value.trim() !== '' && value.length <= 20_000,
+};
+const BOOLEAN: Field = { what: 'true or false', is: (value) => typeof value === 'boolean' };
+
+const CONTROL = { id: TEXT, reason: TEXT, agent: AGENT };
+const DECISION = { id: TEXT, question: TEXT, reason: TEXT };
 const LIMITS = { max_sandboxes: COUNT, max_llm_calls: COUNT, max_cost: USD, global_timeout: COUNT };
 const AMOUNTS = { sandboxes: COUNT, llm_calls: COUNT, model_calls: COUNT };
 
@@ -30,6 +43,11 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
   pause: CONTROL,
   resume: CONTROL,
   setBudget: { id: TEXT, grant: TEXT, ...LIMITS },
+  steer: { id: TEXT, agent: AGENT, message: required(MESSAGE) },
+  approve: DECISION,
+  reject: DECISION,
+  question: { kind: required(TEXT), id: TEXT, question: { what: 'a question', is: isRecord } },
+  decision: { id: required(TEXT), approved: required(BOOLEAN), reason: TEXT },
   blocked: { agent: required(TEXT), failure: required(TEXT), reason: required(TEXT) },
   reserve: { id: required(TEXT), from: required(TEXT), ...AMOUNTS },
   granted: {

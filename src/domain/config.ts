@@ -72,7 +72,24 @@ export interface RlmConfig {
   readonly prompts_per_activity: number;
   /** What a refusal for good (401, 402, no quota) does. Default `pause`. */
   readonly on_error: 'pause' | 'fail';
+  /** Steps before which a person is asked. Default: none. */
+  readonly approve?: readonly ApprovalStep[];
+  /** What the answer holds that is compared with the run before. Default: nothing is. */
+  readonly findings?: FindingsConfig;
 }
+
+export interface FindingsConfig {
+  /** Field of the answer with the list; default: the answer is the list. */
+  readonly field?: string;
+  /** Fields of a finding by which it is the same as one of the run before. */
+  readonly key: readonly string[];
+  /** New ones that are reported at most; the others are new again the next time. */
+  readonly max_new?: number;
+  /** Name that runs share which are compared; a schedule's runs have its name. Default: nothing is remembered. */
+  readonly series?: string;
+}
+
+export type ApprovalStep = 'patch' | 'tools' | 'sub_agents';
 
 export interface SandboxConfig {
   readonly provider: 'local' | 'daytona';
@@ -229,6 +246,8 @@ export interface WorkerAllowance {
   readonly network: readonly string[];
   /** Any `sandbox.daytona`. */
   readonly daytona: boolean;
+  /** Runs that the worker's own user started: whether an input may take them up (`from`). */
+  readonly own_runs: boolean;
   /** Folders of the worker's host that hold repositories. */
   readonly folders: readonly string[];
   /** Repositories that are fetched with the worker's credentials. */
@@ -292,6 +311,7 @@ export const DEFAULT_CONFIG: RunConfig = {
       setup_env: [],
       network: [],
       daytona: false,
+      own_runs: false,
       folders: [],
       repositories: [],
     },

@@ -9,7 +9,7 @@ import type { Usage } from './usage.ts';
 
 /** The messages between workflows and activities. Hashes and small metadata only: history stays small. */
 export interface Activities {
-  prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun>;
+  prepareInvestigation(input: PrepareInvestigationInput): Promise<PreparedRun | SkippedRun>;
   prepareAnalysis(input: PrepareAnalysisInput): Promise<PreparedRun>;
   /** Gives the run another configuration; its agents have it from their next activity on. */
   configureRun(input: ConfigureInput): Promise<void>;
@@ -47,11 +47,25 @@ export interface Activities {
   finishAgent(input: FinishAgentInput): Promise<FinishAgentResult>;
 }
 
-/** Input of the workflow `investigate`, as a person types it. */
+/** The run whose work a new one takes up: its conversation, variables and files, without a model call. */
+export interface ForkSource {
+  readonly run: string;
+  /** First execution id; default: the newest execution. */
+  readonly execution?: string;
+  /** Default: the root. */
+  readonly agent?: string;
+  /** The iteration after which the two part; default: the last one. 0: only the task is shared. */
+  readonly at?: number;
+  /** What the model is told then. */
+  readonly message?: string;
+}
+
+/** Input of the workflow `investigate`, as a person types it. With `fork` only that is needed. */
 export interface InvestigateInput {
   /** URL, or a folder: bundled where the worker is, unless the client did so already. */
-  readonly repo: string;
-  readonly prompt: string;
+  readonly repo?: string;
+  readonly prompt?: string;
+  readonly fork?: ForkSource;
   readonly branch?: string;
   readonly commit?: string;
   /** As in `config.yaml`; what is left out has its default. */
@@ -62,8 +76,14 @@ export interface InvestigateInput {
   readonly bundle?: string;
   /** Set by the client for a run that is retried: the execution whose data it continues. */
   readonly from?: string;
+  /** Host whose worker reads the repository: a folder of it, at each occurrence of a schedule. */
+  readonly host?: string;
+  /** Name of the schedule: where the occurrence before worked on the same commit, there is nothing to do. */
+  readonly only_if_changed?: string;
   /** Set by the client: the hash by which a worker with its state folder knows that its user started this very run. */
   readonly grant?: string;
+  /** The batch or schedule that `grant` is for: whatever runs it starts with this input. Default: the run itself. */
+  readonly grant_for?: string;
 }
 
 export interface PrepareInvestigationInput {
@@ -73,10 +93,11 @@ export interface PrepareInvestigationInput {
   readonly input: InvestigateInput;
 }
 
-/** Input of the workflow `analyze`, as a person types it. */
+/** Input of the workflow `analyze`, as a person types it. With `fork` only that is needed. */
 export interface AnalyzeInput {
+  readonly fork?: ForkSource;
   /** `documents: list[str], question -> answer: str`, or one of the forms that `readSignature` takes. */
-  readonly signature: unknown;
+  readonly signature?: unknown;
   /** Beside those of the signature, after them. */
   readonly instructions?: string;
   /** Values by name: for what is small. */
@@ -89,7 +110,9 @@ export interface AnalyzeInput {
   readonly config?: unknown;
   /** Both as those of `InvestigateInput`. */
   readonly from?: string;
+  /** As those of `InvestigateInput`. */
   readonly grant?: string;
+  readonly grant_for?: string;
 }
 
 /** A run of either kind, as its workflow gets it. */
@@ -128,6 +151,12 @@ export interface TaskReference {
 /** Whether model calls and work on sandboxes have task queues of their own. */
 export type Queues = TemporalConfig['queues'];
 
+/** A run that has nothing to do. */
+export interface SkippedRun {
+  /** Why, in a sentence. */
+  readonly skipped: string;
+}
+
 export interface PreparedRun {
   readonly spec: string;
   /** Head of the root agent's trajectory. */
@@ -138,6 +167,8 @@ export interface PreparedRun {
   readonly queues: Queues;
   /** The worker that prepared it has somebody to tell when it pauses. */
   readonly notifies?: true;
+  /** Where the root takes up another run: iterations and sub-agents that are shared. */
+  readonly fork?: { readonly iteration: number; readonly started: number };
   /** One line for Temporal's UI. */
   readonly summary: string;
   /** For the memo of the run's workflow. */
@@ -155,6 +186,8 @@ export interface AgentInput {
   readonly paused?: boolean;
   /** Its result has the fields of a signature. */
   readonly typed?: boolean;
+  /** Iterations that it shares with an agent of another run, whose sandbox is rebuilt for it. */
+  readonly forkedAt?: number;
   /** Set by the agent itself when it continues as new. */
   readonly state?: AgentProgress;
 }
@@ -172,6 +205,8 @@ export interface AgentProgress {
   /** Sub-agents started so far, and what they did. */
   readonly started: number;
   readonly totals: Totals;
+  /** Messages of a person that its model has not seen. */
+  readonly steer?: readonly Steer[];
   /** Answers that the running block has not been given. Present when the agent continues in the middle of a block. */
   readonly undelivered?: readonly CallAnswer[];
 }
@@ -198,8 +233,9 @@ export interface AgentResult extends FinishAgentResult {
 export type AgentWorkflow = (input: AgentInput) => Promise<AgentResult>;
 
 export interface RebuildSandboxInput extends AgentActivity {
-  readonly lost: SandboxName;
-  /** Why, for a person and the model. Absent: it was evicted while its agent waited. */
+  /** Absent: an agent that was forked has none yet. */
+  readonly lost?: SandboxName;
+  /** Why, for a person and the model. Absent: it was evicted while its agent waited, or there was none. */
   readonly reason?: string;
 }
 
@@ -213,6 +249,14 @@ export interface CallModelInput extends AgentActivity {
   readonly head?: string;
   /** `final_answer`: the closing question, when the iterations are used up. */
   readonly purpose: 'turn' | 'final_answer';
+  /** Messages of a person that the model has not seen. */
+  readonly steer?: readonly Steer[];
+}
+
+/** A message of a person to an agent. */
+export interface Steer {
+  readonly id: string;
+  readonly message: string;
 }
 
 export type CallModelResult =

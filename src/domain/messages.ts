@@ -1,4 +1,5 @@
 import type { RunLimits } from './budget.ts';
+import type { ApprovalStep } from './config.ts';
 import type { RunStatus } from './records.ts';
 
 /** Wire names of what workflows are sent and asked; a constant and its name agree. */
@@ -8,18 +9,69 @@ export const resumeMessage = 'resume';
 export const setBudgetMessage = 'setBudget';
 /** Update of a run: another configuration, as the input that would retry it. */
 export const configureMessage = 'configure';
+/** From a person to an agent, shown to its model at its next iteration. */
+export const steerMessage = 'steer';
+/** From a person: the answers to what agents ask before a step that `rlm.approve` names. */
+export const approveMessage = 'approve';
+export const rejectMessage = 'reject';
 export const statusQuery = 'status';
 export const spentQuery = 'spent';
 /** From an agent to its run: it cannot continue without a person. */
 export const blockedSignal = 'blocked';
+/** From an agent to its run: it asks a person before a step; and the answer, from the run to the agent. */
+export const questionSignal = 'question';
+export const decisionSignal = 'decision';
 /** Between agents and the budget. */
 export const reserveSignal = 'reserve';
 export const grantedSignal = 'granted';
 export const settleSignal = 'settle';
 
-/** Of `pause` and `resume`, sent to a run. Applied once for each id. */
+/** Of `pause` and `resume`, sent to a run or an agent. Applied once for each id. */
 export interface ControlMessage {
   readonly id?: string;
+  readonly reason?: string;
+  /** Sent to a run: this agent, with the agents below it. Default: all of the run. */
+  readonly agent?: string;
+}
+
+/** Of `steer`, sent to a run or an agent. Applied once for each id. */
+export interface SteerMessage {
+  readonly id?: string;
+  /** Sent to a run: whom it is for. Default: the root agent. */
+  readonly agent?: string;
+  readonly message: string;
+}
+
+/** Of `approve` and `reject`, sent to a run. Applied once for each id. */
+export interface DecisionMessage {
+  readonly id?: string;
+  /** Id of the question that is answered. Default: all that are open. */
+  readonly question?: string;
+  /** Why it is rejected: the code of the agent gets it. */
+  readonly reason?: string;
+}
+
+/** A step that waits for a person, because `rlm.approve` names it. */
+export interface Question {
+  /** Unique in the run while it is open: `0.1/3.1` is call 3.1 of agent 0.1. */
+  readonly id: string;
+  readonly agent: string;
+  readonly step: ApprovalStep;
+  /** What is asked, for a person. */
+  readonly text: string;
+  /** Blob with the call, or the patch. */
+  readonly ref: string;
+}
+
+/** Of `question`: one that is asked, or not any more because its agent does not need it. */
+export type QuestionMessage =
+  | { readonly kind: 'asked'; readonly question: Question }
+  | { readonly kind: 'withdrawn'; readonly id: string };
+
+export interface Decision {
+  /** Of the question. */
+  readonly id: string;
+  readonly approved: boolean;
   readonly reason?: string;
 }
 
@@ -47,10 +99,12 @@ export interface BlockedMessage {
 /** Answer of the query `status` on a run. */
 export interface RunState {
   readonly status: 'starting' | 'running' | 'paused' | 'finishing' | RunStatus;
-  /** Why it is paused. */
+  /** Why it is paused, or whom it waits for. */
   readonly reason: string | null;
   /** Type of the failure that paused it; null when a person did. */
   readonly failure: string | null;
+  /** What a person has to approve or to reject. */
+  readonly questions: readonly Question[];
   /** Milliseconds of the deadline that were left when the run last did something; time spent paused, or without a worker, does not count. */
   readonly remaining_ms: number;
   /** When the deadline is, ISO 8601; null while the run is not running. */
@@ -90,6 +144,8 @@ export interface AgentStatusReply {
   readonly head: string | null;
   /** Sub-agents at work. */
   readonly children: number;
+  /** Messages of a person that its model has not seen yet. */
+  readonly unseen_messages: number;
   /** Messages that were ignored, the newest last. */
   readonly notes: readonly string[];
 }

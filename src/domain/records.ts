@@ -15,6 +15,8 @@ export type ChainRecord =
   | TaskRecord
   | ReplyRecord
   | SummaryRecord
+  | SteerRecord
+  | ForkRecord
   | CallsRecord
   | AnswersRecord
   | BlockRecord
@@ -116,6 +118,35 @@ export interface SummaryRecord extends RecordBase {
   readonly execution_time: number;
 }
 
+/** A message of a person, shown to the model from its next request on. */
+export interface SteerRecord extends RecordBase {
+  readonly kind: 'steer';
+  /** Of the message: it is recorded once. */
+  readonly id: string;
+  /** Of the turn that was to come. */
+  readonly iteration: number;
+  readonly message: string;
+}
+
+/** A run takes up the trajectory of another: the records before this one are shared. */
+export interface ForkRecord extends RecordBase {
+  readonly kind: 'fork';
+  /** Hash of the new run's specification. */
+  readonly run: string;
+  readonly agent: string;
+  readonly from: ForkOrigin;
+  /** Of the turn that was to come. */
+  readonly iteration: number;
+  /** What a person said; null where the work goes on as if nothing had been. */
+  readonly message: string | null;
+}
+
+export interface ForkOrigin {
+  readonly run: string;
+  readonly execution: string;
+  readonly agent: string;
+}
+
 /** A running block yielded: the calls its code has made since it last did, and how far its events were read. */
 export interface CallsRecord extends RecordBase {
   readonly kind: 'calls';
@@ -141,6 +172,8 @@ export interface PendingCall {
   readonly batch?: number;
   /** For a person: the beginnings of the first tasks for sub-agents. */
   readonly heads?: readonly string[];
+  /** Beginning of its arguments, where a person may be asked before it is answered. */
+  readonly preview?: string;
 }
 
 /** Answers to calls of a running block. */
@@ -306,6 +339,12 @@ export interface RunReference {
   readonly settings?: string;
   /** In force when it ended: a person may have changed them. */
   readonly limits?: RunLimits;
+  /** Where its root took up the work of another run. */
+  readonly from?: ForkOrigin & { readonly iteration: number };
+  /** What the run before in its series had found (`rlm.findings`). */
+  readonly findings_before?: { readonly run: string; readonly ref: string };
+  /** Its worker's own user started it; else somebody who can reach Temporal. */
+  readonly granted?: true;
   readonly started_at: number;
   readonly outcome?: RunOutcome;
   readonly ended_at?: number;
@@ -332,6 +371,14 @@ export interface RunOutcome {
   readonly iterations: number;
   readonly sandboxes: number;
   readonly usage: Usage;
+  /** Where it declares findings: how many there are of each kind, and the blob with them (`ComparedFindings`). */
+  readonly findings?: {
+    readonly new: number;
+    readonly open: number;
+    readonly changed: number;
+    readonly gone: number;
+    readonly ref: string;
+  };
   /** Seconds, time spent paused included. */
   readonly execution_time: number;
 }
@@ -357,7 +404,7 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
 }
 
-const KINDS = new Set(['task', 'reply', 'summary', 'calls', 'answers', 'block', 'rebuild', 'end']);
+const KINDS = new Set(['task', 'reply', 'summary', 'steer', 'fork', 'calls', 'answers', 'block', 'rebuild', 'end']);
 
 /** @throws Error naming what is wrong when the value is not a record that this version knows. */
 export function checkedRecord(value: unknown): ChainRecord {

@@ -26,6 +26,28 @@ export async function findRun(blobs: BlobStore, run: string): Promise<RunReferen
   return (await readRuns(blobs, names))[0];
 }
 
+const OCCURRENCE = /^-\d{4}-\d\d-\d\dT[\d:.]+Z/;
+
+/**
+ * The run before, of a schedule whose runs are called after it and the time of their occurrence; with what follows the
+ * time, where the schedule starts batches.
+ */
+export async function findOccurrenceBefore(
+  blobs: BlobStore,
+  schedule: string,
+  run: string,
+): Promise<RunReference | undefined> {
+  const itemOf = (name: string): string | undefined => {
+    const rest = name.startsWith(schedule) ? name.slice(schedule.length) : '';
+    return OCCURRENCE.test(rest) ? rest.replace(OCCURRENCE, '') : undefined;
+  };
+  const names = (await blobs.listReferences(`${PREFIX}${schedule}-`)).filter((name) => {
+    const id = name.slice(PREFIX.length, name.lastIndexOf('@'));
+    return name.endsWith(SUFFIX) && id !== run && itemOf(id) !== undefined && itemOf(id) === itemOf(run);
+  });
+  return (await readRuns(blobs, names))[0];
+}
+
 export async function readRun(blobs: BlobStore, run: string, execution: string): Promise<RunReference | undefined> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only
   return (await blobs.getReference(runReferenceName(run, execution))) as RunReference | undefined;

@@ -1,3 +1,4 @@
+import type { FindingCounts } from '../domain/findings.ts';
 import type { AnswerSource, RunOutcome, RunSpecification, RunStatus } from '../domain/records.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -31,6 +32,8 @@ export interface RunDocument extends PatchFields {
   readonly error: string | null;
   /** What a person should know about the result: what the patch could not take in, why it is partial. */
   readonly notes: readonly string[];
+  /** How many findings are new since the run before, and so on, where it declares them. */
+  readonly findings?: FindingCounts;
 }
 
 /** A patch is bytes: as text where it is UTF-8, else as base64. Both null without a patch. */
@@ -72,7 +75,14 @@ export async function runDocument(
     results,
     error: outcome?.error ?? reason ?? null,
     notes: outcome?.notes ?? [],
+    ...findingsOf(outcome),
   };
+}
+
+function findingsOf(outcome: RunOutcome | undefined): Pick<RunDocument, 'findings'> {
+  if (outcome?.findings === undefined) return {};
+  const { ref: _, ...counts } = outcome.findings;
+  return { findings: counts };
 }
 
 /** Of an analysis, the inputs that are from files. */

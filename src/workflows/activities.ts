@@ -8,6 +8,7 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow';
 import type { Activities, AgentInput, Queues } from '../domain/contract.ts';
+import type { BatchActivities } from '../domain/contract-batch.ts';
 import { hostTaskQueue, modelsTaskQueue, sandboxesTaskQueue } from '../domain/ids.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 
@@ -46,14 +47,15 @@ type RunActivity =
   | 'createSandbox'
   | 'rebuildSandbox'
   | 'locateSandbox'
+  | keyof BatchActivities
   | 'readAgent'
   | 'readProgress'
   | 'callTool'
   | 'storeAnswers';
 
 /** Work of the run itself, on any worker. */
-export function runActivities(options: ActivityOptions = {}): Pick<Activities, RunActivity> {
-  return proxyActivities<Activities>({
+export function runActivities(options: ActivityOptions = {}): Pick<Activities & BatchActivities, RunActivity> {
+  return proxyActivities<Activities & BatchActivities>({
     startToCloseTimeout: MAX_ACTIVITY_TIME,
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     retry: RETRY,

@@ -5,6 +5,8 @@ import type { AgentBudget } from './agent-budget.ts';
 import type { AgentSandbox } from './agent-sandbox.ts';
 import type { PauseGate } from './pause-gate.ts';
 import type { PauseOnError } from './pause-on-error.ts';
+import type { Approvals } from './approvals.ts';
+import type { Steering } from './steering.ts';
 import type { SubAgents } from './sub-agents.ts';
 
 /** An agent at work: what its loop and its steps share. */
@@ -17,6 +19,8 @@ export interface Agent {
   readonly budget: AgentBudget;
   readonly gate: PauseGate;
   readonly pauseOnError: PauseOnError;
+  readonly steering: Steering;
+  readonly approvals: Approvals;
 }
 
 /** How far the loop got; the trajectory has all that is not here. */

@@ -36,7 +36,7 @@ export interface AgentSandbox {
 }
 
 export function createAgentSandbox(input: AgentInput, budget: AgentBudget): AgentSandbox {
-  const { execution, task, queues, state } = input;
+  const { execution, task, queues, state, forkedAt } = input;
   let creating: Promise<SandboxName> | undefined =
     state?.sandbox === undefined ? undefined : Promise.resolve(state.sandbox);
   let current = state?.sandbox;
@@ -44,20 +44,23 @@ export function createAgentSandbox(input: AgentInput, budget: AgentBudget): Agen
   let lastSuspect: number | undefined;
 
   function create(): Promise<SandboxName> {
-    creating ??= runActivities({
+    creating ??= first().then((name) => {
+      current = name;
+      created += 1;
+      return name;
+    });
+    return creating;
+  }
+
+  function first(): Promise<SandboxName> {
+    const { createSandbox, rebuildSandbox } = runActivities({
       ...sandboxQueue(queues),
-      summary: 'create the sandbox',
+      summary: forkedAt === undefined ? 'create the sandbox' : 'rebuild the sandbox of the other run',
       retry: CREATE_RETRY,
       // Cancelled, it leaves nothing, or what it left is removed at the end.
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    })
-      .createSandbox({ execution, task })
-      .then((name) => {
-        current = name;
-        created += 1;
-        return name;
-      });
-    return creating;
+    });
+    return forkedAt === undefined ? createSandbox({ execution, task }) : rebuildSandbox({ execution, task });
   }
 
   async function payForRebuild(reason: string): Promise<void> {

@@ -16,7 +16,7 @@ import type {
   RunCodeResult,
 } from '../domain/contract.ts';
 import { agentDepth, ROOT_AGENT, splitAgentWorkflowId } from '../domain/ids.ts';
-import { pauseMessage, resumeMessage, statusQuery, type AgentStatusReply } from '../domain/messages.ts';
+import { pauseMessage, resumeMessage, statusQuery, steerMessage, type AgentStatusReply } from '../domain/messages.ts';
 import { answerUsage, type AnswerSource, type CallAnswer } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
@@ -24,6 +24,7 @@ import { inSandbox, modelActivities } from './activities.ts';
 import { connectToBudget } from './agent-budget.ts';
 import type { Agent, AgentLoopState } from './agent-parts.ts';
 import { createAgentSandbox } from './agent-sandbox.ts';
+import { createApprovals } from './approvals.ts';
 import { createCalls, type Calls } from './calls.ts';
 import { continueAgentAsNew, isContinueAsNewSuggested } from './continue-as-new.ts';
 import { closeAgent, failedEnding, type Ending } from './agent-end.ts';
@@ -31,6 +32,7 @@ import { failureMessage, failureType } from './failure-type.ts';
 import { createIgnoredMessages, ignoreOtherSignals } from './messages.ts';
 import { createPauseGate, type PauseGate } from './pause-gate.ts';
 import { createPauseOnError } from './pause-on-error.ts';
+import { createSteering } from './steering.ts';
 import { answerCall } from './answer-call.ts';
 import { refuseUnlessChild } from './refuse-unless-child.ts';
 import { addTotals, createSubAgents, type SubAgents } from './sub-agents.ts';
@@ -65,6 +67,8 @@ async function loop(self: Agent): Promise<AnswerSource> {
   const { input, state, sandbox } = self;
   const { max_iterations } = input.limits;
   if (input.state?.undelivered !== undefined && (await runReply(self, input.state.undelivered))) return 'final';
+  // What it shares is in its variables before the model is told that it goes on; what differs, it is told.
+  if (input.forkedAt !== undefined) await sandbox.ensure();
   while (state.iteration < max_iterations) {
     if (isContinueAsNewSuggested(self)) await continueAgentAsNew(self);
     state.iteration += 1;
@@ -85,14 +89,18 @@ async function loop(self: Agent): Promise<AnswerSource> {
 }
 
 async function callModel(self: Agent, purpose: CallModelInput['purpose']): Promise<CallModelResult> {
-  const { input, state, budget, pauseOnError } = self;
+  const { input, state, budget, pauseOnError, steering } = self;
   const { execution, task } = input;
   const summary = purpose === 'turn' ? `iteration ${state.iteration}: call the model` : 'ask for the final answer';
   const reply = await pauseOnError.run(() => {
     state.phase = 'thinking';
     return budget.callModel(async () => {
       const head = state.head === undefined ? {} : { head: state.head };
-      const result = await modelActivities(summary, input.queues).callModel({ execution, task, purpose, ...head });
+      const steer = steering.pending;
+      const told = steer.length === 0 ? {} : { steer };
+      const { callModel: ask } = modelActivities(summary, input.queues);
+      const result = await ask({ execution, task, purpose, ...head, ...told });
+      steering.shown(steer);
       return { ...result, cost: 'usage' in result ? result.usage.cost : 0 };
     });
   });
@@ -217,13 +225,21 @@ async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
     usage: state.usage,
     agents: 1,
     depth: agentDepth(id),
-    iterations: state.iteration,
+    iterations: state.iteration - (self.input.forkedAt ?? 0),
     sandboxes: sandbox.created,
     refused: { prompts: 0, tasks: 0 },
   };
+  const unseen = self.steering.pending.length;
+  const notes = [
+    ...(finished.notes ?? []),
+    ...(unseen === 0
+      ? []
+      : [`The agent ended before its model had seen ${unseen === 1 ? 'a message' : `${unseen} messages`} sent to it.`]),
+  ];
   return {
     status: ending.status,
     ...finished,
+    ...(notes.length === 0 ? {} : { notes }),
     totals: addTotals(own, subAgents.totals),
   };
 }
@@ -275,6 +291,7 @@ function createAgent(input: AgentInput): Agent {
   let known: SubAgents | undefined;
   const ignored = createIgnoredMessages();
   const budget = connectToBudget(run, limits.max_cost !== undefined, ignored);
+  const steering = createSteering(before?.steer ?? [], ignored, () => status());
   const gate: PauseGate = createPauseGate({
     closed: input.paused === true,
     ignored,
@@ -296,10 +313,11 @@ function createAgent(input: AgentInput): Agent {
     iteration: state.iteration,
     head: state.head ?? null,
     children: subAgents.working,
+    unseen_messages: steering.pending.length,
     notes: ignored.notes,
   });
   setHandler(defineQuery<AgentStatusReply>(statusQuery), status, { description: 'What the agent is doing' });
-  ignoreOtherSignals(ignored, [pauseMessage, resumeMessage]);
+  ignoreOtherSignals(ignored, [pauseMessage, resumeMessage, steerMessage]);
   return {
     id,
     input,
@@ -309,5 +327,7 @@ function createAgent(input: AgentInput): Agent {
     gate,
     pauseOnError: createPauseOnError({ run, agent: id, onError: limits.on_error, gate }),
     sandbox: createAgentSandbox(input, budget),
+    steering,
+    approvals: createApprovals({ run, agent: id, steps: limits.approve ?? [], ignored }),
   };
 }

@@ -8,7 +8,7 @@ import { failureMessage, failureType } from './failure-type.ts';
 
 const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
-type CallContext = Pick<Agent, 'input' | 'budget' | 'subAgents' | 'pauseOnError'>;
+type CallContext = Pick<Agent, 'input' | 'budget' | 'subAgents' | 'pauseOnError' | 'approvals'>;
 
 /** Answers one call of the running code. What goes wrong is data for the code; a cancellation and `Run.BudgetLost` are thrown. */
 export async function answerCall(context: CallContext, call: PendingCall): Promise<CallAnswer> {
@@ -19,11 +19,11 @@ export async function answerCall(context: CallContext, call: PendingCall): Promi
   return { call: call.call, answer };
 }
 
-async function callTool(
-  { input: { execution } }: CallContext,
-  { call, request, function: name }: PendingCall,
-): Promise<Answer> {
+async function callTool({ input: { execution }, approvals }: CallContext, pending: PendingCall): Promise<Answer> {
+  const { call, request, function: name } = pending;
   try {
+    const refusal = await approvals.ask('tools', questionOf(pending));
+    if (refusal !== undefined) return { error: refusal };
     const { answer } = await runActivities({ summary: name, ...CANCELLED_AT_ONCE }).callTool({
       execution,
       call,
@@ -36,11 +36,22 @@ async function callTool(
   }
 }
 
+/** What a person is asked about a call. */
+function questionOf({ call, function: name, request, preview = '' }: PendingCall): {
+  call: string;
+  text: string;
+  ref: string;
+} {
+  return { call, text: `the code is to call ${name}(${preview})`, ref: request };
+}
+
 async function answersFor(context: CallContext, call: PendingCall): Promise<readonly Answer[]> {
   const count = call.batch ?? 1;
   if (count === 0) return [];
   try {
     if (call.function.startsWith('llm_query')) return await askModels(context, call, count);
+    const refusal = await context.approvals.ask('sub_agents', questionOf(call));
+    if (refusal !== undefined) return errorAnswers(count, refusal);
     return await storeMany(context, await context.subAgents.run(call, count));
   } catch (error) {
     if (isCancellation(error) || failureType(error) === 'Run.BudgetLost') throw error;

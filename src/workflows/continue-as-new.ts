@@ -14,7 +14,7 @@ export function isContinueAsNewSuggested({ state }: Pick<Agent, 'state'>): boole
  * @param undelivered - in the middle of a block: answers that it has not been given
  */
 export async function continueAgentAsNew(self: Agent, undelivered?: readonly CallAnswer[]): Promise<never> {
-  const { input, state, budget, gate, sandbox, subAgents } = self;
+  const { input, state, budget, gate, sandbox, steering, subAgents } = self;
   await budget.idle();
   await condition(allHandlersFinished);
   const { head, iteration, usage } = state;
@@ -29,6 +29,7 @@ export async function continueAgentAsNew(self: Agent, undelivered?: readonly Cal
       sandboxes: sandbox.created,
       started: subAgents.started,
       totals: subAgents.totals,
+      ...(steering.pending.length === 0 ? {} : { steer: steering.pending }),
       ...(undelivered === undefined ? {} : { undelivered }),
     },
   });

@@ -1,5 +1,6 @@
-import { setWorkflowOptions } from '@temporalio/workflow';
+import { setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 import type { InvestigateInput } from '../domain/contract.ts';
+import { hostTaskQueue } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
 import { checkStart } from './check-start.ts';
@@ -13,6 +14,15 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
     type: 'investigate',
     from: input.from,
     prepare: ({ run, execution }) =>
-      runActivities({ summary: 'resolve the repository' }).prepareInvestigation({ run, execution, input: given }),
+      runActivities({ summary: 'resolve the repository', ...onHost(input) }).prepareInvestigation({
+        run,
+        execution,
+        input: given,
+      }),
   });
+}
+
+/** A folder can be read on its host only. */
+function onHost({ host }: Partial<InvestigateInput> = {}): { readonly taskQueue?: string } {
+  return typeof host === 'string' && host !== '' ? { taskQueue: hostTaskQueue(workflowInfo().taskQueue, host) } : {};
 }

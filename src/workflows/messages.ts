@@ -37,6 +37,7 @@ function sentence(text: string): string {
 export interface MessageHandler<Message> {
   /** For a person, in Temporal's UI and `temporal workflow metadata`. */
   readonly description: string;
+  /** @throws ApplicationFailure where it cannot be applied: a signal is ignored then, an update fails */
   readonly apply: (message: Message) => void | Promise<void>;
 }
 
@@ -48,11 +49,16 @@ export function onSignal<Message>(
 ): void {
   setHandler(
     defineSignal<[unknown]>(name),
-    (message) => {
+    async (message) => {
       const problem = messageProblem(name, message);
       if (problem !== undefined) return ignored.add(`The signal ${name} was ignored: ${sentence(problem)}`);
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its fields have been checked
-      return apply((message ?? {}) as Message);
+      try {
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its fields have been checked
+        await apply((message ?? {}) as Message);
+      } catch (error) {
+        if (!(error instanceof ApplicationFailure)) throw error;
+        ignored.add(`The signal ${name} was ignored: ${error.message}`);
+      }
     },
     { description },
   );

@@ -21,25 +21,35 @@ export function createPauseGate(input: {
   readonly reply: () => object;
   /** Called with the cause when it is closed, without one when it is opened. */
   readonly onChange: (cause: PauseCause | undefined) => void;
+  /** Passes a message on that is for one agent only. Absent: it is for this workflow whatever it names. */
+  readonly forward?: (name: string, agent: string, message: object) => Promise<void>;
 }): PauseGate {
-  const { ignored, reply, onChange } = input;
+  const { ignored, reply, onChange, forward } = input;
   let isClosed = input.closed;
   const close = (cause: PauseCause): void => {
     if (isClosed) return;
     isClosed = true;
     onChange(cause);
   };
+  const open = (): void => {
+    isClosed = false;
+    // Also when it was open: agents may have closed their own gates.
+    onChange(undefined);
+  };
   onMessage<ControlMessage>(pauseMessage, ignored, {
-    description: 'Begin no model call and no code until resume. {reason?, id?}',
-    apply: ({ reason }) => close({ reason: reason ?? 'paused by a person' }),
+    description: 'Begin no model call and no code until resume. {reason?, agent?, id?}',
+    apply: ({ agent, ...message }) =>
+      forward === undefined || agent === undefined
+        ? close({ reason: message.reason ?? 'paused by a person' })
+        : forward(pauseMessage, agent, message),
     reply,
   });
   onMessage<ControlMessage>(resumeMessage, ignored, {
-    description: 'Continue after a pause, by a person or by a failure that has been put right. {id?}',
-    apply() {
-      isClosed = false;
-      // Also when it was open: agents may have closed their own gates.
-      onChange(undefined);
+    description: 'Continue after a pause, by a person or by a failure that has been put right. {agent?, id?}',
+    apply({ agent, ...message }) {
+      if (forward !== undefined && agent !== undefined) return forward(resumeMessage, agent, message);
+      open();
+      return undefined;
     },
     reply,
   });

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/workflow';
 import { runLimits, type RunLimits } from '../domain/budget.ts';
 import type { PreparedRun } from '../domain/contract.ts';
-import type { RunProgress, RunState } from '../domain/messages.ts';
+import type { Question, RunProgress, RunState } from '../domain/messages.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
 import type { IgnoredMessages } from './messages.ts';
@@ -34,6 +34,8 @@ export interface RunStatusKeeper {
   /** @param cause - undefined: resumed */
   setPaused(cause: PauseCause | undefined): void;
   setLimits(changes: Partial<RunLimits>): void;
+  /** To be called when what is asked has changed. */
+  refresh(): void;
   /** Looks at what the agents have done from time to time, until it is cancelled. */
   watch(paused: () => boolean): Promise<never>;
   finish(): void;
@@ -45,6 +47,8 @@ export function createRunStatus(input: {
   readonly ignored: IgnoredMessages;
   /** Of the deadline. */
   readonly remaining: () => number;
+  /** What a person is asked. */
+  readonly questions: () => readonly Question[];
 }): RunStatusKeeper {
   const { execution, ignored } = input;
   let status: RunState['status'] = 'starting';
@@ -55,13 +59,14 @@ export function createRunStatus(input: {
   let answer: string | null = null;
 
   const reason = (): string | null => {
-    if (cause === undefined) return null;
+    if (cause === undefined) return askedReason(input.questions());
     return cause.agent === undefined ? cause.reason : `agent ${cause.agent}: ${cause.reason}`;
   };
   const read = (): RunState => ({
     status,
     reason: reason(),
     failure: cause?.failure ?? null,
+    questions: input.questions(),
     remaining_ms: input.remaining(),
     ends_at: status === 'running' ? new Date(Date.now() + input.remaining()).toISOString() : null,
     execution,
@@ -96,6 +101,7 @@ export function createRunStatus(input: {
         { key: PROMPT, value: prompt },
       ]);
     },
+    refresh: show,
     setPaused(why) {
       cause = why;
       if (why !== undefined && (status === 'starting' || status === 'running')) changeStatus('paused');
@@ -132,6 +138,13 @@ export function createRunStatus(input: {
       changeStatus(outcome.status, [{ key: COST, value: usage.cost }]);
     },
   };
+}
+
+/** A line for a person while something is asked. */
+function askedReason([first, ...others]: readonly Question[]): string | null {
+  if (first === undefined) return null;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  return `waiting for approval of ${first.id}: ${first.text}${more}`;
 }
 
 /** Markdown, for Temporal's UI and `temporal workflow metadata`. */

@@ -67,14 +67,7 @@ export function createSubAgents(input: {
   const working = new Set<ChildWorkflowHandle<AgentWorkflow>>();
   let started = before?.started ?? 0;
   let busy = 0;
-  let totals: Totals = before?.totals ?? {
-    usage: NO_USAGE,
-    agents: 0,
-    depth,
-    iterations: 0,
-    sandboxes: 0,
-    refused: { prompts: 0, tasks: 0 },
-  };
+  let totals = before?.totals ?? noTotals(depth);
 
   /** @param onStarted is told once whether its sub-agent was started */
   async function runOne(child: NewAgent, onStarted: (isStarted: boolean) => void): Promise<Answer> {
@@ -202,6 +195,17 @@ export function createSubAgents(input: {
 
 function notFinished(id: string, why: string): string {
   return `sub-agent ${id} did not finish (${why})`;
+}
+
+export function noTotals(depth: number): Totals {
+  return {
+    usage: NO_USAGE,
+    agents: 0,
+    depth,
+    iterations: 0,
+    sandboxes: 0,
+    refused: { prompts: 0, tasks: 0 },
+  };
 }
 
 export function addTotals(a: Totals, b: Totals): Totals {

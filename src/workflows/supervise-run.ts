@@ -12,32 +12,50 @@ import {
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { budgetLimits, type RunLimits } from '../domain/budget.ts';
-import type { AgentInput, AgentResult, AgentWorkflow, PreparedRun, RunRequest } from '../domain/contract.ts';
+import type { RlmConfig } from '../domain/config.ts';
+import type {
+  AgentInput,
+  AgentResult,
+  AgentWorkflow,
+  PreparedRun,
+  RunRequest,
+  SkippedRun,
+} from '../domain/contract.ts';
 import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
+  approveMessage,
   blockedSignal,
   configureMessage,
   pauseMessage,
+  rejectMessage,
   resumeMessage,
   setBudgetMessage,
   statusQuery,
+  steerMessage,
   type BlockedMessage,
   type BudgetMessage,
+  type Question,
   type RunState,
+  type SteerMessage,
 } from '../domain/messages.ts';
 import type { Span } from '../domain/presence.ts';
 import type { RunOutcome } from '../domain/records.ts';
+import { NO_USAGE } from '../domain/usage.ts';
 import { runActivities } from './activities.ts';
 import { admittedLimits } from './admitted-limits.ts';
+import { createAgentMessages } from './agent-messages.ts';
+import { rejection } from './approvals.ts';
 import { agentFailure } from './agent-end.ts';
 import { deliver, setLimits, type budget, type BudgetReport } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onMessage, onSignal } from './messages.ts';
 import { createPauseGate } from './pause-gate.ts';
+import { createQuestions, type Questions } from './questions.ts';
 import { closeRun, outcomeOf, ownFailure, type RootEnd, type RunFailure, type Stopped } from './run-outcome.ts';
 import { createRunStatus, type RunStatusKeeper } from './run-status.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
+import { noTotals } from './sub-agents.ts';
 
 /** Seconds that the agents get to end in after the deadline or a cancellation: with what follows, less than ten. */
 const GRACE = 8;
@@ -48,7 +66,7 @@ export interface RunKind {
   /** Execution whose data a run that is retried continues. */
   readonly from: string | undefined;
   /** The first activity: everything that must be right before anything is spent. */
-  readonly prepare: (of: { readonly run: string; readonly execution: string }) => Promise<PreparedRun>;
+  readonly prepare: (of: { readonly run: string; readonly execution: string }) => Promise<PreparedRun | SkippedRun>;
   /** Its root agent gives the fields of a signature. */
   readonly typed?: boolean;
 }
@@ -60,11 +78,12 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const startedAt = Date.now();
   const ignored = createIgnoredMessages();
   // Before the handlers: signals that are there already, such as after a reset, are handled when a handler is set.
-  const deadline = createDeadline({ isPaused: () => gate.closed, absence: workerAbsence });
+  const deadline = createDeadline({ isPaused: () => gate.closed || questions.open.length > 0, absence: workerAbsence });
   const status = createRunStatus({
     execution,
     ignored,
     remaining: () => deadline.remaining,
+    questions: () => questions.open,
   });
   let root: ChildWorkflowHandle<AgentWorkflow> | undefined;
   let ceilings: RunLimits | undefined;
@@ -75,10 +94,13 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     root?.signal(message).catch(() => undefined); // It may just have ended.
   };
 
+  const agents = createAgentMessages(run, () => root !== undefined);
+  const questions = createQuestions(run, { ignored, reply: status.read, onChange: () => status.refresh() });
   const gate = createPauseGate({
     closed: false,
     ignored,
     reply: status.read,
+    forward: agents.send,
     onChange(cause) {
       status.setPaused(cause);
       if (cause !== undefined && notifies) tellPause(run, status.read().reason);
@@ -86,6 +108,11 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       // Limits that were sent before count before the agents ask for more.
       else void budgetsSet.then(() => gate.closed || tellRoot(resumeMessage));
     },
+  });
+  onMessage<SteerMessage>(steerMessage, ignored, {
+    description: 'Tell an agent something, which its model sees at its next iteration. {message, agent?, id?}',
+    apply: ({ agent, ...message }) => agents.send(steerMessage, agent ?? ROOT_AGENT, message),
+    reply: status.read,
   });
   onSignal<BlockedMessage>(blockedSignal, ignored, {
     description: 'From an agent: it cannot continue without a person',
@@ -132,9 +159,17 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   setHandler(defineQuery<RunState>(statusQuery), status.read, {
     description: 'How the run stands: status, limits, agents, tokens, cost, what is waited for',
   });
-  ignoreOtherSignals(ignored, [pauseMessage, resumeMessage, setBudgetMessage]);
+  ignoreOtherSignals(ignored, [
+    pauseMessage,
+    resumeMessage,
+    setBudgetMessage,
+    steerMessage,
+    approveMessage,
+    rejectMessage,
+  ]);
 
   const prepared = await kind.prepare({ run, execution }).catch(failPlainly);
+  if ('skipped' in prepared) return skippedOutcome(run, startedAt, prepared.skipped);
   ({ ceilings, notifies = false } = prepared);
   deadline.set(prepared.limits.global_timeout * 1000);
   status.begin(prepared);
@@ -148,12 +183,14 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     paused: () => gate.closed,
     onRoot: (handle) => (root = handle),
   });
+  const approved = await approvePatch(prepared.limits, questions, ended);
   status.finish();
   const { outcome: known, failure } = outcomeOf({
     run,
     startedAt,
     limits: status.limits ?? undefined,
     ...ended,
+    root: approved,
   });
   const outcome = await CancellationScope.nonCancellable(() =>
     runActivities({ summary: 'record the outcome' }).recordOutcome({
@@ -189,6 +226,39 @@ async function workerAbsence(during: readonly Span[]): Promise<number> {
     if (isCancelled(error)) throw error;
     return 0;
   }
+}
+
+/** Of a run that had nothing to do. */
+function skippedOutcome(run: string, startedAt: number, why: string): RunOutcome {
+  const root: RootEnd = { kind: 'failed', failure: ownFailure('Agent.Failed', why) };
+  const { outcome } = outcomeOf({ run, startedAt, limits: undefined, root, stopped: undefined, used: undefined });
+  return { ...outcome, status: 'completed', error: null, notes: [why], agents: 0 };
+}
+
+/** Where a person is to be asked: the result without its patch, if it is rejected. */
+async function approvePatch(
+  { approve = [] }: RlmConfig,
+  questions: Questions,
+  { root, stopped }: Supervised,
+): Promise<RootEnd> {
+  if (!approve.includes('patch') || stopped !== undefined || root.kind !== 'completed') return root;
+  const { patch_ref: ref, ...rest } = root.result;
+  if (ref === undefined) return root;
+  const question: Question = {
+    id: 'patch',
+    agent: ROOT_AGENT,
+    step: 'patch',
+    ref,
+    text: 'the run is to end with its patch',
+  };
+  // A run that is cancelled meanwhile ends without it.
+  const decision = await questions.ask(question).catch((error: unknown) => {
+    if (isCancelled(error)) return { approved: false, reason: 'the run was cancelled before it was approved' };
+    throw error;
+  });
+  if (decision.approved) return root;
+  const note = `There is no patch: ${rejection(decision.reason)}.`;
+  return { kind: 'completed', result: { ...rest, notes: [...(rest.notes ?? []), note] } };
 }
 
 interface Supervision {
@@ -265,6 +335,7 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
     queues: prepared.queues,
     ...(paused() ? { paused: true } : {}),
     ...(typed === undefined ? {} : { typed }),
+    ...(prepared.fork === undefined ? {} : takingUp(prepared.task, prepared.fork)),
   };
   const rootId = agentWorkflowId(run, ROOT_AGENT);
   const root = await startChildReplacing(rootId, () =>
@@ -282,6 +353,12 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
     root.signal(paused() ? pauseMessage : resumeMessage).catch(() => undefined); // It may just have ended.
   }
   return cancelledByName(rootId, root.result());
+}
+
+/** The root of a run that takes up another: it begins where the shared part ends. */
+function takingUp(head: string, { iteration, started }: NonNullable<PreparedRun['fork']>): Partial<AgentInput> {
+  const state = { head, iteration, usage: NO_USAGE, sandboxes: 0, started, totals: noTotals(0) };
+  return { forkedAt: iteration, state };
 }
 
 interface RunBudget {

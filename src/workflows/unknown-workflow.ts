@@ -1,14 +1,14 @@
 import { ApplicationFailure, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 import { nearestName } from '../domain/nearest-name.ts';
 
-const TYPES = ['investigate', 'analyze'];
+const TYPES = ['investigate', 'analyze', 'batch'];
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, unknownWorkflow);
 /** Stands for every type that there is not: a run that somebody starts by hand, misspelt, would else wait for ever. */
 export default async function unknownWorkflow(): Promise<never> {
   const { workflowType } = workflowInfo();
   const nearest = nearestName(workflowType, TYPES);
-  const advice = nearest === undefined ? `The types of runs are ${TYPES.join(' and ')}.` : `Did you mean ${nearest}?`;
+  const advice = nearest === undefined ? `The types of runs are ${TYPES.join(', ')}.` : `Did you mean ${nearest}?`;
   throw ApplicationFailure.nonRetryable(
     `There is no workflow type "${workflowType.slice(0, 80)}". ${advice}`,
     'Input.Invalid',

@@ -36,9 +36,18 @@ function renderCommand(command: Command): string {
   ];
   const description = command.description();
   return [
-    `### \`rlm ${[command.name(), ...placeholders].join(' ')}\``,
+    `### \`rlm ${[...namesOf(command), ...placeholders].join(' ')}\``,
     `${description.charAt(0).toUpperCase()}${description.slice(1)}.${table(rows)}`,
   ].join('\n\n');
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands];
+}
+
+function namesOf(command: Command): string[] {
+  const above = command.parent?.parent === null || command.parent === null ? [] : [command.parent.name()];
+  return [...above, command.name()];
 }
 
 function renderCommon(command: Command | undefined): string {
@@ -52,7 +61,10 @@ function renderCommon(command: Command | undefined): string {
 
 it('docs/cli.md lists every command and option as the help has them', async () => {
   const program = createProgram({ io: processIo(), perform: () => Promise.resolve() });
-  const text = [renderCommon(program.commands[0]), ...program.commands.map(renderCommand)].join('\n\n');
+  const text = [
+    renderCommon(program.commands[0]),
+    ...program.commands.flatMap(withSubcommands).map(renderCommand),
+  ].join('\n\n');
   const document = await readFile(DOCUMENT, 'utf8');
   expect(document).toMatch(PART);
   const written = document.replace(PART, (_, begin: string, end: string) => `${begin}\n${text}\n\n${end}`);

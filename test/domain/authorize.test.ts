@@ -199,4 +199,21 @@ describe('an input that is allowed', () => {
     expect(refused(ask(worker, {}, { kind: 'path', path: '/srv/git' }))).toEqual([]);
     expect(refused(ask(worker, {}, { kind: 'path', path: '/srv/git-private/tool' }))).toEqual(['repo']);
   });
+
+  it('takes up runs of others, and those of the worker’s own user only where it may', () => {
+    const take = (worker: ConfigInput, granted: boolean): Verdict => {
+      const own = parseConfig(worker);
+      return authorize({ given: {}, config: own, source: { run: 'theirs', granted } }, { own, folders: [] });
+    };
+    expect(refused(take({}, false))).toEqual([]);
+    expect(refused(take({}, true))).toEqual(['fork']);
+    expect(refused(take({ worker: { allow: { own_runs: true } } }, true))).toEqual([]);
+  });
+
+  it('cannot do without the approvals that the worker’s own configuration asks for', () => {
+    const approve = (input: object): unknown => configOf(ask({ rlm: { approve: ['patch'] } }, input)).rlm.approve;
+    expect(approve({})).toEqual(['patch']);
+    expect(approve({ rlm: { approve: [] } })).toEqual(['patch']);
+    expect(approve({ rlm: { approve: ['tools'] } })).toEqual(['patch', 'tools']);
+  });
 });

@@ -131,6 +131,50 @@ describe('the messages of a request', () => {
   });
 });
 
+describe('a message of a person', () => {
+  const steer = (iteration: number, message: string): ChainRecord => ({
+    v: 1,
+    kind: 'steer',
+    parent: 'p',
+    id: message,
+    iteration,
+    message,
+  });
+  const said = (records: readonly ChainRecord[], text: string): number[] =>
+    renderConversation([task('0', 0), ...records], run, 'turn').flatMap(({ role, content }, at) =>
+      role === 'user' && content.includes(`counts as much as the task:\n${text}`) ? [at] : [],
+    );
+
+  it('stands where it was said: with the task before the first turn, else after the output', () => {
+    const records = [steer(1, 'at once'), reply(1, CODE), block(0, { stdout: 'x' }), steer(2, 'later')];
+    expect(said(records, 'at once')).toEqual([1]);
+    expect(said(records, 'later')).toEqual([3]);
+  });
+
+  it('is said again in the place of the turns that a summary replaces', () => {
+    const summary = {
+      v: 1,
+      kind: 'summary',
+      parent: 'p',
+      iteration: 3,
+      through: 1,
+      text: 'so far',
+      model: 'm',
+      usage: NO_USAGE,
+      execution_time: 1,
+    } as const;
+    const records = [
+      steer(1, 'at once'),
+      reply(1, CODE),
+      steer(2, 'replaced'),
+      reply(2, CODE),
+      steer(3, 'kept'),
+      summary,
+    ];
+    expect([said(records, 'at once'), said(records, 'replaced'), said(records, 'kept')]).toEqual([[1], [3], [5]]);
+  });
+});
+
 describe('a conversation that is too long', () => {
   it('loses turns in the middle, keeps its beginning and end, and says so', () => {
     const records = [

@@ -224,6 +224,32 @@ describe.concurrent('a paused run', () => {
   });
 });
 
+describe.concurrent('a message to an agent', () => {
+  it('is shown to its model at the next iteration, is kept in its trajectory, and goes to no other', async () => {
+    let release!: () => void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const heard = ({ messages }: { messages: readonly { content: string }[] }): string =>
+      withCode(`FINAL(${JSON.stringify(messages.at(-1)?.content ?? '')})`);
+    const model = await world.startModel({
+      scripts: [
+        forTask('steer me', [withCode('r = rlm_query("helper")'), withCode('FINAL(r)')]),
+        forTask('helper', [() => held.then(() => withCode('x = 1')), heard]),
+      ],
+    });
+    const handle = await world.start({ id: 'steered', prompt: 'steer me', model });
+    await model.when(({ task, outcome }) => task.includes('helper') && outcome === 'pending', PATIENCE);
+    await handle.signal('steer', { agent: '0.1', message: 'look at pkg/b.py too' });
+    release();
+    const outcome = (await handle.result()) as RunOutcome;
+    expect(await world.answer(outcome)).toContain('A message from the person you work for');
+    expect(await world.answer(outcome)).toContain('look at pkg/b.py too');
+    const heads = (await world.agents('steered')).map(({ head }) => head);
+    const kinds = await Promise.all(heads.map(async (head) => (await world.chains.walk(head)).map(({ kind }) => kind)));
+    expect(kinds.map((all) => all.filter((kind) => kind === 'steer').length)).toEqual([0, 1]);
+    await model.close();
+  });
+});
+
 describe.concurrent('a terminated run', () => {
   it('leaves nothing: its agents are cancelled and clean up', async () => {
     const model = await world.startModel({

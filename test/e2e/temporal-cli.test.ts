@@ -32,6 +32,7 @@ beforeAll(async () => {
           released.then(() =>
             withCode('print(edit_file("pkg/a.py", "return 1  # TODO: return two", "return 2"))\nFINAL(where)'),
           ),
+        withCode('import os\nFINAL(len(os.listdir("pkg")))'),
       ]),
       forTask('Find the TODO', [withCode('FINAL(open("pkg/a.py").read().split("\\n")[1].strip())')]),
       forTask('Wait for ever', [{ hang: true }]),
@@ -119,6 +120,12 @@ function missingLine(shown: readonly string[], output: string): string | undefin
   return undefined;
 }
 
+/** The run that waits for a person has asked. */
+async function untilAsked(question: string): Promise<void> {
+  const status = 'temporal workflow query --workflow-id careful --name status --output json';
+  await vi.waitFor(async () => expect(await run(status)).toContain(`"${question}"`), TIMEOUT_MS);
+}
+
 const CHANGES =
   /temporal (workflow (start|execute|signal|update|cancel|reset|terminate)|schedule (create|trigger|toggle|delete))/;
 
@@ -130,6 +137,8 @@ it('every command of docs/temporal-cli.md does what the page shows', { timeout: 
   expect(found.length).toBeGreaterThan(20);
   for (const { command, shown } of found) {
     if (command.includes('workflow result --workflow-id fix-todo')) release();
+    // oxlint-disable-next-line no-await-in-loop -- in the order of the page
+    if (/--name (approve|reject)/.test(command)) await untilAsked(command.includes('patch') ? 'patch' : '0/1.1');
     let output = '';
     const attempt = async (): Promise<void> => {
       output = await run(command);

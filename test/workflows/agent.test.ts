@@ -564,7 +564,7 @@ describe('a run', () => {
       for (const each of [...(queryDefinitions ?? []), ...(signalDefinitions ?? []), ...(updateDefinitions ?? [])])
         if (each.name?.startsWith('__') !== true) expect(each.description, each.name ?? '').toMatch(/\w+ \w+/);
       expect(updateDefinitions?.map(({ name }) => name)).toEqual(
-        expect.arrayContaining([pauseMessage, resumeMessage, setBudgetMessage]),
+        expect.arrayContaining(['approve', pauseMessage, 'reject', resumeMessage, setBudgetMessage, 'steer']),
       );
       answer.resolve(undefined);
       expect(await outcome()).toMatchObject({ status: 'completed' });
@@ -590,6 +590,113 @@ describe('a run', () => {
     expect(await refusal('investigate', options)).toMatchObject({
       message: expect.stringContaining('temporal schedule create'),
     });
+  });
+
+  it('passes a message on to the agent it is for; its next model call has it, once', async () => {
+    const asked = Promise.withResolvers<undefined>();
+    const answer = Promise.withResolvers<undefined>();
+    await withRun(
+      {
+        0: {
+          callModel: [code('r1')],
+          runCode: [{ kind: 'calls', head: 'c', calls: [call('1.1', 'rlm_query')], waiting: true }, FINAL],
+        },
+        '0.1': {
+          callModel: [
+            async () => {
+              asked.resolve(undefined);
+              await answer.promise;
+              return code('s1');
+            },
+            code('s2'),
+          ],
+          runCode: [{ kind: 'done', head: 'sb1' }, FINAL],
+        },
+      },
+      {},
+      async ({ handle, outcome, fake }) => {
+        const steer = (message: object): Promise<unknown> => handle.executeUpdate('steer', { args: [message] });
+        await asked.promise;
+        const look = { id: 'once', agent: '0.1', message: 'look at b.py' };
+        expect(await steer(look)).toMatchObject({ status: 'running', notes: [] });
+        await handle.signal('steer', look);
+        await handle.signal('steer', { message: 'for the root' });
+        await expect(steer({ agent: '0.7', message: 'x' })).rejects.toMatchObject({
+          cause: { message: expect.stringContaining('agent 0.7 has ended, or was never started') },
+        });
+        answer.resolve(undefined);
+        expect(await outcome()).toMatchObject({
+          status: 'completed',
+          notes: ['The agent ended before its model had seen a message sent to it.'],
+        });
+        expect(fake.inputs.callModel?.map(({ steer: messages }) => messages)).toEqual([
+          undefined,
+          undefined,
+          [{ id: 'once', message: 'look at b.py' }],
+        ]);
+      },
+    );
+  });
+
+  it('asks a person before the steps that rlm.approve names; questions of nested agents reach the top', async () => {
+    const preview = 'task="look"';
+    await withRun(
+      {
+        0: {
+          callModel: [code('r1')],
+          runCode: [
+            { kind: 'calls', head: 'c', calls: [{ ...call('1.1', 'rlm_query'), preview }], waiting: true },
+            FINAL,
+          ],
+          finishAgent: { answer_ref: 'a', answer: 'done', patch_ref: 'the-patch' },
+        },
+        '0.1': {
+          callModel: [code('s1')],
+          runCode: [
+            { kind: 'calls', head: 'sc', calls: [call('1.1', 'search'), call('1.2', 'search')], waiting: true },
+            { kind: 'calls', head: 'sc2', calls: [], waiting: true },
+            FINAL,
+          ],
+        },
+      },
+      { approve: ['tools', 'sub_agents', 'patch'] },
+      async ({ handle, outcome, fake }) => {
+        const questions = async (): Promise<readonly string[]> =>
+          (await handle.query<RunState>(statusQuery)).questions.map(({ id }) => id);
+        const asked = (ids: readonly string[]): Promise<void> =>
+          vi.waitFor(async () => expect((await questions()).toSorted()).toEqual(ids), 20_000);
+        const answer = (name: string, message: object = {}): Promise<unknown> =>
+          handle.executeUpdate(name, { args: [message] });
+        await asked(['0/1.1']);
+        expect(await handle.query<RunState>(statusQuery)).toMatchObject({
+          status: 'running',
+          reason: `waiting for approval of 0/1.1: the code is to call rlm_query(${preview})`,
+        });
+        expect(await answer('approve')).toMatchObject({ status: 'running' });
+        await expect(answer('approve', { question: '0/9' })).rejects.toMatchObject({
+          cause: { message: expect.stringContaining('There is no question "0/9"') },
+        });
+        await asked(['0.1/1.1', '0.1/1.2']);
+        await answer('reject', { question: '0.1/1.1', reason: 'too dear' });
+        await asked(['0.1/1.2']);
+        await handle.signal('approve', { question: '0.1/1.2' });
+        await asked(['patch']);
+        await answer('reject', { reason: 'not on a Friday' });
+        expect(await outcome()).toMatchObject({
+          status: 'completed',
+          answer: 'done',
+          patch_ref: null,
+          notes: ['There is no patch: a person rejected it: not on a Friday.'],
+        });
+        const given = fake.inputs.runCode?.flatMap(({ answers = [] }) => answers);
+        expect(given).toEqual(
+          expect.arrayContaining([
+            { call: '1.1', answer: { error: 'a person rejected it: too dear' } },
+            { call: '1.2', answer: { ref: 'tool-answer' } },
+          ]),
+        );
+      },
+    );
   });
 
   it('that is cancelled cancels its agents, which record what they have', async () => {

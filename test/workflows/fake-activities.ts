@@ -95,7 +95,7 @@ export function fakeActivities(
     },
     rebuildSandbox: async (input: RebuildSandboxInput) => {
       note('rebuildSandbox', input, input.reason === undefined ? ' evicted' : '');
-      const [, generation = '0', name = ''] = /^local:(\d+):(.*)$/.exec(input.lost) ?? [];
+      const [, generation = '0', name = ''] = /^local:(\d+):(.*)$/.exec(input.lost ?? '') ?? [];
       return `local:${Number(generation) + 1}:${name}`;
     },
     readAgent: async (input) => {

@@ -25,6 +25,8 @@ export function analyzeCommand({ io, perform }: CommandContext): Command {
     .option('--id <run>', 'name the run; an existing run with the same arguments is attached to and resumed')
     .option('--detach', 'start the run, with a worker in the background, and return')
     .option('--trace-file <file>', 'add OpenTelemetry traces to a file, as lines of OTLP/JSON')
+    .option('--record <file>', 'keep every exchange with models in a file')
+    .option('--replay <file>', 'have the answers of models from such a file: no model is asked, nothing is paid')
     .option('--no-worker', 'leave the work to workers elsewhere');
   return withTemporal(withTalk(withSettings(withJson(withResults(withTools(command))))))
     .addHelpText(

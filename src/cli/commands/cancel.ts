@@ -6,7 +6,8 @@ export function cancelCommand({ io, perform }: CommandContext): Command {
   return withTemporal(withTalk(new Command('cancel')))
     .description('end a run; what it has so far is kept')
     .argument('<run>', 'id of the run')
-    .action((run: string, options: import('../options.ts').AttachOptions) =>
+    .option('--discard', 'end it at once, without its patch and answer so far')
+    .action((run: string, options: import('../options.ts').AttachOptions & { readonly discard?: boolean }) =>
       perform(async () => (await import('../cancel-run.ts')).cancelRun(io, run, options)),
     );
 }

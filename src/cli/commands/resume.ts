@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { withJson, withResults, withTalk, withTemporal, withTools } from '../options.ts';
+import { agentOption, withJson, withResults, withTalk, withTemporal, withTools } from '../options.ts';
 import { seconds } from '../settings.ts';
 import type { CommandContext } from '../command-context.ts';
 
@@ -12,6 +12,7 @@ export function resumeCommand({ io, perform }: CommandContext): Command {
         seconds,
       ),
     )
+    .addOption(agentOption('resume this agent only'))
     .option('-o, --output <file>', 'write the patch, or the fields of an analysis, to a file')
     .addHelpText(
       'after',

@@ -119,7 +119,13 @@ export function analysisFirstMessage(task: TaskRecord, run: AnalysisSpecificatio
 
 function rootMessage({ signature, inputs }: AnalysisSpecification): string {
   const given = new Map(inputs.map((input) => [input.name, input]));
-  const variables = signature.inputs.map((field) => variableLine(field, given.get(field.name)));
+  const known = new Set(signature.inputs.map(({ name }) => name));
+  const variables = [
+    ...signature.inputs.map((field) => variableLine(field, given.get(field.name))),
+    ...inputs
+      .filter(({ name }) => !known.has(name))
+      .map((input) => `- ${input.name}: ${holds(input)}\n    ${KNOWN_BEFORE}`),
+  ];
   return [
     signature.instructions === undefined ? '' : `Task:\n${truncateMiddle(signature.instructions.trim(), SHOWN).text}`,
     variables.length === 0 ? 'There are no input variables.' : `Variables:\n${variables.join('\n')}`,
@@ -145,6 +151,9 @@ function variableLine({ name, type, description }: Field, input: StoredInput | u
   const head = `- ${name}: ${renderType(type)}${text === '' ? '' : `: ${text}`}`;
   return input === undefined ? head : `${head}\n    ${holds(input)}`;
 }
+
+const KNOWN_BEFORE =
+  'what the run before this one found. Do not search for these again: check whether each still holds, and give those that do with what is new.';
 
 /** `list of length 117, 2.6 MB: ['...`, and the files it is from */
 function holds({ size, summary, files }: StoredInput): string {

@@ -1,8 +1,18 @@
 import { proseOf, replyOutcome } from '../reply.ts';
 import { truncate, truncateMiddle } from '../truncate.ts';
-import type { BlockRecord, ChainRecord, ReplyRecord, RunSpecification, SummaryRecord, TaskRecord } from '../records.ts';
+import type {
+  BlockRecord,
+  ChainRecord,
+  ForkRecord,
+  ReplyRecord,
+  RunSpecification,
+  SteerRecord,
+  SummaryRecord,
+  TaskRecord,
+} from '../records.ts';
 import { finalAnswer, signatureOf } from '../final-answer.ts';
 import { analysisExtract, analysisFirstMessage, analysisSystemPrompt } from './analysis-prompt.ts';
+import { ownRecords } from '../fork.ts';
 import { delimit, delimiterOf } from './delimit.ts';
 import { SUMMARY_QUESTION, summarySection } from './compaction.ts';
 import { systemPrompt } from './system-prompt.ts';
@@ -42,10 +52,10 @@ export function renderConversation(
   if (task?.kind !== 'task') throw new Error('a trajectory begins with a task record');
   const messages: Message[] = [
     { role: 'system', content: renderSystemPrompt(task, run) },
-    { role: 'user', content: firstMessage(task, run) },
+    { role: 'user', content: [firstMessage(task, run), ...messagesBefore(rest, task, run)].join('\n\n') },
   ];
   const summary = rest.findLast((record): record is SummaryRecord => record.kind === 'summary');
-  if (summary !== undefined) messages.push(...summaryMessages(summary, rest));
+  if (summary !== undefined) messages.push(...summaryMessages(summary, rest, task, run));
   const turns = groupByReply(summary === undefined ? rest : after(rest, summary), task.depth);
   for (const [index, turn] of turns.entries()) {
     messages.push({ role: 'assistant', content: turn.reply.text === '' ? '(empty reply)' : turn.reply.text });
@@ -89,14 +99,66 @@ interface Turn {
   readonly blocks: readonly BlockRecord[];
   /** What happened beside the code. */
   readonly notes: readonly string[];
+  /** What a person said after it. */
+  readonly messages: readonly MessageRecord[];
+}
+
+/** What holds a message of a person. */
+type MessageRecord = SteerRecord | ForkRecord;
+
+function isMessage(record: ChainRecord): record is MessageRecord {
+  return record.kind === 'steer' || record.kind === 'fork';
+}
+
+/** What a person said before the first turn. */
+function messagesBefore(records: readonly ChainRecord[], task: TaskRecord, run: RunSpecification): string[] {
+  const first = records.findIndex(({ kind }) => kind === 'reply');
+  const before = first === -1 ? records : records.slice(0, first);
+  return renderMessages(before.filter(isMessage), task, run);
+}
+
+/** What a person said after turns that the summary replaces: it is never left out. */
+function messagesWithin(
+  { through }: SummaryRecord,
+  records: readonly ChainRecord[],
+  task: TaskRecord,
+  run: RunSpecification,
+): string[] {
+  const within = records.filter(isMessage).filter(({ iteration }) => iteration > 1 && iteration <= through + 1);
+  return renderMessages(within, task, run);
+}
+
+/** In our name: it is from the person that the agent works for, not from a document. */
+function renderMessages(
+  records: readonly MessageRecord[],
+  { depth }: Pick<TaskRecord, 'depth'>,
+  run: RunSpecification,
+): string[] {
+  const finish = run.type === 'analyze' && depth === 0 ? 'SUBMIT' : 'FINAL';
+  return records.flatMap(({ kind, iteration, message }) => {
+    if (message === null) return [];
+    if (kind === 'steer' || iteration === 1)
+      return [`A message from the person you work for. It counts as much as the task:\n${message}`];
+    return [
+      'The work goes on, with a message from the person you work for. It counts as much as the task, and comes after ' +
+        `it:\n${message}\n\nVariables and files are as your code left them. Call ${finish} again when it is done.`,
+    ];
+  });
 }
 
 function groupByReply(records: readonly ChainRecord[], depth: number): Turn[] {
-  const turns: { depth: number; reply: ReplyRecord; blocks: BlockRecord[]; notes: string[] }[] = [];
+  const turns: {
+    depth: number;
+    reply: ReplyRecord;
+    blocks: BlockRecord[];
+    notes: string[];
+    messages: MessageRecord[];
+  }[] = [];
   for (const record of records) {
-    if (record.kind === 'reply') turns.push({ depth, reply: record, blocks: [], notes: [] });
+    if (record.kind === 'reply') turns.push({ depth, reply: record, blocks: [], notes: [], messages: [] });
     else if (record.kind === 'block') turns.at(-1)?.blocks.push(record);
     else if (record.kind === 'rebuild') turns.at(-1)?.notes.push(record.note);
+    else if (record.kind === 'steer' || record.kind === 'fork') turns.at(-1)?.messages.push(record);
   }
   return turns;
 }
@@ -108,10 +170,18 @@ function renderSystemPrompt({ depth }: TaskRecord, run: RunSpecification): strin
 }
 
 /** In the place of the turns that are left out. */
-function summaryMessages(summary: SummaryRecord, records: readonly ChainRecord[]): Message[] {
+function summaryMessages(
+  summary: SummaryRecord,
+  records: readonly ChainRecord[],
+  task: TaskRecord,
+  run: RunSpecification,
+): Message[] {
   return [
     { role: 'assistant', content: summarySection(summary, records) },
-    { role: 'user', content: 'Go on from there.' },
+    {
+      role: 'user',
+      content: [...messagesWithin(summary, records, task, run), 'Go on from there.'].join('\n\n'),
+    },
   ];
 }
 
@@ -153,7 +223,8 @@ function renderTurn(turn: Turn, run: RunSpecification): string {
 
 /** What the model reads about the outcome of its reply. */
 function observation(turn: Turn, run: RunSpecification): string {
-  return [renderOutcome(turn, run), ...turn.notes.filter(Boolean).map((note) => `(${note})`)].join('\n\n');
+  const notes = turn.notes.filter(Boolean).map((note) => `(${note})`);
+  return [renderOutcome(turn, run), ...notes, ...renderMessages(turn.messages, turn, run)].join('\n\n');
 }
 
 function renderOutcome({ reply, blocks, depth }: Turn, run: RunSpecification): string {
@@ -195,7 +266,7 @@ function blockOutput(block: BlockRecord, written: number, run: RunSpecification)
  * nothing.
  */
 export function lastKnownAnswer(records: readonly ChainRecord[]): string | undefined {
-  const newestFirst = records.toReversed();
+  const newestFirst = ownRecords(records).toReversed();
   for (const record of newestFirst) {
     if (record.kind === 'block' && record.result.stdout.trim() !== '') {
       return `(unfinished; the last output was)\n${truncateMiddle(record.result.stdout.trim(), 2000).text}`;

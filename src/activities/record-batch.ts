@@ -1,0 +1,75 @@
+import pLimit from 'p-limit';
+import {
+  batchReferenceName,
+  type BatchOutcome,
+  type BatchReference,
+  type BatchReport,
+  type PlannedItem,
+  type ReportedItem,
+} from '../domain/batch.ts';
+import type { RecordBatchInput } from '../domain/contract-batch.ts';
+import { truncate } from '../domain/truncate.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { withHeartbeat } from './with-heartbeat.ts';
+
+/** Characters of an answer in a report; `rlm result` has all of it. */
+const SHOWN_ANSWER = 1000;
+/** Runs that are read at the same time. */
+const PARALLEL = 16;
+
+/** Writes the report of a batch, every item once, from what its runs have recorded. */
+export async function recordBatch(
+  deps: ActivityDependencies,
+  { execution, list, started_at, outcome }: RecordBatchInput,
+): Promise<BatchOutcome> {
+  return withHeartbeat(async () => {
+    const planned = (await deps.chains.getJson(list)) as readonly PlannedItem[];
+    const items = await pLimit(PARALLEL).map(planned, (item) => reported(deps, item, started_at));
+    const now = Date.now();
+    const report: BatchReport = {
+      batch: outcome.batch,
+      execution,
+      total: outcome.total,
+      counts: outcome.counts,
+      cost: outcome.cost,
+      started_at: new Date(started_at).toISOString(),
+      ended_at: new Date(now).toISOString(),
+      items,
+    };
+    const ref = await deps.chains.putJson(report);
+    const reference: BatchReference = { batch: outcome.batch, execution, report: ref, ended_at: now, outcome };
+    await deps.blobs.setReference(batchReferenceName(outcome.batch, execution), reference);
+    return { ...outcome, report_ref: ref };
+  });
+}
+
+async function reported(deps: ActivityDependencies, item: PlannedItem, since: number): Promise<ReportedItem> {
+  const { run, name } = item;
+  const reference = await deps.findRun(run);
+  const { outcome } = reference ?? {};
+  if (reference === undefined || outcome === undefined) {
+    const isBegun = reference !== undefined;
+    return {
+      item: name,
+      run,
+      status: isBegun ? 'failed' : 'not_started',
+      is_new: isBegun,
+      answer: null,
+      error: isBegun ? 'it was ended before it could record an outcome' : null,
+      has_patch: false,
+      cost: 0,
+      execution_time: 0,
+    };
+  }
+  return {
+    item: name,
+    run,
+    status: outcome.status,
+    is_new: (reference.ended_at ?? 0) >= since,
+    answer: outcome.answer === null ? null : truncate(outcome.answer, SHOWN_ANSWER),
+    error: outcome.error,
+    has_patch: outcome.patch_ref !== null,
+    cost: outcome.usage.cost,
+    execution_time: outcome.execution_time,
+  };
+}

@@ -1,0 +1,205 @@
+import { basename, extname, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { checkBeforeRun } from '../../client/check-models.ts';
+import { createTemporalBatches, type BatchEnd, type TemporalBatches } from '../../client/temporal-batches.ts';
+import type { BatchInput, BatchReport, BatchState } from '../../domain/batch.ts';
+import { ANALYSIS_DEFAULTS } from '../../domain/config.ts';
+import { runIdProblem } from '../../domain/ids.ts';
+import { createChains } from '../../storage/chain.ts';
+import { ensureBackground } from '../background.ts';
+import { EXIT_CANCELLED, EXIT_DONE, EXIT_FAILED } from '../exit-codes.ts';
+import { hostWorker } from '../host-worker.ts';
+import { catchInterrupts } from '../interrupts.ts';
+import { say, writeResult, type Io } from '../io.ts';
+import { formatClock, formatCost } from '../live/format.ts';
+import type { JsonOption, TalkOptions, TemporalOptions } from '../options.ts';
+import { checkWritable, writeOutput } from '../output-file.ts';
+import { CommandError } from '../report-error.ts';
+import { openSession, type Session } from '../session.ts';
+import { confirmCost, describeEstimate, estimateCost } from './estimate.ts';
+import { planItems, type ItemOptions } from './plan-items.ts';
+import { readItems } from './read-items.ts';
+import { lastReport, renderReport, reportFormat, summaryOf } from './report.ts';
+
+/** What says which runs a batch has. */
+export interface BatchDefinition extends ItemOptions {
+  readonly concurrency?: number;
+  readonly maxCost?: number;
+}
+
+export interface BatchOptions extends BatchDefinition, TemporalOptions, TalkOptions, JsonOption {
+  readonly id?: string;
+  readonly retryFailed?: boolean;
+  readonly report?: readonly string[];
+  readonly yes?: boolean;
+  readonly askAbove: number;
+  readonly detach?: boolean;
+  readonly worker: boolean;
+}
+
+/** `rlm batch`. @returns the exit code: 1 where an item failed */
+export async function batchOnce(io: Io, file: string, options: BatchOptions): Promise<number> {
+  const batch = options.id ?? batchName(file);
+  const problem = runIdProblem(batch);
+  if (problem !== undefined) throw new CommandError(problem);
+  const type = options.signature === undefined ? 'investigate' : 'analyze';
+  const session = await openSession(io, options, {}, type === 'analyze' ? ANALYSIS_DEFAULTS : {});
+  try {
+    for (const report of options.report ?? []) {
+      reportFormat(report);
+      // oxlint-disable-next-line no-await-in-loop -- the first fault is told
+      await checkWritable(session.cwd, report);
+    }
+    await session.blobs.check();
+    const items = await readItems(session.blobs, file, session);
+    if (options.worker) await checkBeforeRun(session.config, session, undefined);
+    const input = await batchInput(session, items, options, batch);
+    const estimate = await estimateCost(session.blobs, {
+      type,
+      config: session.config,
+      count: items.length,
+      maxCost: options.maxCost,
+    });
+    if (options.quiet !== true) say(io, describeEstimate(estimate, items.length));
+    await confirmCost(io, estimate, { askAbove: options.askAbove, yes: options.yes === true });
+    return await runBatch(io, session, { batch, input, options, count: items.length });
+  } finally {
+    await session.close();
+  }
+}
+
+function batchName(file: string): string {
+  return basename(file, extname(file)).replaceAll(/[^A-Za-z0-9._-]+/g, '-') || 'batch';
+}
+
+async function batchInput(
+  session: Session,
+  items: Awaited<ReturnType<typeof readItems>>,
+  options: BatchOptions,
+  batch: string,
+): Promise<BatchInput> {
+  const { config, blobs } = session;
+  const planned = await planItems(session, items, options, { config, owner: batch, bundle: true });
+  const { concurrency, maxCost, retryFailed } = options;
+  return {
+    stored_items: await createChains(blobs).putJson(planned),
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(maxCost === undefined ? {} : { max_cost: maxCost }),
+    ...(retryFailed === true ? { retry_failed: true } : {}),
+  };
+}
+
+interface BatchRun {
+  readonly batch: string;
+  readonly input: BatchInput;
+  readonly options: BatchOptions;
+  readonly count: number;
+}
+
+async function runBatch(io: Io, session: Session, { batch, input, options, count }: BatchRun): Promise<number> {
+  const log = (line: string): void => say(io, line);
+  if (options.detach === true && options.worker) await ensureBackground(session, options, log);
+  const { temporal } = await session.openTemporal(options.quiet === true ? {} : { log });
+  const batches = createTemporalBatches({ client: temporal.client, taskQueue: session.taskQueue });
+  const isStarted = await batches.start(batch, input, `${count} items`);
+  if (!isStarted)
+    say(io, `Batch ${batch} is running already: this follows it. New items run when it is started again.`);
+  if (options.detach === true) {
+    say(io, `Follow the batch with the same command; rlm cancel ${batch} ends it.`);
+    await writeResult(io, `${batch}\n`);
+    return EXIT_DONE;
+  }
+  const worker = options.worker ? await hostWorker(session, temporal, log, { servesOthers: false }) : undefined;
+  const interrupts = catchInterrupts();
+  try {
+    const failed = worker?.running.then(() => new Promise<never>(() => undefined));
+    const end = await Promise.race([
+      follow(io, batches, batch, options),
+      interrupts.next().then(() => 'left' as const),
+      ...(failed === undefined ? [] : [failed]),
+    ]);
+    if (end === 'left') {
+      say(
+        io,
+        `Batch ${batch} goes on where there is a worker. The same command follows it; rlm cancel ${batch} ends it.`,
+      );
+      return EXIT_CANCELLED;
+    }
+    return await conclude(io, session, { batch, options, end });
+  } finally {
+    interrupts.close();
+    await worker?.close().catch((error: unknown) => say(io, `The worker did not end well: ${String(error)}`));
+  }
+}
+
+const LOOK_MS = 1000;
+
+async function follow(io: Io, batches: TemporalBatches, batch: string, { quiet }: TalkOptions): Promise<BatchEnd> {
+  const stop = new AbortController();
+  const ended = batches.end(batch).finally(() => stop.abort());
+  if (quiet === true) return ended;
+  const started = Date.now();
+  let shown = '';
+  let first: BatchState | undefined;
+  while (!stop.signal.aborted) {
+    // oxlint-disable-next-line no-await-in-loop -- one look after another
+    const state = await batches.state(batch);
+    first ??= state;
+    const line = state === undefined ? '' : progressLine(state, first, Date.now() - started);
+    if (line !== '' && line !== shown) say(io, `[${formatClock(Date.now() - started)}] ${line}`);
+    shown = line;
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await delay(LOOK_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+  }
+  return ended;
+}
+
+/** How far it is, with the time left as the items since `first` took. */
+export function progressLine(state: BatchState, first: BatchState | undefined, elapsedMs: number): string {
+  const done = doneOf(state);
+  const failed = state.counts.failed + state.counts.kept_failed;
+  const since = first === undefined ? 0 : done - doneOf(first);
+  const left = since > 0 ? (elapsedMs / since) * (state.total - done) : undefined;
+  return [
+    `${done} of ${state.total} done`,
+    ...(failed === 0 ? [] : [`${failed} failed`]),
+    state.status === 'paused' ? 'paused' : `${state.running.length} running`,
+    ...(state.cost === 0 ? [] : [formatCost(state.cost)]),
+    ...(left === undefined || left === 0 ? [] : [`about ${formatClock(left)} left`]),
+  ].join(', ');
+}
+
+function doneOf({ counts }: BatchState): number {
+  return counts.completed + counts.failed + counts.kept_completed + counts.kept_failed;
+}
+
+async function conclude(
+  io: Io,
+  { blobs, cwd }: Session,
+  { batch, options, end }: { readonly batch: string; readonly options: BatchOptions; readonly end: BatchEnd },
+): Promise<number> {
+  if (end.kind === 'failed' || end.kind === 'terminated')
+    throw new CommandError(`Batch ${batch} has no report: ${end.error}`, EXIT_FAILED);
+  const report = end.kind === 'ended' ? await reportOf(blobs, end) : await lastReport(blobs, batch);
+  if (report === undefined)
+    throw new CommandError(`The report of batch ${batch} is not in this blob store.`, EXIT_FAILED);
+  for (const file of options.report ?? []) {
+    // oxlint-disable-next-line no-await-in-loop -- few
+    await writeOutput(cwd, file, Buffer.from(renderReport(report, reportFormat(file))));
+    say(io, `The report is in ${resolve(cwd, file)}.`);
+  }
+  if (options.quiet !== true) say(io, summaryOf(report));
+  if (options.json === true) await writeResult(io, renderReport(report, 'json'));
+  else if ((options.report ?? []).length === 0) await writeResult(io, renderReport(report, 'md'));
+  const { failed, kept_failed, not_started } = report.counts;
+  if (end.kind === 'cancelled') return EXIT_CANCELLED;
+  return failed + kept_failed + not_started === 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+async function reportOf(
+  blobs: Session['blobs'],
+  { outcome }: Extract<BatchEnd, { kind: 'ended' }>,
+): Promise<BatchReport | undefined> {
+  if (outcome.report_ref === null) return lastReport(blobs, outcome.batch);
+  return (await createChains(blobs).getJson(outcome.report_ref)) as BatchReport;
+}

@@ -1,0 +1,149 @@
+import { prepareInput } from '../../client/prepare-input.ts';
+import { portableConfig } from '../../client/run-arguments.ts';
+import { withGrant } from '../../client/start-run.ts';
+import type { WorkflowStart } from '../../client/temporal-runs.ts';
+import type { BatchItem } from '../../domain/batch.ts';
+import type { RunConfig } from '../../domain/config.ts';
+import type { AnalyzeInput, InvestigateInput } from '../../domain/contract.ts';
+import { analysisSignature } from '../../domain/signature/analysis-signature.ts';
+import type { Signature } from '../../domain/signature/field-type.ts';
+import { renderSignature } from '../../domain/signature/render.ts';
+import { readInputs, storeValues } from '../../inputs/index.ts';
+import { parseRepositoryName } from '../../sandbox/repository/repository-name.ts';
+import { createChains } from '../../storage/chain.ts';
+import { CommandError } from '../report-error.ts';
+import type { Session } from '../session.ts';
+import { fillTemplate, type FileItem } from './read-items.ts';
+
+/** What the options say of every item. */
+export interface ItemOptions {
+  readonly repo?: string;
+  readonly prompt?: string;
+  readonly branch?: string;
+  readonly signature?: string;
+  readonly instructions?: string;
+  readonly input?: readonly string[];
+  readonly itemMaxCost?: number;
+}
+
+interface PlanOptions {
+  readonly config: RunConfig;
+  /** Id of the batch, or the schedule, whose runs they are: the grant of this user is for its runs. */
+  readonly owner: string;
+  /** Whether a folder is bundled now; else its path travels. */
+  readonly bundle: boolean;
+  /** Fields of an input that are known at an occurrence only. */
+  readonly extra?: (input: { readonly repo?: string }) => object;
+}
+
+/**
+ * The inputs of the runs. A folder is bundled, and a branch resolved, once for all items that name it.
+ */
+export async function planItems(
+  session: Session,
+  items: readonly FileItem[],
+  options: ItemOptions,
+  { config, owner, bundle, extra }: PlanOptions,
+): Promise<BatchItem[]> {
+  const limited = { ...config, rlm: { ...config.rlm, ...costOf(options) } };
+  const plan =
+    options.signature === undefined
+      ? repositoryItems(session, options, limited, bundle)
+      : analysisItems(session, options, limited);
+  const planned: BatchItem[] = [];
+  for (const [index, item] of items.entries()) {
+    // oxlint-disable-next-line no-await-in-loop -- the first fault is told
+    const start = await plan(item, index);
+    const more = extra?.(start.type === 'investigate' ? start.input : {});
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    const { input } = await withGrant(session, owner, {
+      ...start,
+      input: { ...start.input, ...more, grant_for: owner },
+    });
+    planned.push({ ...idOf(item, index), ...input });
+  }
+  return planned;
+}
+
+function costOf({ itemMaxCost }: ItemOptions): Partial<RunConfig['rlm']> {
+  return itemMaxCost === undefined ? {} : { max_cost: itemMaxCost };
+}
+
+function idOf({ id }: FileItem, index: number): { readonly id?: string } {
+  if (id === undefined || id === null || id === '') return {};
+  const text = typeof id === 'number' ? String(id) : id;
+  if (typeof text !== 'string') throw new CommandError(`The id of item ${index + 1} must be a text or a number.`);
+  return { id: text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').slice(0, 80) };
+}
+
+type PlanItem = (item: FileItem, index: number) => Promise<WorkflowStart>;
+
+function repositoryItems(session: Session, options: ItemOptions, config: RunConfig, bundle: boolean): PlanItem {
+  const prepared = new Map<string, ReturnType<typeof prepareInput>>();
+  return async (item, index) => {
+    const text = (name: 'repo' | 'prompt' | 'branch' | 'commit'): string | undefined => {
+      const own = item[name];
+      if (typeof own === 'string' && own !== '') return own;
+      const template = name === 'commit' ? undefined : options[name];
+      return template === undefined ? undefined : fillTemplate(template, item, index);
+    };
+    const [repo, prompt, branch, commit] = [text('repo'), text('prompt'), text('branch'), text('commit')];
+    if (repo === undefined)
+      throw new CommandError(`Item ${index + 1} has no repository: give --repo, or a field repo.`);
+    if (prompt === undefined) throw new CommandError(`Item ${index + 1} has no prompt: give -p, or a field prompt.`);
+    const name = parseRepositoryName(repo, session.cwd);
+    const at = { ...(branch === undefined ? {} : { branch }), ...(commit === undefined ? {} : { commit }) };
+    if (!bundle) {
+      const place = name.kind === 'url' ? name.url : name.path;
+      return { type: 'investigate', input: { repo: place, prompt, ...at, config: portableConfig(config) } };
+    }
+    const key = JSON.stringify([name, at]);
+    const known = prepared.get(key) ?? prepareInput(session, { repo, prompt, ...at }, name, config);
+    prepared.set(key, known);
+    const input: InvestigateInput = { ...(await known).input, prompt };
+    return { type: 'investigate', input };
+  };
+}
+
+function analysisItems(session: Session, options: ItemOptions, config: RunConfig): PlanItem {
+  const signature = analysisSignature(options.signature, options.instructions);
+  const chains = createChains(session.blobs);
+  return async (item, index) => {
+    const stored = await storeItem(session, signature, { item, index, templates: options.input ?? [] });
+    const input: AnalyzeInput = {
+      signature: {
+        signature: renderSignature(signature),
+        ...(signature.instructions === undefined ? {} : { instructions: signature.instructions }),
+      },
+      stored_inputs: await chains.putJson(stored),
+      config: { ...portableConfig(config), rlm: { ...config.rlm } },
+    };
+    return { type: 'analyze', input };
+  };
+}
+
+async function storeItem(
+  { blobs, cwd }: Session,
+  signature: Signature,
+  {
+    item,
+    index,
+    templates,
+  }: { readonly item: FileItem; readonly index: number; readonly templates: readonly string[] },
+): Promise<unknown> {
+  const stdin = (async function* nothing(): AsyncGenerator<Uint8Array> {})();
+  const templated = templates.map((template) => fillTemplate(template, item, index));
+  const named = new Set(templated.map((text) => text.slice(0, Math.max(0, text.indexOf('='))).trim()));
+  const inputs = signature.inputs.filter(({ name }) => !named.has(name));
+  const values = Object.fromEntries(inputs.map(({ name }) => [name, item[name]]));
+  const missing = inputs.filter(({ name }) => item[name] === undefined);
+  if (missing.length > 0) {
+    const names = missing.map(({ name }) => name).join(', ');
+    throw new CommandError(`Item ${index + 1} has no field ${names}: it has ${Object.keys(item).join(', ')}.`);
+  }
+  const fromItem = await storeValues(blobs, { inputs }, values);
+  const others = signature.inputs.filter(({ name }) => named.has(name));
+  const fromTemplates = await readInputs(blobs, { inputs: others }, templated, { cwd, stdin });
+  const all = [...fromItem, ...fromTemplates.inputs];
+  return signature.inputs.map(({ name }) => all.find((input) => input.name === name));
+}

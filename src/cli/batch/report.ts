@@ -1,0 +1,76 @@
+import { extname } from 'node:path';
+import { batchReferenceName, type BatchReference, type BatchReport, type ReportedItem } from '../../domain/batch.ts';
+import { csvLine } from '../../inputs/index.ts';
+import type { BlobStore } from '../../storage/blob-store.ts';
+import { createChains } from '../../storage/chain.ts';
+import { formatCost, plural } from '../live/format.ts';
+import { oneLine } from '../live/text.ts';
+import { CommandError } from '../report-error.ts';
+
+export type ReportFormat = 'md' | 'json' | 'csv';
+
+export function reportFormat(file: string): ReportFormat {
+  const format = extname(file).slice(1).toLowerCase();
+  if (format === 'md' || format === 'json' || format === 'csv') return format;
+  throw new CommandError(`A report is a file that ends in .md, .json or .csv, not "${file}".`);
+}
+
+export function renderReport(report: BatchReport, format: ReportFormat): string {
+  if (format === 'json') return `${JSON.stringify(report, undefined, 2)}\n`;
+  return format === 'csv' ? renderCsv(report) : renderMarkdown(report);
+}
+
+const COLUMNS = [
+  'item',
+  'status',
+  'answer',
+  'error',
+  'has_patch',
+  'cost',
+  'execution_time',
+  'is_new',
+  'run',
+] as const satisfies readonly (keyof ReportedItem)[];
+
+function renderCsv({ items }: BatchReport): string {
+  const rows = items.map((item) => COLUMNS.map((name) => item[name] ?? ''));
+  return [COLUMNS, ...rows].map((row) => csvLine(row)).join('');
+}
+
+function renderMarkdown(report: BatchReport): string {
+  const cell = (text: string): string => oneLine(text).replaceAll('|', String.raw`\|`);
+  const rows = report.items.map(({ item, status, answer, error, has_patch, cost }) => {
+    const cells = [item, status, answer ?? error ?? '', has_patch ? 'yes' : '', formatCost(cost)];
+    return `| ${cells.map(cell).join(' | ')} |`;
+  });
+  return [
+    `# Batch ${report.batch}`,
+    '',
+    summaryOf(report),
+    '',
+    '| item | status | answer | patch | cost |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+/** One line: what is new, and what all of it is. */
+export function summaryOf({ total, counts, cost }: Pick<BatchReport, 'total' | 'counts' | 'cost'>): string {
+  const { completed, failed, kept_completed, kept_failed, not_started } = counts;
+  const ran = completed + failed;
+  const all = `${plural(total, 'item')}: ${completed + kept_completed} completed, ${failed + kept_failed} failed`;
+  const rest = not_started === 0 ? '' : `, ${not_started} not started`;
+  if (ran === 0) return `${all}${rest}. Nothing ran, and nothing changed since the last time.`;
+  const spent = formatCost(cost);
+  return `${all}${rest}. ${ran} ran this time${spent === '' ? '' : `, for ${spent}`}.`;
+}
+
+/** The newest report of a batch. */
+export async function lastReport(blobs: BlobStore, batch: string): Promise<BatchReport | undefined> {
+  const prefix = batchReferenceName(batch, '');
+  const names = (await blobs.listReferences(prefix)).filter((name) => !/[@/]/.test(name.slice(prefix.length)));
+  const references = (await Promise.all(names.map((name) => blobs.getReference(name)))) as BatchReference[];
+  const newest = references.toSorted((a, b) => b.ended_at - a.ended_at)[0];
+  return newest === undefined ? undefined : ((await createChains(blobs).getJson(newest.report)) as BatchReport);
+}

@@ -1,0 +1,23 @@
+import { ApplicationFailure, condition, defineSignal } from '@temporalio/workflow';
+import { agentWorkflowId } from '../domain/ids.ts';
+import { deliver } from './budget.ts';
+
+/** Messages that a person sent to a run, passed on to one of its agents. */
+export interface AgentMessages {
+  /** @throws ApplicationFailure where the agent has ended, or never was */
+  readonly send: (name: string, agent: string, message: object) => Promise<void>;
+}
+
+/** @param isBegun whether the root agent is there; messages that come before wait for it */
+export function createAgentMessages(run: string, isBegun: () => boolean): AgentMessages {
+  return {
+    async send(name, agent, message) {
+      await condition(isBegun);
+      if (await deliver(agentWorkflowId(run, agent), defineSignal<[object]>(name), [message])) return;
+      throw ApplicationFailure.nonRetryable(
+        `The message ${name} was not delivered: agent ${agent} has ended, or was never started.`,
+        'Input.Invalid',
+      );
+    },
+  };
+}

@@ -1,0 +1,209 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  ChildWorkflowCancellationType,
+  condition,
+  continueAsNew,
+  defineQuery,
+  ParentClosePolicy,
+  setCurrentDetails,
+  setHandler,
+  setWorkflowOptions,
+  startChild,
+  workflowInfo,
+  type ChildWorkflowHandle,
+} from '@temporalio/workflow';
+import {
+  countEnd,
+  DEFAULT_CONCURRENCY,
+  NO_COUNTS,
+  type BatchInput,
+  type BatchOutcome,
+  type BatchProgress,
+  type BatchState,
+  type ItemEnd,
+  type NextItem,
+} from '../domain/batch.ts';
+import { pauseMessage, resumeMessage, setBudgetMessage, statusQuery, type BudgetMessage } from '../domain/messages.ts';
+import type { RunOutcome } from '../domain/records.ts';
+import { runActivities } from './activities.ts';
+import { failureMessage, failureType, isCancelled } from './failure-type.ts';
+import { createIgnoredMessages, ignoreOtherSignals, onMessage } from './messages.ts';
+import { createPauseGate } from './pause-gate.ts';
+import { cancelledByName, startChildReplacing } from './start-child.ts';
+
+/** Items that are read at a time. */
+const PAGE = 50;
+
+type ItemWorkflow = (input: NextItem['input']) => Promise<RunOutcome>;
+
+setWorkflowOptions({ failureExceptionTypes: [Error] }, batch);
+/** Many runs, at most `concurrency` at once; each is a run of its own, and one that fails leaves the others alone. */
+export async function batch(input: BatchInput): Promise<BatchOutcome> {
+  const { workflowId, firstExecutionRunId: execution } = workflowInfo();
+  const ignored = createIgnoredMessages();
+  const working = new Map<string, ChildWorkflowHandle<ItemWorkflow>>();
+  let running = 0;
+  let status: BatchState['status'] = 'starting';
+  let progress: BatchProgress | undefined = input.state;
+  let maxCost = progress?.max_cost ?? input.max_cost;
+
+  const gate = createPauseGate({
+    closed: input.state?.paused === true,
+    ignored,
+    reply: () => read(),
+    onChange: (cause) => {
+      for (const handle of working.values())
+        handle.signal(cause === undefined ? resumeMessage : pauseMessage).catch(() => undefined); // It may just have ended.
+    },
+  });
+  onMessage<BudgetMessage>(setBudgetMessage, ignored, {
+    description: 'Change what all items together may spend. {max_cost, id?}',
+    apply: ({ max_cost }) => {
+      maxCost = max_cost ?? maxCost;
+    },
+    reply: () => read(),
+  });
+  const read = (): BatchState => ({
+    status: gate.closed && status === 'running' ? 'paused' : status,
+    reason: gate.closed ? 'paused by a person' : null,
+    total: progress?.total ?? 0,
+    counts: progress?.counts ?? NO_COUNTS,
+    running: [...working.keys()],
+    cost: progress?.cost ?? 0,
+    max_cost: maxCost ?? null,
+    notes: ignored.notes,
+    started_at: progress?.started_at ?? 0,
+  });
+  setHandler(defineQuery<BatchState>(statusQuery), read, { description: 'How far the batch is' });
+  ignoreOtherSignals(ignored, [pauseMessage, resumeMessage, setBudgetMessage]);
+
+  progress ??= await begin(input, execution);
+  const state: { -readonly [Field in keyof BatchProgress]: BatchProgress[Field] } = { ...progress };
+  progress = state;
+  const concurrency = input.concurrency ?? DEFAULT_CONCURRENCY;
+  const isUsedUp = (): boolean => maxCost !== undefined && state.cost >= maxCost;
+  let page: NextItem[] = [];
+  let pageAt = state.next;
+  status = 'running';
+
+  function count(end: ItemEnd, isKept: boolean): void {
+    state.counts = countEnd(state.counts, end.status, isKept);
+    if (!isKept) state.cost = Math.round((state.cost + end.cost) * 1e9) / 1e9;
+    const { completed, failed, kept_completed, kept_failed } = state.counts;
+    setCurrentDetails(`${completed + failed + kept_completed + kept_failed} of ${state.total}, ${failed} failed`);
+  }
+
+  async function run(item: NextItem): Promise<void> {
+    running += 1;
+    try {
+      count(await runItem(item, execution, working), false);
+    } finally {
+      running -= 1;
+    }
+  }
+
+  try {
+    while (state.next < state.total && !isUsedUp()) {
+      if (workflowInfo().continueAsNewSuggested) {
+        await condition(() => running === 0);
+        await continueAsNew<typeof batch>({ ...input, state: { ...state, paused: gate.closed, ...limit(maxCost) } });
+      }
+      if (state.next >= pageAt + page.length) {
+        pageAt = state.next;
+        page = await readPage(state, input, execution);
+      }
+      const item = page[state.next - pageAt];
+      if (item === undefined) throw ApplicationFailure.nonRetryable('The list of items is shorter than it was.');
+      if (item.ended !== undefined) count(item.ended, true);
+      else {
+        await condition(() => running < concurrency && !gate.closed);
+        if (isUsedUp()) break;
+        void run(item);
+      }
+      state.next += 1;
+    }
+    await condition(() => running === 0);
+    status = 'completed';
+  } catch (error) {
+    if (!isCancelled(error)) throw error;
+    // They have been cancelled with this scope, and end with what they have.
+    await CancellationScope.nonCancellable(() => condition(() => running === 0, '20s'));
+    status = 'cancelled';
+  }
+  state.counts = { ...state.counts, not_started: state.total - state.next };
+  return CancellationScope.nonCancellable(() => conclude(state, status === 'cancelled' ? 'cancelled' : 'completed'));
+
+  async function conclude(at: BatchProgress, how: 'completed' | 'cancelled'): Promise<BatchOutcome> {
+    const { counts, list, total, cost, started_at } = at;
+    const nothingDone = total > 0 && counts.completed + counts.kept_completed === 0 && counts.failed > 0;
+    const ended = how === 'completed' && nothingDone ? 'failed' : how;
+    status = 'finishing';
+    const outcome = await runActivities({ summary: 'write the report' }).recordBatch({
+      execution,
+      list,
+      started_at,
+      outcome: { batch: workflowId, status: ended, total, counts, cost },
+    });
+    status = ended;
+    if (ended === 'cancelled') throw new CancelledFailure('The batch was cancelled');
+    if (ended === 'failed')
+      throw ApplicationFailure.create({
+        message: `None of the items of this batch completed: ${counts.failed} failed.`,
+        type: 'Batch.Failed',
+        nonRetryable: true,
+        details: [outcome],
+      });
+    return outcome;
+  }
+}
+
+async function begin(input: BatchInput, execution: string): Promise<BatchProgress> {
+  const { prepareBatch } = runActivities({ summary: 'read the items' });
+  const planned = await prepareBatch({ batch: workflowInfo().workflowId, execution, input }).catch((error: unknown) => {
+    const type = failureType(error);
+    throw type === undefined || isCancelled(error)
+      ? error
+      : ApplicationFailure.nonRetryable(failureMessage(error), type);
+  });
+  return { ...planned, next: 0, counts: NO_COUNTS, cost: 0, paused: false };
+}
+
+async function readPage(state: BatchProgress, input: BatchInput, execution: string): Promise<NextItem[]> {
+  const { list, next: from, total } = state;
+  const to = Math.min(total, from + PAGE);
+  const { readBatchItems } = runActivities({ summary: `items ${from + 1} to ${to} of ${total}` });
+  return readBatchItems({ execution, list, from, to, retry_failed: input.retry_failed === true });
+}
+
+function limit(max_cost: number | undefined): Pick<BatchProgress, 'max_cost'> {
+  return max_cost === undefined ? {} : { max_cost };
+}
+
+/** Never rejects but for a cancellation: an item that fails is counted as failed. */
+async function runItem(
+  { run, type, input }: NextItem,
+  execution: string,
+  working: Map<string, ChildWorkflowHandle<ItemWorkflow>>,
+): Promise<ItemEnd> {
+  try {
+    const handle = await startChildReplacing(run, () =>
+      startChild<ItemWorkflow>(type, {
+        workflowId: run,
+        args: [input],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      }),
+    );
+    working.set(run, handle);
+    const { status, usage } = await cancelledByName(run, handle.result());
+    return { status, cost: usage.cost };
+  } catch {
+    // What it cost all the same is in its books.
+    const { endOfItem } = runActivities({ summary: `how ${run} ended` });
+    return CancellationScope.nonCancellable(() => endOfItem({ execution, run }));
+  } finally {
+    working.delete(run);
+  }
+}

@@ -1,0 +1,183 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { progressLine } from '../../src/cli/batch/batch-once.ts';
+import { fillTemplate } from '../../src/cli/batch/read-items.ts';
+import { renderReport, summaryOf } from '../../src/cli/batch/report.ts';
+import { NO_COUNTS, type BatchReport, type BatchState } from '../../src/domain/batch.ts';
+import { startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { createDesk, type Desk } from '../e2e/command.ts';
+
+/** `rlm batch`, as a person types it. */
+vi.setConfig({ testTimeout: 180_000 });
+let desk: Desk;
+let model: ScriptedModel;
+const ITEMS = 20;
+
+beforeAll(async () => {
+  desk = await createDesk();
+  model = await startScriptedModel({
+    scripts: [
+      ({ opening }) => {
+        if (/n = 13\b|"n": 13\b|\b13\b/.test(opening.slice(opening.lastIndexOf('n (int)'))))
+          return { error: { status: 400, body: { error: { message: 'not this one' } } } };
+        return withCode('SUBMIT(double=2 * n)');
+      },
+    ],
+    latencyMs: 150,
+  });
+  desk.configure(
+    JSON.stringify({
+      model: { name: 'openai/scripted', base_url: model.url, check: false },
+      sandbox: desk.settings.sandbox,
+    }),
+  );
+  writeFileSync(join(desk.folder, 'numbers.csv'), `n\n${Array.from({ length: ITEMS }, (_, n) => n).join('\n')}\n`);
+});
+afterAll(async () => {
+  await model.close({ check: false });
+  await desk.close();
+});
+
+const BATCH = ['batch', 'numbers.csv', '-s', 'n: int -> double: int', '-n', '4', '--report', 'report.json'];
+const report = (): BatchReport => JSON.parse(readFileSync(join(desk.folder, 'report.json'), 'utf8')) as BatchReport;
+
+describe('a batch', () => {
+  it('that is killed goes on: each item ends once, nothing is paid twice, a failure is its own', async () => {
+    for (const done of [3, 8]) {
+      const command = desk.start(BATCH);
+      // oxlint-disable-next-line no-await-in-loop -- one kill after another
+      await vi.waitFor(() => expect(doneOf(command.stderr())).toBeGreaterThanOrEqual(done), 90_000);
+      command.kill();
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await command.finished;
+    }
+    const last = await desk.run(BATCH);
+    expect(last.code, last.stderr).toBe(1);
+    const { items, counts } = report();
+    expect(items.map(({ item }) => item)).toEqual(Array.from({ length: ITEMS }, (_, n) => `item ${n + 1}`));
+    expect(new Set(items.map(({ run }) => run)).size).toBe(ITEMS);
+    expect(items.map(({ status, answer }) => (status === 'completed' ? answer : status))).toEqual(
+      Array.from({ length: ITEMS }, (_, n) => (n === 13 ? 'failed' : `{"double":${2 * n}}`)),
+    );
+    expect(counts).toMatchObject({ completed: ITEMS - 1, failed: 1, not_started: 0 });
+    expect(model.paidTwice()).toEqual([]);
+    expect(Math.max(...[...last.stderr.matchAll(/(\d+) running/g)].map(([, count]) => Number(count)))).toBeLessThan(5);
+  });
+
+  it('that has ended runs nothing again, and says so; what failed, on request', async () => {
+    const calls = model.count();
+    const again = await desk.run(BATCH);
+    expect(again.stderr).toContain('19 completed, 1 failed. Nothing ran, and nothing changed since the last time.');
+    expect(report().items.filter(({ is_new }) => is_new)).toEqual([]);
+    expect(model.count()).toBe(calls);
+    const retried = await desk.run([...BATCH, '--retry-failed']);
+    expect(retried.stderr).toContain('1 ran this time');
+    expect(
+      report()
+        .items.filter(({ is_new }) => is_new)
+        .map(({ item }) => item),
+    ).toEqual(['item 14']);
+  });
+
+  it('is refused before anything is spent where an item is wrong', async () => {
+    const wrong = await desk.run(['batch', 'numbers.csv', '--repo', '.', '-p', 'Look at {{path}}']);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('Item 1 has no field "path" for {{path}}: it has n.');
+    const dear = await desk.run([...BATCH, '--item-max-cost', '3']);
+    expect(dear.code).toBe(2);
+    expect(dear.stderr).toContain('This may cost $60.00, more than $5.00 (--ask-above). Add --yes');
+  });
+});
+
+describe('a recording', () => {
+  it('does a run again without a model and without a key; another run is told where it differs', async () => {
+    const analyze = (n: number, ...more: string[]): string[] =>
+      ['analyze', '-s', 'n: int -> double: int', '-i', `n=${n}`, '--json'].concat(more);
+    expect(await desk.run(analyze(21, '--record', 'run.jsonl'))).toMatchObject({ code: 0 });
+    const calls = model.count();
+    const replayed = await desk.run(analyze(21, '--replay', 'run.jsonl'), { LLM_API_KEY: '' });
+    expect(replayed.code, replayed.stderr).toBe(0);
+    expect(JSON.parse(replayed.stdout.toString())).toMatchObject({
+      answer: { double: 42 },
+      usage: { cost: 0, llm_calls: 1 },
+    });
+    const other = await desk.run(analyze(22, '--replay', 'run.jsonl'));
+    expect(other.code).toBe(1);
+    expect(other.stderr).toMatch(/The recording .*run\.jsonl has no answer to this request \(turn, 2 messages\)/);
+    expect(model.count()).toBe(calls);
+  });
+});
+
+function doneOf(stderr: string): number {
+  return Number([...stderr.matchAll(/(\d+) of \d+ done/g)].at(-1)?.[1] ?? 0);
+}
+
+describe('what is shown of a batch', () => {
+  const whole: BatchReport = {
+    batch: 'b',
+    execution: 'e',
+    total: 2,
+    counts: { ...NO_COUNTS, completed: 1, failed: 1 },
+    cost: 0.5,
+    started_at: '2026-01-01T00:00:00.000Z',
+    ended_at: '2026-01-01T00:01:00.000Z',
+    items: [
+      {
+        item: 'a,b',
+        run: 'b.1',
+        status: 'completed',
+        is_new: true,
+        answer: 'x | "y"\nz',
+        error: null,
+        has_patch: true,
+        cost: 0.25,
+        execution_time: 1,
+      },
+      {
+        item: 'c',
+        run: 'b.2',
+        status: 'failed',
+        is_new: true,
+        answer: null,
+        error: 'why',
+        has_patch: false,
+        cost: 0.25,
+        execution_time: 1,
+      },
+    ],
+  };
+
+  it('is a table of Markdown, or of CSV, with every value in its cell', () => {
+    const markdown = renderReport(whole, 'md').split('\n');
+    expect(markdown[2]).toBe('2 items: 1 completed, 1 failed. 2 ran this time, for $0.50.');
+    expect(markdown.slice(6, 8)).toEqual([
+      String.raw`| a,b | completed | x \| "y" z | yes | $0.25 |`,
+      '| c | failed | why |  | $0.25 |',
+    ]);
+    const csv = renderReport(whole, 'csv');
+    expect(csv).toContain('item,status,answer,error,has_patch,cost,execution_time,is_new,run\n');
+    expect(csv).toContain('"a,b",completed,"x | ""y""\nz",');
+    expect(summaryOf({ ...whole, counts: { ...NO_COUNTS, kept_completed: 2 } })).toContain('nothing changed');
+  });
+
+  it('is how far it is, and the time left as the items so far took', () => {
+    const state = (completed: number): BatchState => ({
+      status: 'running',
+      reason: null,
+      total: 100,
+      counts: { ...NO_COUNTS, completed, kept_completed: 10 },
+      running: ['b.1', 'b.2'],
+      cost: 0.2,
+      max_cost: null,
+      notes: [],
+      started_at: 0,
+    });
+    expect(progressLine(state(30), state(0), 60_000)).toBe('40 of 100 done, 2 running, $0.20, about 2:00 left');
+  });
+
+  it('fills the fields of an item into a template', () => {
+    expect(fillTemplate('Look at {{ path }}: {{n}}', { path: 'a.py', n: 3 }, 0)).toBe('Look at a.py: 3');
+    expect(() => fillTemplate('{{x}}', { path: 'a.py' }, 4)).toThrow('Item 5 has no field "x" for {{x}}: it has path.');
+  });
+});

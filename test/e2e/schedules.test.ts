@@ -1,0 +1,195 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ScheduleOverlapPolicy } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createTemporalRuns } from '../../src/client/temporal-runs.ts';
+import { createTemporalSchedules, type TemporalSchedules } from '../../src/client/temporal-schedules.ts';
+import { healthOf, renderHealth, type ScheduleHealth } from '../../src/cli/schedule/health.ts';
+import type { Io } from '../../src/cli/io.ts';
+import type { RunOutcome } from '../../src/domain/records.ts';
+import { createGrants } from '../../src/grants.ts';
+import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { createWorld, git, TASK_QUEUE, type World } from './world.ts';
+
+/** Schedules that fire every second, on a real server. */
+vi.setConfig({ testTimeout: 120_000 });
+let world: World;
+let model: ScriptedModel;
+let schedules: TemporalSchedules;
+beforeAll(async () => {
+  world = await createWorld();
+  model = await world.startModel({
+    scripts: [forTask('look at the repository', [withCode('FINAL("seen")')]), forTask('never ends', [{ hang: true }])],
+  });
+  schedules = createTemporalSchedules({ client: world.client, taskQueue: TASK_QUEUE });
+  await world.startWorker();
+});
+afterAll(() => world.close());
+
+/** As `rlm schedule create` grants it: for the runs of the schedule. */
+async function work(
+  name: string,
+  prompt: string,
+  extra: object = {},
+): Promise<{ type: 'investigate'; input: object; summary: string }> {
+  const given = {
+    repo: world.repository,
+    prompt,
+    config: { model: { name: 'openai/scripted', base_url: model.url }, sandbox: { isolation: 'bubblewrap' } },
+    ...extra,
+    grant_for: name,
+  };
+  const grant = await createGrants(join(world.folder, 'state')).issue({ run: name, type: 'investigate', input: given });
+  return { type: 'investigate', input: { ...given, grant }, summary: prompt };
+}
+
+const EVERY_SECOND = { every: ['1s'] };
+const health = async (name: string): Promise<ScheduleHealth> => {
+  const description = await schedules.describe(name);
+  if (description === undefined) throw new Error(`no schedule ${name}`);
+  const runs = createTemporalRuns({ client: world.client, taskQueue: TASK_QUEUE });
+  return healthOf(description, world.blobs, runs);
+};
+
+async function outcomes(name: string): Promise<RunOutcome[]> {
+  const ids = new Set<string>();
+  for await (const { workflowId } of world.client.workflow.list({ query: `WorkflowId STARTS_WITH '${name}-'` }))
+    if (!workflowId.includes('/')) ids.add(workflowId);
+  return Promise.all(
+    [...ids].toSorted().map((id) => world.client.workflow.getHandle(id).result() as Promise<RunOutcome>),
+  );
+}
+
+describe('a schedule', () => {
+  it('runs on the commit that the folder has at each occurrence, or is skipped where there is no new one', async () => {
+    await schedules.create(
+      'nightly',
+      EVERY_SECOND,
+      await work('nightly', 'look at the repository', { only_if_changed: 'nightly' }),
+    );
+    await vi.waitFor(async () => expect((await health('nightly')).runs).toBeGreaterThan(2), 30_000);
+    writeFileSync(join(world.repository, 'new.txt'), 'of the day');
+    git(world.repository, 'add', '-A');
+    git(world.repository, 'commit', '-q', '-m', 'of the day');
+    const worked = (): Promise<RunOutcome[]> =>
+      outcomes('nightly').then((all) => all.filter(({ answer }) => answer === 'seen'));
+    await vi.waitFor(async () => expect(await worked()).toHaveLength(2), { timeout: 60_000, interval: 500 });
+    await schedules.pause('nightly', 'enough');
+    const skipped = (await outcomes('nightly')).filter(({ agents }) => agents === 0);
+    expect(skipped.length).toBeGreaterThan(0);
+    expect(skipped[0]).toMatchObject({
+      status: 'completed',
+      answer: null,
+      notes: [expect.stringMatching(/^Skipped: /)],
+    });
+    expect(await health('nightly')).toMatchObject({ paused: true, note: 'enough', next_run_at: null, missed: 0 });
+    await schedules.delete('nightly');
+  });
+
+  it.each([
+    ['SKIP', (state) => state.skipped > 0 && state.running === 1],
+    ['ALLOW_ALL', (state) => state.running > 1],
+    ['CANCEL_OTHER', (state) => state.runs > 1],
+  ] as readonly (readonly [ScheduleOverlapPolicy, (state: ScheduleHealth) => boolean])[])(
+    'whose run is still at work: %s',
+    async (overlap, isAsTold) => {
+      const name = `overlap-${overlap?.toLowerCase().replace('_', '-')}`;
+      await schedules.create(
+        name,
+        { ...EVERY_SECOND, ...(overlap === undefined ? {} : { overlap }) },
+        await work(name, 'never ends'),
+      );
+      await vi.waitFor(async () => expect(isAsTold(await health(name))).toBe(true), { timeout: 30_000, interval: 300 });
+      await schedules.delete(name);
+      const query = `WorkflowId STARTS_WITH '${name}-' AND WorkflowType = 'investigate'`;
+      for await (const { workflowId } of world.client.workflow.list({ query }))
+        await world.client.workflow
+          .getHandle(workflowId)
+          .terminate()
+          .catch(() => undefined);
+    },
+  );
+
+  it('pauses when a run fails, where it is told to', async () => {
+    await schedules.create('fails', { ...EVERY_SECOND, pauseOnFailure: true }, await work('fails', ' '));
+    await vi.waitFor(async () => expect((await health('fails')).paused).toBe(true), { timeout: 30_000, interval: 300 });
+    expect(await health('fails')).toMatchObject({ last_result: 'failed' });
+    await schedules.delete('fails');
+  });
+
+  it('makes up for a time that has passed', async () => {
+    const name = 'hourly';
+    await schedules.create(name, { every: ['1h'] }, await work(name, 'look at the repository'));
+    const now = Date.now();
+    await schedules.backfill(name, new Date(now - 3 * 3_600_000), new Date(now), 'BUFFER_ALL');
+    await vi.waitFor(async () => expect((await health(name)).runs).toBe(3), { timeout: 60_000, interval: 300 });
+    await vi.waitFor(async () => expect((await health(name)).last_result).toBe('completed'), 60_000);
+    await schedules.delete(name);
+  });
+
+  it('that missed a run says so in red, and how to make up for it', () => {
+    const io = { stdout: { isTTY: true }, env: {} } as unknown as Io;
+    const stands: ScheduleHealth = {
+      schedule: 'nightly',
+      paused: false,
+      note: null,
+      last_run_at: '2026-01-30T03:00:00.000Z',
+      last_run: 'nightly-2026-01-30T03:00:00Z',
+      last_result: 'completed',
+      last_cost: 0.5,
+      next_run_at: '2026-02-02T03:00:00.000Z',
+      missed: 2,
+      skipped: 0,
+      running: 0,
+      runs: 9,
+    };
+    const [head, row, line] = renderHealth([stands], io).map((each) => each.replaceAll('\u001B[', '<'));
+    expect(head).toContain('MISSED');
+    expect(row).toMatch(/completed\s+\$0\.50\s+2026-02-02 03:00:00\s+<31m2\s+<0m0/);
+    expect(line).toContain('nightly: 2 occurrences were missed');
+    expect(line).toContain('rlm schedule backfill nightly --from <time>');
+    expect(renderHealth([{ ...stands, missed: 0 }], io).join('')).not.toContain('\u001B');
+  });
+});
+
+describe('findings of a series', () => {
+  it('are told apart from those of the run before, which the agents have as a variable', async () => {
+    const answers = [
+      '[{"file": "a", "line": 1}, {"file": "b", "line": 1}]',
+      '[{"file": "a", "line": 1}, {"file": "b", "line": 9}, {"file": "c", "line": 1}]',
+      '[{"file": "a", "line": 1}, {"file": "b", "line": 9}, {"file": "c", "line": 1}]',
+    ];
+    const seen: string[] = [];
+    const analyst = await world.startModel({
+      scripts: [
+        ({ turn, last }) => {
+          seen.push(last);
+          const at = seen.length - 1;
+          return turn === 0
+            ? withCode(
+                `known = globals().get("previous_findings", [])\nSUBMIT(issues=${answers[at]}, known=len(known))`,
+              )
+            : '';
+        },
+      ],
+    });
+    const run = (id: string): Promise<RunOutcome> =>
+      world.analyze({
+        id,
+        model: analyst,
+        signature: 'text -> issues: list[dict], known: int',
+        inputs: { text: 'x' },
+        config: { rlm: { findings: { field: 'issues', key: ['file'], series: 'review' } } },
+      });
+    const counts = async (id: string): Promise<unknown> => {
+      const { findings, answer } = await run(id);
+      const { ref: _, ...rest } = findings ?? { ref: '' };
+      return [rest, (JSON.parse(answer ?? '{}') as { known: number }).known];
+    };
+    expect(await counts('review-1')).toEqual([{ new: 2, open: 0, changed: 0, gone: 0 }, 0]);
+    expect(await counts('review-2')).toEqual([{ new: 1, open: 1, changed: 1, gone: 0 }, 2]);
+    expect(await counts('review-3')).toEqual([{ new: 0, open: 3, changed: 0, gone: 0 }, 3]);
+    expect(seen[0]).not.toContain('previous_findings');
+    expect(seen[1]).toMatch(/- previous_findings: list of length 2.*\n {4}what the run before this one found/);
+  });
+});
