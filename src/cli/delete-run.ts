@@ -21,10 +21,13 @@ export function deleteRuns(io: Io, names: readonly string[], options: TemporalOp
       if (isOpen) throw new CommandError(`Run ${run} has not ended: rlm cancel ${run} ends it.`, EXIT_FAILED);
       for (const reference of stored) await forgetRun(session.blobs, reference);
       const executions = (await found?.runs.forget(run)) ?? 0;
-      const inTemporal = executions === 0 ? '' : `, with ${plural(executions, 'workflow')} in Temporal`;
+      const inTemporal =
+        executions === 0
+          ? ''
+          : ` Temporal deletes ${plural(executions, 'workflow')} of it in its own time: until then the id is taken, and rlm list shows it.`;
       say(
         io,
-        `Run ${run} is deleted${inTemporal}. Files in a results folder stay; rlm clean --blobs --yes frees the space.`,
+        `Run ${run} is deleted.${inTemporal} Files in a results folder stay; rlm clean --blobs --yes frees the space.`,
       );
     }
     return EXIT_DONE;

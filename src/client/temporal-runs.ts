@@ -129,7 +129,8 @@ export interface TemporalRuns {
   /** Open runs of this client's task queue. */
   listOpen(limit: number): Promise<TemporalRun[]>;
   /**
-   * Deletes what Temporal keeps of a run that has ended, and of its agents.
+   * Has Temporal delete what it keeps of a run that has ended, and of its agents. The server does so in its own time:
+   * until then the id is taken, and the run is still listed.
    *
    * @returns how many workflows
    */
@@ -145,8 +146,6 @@ const WORKER_ANSWER_MS = 2500;
 /** Milliseconds in which a living worker answers, also one that has to replay the run first. */
 const ANSWER_TIME = 5000;
 const RETRY_PAUSE = 500;
-/** Milliseconds in which the server has deleted what it was asked to. */
-const FORGET_MS = 10_000;
 /** Milliseconds in which a worker that may be busy answers for a run. */
 const WORKER_ANSWERS_MS = 4000;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of the API. */
@@ -287,9 +286,6 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
         await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } });
         count += 1;
       }
-      // The server does it a moment later: until then the id is taken, and the run is still listed.
-      const deadline = Date.now() + FORGET_MS;
-      while (Date.now() < deadline && (await describe(run)) !== undefined) await delay(100);
       return count;
     },
 
