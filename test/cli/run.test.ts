@@ -240,8 +240,9 @@ describe('rlm delete', () => {
     const { code, stderr } = await desk.run(['delete', 'look', 'edit']);
     expect(stderr).toMatch(/Run look is deleted\. Temporal deletes \d+ workflows of it[^]*Run edit is deleted/);
     expect(code).toBe(0);
-    const kept = readdirSync(join(desk.state, 'blobs', 'references', 'runs'));
-    expect(kept.filter((name) => /^(look|edit)/.test(name))).toEqual([]);
+    const references = readdirSync(join(desk.state, 'blobs', 'references', 'runs'), { recursive: true }).map(String);
+    const kept = references.filter((name) => name.endsWith('.json'));
+    expect(kept.filter((name) => /^(look|edit)%40/.test(name))).toEqual([]);
     expect(kept).not.toEqual([]);
     expect((await desk.run(['delete', 'nobody'])).code).toBe(2);
   });
