@@ -1,5 +1,4 @@
 import { createServer, type Server } from 'node:net';
-import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   pauseMessage,
@@ -8,11 +7,9 @@ import {
   type AgentStatusReply,
   type RunState,
 } from '../../src/domain/messages.ts';
-import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
-import type { AgentInput } from '../../src/domain/contract.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
-import { createWorld, TASK_QUEUE, type World } from './world.ts';
+import { createWorld, type World } from './world.ts';
 
 /** What a person does to a run from outside: pause, resume, cancel, terminate, start again. */
 vi.setConfig({ testTimeout: 90_000 });
@@ -314,33 +311,6 @@ describe('a root agent that is terminated', () => {
     await world.startWorker();
     await vi.waitFor(async () => expect(await world.leftovers('headless')).toEqual([]), { timeout: PATIENCE });
     await model.close();
-  });
-});
-
-describe('an agent', () => {
-  const input: AgentInput = {
-    execution: 'none',
-    task: { ref: '0'.repeat(64) },
-    limits: DEFAULT_CONFIG.rlm,
-    queues: 'shared',
-  };
-  const tell = (run: string, signal: string, message: object): Promise<WorkflowHandle> =>
-    world.client.workflow.signalWithStart('agent', {
-      workflowId: `${run}/0`,
-      taskQueue: TASK_QUEUE,
-      args: [input],
-      signal,
-      signalArgs: [message],
-    });
-
-  it('hears what it was told before its first step', async () => {
-    const paused = await tell('told-to-pause', pauseMessage, {});
-    expect(await paused.query(statusQuery)).toMatchObject({ state: 'paused' });
-    await paused.cancel();
-    await expect(paused.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
-    const resumed = await tell('told-to-resume', resumeMessage, { id: '1' });
-    // Of a run that nobody knows, but of no other fault.
-    await expect(resumed.result()).rejects.toMatchObject({ cause: { type: 'Storage.Missing' } });
   });
 });
 

@@ -135,23 +135,27 @@ describe.concurrent('a reply that cannot be used', () => {
 describe.concurrent('a conversation longer than the context', () => {
   it('ends with the best answer, asked for with turns left out', async () => {
     const model = await world.startModel({
-      scripts: forTask(
-        'overflow',
-        [
-          EDIT,
-          withCode(`print("${'x'.repeat(4000)}")`),
-          withCode(`print("${'y'.repeat(4000)}")`),
-          ({ last, messages }) => {
-            const length = messages.reduce((sum, { content }) => sum + content.length, 0);
-            if (!last.includes('best answer')) return TOO_LONG;
-            return length > 14_000 ? TOO_LONG : 'the best there is';
-          },
-        ],
-        { turn: ({ turn, last }) => (last.includes('best answer') ? 3 : turn) },
-      ),
+      // Not even a summary can be asked for.
+      scripts: [
+        ({ last }) => (last.includes('write a summary') ? TOO_LONG : undefined),
+        forTask(
+          'overflow',
+          [
+            EDIT,
+            withCode(`print("${'x'.repeat(4000)}")`),
+            withCode(`print("${'y'.repeat(4000)}")`),
+            ({ last, messages }) => {
+              const length = messages.reduce((sum, { content }) => sum + content.length, 0);
+              if (!last.includes('best answer')) return TOO_LONG;
+              return length > 14_000 ? TOO_LONG : 'the best there is';
+            },
+          ],
+          { turn: ({ turn, last }) => (last.includes('best answer') ? 3 : turn) },
+        ),
+      ],
     });
     const outcome = await world.run({ id: 'overflow', prompt: 'overflow', model });
-    expect(outcome).toMatchObject({ status: 'completed', answer: 'the best there is' });
+    expect(outcome).toMatchObject({ status: 'completed', answer: 'the best there is', iterations: 4 });
     expect((await world.patch(outcome)).toString()).toContain('+    return 22');
     expect((await records('overflow')).at(-1)).toMatchObject({ kind: 'end', source: 'final_answer' });
     await model.close();
