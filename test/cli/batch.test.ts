@@ -19,7 +19,7 @@ beforeAll(async () => {
   model = await startScriptedModel({
     scripts: [
       ({ opening }) => {
-        if (/n = 13\b|"n": 13\b|\b13\b/.test(opening.slice(opening.lastIndexOf('n (int)'))))
+        if (/bytes: 13$/m.test(opening))
           return { error: { status: 400, body: { error: { message: 'not this one' } } } };
         return withCode('SUBMIT(double=2 * n)');
       },
@@ -28,7 +28,12 @@ beforeAll(async () => {
   });
   desk.configure(
     JSON.stringify({
-      model: { name: 'openai/scripted', base_url: model.url, check: false },
+      model: {
+        name: 'openai/scripted',
+        base_url: model.url,
+        check: false,
+        prices: { 'openai/scripted': { input: 0.001, output: 0.001 } },
+      },
       sandbox: desk.settings.sandbox,
     }),
   );

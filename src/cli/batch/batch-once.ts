@@ -17,7 +17,7 @@ import { checkWritable, writeOutput } from '../output-file.ts';
 import { CommandError } from '../report-error.ts';
 import { openSession, type Session } from '../session.ts';
 import { confirmCost, describeEstimate, estimateCost } from './estimate.ts';
-import { planItems, type ItemOptions } from './plan-items.ts';
+import { planItems, withItemLimit, type ItemOptions } from './plan-items.ts';
 import { readItems } from './read-items.ts';
 import { lastReport, renderReport, reportFormat, summaryOf } from './report.ts';
 
@@ -52,11 +52,12 @@ export async function batchOnce(io: Io, file: string, options: BatchOptions): Pr
     }
     await session.blobs.check();
     const items = await readItems(session.blobs, file, session);
-    if (options.worker) await checkBeforeRun(session.config, session, undefined);
+    const config = withItemLimit(session.config, options);
+    if (options.worker) await checkBeforeRun(config, session, undefined);
     const input = await batchInput(session, items, options, batch);
     const estimate = await estimateCost(session.blobs, {
       type,
-      config: session.config,
+      config,
       count: items.length,
       maxCost: options.maxCost,
     });

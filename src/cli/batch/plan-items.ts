@@ -6,7 +6,9 @@ import type { BatchItem } from '../../domain/batch.ts';
 import type { RunConfig } from '../../domain/config.ts';
 import type { AnalyzeInput, InvestigateInput } from '../../domain/contract.ts';
 import { analysisSignature } from '../../domain/signature/analysis-signature.ts';
-import type { Signature } from '../../domain/signature/field-type.ts';
+import { errorMessage } from '../../domain/error-message.ts';
+import { parseJson } from '../../domain/ordered-json.ts';
+import type { FieldType, Signature } from '../../domain/signature/field-type.ts';
 import { renderSignature } from '../../domain/signature/render.ts';
 import { readInputs, storeValues } from '../../inputs/index.ts';
 import { parseRepositoryName } from '../../sandbox/repository/repository-name.ts';
@@ -45,7 +47,7 @@ export async function planItems(
   options: ItemOptions,
   { config, owner, bundle, extra }: PlanOptions,
 ): Promise<BatchItem[]> {
-  const limited = { ...config, rlm: { ...config.rlm, ...costOf(options) } };
+  const limited = withItemLimit(config, options);
   const plan =
     options.signature === undefined
       ? repositoryItems(session, options, limited, bundle)
@@ -65,8 +67,9 @@ export async function planItems(
   return planned;
 }
 
-function costOf({ itemMaxCost }: ItemOptions): Partial<RunConfig['rlm']> {
-  return itemMaxCost === undefined ? {} : { max_cost: itemMaxCost };
+/** The configuration of an item's run. */
+export function withItemLimit(config: RunConfig, { itemMaxCost }: ItemOptions): RunConfig {
+  return itemMaxCost === undefined ? config : { ...config, rlm: { ...config.rlm, max_cost: itemMaxCost } };
 }
 
 function idOf({ id }: FileItem, index: number): { readonly id?: string } {
@@ -135,15 +138,27 @@ async function storeItem(
   const templated = templates.map((template) => fillTemplate(template, item, index));
   const named = new Set(templated.map((text) => text.slice(0, Math.max(0, text.indexOf('='))).trim()));
   const inputs = signature.inputs.filter(({ name }) => !named.has(name));
-  const values = Object.fromEntries(inputs.map(({ name }) => [name, item[name]]));
+  const values = Object.fromEntries(inputs.map(({ name, type }) => [name, valueOf(item[name], type)]));
   const missing = inputs.filter(({ name }) => item[name] === undefined);
   if (missing.length > 0) {
     const names = missing.map(({ name }) => name).join(', ');
     throw new CommandError(`Item ${index + 1} has no field ${names}: it has ${Object.keys(item).join(', ')}.`);
   }
-  const fromItem = await storeValues(blobs, { inputs }, values);
+  const fromItem = await storeValues(blobs, { inputs }, values).catch((error: unknown) => {
+    throw new CommandError(`Item ${index + 1}: ${errorMessage(error)}`);
+  });
   const others = signature.inputs.filter(({ name }) => named.has(name));
   const fromTemplates = await readInputs(blobs, { inputs: others }, templated, { cwd, stdin });
   const all = [...fromItem, ...fromTemplates.inputs];
   return signature.inputs.map(({ name }) => all.find((input) => input.name === name));
+}
+
+/** A cell of a table is text: where another type is wanted, what it says in JSON. */
+function valueOf(value: unknown, type: FieldType): unknown {
+  if (typeof value !== 'string' || type.kind === 'str') return value;
+  try {
+    return parseJson(value);
+  } catch {
+    return value;
+  }
 }

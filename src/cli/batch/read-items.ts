@@ -47,8 +47,10 @@ async function readRows(blobs: BlobStore, file: string, cwd: string): Promise<un
   const stdin = (async function* nothing(): AsyncGenerator<Uint8Array> {})();
   const { inputs } = await readInputs(blobs, AS_ROWS, [`items=@${file}`], { cwd, stdin });
   const [stored] = inputs;
-  const bytes = await blobs.get(stored?.ref ?? '');
-  return parseJson(Buffer.from(bytes).toString('utf8'));
+  const text = Buffer.from(await blobs.get(stored?.ref ?? '')).toString('utf8');
+  // A list from a file is kept with an item a line.
+  if (stored?.format === 'json') return parseJson(text);
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [parseJson(line)]));
 }
 
 /** A text with the fields of an item in the place of `{{name}}`. @throws CommandError that names what there is */
