@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { openSync, closeSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { killGroup } from '../kill-group.ts';
 
 /** A program in the background, in a process group of its own, whose output goes to a file. */
 export interface Program {
@@ -47,8 +48,8 @@ export function startProgram({ command: [file, ...args], env, log, cwd, user }: 
     isRunning: () => running,
     async end(signal = 'SIGTERM') {
       if (!running) return;
-      process.kill(-(child.pid ?? 0), signal);
-      const patience = setTimeout(() => running && process.kill(-(child.pid ?? 0), 'SIGKILL'), 30_000);
+      killGroup(child, signal);
+      const patience = setTimeout(() => running && killGroup(child), 30_000);
       await ended;
       clearTimeout(patience);
     },

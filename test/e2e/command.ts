@@ -7,6 +7,7 @@ import { cacheDirectory as userCacheDirectory } from '../../src/config/directori
 import { defaultDatabaseFile, stopDevServer } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
 import { openPlace, placeByEnvironment, type PlaceName } from './places.ts';
+import { killGroup } from '../kill-group.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -82,7 +83,7 @@ export async function createDesk(sandboxes: PlaceName = placeByEnvironment()): P
       stderr: () => stderr,
       kill() {
         try {
-          process.kill(-(child.pid ?? 0), 'SIGKILL');
+          killGroup(child);
         } catch {
           // It has ended by itself.
         }

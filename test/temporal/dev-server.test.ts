@@ -30,6 +30,7 @@ import {
   testCacheDirectory,
   until,
 } from './fixtures.ts';
+import { killGroup } from '../kill-group.ts';
 
 describe('starting and attaching', () => {
   test('the second user of a database file gets the server of the first', async () => {
@@ -191,7 +192,7 @@ describe('kill -9', () => {
     const options = serverOptions();
     const crashed = command(options.stateDirectory);
     const { pid } = await crashed.started;
-    process.kill(-(crashed.child.pid ?? 0), 'SIGKILL');
+    killGroup(crashed.child);
     await once(crashed.child, 'exit');
 
     const server = await startServer(options);
