@@ -40,7 +40,7 @@ class Repl:
         _calm_signals(self._on_interrupt)
         os.setsid()
         # The supervisor must come to its turn beside whatever the code does.
-        system.lower_priority(4)
+        system.lower_priority(2)
         system.die_with_parent()
         system.show_memory()
         system.prefer_for_oom_killer()

@@ -36,7 +36,7 @@ _SCRATCH_MB = 512
 # A file takes about 1 KiB of the system's memory besides its content: for a MiB of disk there are 128 KiB of it at most.
 _INODES_PER_MB = 128
 # After the worker, its server and whatever else the machine is for.
-_PRIORITY_STEPS = 3
+_PRIORITY_STEPS = 1
 # In this order: each exists on some machine where another does not. What it hides is opened before.
 _STAGE_PLACES = ("/tmp", "/run", "/mnt", "/var/tmp")
 
