@@ -36,7 +36,7 @@ async function seen(outcome: RunOutcome): Promise<{ json: string; plain: string;
   const document = await runDocument(blobs, snapshot, { status: 'completed', results: null, now: Date.now() });
   const printed = async (json: boolean): Promise<string> => {
     const stdout = new PassThrough();
-    const io = { stdout, stderr: new PassThrough().resume() } as unknown as Io;
+    const io = { stdout, stderr: new PassThrough().resume(), env: {} } as unknown as Io;
     const all = text(stdout);
     await presentRun(io, world.folder, document, { json });
     stdout.end();
