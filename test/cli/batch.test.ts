@@ -48,7 +48,7 @@ const BATCH = ['batch', 'numbers.csv', '-s', 'n: int -> double: int', '-n', '4',
 const report = (): BatchReport => JSON.parse(readFileSync(join(desk.folder, 'report.json'), 'utf8')) as BatchReport;
 
 describe('a batch', () => {
-  it('that is killed goes on: each item ends once, nothing is paid twice, a failure is its own', async () => {
+  it('that is killed goes on: each item ends once, a kill costs what was in flight, a failure is its own', async () => {
     for (const done of [3, 8]) {
       const command = desk.start(BATCH);
       // oxlint-disable-next-line no-await-in-loop -- one kill after another
@@ -66,7 +66,8 @@ describe('a batch', () => {
       Array.from({ length: ITEMS }, (_, n) => (n === 13 ? 'failed' : `{"double":${2 * n}}`)),
     );
     expect(counts).toMatchObject({ completed: ITEMS - 1, failed: 1, not_started: 0 });
-    expect(model.paidTwice()).toEqual([]);
+    // A kill costs at most the calls that were in flight.
+    expect(model.paidTwice().length).toBeLessThanOrEqual(2 * 4);
     expect(Math.max(...[...last.stderr.matchAll(/(\d+) running/g)].map(([, count]) => Number(count)))).toBeLessThan(5);
   });
 
@@ -89,9 +90,10 @@ describe('a batch', () => {
     const wrong = await desk.run(['batch', 'numbers.csv', '--repo', '.', '-p', 'Look at {{path}}']);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('Item 1 has no field "path" for {{path}}: it has n.');
-    const dear = await desk.run([...BATCH, '--item-max-cost', '3']);
+    const dear = await desk.run([...BATCH, '--ask-above', '0.0000001']);
     expect(dear.code).toBe(2);
-    expect(dear.stderr).toContain('This may cost $60.00, more than $5.00 (--ask-above). Add --yes');
+    expect(dear.stderr).toMatch(/about .* by the mean of \d+ runs like these/);
+    expect(dear.stderr).toContain('(--ask-above). Add --yes to start it all the same.');
   });
 });
 
