@@ -108,7 +108,7 @@ export class BaseCheckouts {
       const inside = isolated ? WORKSPACE : fresh;
       const shallow = cached.shallow === undefined ? [] : ['--shallow', isolated ? '/run/rlm/shallow' : cached.shallow];
       const objects = isolated ? INSIDE_OBJECTS : cached.objects;
-      const limits = ['--most-mb', String(disk_mb), '--most-entries', String(disk_mb * ENTRIES_PER_MB)];
+      const limits = ['--max-mb', String(disk_mb), '--max-entries', String(disk_mb * ENTRIES_PER_MB)];
       const script = ['--into', inside, '--objects', objects, '--commit', cached.commit, ...limits, ...shallow];
       const spec = launchSpec({
         bwrap,
