@@ -4,7 +4,7 @@
  *     rlm up                                                        # in another window: server and worker
  *     node examples/investigate.ts <folder or URL> "<what is to be done>" [id]
  *
- * Stop this program at any moment: the run goes on, and with the same id it is found again.
+ * Stop this program at any moment: the run continues, and with the same id it is found again.
  */
 import { readFile } from 'node:fs/promises';
 import { connect, type ConfigInput } from 'durable-rlm';

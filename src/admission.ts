@@ -60,7 +60,7 @@ export interface Admission {
    * @throws TypedError `Worker.NotAllowed` where that is not known here
    */
   admitBudget(run: string, message: BudgetMessage): Promise<void>;
-  /** Called with the specification of a run that was admitted: every worker of this state folder goes on with it. */
+  /** Called with the specification of a run that was admitted: every worker of this state folder continues it. */
   admitted(spec: string, run: string): Promise<void>;
   /**
    * Chains that hand out no specification which this worker would not have admitted: any worker of a task queue gets
@@ -129,7 +129,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     );
   }
 
-  /** Blobs are named by hashes, which whoever reads histories knows: an input names what was stored for it, no more. */
+  /** Blobs are named by hashes, which a reader of histories knows: an input names what was stored for it, no more. */
   async function foreignBlobs({ run, input }: AdmissionRequest): Promise<Refusal[]> {
     const fields: readonly string[] = Object.keys(input);
     const named = BLOB_FIELDS.filter((field) => fields.includes(field));

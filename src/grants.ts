@@ -30,7 +30,7 @@ export interface Grants {
 
 /**
  * Reference that says that the blobs which an input names were stored for it. Only who can write to the blob store can
- * make one: of whoever else reaches Temporal, no input leads to the data of another run.
+ * make one: of anybody else who reaches Temporal, no input leads to the data of another run.
  *
  * @param grant of the run and its input
  */

@@ -49,7 +49,7 @@ export interface LiveRun {
   readonly trouble: string | null;
 }
 
-/** A run, brought up to date while it goes on. */
+/** A run, brought up to date while it continues. */
 export function useRun(run: string): Loaded<LiveRun> & { readonly again: () => void } {
   const data = useData();
   const loaded = useLoaded(() => data.run(run), [run]);

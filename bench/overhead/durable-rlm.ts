@@ -139,7 +139,7 @@ function profiling(folder: string | undefined): string[] {
   return folder === undefined ? [] : ['--cpu-prof', '--cpu-prof-interval=500', `--cpu-prof-dir=${folder}`];
 }
 
-/** Its standard error goes on to be read: a full pipe would stop it. */
+/** Its standard error continues to be read: a full pipe would stop it. */
 async function untilItWorks(up: ChildProcess): Promise<void> {
   const said: string[] = [];
   const working = Promise.withResolvers<void>();

@@ -4,7 +4,7 @@
  *     export OPENROUTER_API_KEY=...
  *     node examples/monte-cristo/analyze.ts [book.txt] [id] > wealth.json
  *
- * Server and worker run in this process. Kill it at any moment: with the same id it goes on where it was.
+ * Server and worker run in this process. Kill it at any moment: with the same id it continues where it was.
  */
 import { readFile } from 'node:fs/promises';
 import { analyze, type ConfigInput } from 'durable-rlm';

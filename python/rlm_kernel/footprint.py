@@ -45,7 +45,7 @@ def socket_buffers():
 
 
 class SharedMemory:
-    """Anonymous memory that processes share: its pages count for whoever has touched them, also when that process has
+    """Anonymous memory that processes share: its pages count for the process that has touched them, also when that process has
     ended, and then no process shows them. What the mappings could hold at most is looked up when the machine's shared
     memory has grown, for reading maps takes time."""
 

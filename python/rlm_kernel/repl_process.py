@@ -158,7 +158,7 @@ class Stream:
 
 
 class ReplProcess:
-    """`owner` has repl_message, repl_call and repl_caller_gone; its exit is seen by whoever reaps children."""
+    """`owner` has repl_message, repl_call and repl_caller_gone; its exit is seen by the code that reaps children."""
 
     def __init__(self, loop, streams, owner):
         self._loop = loop

@@ -40,7 +40,7 @@ class Watchdog:
         own = sum(map(system.thread_count, repl))
         threads = own + sum(map(system.thread_count, others))
         if threads > CROWD:
-            # What waits for the supervisor goes on before what only computes.
+            # What waits for the supervisor continues before what only computes.
             for pid in others + (repl if own > CROWD else []):
                 system.give_way(pid)
         try:

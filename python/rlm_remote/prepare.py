@@ -67,7 +67,7 @@ def main(folder, port):
 
 
 def _bind(port):
-    """None where somebody has it: whoever came first."""
+    """None when another process took it first."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     # Accepted connections inherit it; without, small replies wait 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -276,7 +276,7 @@ def _start(listener, spec, ready, served, state):
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    # What the shell handed down: whoever reads its ends would wait for them.
+    # What the shell handed down: a reader of the other end would wait for them.
     os.closerange(3, descriptor)
     os.closerange(descriptor + 1, 1024)
     os.set_inheritable(descriptor, True)

@@ -12,7 +12,7 @@ const FIRST_GENERATION = 0;
 const MAX_SUMMARY_CHARACTERS = 200;
 
 export interface RunBeginning {
-  /** What the trajectory of the root goes on from. @param spec hash of the specification */
+  /** What the trajectory of the root continues from. @param spec hash of the specification */
   readonly first: (spec: string) => ChainRecord;
   readonly summary: string;
   readonly ceilings: PreparedRun['ceilings'];

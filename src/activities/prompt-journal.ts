@@ -40,7 +40,7 @@ export async function openPromptJournal(blobs: BlobStore, input: AskedCall, from
   };
 }
 
-/** Of the model call: the same for the same prompt of the same call, whoever asks it. */
+/** Of the model call: the same for the same prompt of the same call, from any caller it. */
 export function promptKey(input: AskedCall, index: number): string {
   return `${input.scope.execution}/${callName(input)}.${index}`;
 }

@@ -96,7 +96,7 @@ export async function readAgentReference({ blobs }: Stores, scope: AgentContext)
 }
 
 /**
- * The agent's reference, for an activity that goes on with the agent. One that an earlier execution of it has ended
+ * The agent's reference, for an activity that continues the agent. One that an earlier execution of it has ended
  * before it was done (it was cancelled, because its parent was reset) is opened again where its work ended.
  */
 export async function openAgentReference(stores: Stores, scope: AgentContext): Promise<AgentReference | undefined> {

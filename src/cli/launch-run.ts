@@ -140,7 +140,7 @@ async function startAttached(
 
 async function startOrResume(io: Io, session: Session, runs: TemporalRuns, plan: RunPlan): Promise<StartResult> {
   const started = await startRun(session, runs, plan);
-  // A run that had paused goes on when its command is repeated; for any other this means nothing.
+  // A run that had paused continues when its command is repeated; for any other this means nothing.
   if (!started.isNew) await runs.resume(started.run);
   for (const warning of started.warnings) say(io, `Note: ${warning}`);
   return started;

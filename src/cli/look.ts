@@ -139,7 +139,7 @@ async function writeFiles(
 function hasEnded(io: Io, { run, status }: RunReport): boolean {
   if (['completed', 'timed_out', 'cancelled', 'failed', 'terminated'].includes(status)) return true;
   const next =
-    status === 'paused' || status === 'suspended' ? `rlm resume ${run} goes on with it` : `rlm watch ${run} follows it`;
+    status === 'paused' || status === 'suspended' ? `rlm resume ${run} continues it` : `rlm watch ${run} follows it`;
   say(io, `Run ${run} has not ended (${status}): ${next}.`);
   return false;
 }

@@ -76,7 +76,7 @@ async function work(io: Io, session: Session, options: Serving): Promise<number>
     await Promise.race([interrupts.next(), failed]);
   } finally {
     talk('Stopping.');
-    // Who cannot wait presses once more.
+    // Who cannot wait presses again.
     void interrupts.next().then(() => process.exit(1));
     await worker.close().catch(() => undefined);
     await ui?.close();

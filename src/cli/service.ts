@@ -73,7 +73,7 @@ export async function removeService(io: Io): Promise<number> {
   await systemctl(io, 'disable', '--now', UNIT);
   rmSync(unit, { force: true });
   await systemctl(io, 'daemon-reload');
-  say(io, 'The service is removed. Its runs are kept: rlm up, or rlm resume <run>, goes on with them.');
+  say(io, 'The service is removed. Its runs are kept: rlm up, or rlm resume <run>, continues them.');
   return EXIT_DONE;
 }
 

@@ -40,7 +40,7 @@ export async function showList(io: Io, options: ListOptions): Promise<number> {
     else if (runs.length === 0) say(io, 'There are no runs yet: rlm run <repo> -p "..." starts one.');
     else for (const line of table(runs, io.stdout.isTTY ? io.stdout.columns : 160)) io.stdout.write(`${line}\n`);
     if (options.json !== true && runs.some(({ status }) => status === 'paused' || status === 'suspended'))
-      say(io, 'rlm resume <run> goes on with one that is paused or suspended; rlm status <run> says why it is.');
+      say(io, 'rlm resume <run> continues one that is paused or suspended; rlm status <run> says why it is.');
     return EXIT_DONE;
   });
 }

@@ -20,10 +20,10 @@ export function summaryLines(document: RunDocument): string[] {
   ];
 }
 
-/** Why a run stands still, with the command that goes on where the reason does not name one. */
+/** Why a run stands still, with the command that continues where the reason does not name one. */
 export function reasonWithNext(run: string, status: string, reason: string | null): string | null {
   if (status !== 'paused' || /\brlm \w/.test(reason ?? '')) return reason;
-  const next = `rlm resume ${run} goes on`;
+  const next = `rlm resume ${run} continues`;
   return reason === null ? next : `${reason}; ${next}`;
 }
 

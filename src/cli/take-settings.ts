@@ -85,7 +85,7 @@ async function currentConfig(
 }
 
 function sayChanges(io: Io, run: string, { taken, kept }: SettingsPlan): void {
-  if (taken.length > 0) say(io, `Run ${run} goes on with ${taken.map(inWords).join(', ')}.`);
+  if (taken.length > 0) say(io, `Run ${run} continues with ${taken.map(inWords).join(', ')}.`);
   if (kept.length === 0) return;
   const names = kept.map(({ setting, before = 'its default' }) => `${setting} (${before})`).join(', ');
   say(

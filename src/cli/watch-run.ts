@@ -53,7 +53,7 @@ export function watchRun(watching: WatchOptions): Promise<number> {
       // Of a run that was left it can be told only then who else is at work on it.
       const exitCode = followed.kind === 'detached' ? undefined : await conclude(watching, followed, document);
       if (worker !== undefined) {
-        // Handing work over takes a moment; who cannot wait presses once more.
+        // Handing work over takes a moment; who cannot wait presses again.
         void interrupts.next().then(() => process.exit(EXIT_CANCELLED));
         await worker.close().catch((error: unknown) => say(io, `The worker did not end well: ${String(error)}`));
       }
@@ -113,7 +113,7 @@ function unendedStatus(followed: Followed): RunDocument['status'] {
   return followed.kind === 'paused' ? 'paused' : 'running';
 }
 
-/** Milliseconds in which a worker that goes on with a run answers. */
+/** Milliseconds in which a worker that continues a run answers. */
 const ANSWER = 1500;
 
 /** Says whether somebody else is at work on the run. The worker of this process has been closed. */

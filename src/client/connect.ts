@@ -100,7 +100,7 @@ export interface RlmClient {
     request: Omit<ForkArguments, 'run' | 'message'> & { readonly prompt: string },
   ): Promise<RunHandle>;
   /**
-   * A new run that shares a run's work up to an iteration, without a model call, and goes on with another model, prompt or
+   * A new run that shares a run's work up to an iteration, without a model call, and continues with another model, prompt or
    * limits.
    *
    * @throws TypedError `Input.Invalid`

@@ -14,7 +14,7 @@ import { RunFailedError } from './run-failed.ts';
 export interface OneRunOptions extends ConnectOptions {
   /** False: workers elsewhere do the work. Default: this process does. */
   readonly worker?: boolean;
-  /** Ends the waiting; the run goes on where there is a worker. */
+  /** Ends the waiting; the run continues where there is a worker. */
   readonly signal?: AbortSignal;
 }
 
@@ -39,7 +39,7 @@ export type AnalysisResult<Signature extends string = string> = AnalysisDocument
  * With an `id` a program that was stopped continues where it was.
  *
  * @throws TypedError `Input.Invalid`, `Model.KeyMissing` before anything is spent; RunFailedError when it does not come to
- *   its end, or pauses: with its `id` it goes on when the cause is gone
+ *   its end, or pauses: with its `id` it continues when the cause is gone
  */
 export async function analyze<const Signature extends string>(
   request: AnalysisRequest<Signature> & OneAnalysisOptions,

@@ -20,7 +20,7 @@ export interface RunReport {
 }
 
 function noServer(run: string): string {
-  return `no Temporal server is running here. rlm resume ${run} starts one and goes on with this run, rlm up with all`;
+  return `no Temporal server is running here. rlm resume ${run} starts one and continues this run, rlm up all of them`;
 }
 
 /** Why nothing happens to a run that does not answer; one that nobody has begun has stored nothing. */

@@ -19,7 +19,7 @@ export async function findEndedRun(blobs: BlobStore, runs: TemporalRuns, run: st
   const [stored, known] = await Promise.all([findRun(blobs, run), runs.describe(run)]);
   const invalid = (message: string): TypedError => new TypedError('Input.Invalid', message);
   if (stored === undefined && known === undefined) throw invalid(`There is no run "${run}".`);
-  if (known?.status === 'running') throw invalid(`Run ${run} has not ended: rlm resume ${run} goes on with it.`);
+  if (known?.status === 'running') throw invalid(`Run ${run} has not ended: rlm resume ${run} continues it.`);
   if (stored === undefined)
     throw invalid(
       `Run ${run} ended before it had begun, and has spent nothing: start it again as you did the first time.`,
@@ -35,7 +35,7 @@ export async function findEndedRun(blobs: BlobStore, runs: TemporalRuns, run: st
  * Opens a run that has ended again, under its id: its agents find what they have recorded, and no model call is paid
  * twice.
  *
- * @param change - the configuration that it goes on with, from the one it had
+ * @param change - the configuration that it continues with, from the one it had
  */
 export async function retryRun(
   { blobs, stateDirectory }: { readonly blobs: BlobStore; readonly stateDirectory: string },

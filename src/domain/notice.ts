@@ -16,7 +16,7 @@ export interface Notice {
   readonly answer: string | null;
   /** USD so far; null where it is not known here. */
   readonly cost: number | null;
-  /** The command that shows more, or goes on. */
+  /** The command that shows more, or continues. */
   readonly next: string;
 }
 

@@ -137,7 +137,7 @@ export interface ForkRecord extends RecordBase {
   readonly from: ForkOrigin;
   /** Of the turn that was to come. */
   readonly iteration: number;
-  /** What a person said; null where the work goes on as if nothing had been. */
+  /** What a person said; null where the work continues as if nothing had been. */
   readonly message: string | null;
 }
 

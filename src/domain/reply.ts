@@ -171,7 +171,7 @@ interface Fence {
   readonly inline?: string;
 }
 
-/** Where the content of a fence ends, and where the text goes on behind it. */
+/** Where the content of a fence ends, and where the text continues behind it. */
 interface End {
   readonly to: number;
   readonly next: number;

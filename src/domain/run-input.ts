@@ -5,7 +5,7 @@ import type { StoredInput } from './inputs.ts';
 import { isRecord } from './is-record.ts';
 import type { ToolDescription } from './tools.ts';
 
-/** The input of a run's workflow as it came: whoever reaches Temporal wrote it. */
+/** The input of a run's workflow as it came: anybody who reaches Temporal wrote it. */
 export type GivenRun =
   | { readonly type: 'investigate'; readonly input: InvestigateInput }
   | { readonly type: 'analyze'; readonly input: AnalyzeInput };

@@ -50,7 +50,7 @@ function jsonForm(type: FieldType, start: string, isWhole: boolean, isNamedLines
   return isItem && !accepts(type, value) ? 'json lines' : 'json';
 }
 
-/** A first line that goes on beyond what was looked at. */
+/** A first line that continues beyond what was looked at. */
 function isLongLine(start: string): boolean {
   return !start.trimStart().includes('\n');
 }

@@ -140,7 +140,7 @@ export function eventsReply(reply: unknown, block: number, after: number): Event
   for (const [at, event] of events.entries()) {
     if (event.cursor !== after + at + 1) throw malformed('events out of order');
     if (event.type === 'done' && (at + 1 < events.length || state !== 'done'))
-      throw malformed('a block that is done and goes on');
+      throw malformed('a block that is done and continues');
   }
   const newest = after + events.length;
   if (cursor > newest) throw malformed('a cursor beyond its events');

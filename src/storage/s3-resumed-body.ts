@@ -5,7 +5,7 @@ import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 const RESUMPTIONS = 4;
 
 /**
- * A body that goes on where it stopped when its connection is lost.
+ * A body that continues where it stopped when its connection is lost.
  *
  * @param ask for the bytes from an offset on
  */

@@ -55,7 +55,7 @@ export interface ResolvedTemporal extends TemporalConnection {
 
 /** Milliseconds in which a server must answer; a connection that is refused is tried again for as long. */
 const CONNECT_TIME = 6000;
-/** The same for the embedded server: one that was killed is started again meanwhile, by whoever holds it. */
+/** The same for the embedded server: one that was killed is started again meanwhile, by the process that holds it. */
 const EMBEDDED_CONNECT_TIME = 30_000;
 const RETRY_PAUSE = 50;
 const DEFAULT_NAMESPACE = 'default';

@@ -29,7 +29,7 @@ export interface ScriptedModelProcess {
   close(): Promise<void>;
 }
 
-/** Starts the scripted model in a process group of its own: it goes on when its starter is killed. */
+/** Starts the scripted model in a process group of its own: it continues when its starter is killed. */
 export async function spawnScriptedModel(options: ScriptedModelProcessOptions): Promise<ScriptedModelProcess> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const main = fileURLToPath(new URL(`./scripted-model-main.${extension}`, import.meta.url));

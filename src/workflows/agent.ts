@@ -67,7 +67,7 @@ async function loop(self: Agent): Promise<AnswerSource> {
   const { input, state, sandbox } = self;
   const { max_iterations } = input.limits;
   if (input.state?.undelivered !== undefined && (await runReply(self, input.state.undelivered))) return 'final';
-  // What it shares is in its variables before the model is told that it goes on; what differs, it is told.
+  // What it shares is in its variables before the model is told that it continues; what differs, it is told.
   if (input.forkedAt !== undefined) await sandbox.ensure();
   while (state.iteration < max_iterations) {
     if (isContinueAsNewSuggested(self)) await continueAgentAsNew(self);

@@ -4,7 +4,7 @@ import { DefaultPayloadConverter, type Payload } from '@temporalio/common';
 const UNREADABLE = 'unreadable';
 
 /**
- * As Temporal's own, but a payload that cannot be read is a value like any other: whoever can send a signal could
+ * As Temporal's own, but a payload that cannot be read is a value like any other: anybody who can send a signal could
  * otherwise stop a run for good with one.
  */
 class LenientPayloadConverter extends DefaultPayloadConverter {

@@ -171,7 +171,7 @@ async function pause(pid: number | undefined, milliseconds: number): Promise<Don
   return now(`for ${Math.round(milliseconds)} ms`);
 }
 
-/** A worker asked to end hands its work over; the same command goes on with it. */
+/** A worker asked to end hands its work over; the same command continues it. */
 async function restartWorker(scene: Scene, { held, release }: Circumstances): Promise<Done | undefined> {
   const pid = held ?? scene.workers()[0];
   if (pid === undefined || !signal(pid, 'SIGTERM')) return undefined;
@@ -182,7 +182,7 @@ async function restartWorker(scene: Scene, { held, release }: Circumstances): Pr
   return done;
 }
 
-/** Stopped for so long that its work is another's by now; then it goes on where it stood. */
+/** Stopped for so long that its work is another's by now; then it continues where it stood. */
 async function makeStale(scene: Scene, { held }: Circumstances): Promise<Done | undefined> {
   const pid = held ?? scene.workers()[0];
   if (pid === undefined || !signal(pid, 'SIGSTOP')) return undefined;

@@ -48,7 +48,7 @@ const BATCH = ['batch', 'numbers.csv', '-s', 'n: int -> double: int', '-n', '4',
 const report = (): BatchReport => JSON.parse(readFileSync(join(desk.folder, 'report.json'), 'utf8')) as BatchReport;
 
 describe('a batch', () => {
-  it('that is killed goes on: each item ends once, a kill costs what was in flight, a failure is its own', async () => {
+  it('that is killed continues: each item ends once, a kill costs what was in flight, a failure is its own', async () => {
     for (const done of [3, 8]) {
       const command = desk.start(BATCH);
       // oxlint-disable-next-line no-await-in-loop -- one kill after another

@@ -88,7 +88,7 @@ const sleepy = ['-c', 'sleepy.yaml'];
 let sleepsSince: number;
 
 describe('a run whose machine slept', () => {
-  it('is suspended, and says how it goes on', async () => {
+  it('is suspended, and says how it continues', async () => {
     hold = Promise.withResolvers();
     file('sleepy', 'temporal: {task_queue: sleepy}\nrlm: {global_timeout: 15, max_cost: 1}\n');
     const first = desk.start(run('sleeper', 'Sleep well', ...sleepy));
@@ -143,7 +143,7 @@ describe('a run that failed', () => {
     expect(first.code).toBe(1);
     expect((await desk.run(['result', 'failed'])).code).toBe(1);
     const { code, stdout, stderr } = await desk.run(['retry', 'failed', '--json', '--max-iterations', '5']);
-    expect(stderr).toContain('Run failed goes on with rlm.max_iterations 5 (it was 50).');
+    expect(stderr).toContain('Run failed continues with rlm.max_iterations 5 (it was 50).');
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: '2', iterations: 2 });
     expect(code).toBe(0);
     expect(
@@ -161,7 +161,7 @@ describe('a run that failed', () => {
 });
 
 describe('a run that is paused by a refusal', () => {
-  it('goes on with the model that the configuration names now, and says what it cannot take', async () => {
+  it('continues with the model that the configuration names now, and says what it cannot take', async () => {
     refused = 'dear';
     configure('openai/dear');
     hold = Promise.withResolvers();
@@ -181,7 +181,7 @@ describe('a run that is paused by a refusal', () => {
     const listed = (await desk.run(['list'])).stdout.toString();
     expect(listed).toMatch(/keyless +suspended/);
     const { code, stdout, stderr } = await desk.run(['resume', 'keyless', '--json']);
-    expect(stderr).toContain('Run keyless goes on with model.name openai/scripted (it was openai/dear).');
+    expect(stderr).toContain('Run keyless continues with model.name openai/scripted (it was openai/dear).');
     expect(stderr).toContain('It keeps sandbox.memory_mb (512): that cannot change in a run that is open.');
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: '3' });
     expect(code).toBe(0);
@@ -210,7 +210,7 @@ describe('a run whose machine slept for long', () => {
 });
 
 describe('who is not looking', () => {
-  it('is told of every end and every pause, with the command that goes on', () => {
+  it('is told of every end and every pause, with the command that continues', () => {
     const lines = readFileSync(join(desk.folder, 'notices'), 'utf8').trim().split('\n');
     const notices = lines.map((line) => JSON.parse(line) as Notice);
     const told = (id: string): string[] =>
@@ -223,7 +223,7 @@ describe('who is not looking', () => {
 });
 
 describe('a backup of the state folder', () => {
-  it('holds a run that is open, which goes on from it', async () => {
+  it('holds a run that is open, which continues from it', async () => {
     refused = 'scripted';
     const paused = await desk.run(run('kept', 'Wait for a key'));
     expect(paused.stderr).toContain('Run kept is paused:');

@@ -173,7 +173,7 @@ describe('without server and worker', () => {
 });
 
 describe('Ctrl-C', () => {
-  it('once leaves the run to itself, and the same command goes on with it', async () => {
+  it('once leaves the run to itself, and the same command continues it', async () => {
     hold = Promise.withResolvers();
     const first = desk.start([...EDIT, '--id', 'left']);
     await says(first, /asking the model/);
@@ -206,7 +206,7 @@ describe('Ctrl-C', () => {
 });
 
 describe('a refusal for good', () => {
-  it('pauses the run, says why, and ends with 1; rlm resume goes on', async () => {
+  it('pauses the run, says why, and ends with 1; rlm resume continues', async () => {
     refuse = true;
     const paused = await desk.run([...EDIT, '--id', 'paused', '--json']);
     expect(paused.code).toBe(1);
@@ -220,7 +220,7 @@ describe('a refusal for good', () => {
 });
 
 describe('in the background', () => {
-  it('a detached run goes on, is watched, and rlm down stops what worked on it', async () => {
+  it('a detached run continues, is watched, and rlm down stops what worked on it', async () => {
     const started = await desk.run([...EDIT, '--id', 'detached', '--detach']);
     expect(started.stderr).toContain('rlm watch detached');
     expect(started.code).toBe(0);

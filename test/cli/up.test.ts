@@ -70,7 +70,7 @@ describe('rlm up', { timeout: 60_000 }, () => {
     expect(command.stderr()).toContain(`${file} was left as it is: `);
   });
 
-  it('serves the web interface with --ui only, to whoever has the link', async () => {
+  it('serves the web interface with --ui only, to anybody who has the link', async () => {
     const command = await up(['--ui']);
     const link = /http:\/\/\S+/.exec(command.stderr())?.[0] ?? '';
     const opened = await fetch(link);

@@ -102,7 +102,7 @@ describe('a run that no worker has begun', () => {
 describe('a run whose money is used up', () => {
   const raise = 'rlm budget spent --max-cost <more> && rlm resume spent';
 
-  it('says how it goes on, and goes on so although it sleeps', async () => {
+  it('says how it continues, and continues so although it sleeps', async () => {
     const paused = await desk.run(['run', 'repository', '-p', 'Spend it', '--id', 'spent', '-c', 'budget.yaml']);
     expect(paused.stderr).toContain(`Resume it with ${raise}.`);
     expect(paused.stderr).not.toContain('<run>');
@@ -125,7 +125,7 @@ describe('with a worker in the background', () => {
     expect(await statusOf('refused')).toBeUndefined();
   });
 
-  it('who leaves is told that the run goes on, the list shows a pause, and rlm resume -o writes what came of it', async () => {
+  it('who leaves is told that the run continues, the list shows a pause, and rlm resume -o writes what came of it', async () => {
     hold = Promise.withResolvers();
     expect((await desk.run([...RUN, '--id', 'shared', '--detach'])).code).toBe(0);
     const here = desk.start([...RUN, '--id', 'shared']);

@@ -115,7 +115,7 @@ describe('analyze', () => {
     expect((error as RunFailedError).document.notes.join()).toContain('found something');
   });
 
-  it('gives up with the reason when the run pauses, says what is tried again, and goes on later', async () => {
+  it('gives up with the reason when the run pauses, says what is tried again, and continues later', async () => {
     const lines: string[] = [];
     const log = (line: string): void => void lines.push(line);
     const request = { ...options, log, id: 'refused', signature: 'text -> colours: list[str], counts: Any' } as const;

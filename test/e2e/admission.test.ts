@@ -125,7 +125,7 @@ describe('a worker without a configuration, and a run that somebody starts who c
       }),
     ],
     [
-      'as a sub-agent that goes on with a trajectory made up',
+      'as a sub-agent that continues a trajectory made up',
       '0.8',
       async (run) => ({ ref: await world.chains.putJson(madeUp({ run, agent: '0.8' })) }),
     ],

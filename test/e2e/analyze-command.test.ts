@@ -125,7 +125,7 @@ export const shout = tool({
     expect(JSON.parse(stdout.toString())).toMatchObject({ answer: 'HELLO' });
   });
 
-  it('goes on after it was killed, without paying again', async () => {
+  it('continues after it was killed, without paying again', async () => {
     const command = ['analyze', ...given, 'question=wait for it', '--id', 'killed', '--json'];
     const before = model.calls.length;
     const first = desk.start(command);

@@ -32,7 +32,7 @@ describe.runIf(rigIsHere())('a run whose sandboxes are at Daytona', () => {
       await model.close({ check: false });
     });
 
-    it('is a tree of 41 agents that is killed in the middle, goes on, and leaves nothing', async () => {
+    it('is a tree of 41 agents that is killed in the middle, continues, and leaves nothing', async () => {
       const command = ['run', repository(), '-p', PROMPT, '--id', 'tree', '--json', '-q'];
       const killed = desk.start(command);
       await model.when(({ task }) => task.includes('Inspect part 20 '), 60_000);
@@ -108,7 +108,7 @@ describe.runIf(rigIsHere())('a run whose sandboxes are at Daytona', () => {
     }, 60_000);
   });
 
-  it('hears of a quota that stays full as an error of the call, and goes on', async () => {
+  it('hears of a quota that stays full as an error of the call, and continues', async () => {
     const world = await createWorld('daytona', { controlPlane: ['--max-sandboxes', '1'] });
     try {
       await world.startWorker();

@@ -74,7 +74,7 @@ describe('rlm demo todo', () => {
   );
 
   it(
-    'goes on where it was after kill -9 when the same command is given again',
+    'continues where it was after kill -9 when the same command is given again',
     async () => {
       const command = ['demo', 'todo', '--id', 'killed', '--latency', '100'];
       const killed = desk.start(command);

@@ -180,25 +180,28 @@ describe.concurrent('a refusal for good', () => {
     ['402', error(402, { error: { message: 'Insufficient credits' } }), /HTTP 402, Insufficient credits.*resume/],
     ['insufficient_quota', QUOTA, /HTTP 429.*quota.*resume/],
     ['503-for-too-long', error(503), /HTTP 503.*asked 2 times/],
-  ])('%s pauses the run and says why; resumed, it goes on from the same conversation', async (name, fault, reason) => {
-    let mended = false;
-    const model = await world.startModel({
-      scripts: forTask(`refuse ${name}`, [EDIT, () => (mended ? done('resumed') : fault)]),
-    });
-    const config = { model: { max_attempts: 2 } };
-    const handle = await world.start({ id: `refuse-${name}`, prompt: `refuse ${name}`, model, config });
-    expect(await paused(handle)).toMatch(reason);
-    mended = true;
-    await handle.signal(resumeMessage);
-    const outcome = await handle.result();
-    expect(outcome).toMatchObject({ status: 'completed', answer: 'resumed', iterations: 2, usage: { llm_calls: 2 } });
-    expect((await world.patch(outcome)).toString()).toContain('+    return 22');
-    const refused = model.calls.filter(({ turn }) => turn === 1);
-    expect(new Set(refused.map(({ hash }) => hash)).size).toBe(1);
-    expect(refused).toHaveLength(name.startsWith('503') ? 3 : 2);
-    expect(model.paidTwice()).toEqual([]);
-    await model.close();
-  });
+  ])(
+    '%s pauses the run and says why; resumed, it continues from the same conversation',
+    async (name, fault, reason) => {
+      let mended = false;
+      const model = await world.startModel({
+        scripts: forTask(`refuse ${name}`, [EDIT, () => (mended ? done('resumed') : fault)]),
+      });
+      const config = { model: { max_attempts: 2 } };
+      const handle = await world.start({ id: `refuse-${name}`, prompt: `refuse ${name}`, model, config });
+      expect(await paused(handle)).toMatch(reason);
+      mended = true;
+      await handle.signal(resumeMessage);
+      const outcome = await handle.result();
+      expect(outcome).toMatchObject({ status: 'completed', answer: 'resumed', iterations: 2, usage: { llm_calls: 2 } });
+      expect((await world.patch(outcome)).toString()).toContain('+    return 22');
+      const refused = model.calls.filter(({ turn }) => turn === 1);
+      expect(new Set(refused.map(({ hash }) => hash)).size).toBe(1);
+      expect(refused).toHaveLength(name.startsWith('503') ? 3 : 2);
+      expect(model.paidTwice()).toEqual([]);
+      await model.close();
+    },
+  );
 
   it('a key that is missing on the worker pauses the run before anything is asked', async () => {
     const model = await world.startModel({ scripts: [] });
@@ -225,7 +228,7 @@ describe.concurrent('a refusal for good', () => {
     await model.close();
   });
 
-  it('of a sub-agent pauses the whole run, and all of it goes on', async () => {
+  it('of a sub-agent pauses the whole run, and all of it continues', async () => {
     let mended = false;
     const model = await world.startModel({
       scripts: [
@@ -353,7 +356,7 @@ describe.concurrent('prompts of llm_query', () => {
 describe.concurrent('money', () => {
   const cost = (text: string, usd: number): ScriptedReply => ({ text, usage: { cost: usd } });
 
-  it('that is used up pauses the run; raised and resumed, it goes on from the same conversation', async () => {
+  it('that is used up pauses the run; raised and resumed, it continues from the same conversation', async () => {
     const model = await world.startModel({
       scripts: forTask('worth it', [
         cost(EDIT, 0.4),

@@ -147,7 +147,7 @@ describe('a run that is continued', () => {
     expect(await world.run({ id: 'count', prompt: 'count the files', model })).toMatchObject({ answer: '3' });
     const second = await takeUp('continue', { run: 'count', message: 'now twice that' });
     expect(second).toMatchObject({ id: 'count+2', outcome: { status: 'completed', answer: '6', iterations: 1 } });
-    expect(heard[0]).toContain('The work goes on, with a message from the person you work for.');
+    expect(heard[0]).toContain('The work continues, with a message from the person you work for.');
     expect(heard[0]).toContain('now twice that\n\nVariables and files are as your code left them. Call FINAL again');
     expect((await world.patch(second.outcome)).toString()).toContain('+    return 22');
     const third = await takeUp('continue', { run: 'count+2', message: 'and twice again' });

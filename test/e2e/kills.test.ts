@@ -132,7 +132,7 @@ describe('a tree of 41 agents', () => {
     expect(kills).toBeGreaterThan(3);
   }, 300_000);
 
-  it('goes on when the Temporal server is killed and comes back', async () => {
+  it('continues when the Temporal server is killed and comes back', async () => {
     const running = desk.start(command('server'));
     await model.when((call) => call.at > Date.now() - 1000 && call.task.includes('Inspect part 20 '));
     const { server } = devServerStatus(defaultDatabaseFile(desk.state));

@@ -36,7 +36,7 @@ const prompts = ({ messages, last }: { readonly messages: readonly unknown[]; re
   messages.length === 1 ? `to ${last}` : undefined;
 
 describe.concurrent('an agent whose history becomes long', () => {
-  it('goes on with an empty one between two turns: variables, budget, usage and numbers are as before', async () => {
+  it('continues an empty one between two turns: variables, budget, usage and numbers are as before', async () => {
     const turns = 40;
     const model = await world.startModel({
       scripts: [
@@ -66,7 +66,7 @@ describe.concurrent('an agent whose history becomes long', () => {
     await model.close();
   });
 
-  it('goes on in the middle of a block that makes one call after another', async () => {
+  it('continues in the middle of a block that makes one call after another', async () => {
     const model = await world.startModel({
       scripts: [
         forTask('many calls', [

@@ -94,11 +94,12 @@ describe.concurrent('a workflow', () => {
     await model.close({ check: false });
   }
 
-  it.each(['before', 'after'] as const)('of an agent, reset to a point %s it started sub-agents, goes on', (side) =>
+  it.each(['before', 'after'] as const)('of an agent, reset to a point %s it started sub-agents, continues', (side) =>
     resetInTheMiddle((run) => `${run}/0`, side),
   );
 
-  it('of a run, reset to a point after it started its agents, goes on', () => resetInTheMiddle((run) => run, 'after'));
+  it('of a run, reset to a point after it started its agents, continues', () =>
+    resetInTheMiddle((run) => run, 'after'));
 
   // Its agents of before are cancelled and record their end; those started again go on from there.
   it('of a run, reset to a point before it started its agents, starts them again', () =>

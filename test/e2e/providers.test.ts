@@ -225,7 +225,7 @@ describe('a conversation that the provider finds too long', () => {
     await model.close();
   }, 60_000);
 
-  it.each(WORDINGS)('is compacted, and the run goes on: %s', (name) => {
+  it.each(WORDINGS)('is compacted, and the run continues: %s', (name) => {
     expect(summarizedAfter.filter((after) => after === name)).toHaveLength(1);
   });
 
@@ -353,7 +353,7 @@ describe.concurrent('a rate limit', () => {
     await model.close();
   });
 
-  it.each(['turn', 'prompt'])('that lasts pauses the run at a %s; resumed, it goes on', async (of) => {
+  it.each(['turn', 'prompt'])('that lasts pauses the run at a %s; resumed, it continues', async (of) => {
     let mended = false;
     const limit = (): Reply => (mended ? 'answered' : refused(429, { error: { message: 'rate limited' } }));
     const model = await world.startModel({

@@ -154,7 +154,7 @@ describe('replies of one agent, one after another', () => {
       ],
       value: 'PONG PONG PONG',
     }),
-    'a task that goes on in a later block': (take) => ({
+    'a task that continues in a later block': (take) => ({
       replies: [
         fenced('async def f():\n    await asyncio.sleep(0.01)\n    return "x"\ntask = asyncio.create_task(f())'),
         fenced(take('await task')),

@@ -59,7 +59,7 @@ describe('a blob store that refuses to write', () => {
     await model.close();
   });
 
-  it('for long: the run pauses and says why; resumed, it goes on', async () => {
+  it('for long: the run pauses and says why; resumed, it continues', async () => {
     let restore: (() => void) | undefined;
     const model = await world.startModel({
       scripts: forTask('long trouble', [

@@ -342,7 +342,7 @@ describe('what is hostile ends in a sentence', () => {
     expect(await reading.refusal('v: dict', ['v=@keys.json'])).toContain('it is nested deeper than 100');
   });
 
-  it('and reading goes on with the next document', async () => {
+  it('and reading continues with the next document', async () => {
     const path = (name: string, content: Uint8Array): string => {
       writeFileSync(join(folder, name), content);
       return join(folder, name);

@@ -54,7 +54,7 @@ describe('await at the top level', () => {
 });
 
 describe('the event loop', () => {
-  it('lives between blocks: a task goes on when a later block awaits', async () => {
+  it('lives between blocks: a task continues when a later block awaits', async () => {
     await under.run(
       'steps = []\nasync def work():\n    for n in range(3):\n        steps.append(n)\n        await asyncio.sleep(0)',
     );

@@ -69,7 +69,7 @@ const TABLES: Readonly<Record<string, readonly (readonly [string, string, Expect
     ['and their variables remain', 'kept', ok('1\n')],
     ['a NUL in the code', 'x = "\0"', errorLike(/null bytes/)],
     ['sys.exit() ends the block well', 'import sys\nprint("a")\nsys.exit()\nprint("b")', ok('a\n')],
-    ['exit() too, and the REPL goes on', 'exit()', ok('')],
+    ['exit() too, and the REPL continues', 'exit()', ok('')],
     ['a number or text in sys.exit is an error', 'sys.exit("broken")', errorLike(/SystemExit: broken$/)],
     ['input has nothing to read', 'input("name? ")', errorLike(/EOFError/)],
     ['raise KeyboardInterrupt is an error', 'raise KeyboardInterrupt', errorLike(/KeyboardInterrupt$/)],

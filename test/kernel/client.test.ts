@@ -97,7 +97,7 @@ describe('a client whose kernel is another program', () => {
     ['a hash that is none', { events: [{ ...CALL, hash: 'A'.repeat(64) }], cursor: 1 }],
     ['arguments that are a list', { events: [{ ...CALL, arguments: [] }], cursor: 1 }],
     ['an end that is not the last', { events: [DONE, { ...CALL, cursor: 2 }], cursor: 2, state: 'done' }],
-    ['an end that goes on', { events: [DONE], cursor: 1, state: 'running' }],
+    ['an end that continues', { events: [DONE], cursor: 1, state: 'running' }],
     ['an end with an unknown status', { events: [{ ...DONE, result: { ...RESULT, status: 'x' } }], cursor: 1 }],
     ['an error that is a number', { events: [{ ...DONE, result: { ...RESULT, error: 1 } }], cursor: 1, state: 'done' }],
     ['a final without a value', { events: [{ ...DONE, result: { ...RESULT, final: {} } }], cursor: 1, state: 'done' }],

@@ -126,7 +126,7 @@ describe('the death of the REPL', () => {
     ['a signal', 'import os, signal\nos.kill(os.getpid(), signal.SIGKILL)', 'was killed (SIGKILL'],
     ['abort', 'import os\nos.abort()', 'was killed by SIGABRT'],
     ['all descriptors closed', 'import os\nos.closerange(3, 1000)', 'ended with exit code 70'],
-  ])('%s ends the block as crashed and a new one goes on', async (_, code, what) => {
+  ])('%s ends the block as crashed and a new one continues', async (_, code, what) => {
     await under.run('lost = 1\nopen("kept", "w").close()');
     const result = await under.run(`print("before")\n${code}`);
     expect(result).toMatchObject({ status: 'crashed', stdout: 'before\n' });

@@ -172,7 +172,7 @@ describe('inputs become variables', () => {
 });
 
 describe('what is wrong with an input is told', () => {
-  it('with its place, and the sandbox goes on', async () => {
+  it('with its place, and the sandbox continues', async () => {
     const cases: readonly (readonly [InputVariable['format'], string | undefined, string, string])[] = [
       ['json', undefined, '[1, 2', 'it is not JSON: , or ] is missing, at character 6'],
       ['json', undefined, '[1, 2]]', 'there is more after the end of the JSON value, at character 7'],
@@ -277,7 +277,7 @@ describe('the pieces of an input', () => {
   });
 });
 
-it('an input that needs more memory than the sandbox has is refused, and the sandbox goes on', async () => {
+it('an input that needs more memory than the sandbox has is refused, and the sandbox continues', async () => {
   const small = await KernelUnderTest.start({ memoryMb: 64, setup: false });
   try {
     const inputs: readonly InputVariable[] = [{ name: 'text', format: 'text' }];

@@ -131,7 +131,7 @@ const SCENARIOS: Scenarios = {
     });
   },
   async spent(world) {
-    // Money is used up: it pauses, gets more, and goes on.
+    // Money is used up: it pauses, gets more, and continues.
     const model = await world.startModel({
       scripts: forTask('dear', [withCode('print(1)'), withCode('print(2)'), done('3')]),
     });

@@ -93,7 +93,7 @@ export async function tryPorts(folder: string): Promise<PortsTried> {
   }
 }
 
-/** Those of this process, and what else listens on this machine: it only ever hears from whoever reaches it. */
+/** Those of this process, and what else listens on this machine: it only ever hears from anybody who reaches it. */
 function listeningPorts(own: readonly number[]): number[] {
   const others = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) =>
     readFileSync(file, 'latin1')

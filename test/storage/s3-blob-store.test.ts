@@ -87,7 +87,7 @@ describe.skipIf(gateway === undefined)('with a real S3-compatible server', () =>
       expect(proxy.requests).toHaveLength(8);
     });
 
-    it('a body that breaks off goes on where it stopped, whole or as a stream', async () => {
+    it('a body that breaks off continues where it stopped, whole or as a stream', async () => {
       const { proxy, store } = await behindProxy();
       const bytes = randomBytes(3_000_000);
       const hash = await store.put(bytes);

@@ -10,7 +10,7 @@ import { createWorld, TASK_QUEUE, type World } from '../e2e/world.ts';
 import { accessibilityProblems, launchBrowser, type OpenedPage, type TestBrowser } from './browser.ts';
 import { failedTree, writeRun } from './generated-run.ts';
 
-/** The viewer as a person uses it: a run that goes on, runs that have ended, in a real browser. */
+/** The viewer as a person uses it: a run that continues, runs that have ended, in a real browser. */
 /** Whatever a page shows, it shows in a moment; a busy machine may need longer. */
 const soon = (read: () => unknown): ReturnType<typeof expect.poll> => expect.poll(read, { timeout: 30_000 });
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
@@ -83,7 +83,7 @@ afterAll(async () => {
 
 const text = (opened: OpenedPage, selector: string): Promise<string> => opened.page.locator(selector).innerText();
 
-describe('a run that goes on', () => {
+describe('a run that continues', () => {
   it('is shown live, told to pause and resume, and followed to its end', async () => {
     const opened = await browser.open(viewer.link('watched'));
     const { page } = opened;

@@ -12,7 +12,7 @@ async function statusOf(port: number, path: string): Promise<string> {
   return data.toString('latin1').split('\r\n')[0] ?? '';
 }
 
-test('whoever reaches the port of health and metrics cannot end the worker with a path that is none', async () => {
+test('anybody who reaches the port of health and metrics cannot end the worker with a path that is none', async () => {
   const well = (): Promise<{ status: number; type: string; body: string }> =>
     Promise.resolve({ status: 200, type: 'text/plain', body: 'well' });
   const server = await startMonitoringServer({ address: '127.0.0.1', port: 0, routes: { '/healthz': well } });

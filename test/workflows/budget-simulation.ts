@@ -56,7 +56,7 @@ class Cancelled extends Error {}
 
 interface Agent {
   readonly id: string;
-  /** `interrupted`: its block has ended with calls open, which are cancelled; then it goes on. */
+  /** `interrupted`: its block has ended with calls open, which are cancelled; then it continues. */
   state: 'works' | 'interrupted' | 'cancelled' | 'killed' | 'ended';
   client: BudgetClient;
   calls: PaidCalls;

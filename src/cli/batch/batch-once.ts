@@ -122,7 +122,7 @@ async function runBatch(io: Io, session: Session, { batch, input, options, count
     if (end === 'left') {
       say(
         io,
-        `Batch ${batch} goes on where there is a worker. The same command follows it; rlm cancel ${batch} ends it.`,
+        `Batch ${batch} continues where there is a worker. The same command follows it; rlm cancel ${batch} ends it.`,
       );
       return EXIT_CANCELLED;
     }

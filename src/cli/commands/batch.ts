@@ -28,7 +28,7 @@ Examples:
   rlm batch files.csv --repo . -p "Review {{path}} for races" -n 20 --max-cost 10 --report review.md
   rlm batch reviews.jsonl -s "text -> sentiment: Literal['good', 'bad']" --report out.csv
 
-Ctrl-C leaves the batch to itself; the same command goes on with it. rlm cancel <batch> ends it.`,
+Ctrl-C leaves the batch to itself; the same command continues it. rlm cancel <batch> ends it.`,
     )
     .action((file: string, options: import('../batch/batch-once.ts').BatchOptions) =>
       perform(async () => (await import('../batch/batch-once.ts')).batchOnce(io, file, options)),

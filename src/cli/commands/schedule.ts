@@ -55,7 +55,7 @@ A folder is read on this machine at each occurrence, so that it has the commits 
       ),
   );
   for (const [verb, description] of [
-    ['pause', 'start nothing until it is resumed; what runs goes on'],
+    ['pause', 'start nothing until it is resumed; what runs continues'],
     ['resume', 'start runs again, from the next occurrence on'],
   ] as const) {
     command.addCommand(
@@ -90,7 +90,7 @@ A folder is read on this machine at each occurrence, so that it has the commits 
   );
   command.addCommand(
     withTemporal(new Command('delete'))
-      .description('start no more runs; what runs goes on, and results stay')
+      .description('start no more runs; what runs continues, and results stay')
       .argument('<name>', 'of the schedule')
       .action((name: string, options: import('../schedule/manage.ts').NoteOptions) =>
         act((schedules) => schedules.deleteSchedule(io, name, options)),

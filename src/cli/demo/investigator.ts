@@ -84,7 +84,7 @@ function report(last: string): string {
   return thinkAndRun(`${verdict} I report.`, 'FINAL_VAR("report")');
 }
 
-/** A report of the same form, so that the caller goes on with the others. */
+/** A report of the same form, so that the caller continues with the others. */
 function giveUp(): string {
   const empty = '{"comments": 0, "by_difficulty": {}, "easiest": []}';
   return thinkAndRun(

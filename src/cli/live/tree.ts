@@ -122,7 +122,7 @@ interface Cells {
 function cellsOf(agent: AgentReference, { now, status }: TreeView, working: ReadonlyMap<string, number>): Cells {
   const { usage } = agent;
   const isWaiting = (working.get(agent.agent) ?? 0) > 0;
-  // Code that runs goes on to its next call, also in a run that is paused.
+  // Code that runs continues to its next call, also in a run that is paused.
   const isStill = STILL.has(status) && !isWaiting && agent.state !== 'done' && agent.state !== 'running';
   return {
     depth: `d${agent.depth}`,

@@ -125,7 +125,7 @@ export function renderSchedule(schedule: ScheduleDescription, health: ScheduleHe
     `when      ${times.join(', ')}${spec.timezone === undefined ? ' (UTC)' : ` (${spec.timezone})`}`,
     `overlap   ${(policies.overlap ?? 'SKIP').toLowerCase()}`,
     `catch-up  ${policies.catchupWindow / 1000} s`,
-    `on failure ${policies.pauseOnFailure ? 'pauses' : 'goes on'}`,
+    `on failure ${policies.pauseOnFailure ? 'pauses' : 'continues'}`,
     ...(state.note === undefined || state.note === '' ? [] : [`note      ${state.note}`]),
     ...(recent.length === 0 ? [] : ['', 'latest runs (rlm result <run>):', ...recent]),
     '',

@@ -140,7 +140,7 @@ function renderMessages(
     if (kind === 'steer' || iteration === 1)
       return [`A message from the person you work for. It counts as much as the task:\n${message}`];
     return [
-      'The work goes on, with a message from the person you work for. It counts as much as the task, and comes after ' +
+      'The work continues, with a message from the person you work for. It counts as much as the task, and comes after ' +
         `it:\n${message}\n\nVariables and files are as your code left them. Call ${finish} again when it is done.`,
     ];
   });

@@ -194,7 +194,7 @@ export const PACKAGE_INDEXES: readonly string[] = [
   'plugins.gradle.org',
 ];
 
-/** Variables that name package indexes: whoever hands them to a setup wants it to reach them. */
+/** Variables that name package indexes: a setup that is given them should reach them. */
 const INDEX_VARIABLE = /INDEX|REGISTRY|FIND_LINKS|GOPROXY|MIRROR/i;
 
 /** Of `DURABLE_RLM_PRIVATE_HOSTS`: hosts of private networks that sandboxes may reach where they are allowed to. */

@@ -249,7 +249,7 @@ class Provider implements LocalProvider {
     return listings;
   }
 
-  /** What killed processes left in the caches: whoever makes the next entry would, but there may never be one. */
+  /** What killed processes left in the caches: the next process to make an entry would, but there may never be one. */
   async #removeHalfMade(): Promise<void> {
     const entries = await readdir(this.#cacheDirectory, { withFileTypes: true });
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(this.#cacheDirectory, name));

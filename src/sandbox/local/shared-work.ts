@@ -1,4 +1,4 @@
-/** Work that several ask for at the same time and that is done once; it goes on as long as one of them waits for it. */
+/** Work that several ask for at the same time and that is done once; it continues as long as one of them waits for it. */
 export class SharedWork {
   readonly #running = new Map<string, Running>();
 

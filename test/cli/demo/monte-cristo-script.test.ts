@@ -45,7 +45,7 @@ it('takes a book of one chapter, and one without', async () => {
   expect(await analyse([])).toMatchObject({ fields: { wealth_data: [] } });
 });
 
-it('asks again for what fails, one by one in the end, and goes on without what cannot be had', async () => {
+it('asks again for what fails, one by one in the end, and continues without what cannot be had', async () => {
   const failing = (prompt: string): boolean => prompt.includes('=== Chapter 12 ===');
   const answer = (prompt: string): string => (failing(prompt) ? 'Error: the model is away' : answerOf(prompt));
   const { fields, outputs } = await analyse(chaptersOf(smallBook(25)), answer);

@@ -83,10 +83,12 @@ describe('the live tree', () => {
     'stands still while a run is %s: no spinner, no clock, nothing that works',
     (status) => {
       const agents = [agent('0', { updated_at: START + 5000 })];
-      const lines = renderTree(view(agents, { status, reason: 'rlm resume todo goes on' }));
-      expect(lines).toEqual(renderTree(view(agents, { status, reason: 'rlm resume todo goes on', now: NOW + 60_000 })));
+      const lines = renderTree(view(agents, { status, reason: 'rlm resume todo continues' }));
+      expect(lines).toEqual(
+        renderTree(view(agents, { status, reason: 'rlm resume todo continues', now: NOW + 60_000 })),
+      );
       expect(lines.join('\n')).toMatch(
-        /^todo · \w+\n0:05 .*\nrlm resume todo goes on\n‖ 0 .* (paused|suspended) .* 0:04 /,
+        /^todo · \w+\n0:05 .*\nrlm resume todo continues\n‖ 0 .* (paused|suspended) .* 0:04 /,
       );
       expect(lines.join('\n')).not.toContain('asking the model');
     },

@@ -1,6 +1,6 @@
 import { CommandError } from '../../report-error.ts';
 
-/** A heading as the book has it; its table of contents has the same lines once more. */
+/** A heading as the book has it; its table of contents repeats the same lines. */
 const HEADING = /^[ \t]*chapter[ \t]+(\d+|[ivxlc]+)\b[.:]?[^\n]*$/gim;
 
 /** What lies between two chapters and belongs to none: the next volume's title, numbers of illustrations. */
