@@ -55,9 +55,7 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
   });
   // A run that was left to itself still needs its model, which ends by itself when nobody asks it any more.
   if (exitCode !== EXIT_CANCELLED) await model.end();
-  if (exitCode === EXIT_DONE)
-    for (const line of nextSteps({ rlm, repo, output, detail: join(options.results, `${run}.detail.json`) }))
-      tell(line);
+  if (exitCode === EXIT_DONE) for (const line of nextSteps({ rlm, repo, output })) tell(line);
   return exitCode;
 }
 
@@ -77,8 +75,8 @@ function commandToResume(rlm: string, run: string, { repo, config }: TodoDemoOpt
   return [`${rlm} demo todo --id ${run}`, ...given].join(' ');
 }
 
-function nextSteps(done: { rlm: string; repo: string; output: string; detail: string }): string[] {
-  const { rlm, repo, output, detail } = done;
+function nextSteps(done: { rlm: string; repo: string; output: string }): string[] {
+  const { rlm, repo, output } = done;
   const [folder, patch] = [repo, output].map((path) => shellWord(atHome(resolve(path))));
   const checkable = existsSync(repo) && (statSync(output, { throwIfNoEntry: false })?.size ?? 0) > 0;
   return [
@@ -86,7 +84,7 @@ function nextSteps(done: { rlm: string; repo: string; output: string; detail: st
     ...(checkable ? [`See for yourself that the patch applies: git -C ${folder} apply --check ${patch}`] : []),
     'What to try next:',
     `  your own repository   export OPENROUTER_API_KEY=...; ${rlm} run . -p "Find the easiest TODO and resolve it"`,
-    `  see what they did     ${detail} has every thought, block and output; ${rlm} watch <run> follows one`,
+    `  see what they did     ${rlm} view opens every thought, block and output in the browser; ${rlm} show <run> prints them`,
     `  kill it               ${rlm} demo todo --id mine, kill -9 in mid-run, and the same command again`,
   ];
 }
