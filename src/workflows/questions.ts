@@ -20,17 +20,30 @@ export interface Questions {
   ask(question: Question): Promise<Decision>;
 }
 
-/** @param onChange called when something is asked or answered */
+/** @param onChange called when something is asked or answered @param onAsked called once for each question */
 export function createQuestions(
   run: string,
   {
     ignored,
     reply,
     onChange,
-  }: { readonly ignored: IgnoredMessages; readonly reply: () => object; readonly onChange: () => void },
+    onAsked,
+  }: {
+    readonly ignored: IgnoredMessages;
+    readonly reply: () => object;
+    readonly onChange: () => void;
+    readonly onAsked: (question: Question) => void;
+  },
 ): Questions {
   const open = new Map<string, Question>();
   const own = new Map<string, Decision | undefined>();
+
+  function add(question: Question): void {
+    const isNew = !open.has(question.id);
+    open.set(question.id, question);
+    onChange();
+    if (isNew) onAsked(question);
+  }
 
   async function decide(approved: boolean, { question: id, reason }: DecisionMessage): Promise<void> {
     const answered = id === undefined ? [...open.values()] : [open.get(id)];
@@ -50,8 +63,8 @@ export function createQuestions(
   onSignal<QuestionMessage>(questionSignal, ignored, {
     description: 'From an agent: it asks a person, or does not need the answer any more',
     apply(message) {
-      if (message.kind === 'asked') open.set(message.question.id, message.question);
-      else open.delete(message.id);
+      if (message.kind === 'asked') return add(message.question);
+      open.delete(message.id);
       onChange();
     },
   });
@@ -70,9 +83,8 @@ export function createQuestions(
       return [...open.values()];
     },
     async ask(question) {
-      open.set(question.id, question);
       own.set(question.id, undefined);
-      onChange();
+      add(question);
       try {
         await condition(() => own.get(question.id) !== undefined);
         return own.get(question.id) ?? { id: question.id, approved: false };

@@ -64,6 +64,13 @@ export function outcomeOf(input: {
   };
 }
 
+/** Of a run that had nothing to do. */
+export function skippedOutcome(run: string, startedAt: number, why: string): RunOutcome {
+  const root: RootEnd = { kind: 'failed', failure: ownFailure('Agent.Failed', why) };
+  const { outcome } = outcomeOf({ run, startedAt, limits: undefined, root, stopped: undefined, used: undefined });
+  return { ...outcome, status: 'completed', error: null, notes: [why], agents: 0 };
+}
+
 function failureOf(root: RootEnd, stopped: Stopped | undefined): RunFailure | undefined {
   if (root.kind === 'completed' || stopped?.status === 'cancelled') return undefined;
   return stopped?.failure ?? root.failure;

@@ -12,7 +12,6 @@ import {
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { budgetLimits, type RunLimits } from '../domain/budget.ts';
-import type { RlmConfig } from '../domain/config.ts';
 import type {
   AgentInput,
   AgentResult,
@@ -34,7 +33,6 @@ import {
   steerMessage,
   type BlockedMessage,
   type BudgetMessage,
-  type Question,
   type RunState,
   type SteerMessage,
 } from '../domain/messages.ts';
@@ -44,15 +42,24 @@ import { NO_USAGE } from '../domain/usage.ts';
 import { runActivities } from './activities.ts';
 import { admittedLimits } from './admitted-limits.ts';
 import { createAgentMessages } from './agent-messages.ts';
-import { rejection } from './approvals.ts';
+import { approvePatch } from './approve-patch.ts';
 import { agentFailure } from './agent-end.ts';
 import { deliver, setLimits, type budget, type BudgetReport } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType, isCancelled } from './failure-type.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onMessage, onSignal } from './messages.ts';
 import { createPauseGate } from './pause-gate.ts';
-import { createQuestions, type Questions } from './questions.ts';
-import { closeRun, outcomeOf, ownFailure, type RootEnd, type RunFailure, type Stopped } from './run-outcome.ts';
+import { tellPerson } from './tell-person.ts';
+import { createQuestions } from './questions.ts';
+import {
+  closeRun,
+  outcomeOf,
+  skippedOutcome,
+  ownFailure,
+  type RootEnd,
+  type RunFailure,
+  type Stopped,
+} from './run-outcome.ts';
 import { createRunStatus, type RunStatusKeeper } from './run-status.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
 import { noTotals } from './sub-agents.ts';
@@ -95,7 +102,15 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   };
 
   const agents = createAgentMessages(run, () => root !== undefined);
-  const questions = createQuestions(run, { ignored, reply: status.read, onChange: () => status.refresh() });
+  const questions = createQuestions(run, {
+    ignored,
+    reply: status.read,
+    onChange: () => status.refresh(),
+    onAsked({ id, text }) {
+      const next = `rlm approve ${run} ${id}`;
+      if (notifies) tellPerson(run, { event: 'approval', status: 'running', reason: text, next });
+    },
+  });
   const gate = createPauseGate({
     closed: false,
     ignored,
@@ -103,7 +118,9 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     forward: agents.send,
     onChange(cause) {
       status.setPaused(cause);
-      if (cause !== undefined && notifies) tellPause(run, status.read().reason);
+      const { reason } = status.read();
+      if (cause !== undefined && notifies)
+        tellPerson(run, { event: 'paused', status: 'paused', reason, next: `rlm resume ${run}` });
       if (cause !== undefined) tellRoot(pauseMessage);
       // Limits that were sent before count before the agents ask for more.
       else void budgetsSet.then(() => gate.closed || tellRoot(resumeMessage));
@@ -210,13 +227,6 @@ function failPlainly(error: unknown): never {
   throw type === undefined || isCancelled(error) ? error : ApplicationFailure.nonRetryable(failureMessage(error), type);
 }
 
-function tellPause(run: string, reason: string | null): void {
-  const notice = { event: 'paused', run, status: 'paused', reason, answer: null, cost: null } as const;
-  runActivities({ summary: 'tell about the pause' })
-    .sendNotice({ notice: { ...notice, next: `rlm resume ${run}` } })
-    .catch(() => undefined); // The run may end meanwhile.
-}
-
 /** None where it cannot be told: then the clock has run all the time. */
 async function workerAbsence(during: readonly Span[]): Promise<number> {
   try {
@@ -226,39 +236,6 @@ async function workerAbsence(during: readonly Span[]): Promise<number> {
     if (isCancelled(error)) throw error;
     return 0;
   }
-}
-
-/** Of a run that had nothing to do. */
-function skippedOutcome(run: string, startedAt: number, why: string): RunOutcome {
-  const root: RootEnd = { kind: 'failed', failure: ownFailure('Agent.Failed', why) };
-  const { outcome } = outcomeOf({ run, startedAt, limits: undefined, root, stopped: undefined, used: undefined });
-  return { ...outcome, status: 'completed', error: null, notes: [why], agents: 0 };
-}
-
-/** Where a person is to be asked: the result without its patch, if it is rejected. */
-async function approvePatch(
-  { approve = [] }: RlmConfig,
-  questions: Questions,
-  { root, stopped }: Supervised,
-): Promise<RootEnd> {
-  if (!approve.includes('patch') || stopped !== undefined || root.kind !== 'completed') return root;
-  const { patch_ref: ref, ...rest } = root.result;
-  if (ref === undefined) return root;
-  const question: Question = {
-    id: 'patch',
-    agent: ROOT_AGENT,
-    step: 'patch',
-    ref,
-    text: 'the run is to end with its patch',
-  };
-  // A run that is cancelled meanwhile ends without it.
-  const decision = await questions.ask(question).catch((error: unknown) => {
-    if (isCancelled(error)) return { approved: false, reason: 'the run was cancelled before it was approved' };
-    throw error;
-  });
-  if (decision.approved) return root;
-  const note = `There is no patch: ${rejection(decision.reason)}.`;
-  return { kind: 'completed', result: { ...rest, notes: [...(rest.notes ?? []), note] } };
 }
 
 interface Supervision {

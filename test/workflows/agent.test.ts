@@ -688,6 +688,10 @@ describe('a run', () => {
           patch_ref: null,
           notes: ['There is no patch: a person rejected it: not on a Friday.'],
         });
+        const notices = fake.inputs.sendNotice?.map(({ notice }) => [notice.event, notice.next.split(' ').at(-1)]);
+        expect(notices?.toSorted()).toEqual(
+          ['0.1/1.1', '0.1/1.2', '0/1.1', 'patch'].map((question) => ['approval', question]),
+        );
         const given = fake.inputs.runCode?.flatMap(({ answers = [] }) => answers);
         expect(given).toEqual(
           expect.arrayContaining([

@@ -75,9 +75,12 @@ export function fakeActivities(
       summary: 'a fake run',
       memo: { repository: 'r', commit: 'c', prompt: 'p' },
       searchable: true,
+      notifies: true,
     }),
     prepareAnalysis: () => Promise.reject(new Error('not scripted')),
-    sendNotice: async () => undefined,
+    sendNotice: async (input) => {
+      inputs.sendNotice = [...(inputs.sendNotice ?? []), input];
+    },
     workerAbsence: async () => 0,
     configureRun: async () => {
       throw new Error('nobody changes the configuration here');
