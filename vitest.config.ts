@@ -1,12 +1,13 @@
-import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { LONG } from './test/sizes.ts';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: LONG ? [] : ['test/**/*.long.test.ts'],
     globalSetup: ['test/global-setup.ts'],
-    // Most tests wait for processes of their own, so more files at once than there are cores.
-    maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    // Each file has servers, workers and sandboxes of its own, which keep more than one core busy.
+    maxWorkers: 3,
     // Real servers and processes on shared machines: a test that fails there is run once more, and named as retried.
     retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 60_000,
