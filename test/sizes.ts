@@ -5,3 +5,13 @@ export const LONG = process.env['TEST_LONG'] === '1';
 export function sized<T>(usual: T, long: T): T {
   return LONG ? long : usual;
 }
+
+/** @returns of cases that begin with a name, in everyday runs those of these names, and in long ones all */
+export function sizedCases<T extends readonly [string, ...unknown[]]>(
+  usual: readonly string[],
+  cases: readonly T[],
+): readonly T[] {
+  const chosen = cases.filter(([name]) => usual.includes(name));
+  if (chosen.length !== usual.length) throw new Error(`not all of these are cases: ${usual.join(', ')}`);
+  return sized(chosen, cases);
+}

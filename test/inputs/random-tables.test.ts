@@ -3,10 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, expect, it } from 'vitest';
 import { findPython } from '../../src/sandbox/kernel-python.ts';
+import { sized } from '../sizes.ts';
 import { Reading } from './reading.ts';
 
 const SEED = 20_260_131;
-const COUNT = 1000;
+const COUNT = sized(150, 1000);
 
 interface WrittenTable {
   readonly file: string;

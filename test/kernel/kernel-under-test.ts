@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { afterAll } from 'vitest';
 import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import type {
   BlockResult,
@@ -58,6 +59,16 @@ export const FUNCTIONS: readonly HostFunction[] = [
   },
 ];
 
+let built: Promise<{ readonly python: string; readonly archive: string }> | undefined;
+const cacheDirectory = join(tmpdir(), `kernel-test-archive-${process.pid}-${Date.now()}`);
+afterAll(() => rmSync(cacheDirectory, { recursive: true, force: true }));
+
+/** The kernel of all that a file tests. */
+async function build(): Promise<{ readonly python: string; readonly archive: string }> {
+  const python = process.env['KERNEL_TEST_PYTHON'] ?? (await findPython()).path;
+  return { python, archive: await buildKernelArchive({ python, cacheDirectory }) };
+}
+
 /** An answer with reports that are cut. */
 export class CutAnswer {
   readonly value: unknown;
@@ -97,11 +108,10 @@ export class KernelUnderTest {
     chmodSync(folder, 0o777);
     mkdirSync(join(folder, 'workspace'));
     chmodSync(join(folder, 'workspace'), 0o777);
-    const python = process.env['KERNEL_TEST_PYTHON'] ?? (await findPython()).path;
-    const built = await buildKernelArchive({ python, cacheDirectory: join(folder, 'cache') });
+    const { python, archive: original } = await (built ??= build());
     // The cache is closed to other users; a sandbox is handed the archive by its launcher.
-    const archive = join(folder, basename(built));
-    copyFileSync(built, archive);
+    const archive = join(folder, basename(original));
+    copyFileSync(original, archive);
     chmodSync(archive, 0o644);
     const generation = options.generation ?? 0;
     const child = spawn(

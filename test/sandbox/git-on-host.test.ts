@@ -10,6 +10,7 @@ import type { RepositorySource } from '../../src/sandbox/provider.ts';
 import { bundleRepository } from '../../src/sandbox/repository/bundle.ts';
 import { RepositoryCache } from '../../src/sandbox/repository/repository-cache.ts';
 import { resolveCommit } from '../../src/sandbox/repository/resolve-commit.ts';
+import { sized } from '../sizes.ts';
 import { git, makeRepository, temporaryFolder, writeTree, type TestRepository } from './fixtures.ts';
 import { startGitServer, type GitServer } from './git-server.ts';
 
@@ -157,17 +158,20 @@ const KEYS = [
 ];
 
 describe('the configuration of the current folder', () => {
-  it.each(KEYS)('does not count for a repository elsewhere: %s', async (key) => {
-    const path = fresh('hostile');
-    makeHostile(path, hostile()[key] ?? []);
-    process.chdir(path);
-    // Asked for a password, so that helpers would be.
-    if (['credential.helper', 'core.askPass'].includes(key)) server.authorization = 'Basic something';
-    const used = use(fromServer());
-    if (server.authorization === undefined) expect(await used).toEqual(['a']);
-    else await expect(used).rejects.toThrow(/repository\.token_env/);
-    expect({ ran: existsSync(ran), asked }).toEqual({ ran: false, asked: [] });
-  });
+  it.each(sized(['core.sshCommand', 'url.insteadOf with protocol.ext', 'credential.helper'], KEYS))(
+    'does not count for a repository elsewhere: %s',
+    async (key) => {
+      const path = fresh('hostile');
+      makeHostile(path, hostile()[key] ?? []);
+      process.chdir(path);
+      // Asked for a password, so that helpers would be.
+      if (['credential.helper', 'core.askPass'].includes(key)) server.authorization = 'Basic something';
+      const used = use(fromServer());
+      if (server.authorization === undefined) expect(await used).toEqual(['a']);
+      else await expect(used).rejects.toThrow(/repository\.token_env/);
+      expect({ ran: existsSync(ran), asked }).toEqual({ ran: false, asked: [] });
+    },
+  );
 
   it('does not count from a folder above, nor from a file named .git', async () => {
     const path = fresh('hostile');
@@ -228,7 +232,8 @@ describe('the configuration of the current folder', () => {
 });
 
 describe('the configuration of a local repository', () => {
-  it.each([...KEYS, 'filters', 'core.worktree', 'a configuration of the working tree', 'a promisor that is a program'])(
+  const others = ['filters', 'core.worktree', 'a configuration of the working tree', 'a promisor that is a program'];
+  it.each([...sized(['core.fsmonitor', 'uploadpack.packObjectsHook', 'include.path'], KEYS), ...others])(
     'does not count: %s',
     async (key) => {
       const path = fresh('hostile');

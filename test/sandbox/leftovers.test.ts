@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -14,6 +15,12 @@ function deepTree(path: string): void {
   const code =
     'import os, sys\nos.makedirs(sys.argv[1]); os.chdir(sys.argv[1])\nfor _ in range(2100): os.mkdir("nested"); os.chdir("nested")\nopen("file", "w").close()';
   execFileSync('python3', ['-c', code, path]);
+}
+
+/** As git names a tree that holds one other. */
+function hashOfTree(name: string, tree: string): string {
+  const entry = Buffer.concat([Buffer.from(`40000 ${name}\0`), Buffer.from(tree, 'hex')]);
+  return createHash('sha1').update(`tree ${entry.length}\0`).update(entry).digest('hex');
 }
 
 const GONE = `.new-999999999-1-${'0'.repeat(16)}`;
@@ -37,11 +44,13 @@ describe('a tree that is deeper than a path can say', () => {
     const repository = makeRepository(join(place, 'repository'), { 'a.txt': 'a\n' });
     // Trees that each hold the next, made without ever naming the path.
     let tree = git(repository.path, ['rev-parse', 'HEAD^{tree}']).toString().trim();
+    const lines: string[] = [];
     for (let depth = 0; depth < 2100; depth += 1) {
-      tree = git(repository.path, ['mktree'], Buffer.from(`040000 tree ${tree}\tnested\n`))
-        .toString()
-        .trim();
+      lines.push(`040000 tree ${tree}\tnested\n`);
+      tree = hashOfTree('nested', tree);
     }
+    const made = git(repository.path, ['mktree', '--batch', '--missing'], Buffer.from(lines.join('\n')));
+    expect(made.toString().trim().split('\n').at(-1)).toBe(tree);
     const commit = git(repository.path, ['commit-tree', tree, '-m', 'deep']).toString().trim();
     git(repository.path, ['update-ref', 'refs/heads/main', commit]);
     await expect(provider.create(sandboxRequest('deep', repositoryAt(repository.path)))).rejects.toThrow();

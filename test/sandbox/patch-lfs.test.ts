@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local/index.ts';
 import type { Patch, Sandbox } from '../../src/sandbox/provider.ts';
 import { bundleRepository } from '../../src/sandbox/repository/bundle.ts';
+import { sizedCases } from '../sizes.ts';
 import { applyPatch } from './apply-patch.ts';
 import {
   git,
@@ -102,6 +103,16 @@ const CASES: readonly [string, string, Record<string, unknown>, readonly string[
   ['makes a link of it', 'ln -sf elsewhere a.bin', { 'a.bin': ['120000', 'elsewhere'] }, ['sub/model']],
 ];
 
+const EVERY_DAY = [
+  'fetches the content and moves it',
+  'changes what it fetched',
+  'moves a pointer, deletes another, copies it',
+  'writes another pointer',
+  'gives more files to LFS',
+  'hides the attributes behind its own',
+  'has a filter of that name',
+];
+
 describe('Git LFS', { timeout: 60_000 }, () => {
   const folder = temporaryFolder();
   let provider: LocalProvider;
@@ -120,12 +131,13 @@ describe('Git LFS', { timeout: 60_000 }, () => {
 
   const sandboxOf = async (of: TestRepository, setup?: string): Promise<Sandbox> => {
     count += 1;
-    const more = setup === undefined ? {} : { setup: { commands: [setup], timeout: 60, environment: {} } };
+    const commands = ['python3 -m venv --without-pip .venv', setup ?? ''];
+    const more = setup === undefined ? {} : { python: '.venv', setup: { commands, timeout: 60, environment: {} } };
     return provider.connect(await provider.create(sandboxRequest(`lfs-${count}`, of, more)));
   };
   const changes = (patch: Patch, of = repository): unknown => applyPatch(folder.path, of, patch);
 
-  it.each(CASES)('in the patch of an agent that %s', async (_, script, expected, notes) => {
+  it.each(sizedCases(EVERY_DAY, CASES))('in the patch of an agent that %s', async (_, script, expected, notes) => {
     const sandbox = await sandboxOf(repository);
     await shell(sandbox, `${script}; echo two >> plain.txt`);
     const patch = await sandbox.patch();
@@ -174,13 +186,18 @@ describe('Git LFS', { timeout: 60_000 }, () => {
       expect(await warnings(clone(files))).toEqual([named]);
     });
 
-    it.each([
-      ['other content', { 'a.bin': 'other' }],
-      ['other content of the same size', { 'a.bin': WEIGHTS.replace('weights', 'WEIGHTS') }],
-      ['the content of another file', { 'a.bin': MODEL, 'sub/model': MODEL }],
-      ['a pointer to something else', { 'a.bin': pointerTo('other') }],
-      ['another change beside clean ones', { 'a.bin': WEIGHTS, 'plain.txt': 'two\n' }],
-    ])('that has %s is changed', async (_, files) => {
+    it.each(
+      sizedCases(
+        ['other content of the same size', 'another change beside clean ones'],
+        [
+          ['other content', { 'a.bin': 'other' }],
+          ['other content of the same size', { 'a.bin': WEIGHTS.replace('weights', 'WEIGHTS') }],
+          ['the content of another file', { 'a.bin': MODEL, 'sub/model': MODEL }],
+          ['a pointer to something else', { 'a.bin': pointerTo('other') }],
+          ['another change beside clean ones', { 'a.bin': WEIGHTS, 'plain.txt': 'two\n' }],
+        ],
+      ),
+    )('that has %s is changed', async (_, files) => {
       expect(await warnings(clone(files))).toEqual([expect.stringMatching(/^1 uncommitted change in /), named]);
     });
 

@@ -31,7 +31,10 @@ describe('taking a patch', { timeout: 60_000 }, () => {
 
   beforeAll(() => {
     provider = createLocalProvider({ stateDirectory: `${folder.path}/state`, cacheDirectory: `${folder.path}/cache` });
-    repository = makeRepository(`${folder.path}/repository`, { 'a.txt': 'one\n', '.gitignore': '*.log\n' });
+    repository = makeRepository(`${folder.path}/repository`, {
+      'a.txt': 'one\n',
+      '.gitignore': '*.log\n.venv/\n',
+    });
   });
   afterAll(async () => {
     for (const { handle } of await provider.list()) await provider.destroy(handle);
@@ -59,7 +62,10 @@ describe('taking a patch', { timeout: 60_000 }, () => {
   });
 
   it("runs the system's git, not one that the code has put on the PATH", async () => {
-    const sandbox = await make({ setup: { commands: ['true'], timeout: 60, environment: {} } });
+    const sandbox = await make({
+      python: '.venv',
+      setup: { commands: ['python3 -m venv --without-pip .venv'], timeout: 60, environment: {} },
+    });
     const own = (await shell(sandbox, 'dirname $(command -v python)')).trim();
     await shell(
       sandbox,

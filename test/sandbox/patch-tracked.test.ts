@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local/index.ts';
 import type { Sandbox } from '../../src/sandbox/provider.ts';
+import { sizedCases } from '../sizes.ts';
 import { applyPatch } from './apply-patch.ts';
 import { makeRepository, sandboxRequest, shell, temporaryFolder, type TestRepository } from './fixtures.ts';
 
@@ -87,6 +88,19 @@ const HOSTILE: readonly [string, string, RegExp | undefined][] = [
   ],
 ];
 
+const EVERY_DAY = {
+  tracked: ['a commit, and a change after it', 'names of any bytes', 'a repository of its own making'],
+  untracked: ['its commit was undone', 'it is on another branch'],
+  hostile: [
+    'a pipe for an index',
+    'a huge index',
+    'a shared index that is gone',
+    'paths beyond a symbolic link',
+    'names that look like .git',
+    'entries without objects',
+  ],
+};
+
 describe('files that .gitignore names', { timeout: 60_000 }, () => {
   const folder = temporaryFolder();
   let provider: LocalProvider;
@@ -96,7 +110,7 @@ describe('files that .gitignore names', { timeout: 60_000 }, () => {
   beforeAll(() => {
     provider = createLocalProvider({ stateDirectory: `${folder.path}/state`, cacheDirectory: `${folder.path}/cache` });
     repository = makeRepository(`${folder.path}/repository`, {
-      '.gitignore': '*.log\nbuild/\n',
+      '.gitignore': '*.log\nbuild/\n.venv/\n',
       'a.txt': 'one\n',
       'kept.log': 'tracked by the commit\n',
     });
@@ -114,30 +128,37 @@ describe('files that .gitignore names', { timeout: 60_000 }, () => {
     return sandbox;
   };
 
-  it.each(TRACKED)('belong in the patch where git tracks them: %s', async (_, script, expected) => {
-    const patch = await (await after(script)).patch();
-    expect(applyPatch(folder.path, repository, patch)).toEqual(expected);
-    expect(patch.notes).toEqual([]);
-  });
+  it.each(sizedCases(EVERY_DAY.tracked, TRACKED))(
+    'belong in the patch where git tracks them: %s',
+    async (_, script, expected) => {
+      const patch = await (await after(script)).patch();
+      expect(applyPatch(folder.path, repository, patch)).toEqual(expected);
+      expect(patch.notes).toEqual([]);
+    },
+  );
 
-  it.each(UNTRACKED)('do not where %s', async (_, script) => {
+  it.each(sizedCases(EVERY_DAY.untracked, UNTRACKED))('do not where %s', async (_, script) => {
     const patch = await (await after(script)).patch();
     expect(patch).toEqual({ bytes: new Uint8Array(), notes: [] });
   });
 
-  it.each(HOSTILE)('cost nothing else where the repository has %s', async (_, script, note) => {
-    const patch = await (await after(`${script}; echo two >> a.txt; rm kept.log`)).patch();
-    expect(applyPatch(folder.path, repository, patch)).toEqual({
-      'a.txt': ['100644', 'one\ntwo\n'],
-      'kept.log': 'deleted',
-    });
-    if (note === undefined) expect(patch.notes).toEqual([]);
-    else expect(patch.notes).toContainEqual(expect.stringMatching(note));
-  });
+  it.each(sizedCases(EVERY_DAY.hostile, HOSTILE))(
+    'cost nothing else where the repository has %s',
+    async (_, script, note) => {
+      const patch = await (await after(`${script}; echo two >> a.txt; rm kept.log`)).patch();
+      expect(applyPatch(folder.path, repository, patch)).toEqual({
+        'a.txt': ['100644', 'one\ntwo\n'],
+        'kept.log': 'deleted',
+      });
+      if (note === undefined) expect(patch.notes).toEqual([]);
+      else expect(patch.notes).toContainEqual(expect.stringMatching(note));
+    },
+  );
 
   it('are no part of it where sandbox.setup made them, whoever tracks them', async () => {
-    const setup = { commands: ['echo made > a.log; echo made > b.log'], timeout: 60, environment: {} };
-    const request = sandboxRequest('tracked-setup', repository, { setup });
+    const commands = ['python3 -m venv --without-pip .venv', 'echo made > a.log; echo made > b.log'];
+    const setup = { commands, timeout: 60, environment: {} };
+    const request = sandboxRequest('tracked-setup', repository, { setup, python: '.venv' });
     const sandbox = await provider.connect(await provider.create(request));
     await shell(sandbox, 'echo own > c.log; echo changed > b.log; git add -f a.log b.log c.log; git commit -qm x');
     expect(applyPatch(folder.path, repository, await sandbox.patch())).toEqual({

@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findMarked, type ProcessIdentity } from '../../src/sandbox/host/processes.ts';
 import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local/index.ts';
+import { sized } from '../sizes.ts';
 import { makeRepository, sandboxRequest, shell, temporaryFolder, type TestRepository } from './fixtures.ts';
 
 const WORKER = fileURLToPath(new URL('create-until-killed.ts', import.meta.url));
-const WORKERS_KILLED = 6;
-const LAUNCHERS_KILLED = 14;
+const WORKERS_KILLED = sized(2, 6);
+const LAUNCHERS_KILLED = sized(4, 14);
 
 /** The same numbers each time: a failure can be repeated. */
 function randomNumbers(seed: number): () => number {

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
+import { sized } from '../sizes.ts';
 import { startCounter } from './counter.ts';
 import type { StoreLocation } from './store-location.ts';
 
@@ -334,7 +335,7 @@ export function describeBlobStore(name: string, open: () => Promise<StoreUnderTe
     }, 60_000);
 
     it('survives writers that are killed in the middle: every update that they were told of is there', async () => {
-      const rounds = 4;
+      const rounds = sized(2, 4);
       let told = 0;
       for (let round = 0; round < rounds; round += 1) {
         const pair = [startCounter(under.location, 'x', 1000), startCounter(under.location, 'x', 1000)];
