@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TypedError } from '../../src/domain/failures.ts';
 import { connectKernel } from '../../src/sandbox/kernel-client.ts';
+import { sized } from '../sizes.ts';
 import { KernelUnderTest } from './kernel-under-test.ts';
 import { Chance } from './chance.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_240_601);
-/** Milliseconds for each of the two. */
-const BUDGET = 4_000;
+/** Of ten requests at the same time, or of a reply on each of the lines. */
+const ROUNDS = sized({ requests: 50, replies: 1 }, { requests: 500, replies: 8 });
+const TEN = [...Array(10).keys()];
+const LINES = [...Array(50).keys()];
 
 describe(`a supervisor that is sent anything (FUZZ_SEED=${SEED})`, () => {
   let under: KernelUnderTest;
@@ -27,14 +30,10 @@ describe(`a supervisor that is sent anything (FUZZ_SEED=${SEED})`, () => {
 
   it('stays alive and correct', async () => {
     const chance = new Chance(SEED);
-    const end = performance.now() + BUDGET;
-    let rounds = 0;
-    while (performance.now() < end) {
+    for (let round = 0; round < ROUNDS.requests; round += 1) {
       // oxlint-disable-next-line no-await-in-loop
-      await Promise.all([...Array(10).keys()].map(() => disturb(under.socketPath, chance.request())));
-      rounds += 1;
+      await Promise.all(TEN.map(() => disturb(under.socketPath, chance.request())));
     }
-    expect(rounds).toBeGreaterThan(3);
     const { block, restarts } = await under.kernel.info();
     expect([block, restarts]).toEqual([0, 0]);
     expect(await under.run('print(llm_query("still"))')).toMatchObject({ status: 'ok', stdout: 'answer to still\n' });
@@ -55,10 +54,10 @@ noise(100)
 `;
     // A broken control channel costs the REPL, never the supervisor. What looks like the beginning of a long message is
     // waited for, as long as the block may take.
-    const first = await under.run(forged, { timeout: 2 });
+    const first = await under.run(forged, { timeout: 0.5 });
     expect(['ok', 'crashed', 'error', 'timeout']).toContain(first.status);
     const announced = 'import os\nos.write(100, b"\\x00\\x10\\x00\\x00half of it")';
-    expect(await under.run(announced, { timeout: 1 })).toMatchObject({ status: 'timeout' });
+    expect(await under.run(announced, { timeout: 0.3 })).toMatchObject({ status: 'timeout' });
     const bridge = `
 import gc, os, socket
 bridge = next(each for each in gc.get_objects() if type(each).__name__ == "Bridge")
@@ -86,46 +85,47 @@ print(llm_query("afterwards"))`;
 describe(`a client that is sent anything (FUZZ_SEED=${SEED})`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'kernel-forged-'));
   const chance = new Chance(SEED);
-  let server: Server;
-  let reply: Buffer = Buffer.alloc(0);
+  const replies: Buffer[] = [];
+  let servers: readonly Server[];
+  const socketPath = (place: number): string => join(folder, `socket-${place}`);
 
   beforeAll(async () => {
-    server = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.once('data', () => socket.end(reply));
-    });
-    server.listen(join(folder, 'socket'));
-    await once(server, 'listening');
+    servers = LINES.map((place) =>
+      createServer((socket) => {
+        socket.on('error', () => {});
+        socket.once('data', () => socket.end(replies[place]));
+      }).listen(socketPath(place)),
+    );
+    await Promise.all(servers.map((server) => server.listening || once(server, 'listening')));
   });
 
   afterAll(async () => {
-    server.close();
-    await once(server, 'close');
+    await Promise.all(servers.map((server) => once(server.close(), 'close')));
     rmSync(folder, { recursive: true });
   });
 
   it('fails with an error, and never believes it', async () => {
-    const kernel = connectKernel({ socketPath: join(folder, 'socket') });
-    const end = performance.now() + BUDGET;
-    let rounds = 0;
-    while (performance.now() < end) {
-      reply = chance.reply();
+    const kernels = LINES.map((place) => connectKernel({ socketPath: socketPath(place) }));
+    for (let round = 0; round < ROUNDS.replies; round += 1) {
+      for (const place of LINES) replies[place] = chance.reply();
       // oxlint-disable-next-line no-await-in-loop
-      const outcome = await kernel.events({ block: 1, after: 0, waitMs: 0 }).catch((error: unknown) => error);
-      if (!(outcome instanceof Error)) {
-        expect(outcome).toMatchObject({
-          cursor: expect.any(Number),
-          state: expect.stringMatching(/^(running|waiting|done)$/),
-        });
+      const outcomes = await Promise.allSettled(
+        kernels.map((kernel) => kernel.events({ block: 1, after: 0, waitMs: 0 })),
+      );
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(Error);
+        else
+          expect(outcome.value).toMatchObject({
+            cursor: expect.any(Number),
+            state: expect.stringMatching(/^(running|waiting|done)$/),
+          });
       }
-      rounds += 1;
     }
-    expect(rounds).toBeGreaterThan(10);
   });
 
   it('refuses an endless reply before it fills memory', async () => {
-    reply = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n${'x'.repeat(200_000)}`);
-    const outcome = await connectKernel({ socketPath: join(folder, 'socket') })
+    replies[0] = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n${'x'.repeat(200_000)}`);
+    const outcome = await connectKernel({ socketPath: socketPath(0) })
       .info()
       .catch((error: unknown) => error);
     expect(outcome).toBeInstanceOf(TypedError);
