@@ -6,7 +6,7 @@ import type { AgentReference, ChainRecord } from '../../src/domain/records.ts';
 import { createChains } from '../../src/storage/chain.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 import { callsPaidAgain } from '../e2e/books.ts';
-import { AGENTS, problemsOf } from '../e2e/forty-one-agents.ts';
+import { FORTY_ONE_AGENTS, type InventoryAnswer } from '../e2e/inventory-tree.ts';
 import { processesLeft } from './processes.ts';
 import { replayRun } from './replay.ts';
 import type { Scene } from './scene.ts';
@@ -14,7 +14,7 @@ import type { Scene } from './scene.ts';
 /** What `rlm run --json` prints, as far as it is looked at. */
 export interface RunDocument {
   readonly status: string;
-  readonly answer: Parameters<typeof problemsOf>[0];
+  readonly answer: InventoryAnswer;
   readonly patch?: string;
   readonly patch_base64?: string;
   readonly agents: number;
@@ -87,10 +87,10 @@ function problemsOfDocument(document: RunDocument, commit: string, undisturbed: 
   const expected = undisturbed ?? document;
   return [
     ...(document.status === 'completed' ? [] : [`it is ${document.status}`]),
-    ...(document.answer === null ? ['no answer'] : problemsOf(document.answer, commit)),
+    ...(document.answer === null ? ['no answer'] : FORTY_ONE_AGENTS.problemsOf(document.answer, commit)),
     ...(isDeepStrictEqual(document.answer, expected.answer) ? [] : ['another answer than undisturbed']),
     ...(patchOf(document) === patchOf(expected) ? [] : ['another patch than undisturbed']),
-    ...(document.agents === AGENTS ? [] : [`${document.agents} agents`]),
+    ...(document.agents === FORTY_ONE_AGENTS.agents ? [] : [`${document.agents} agents`]),
     ...(document.max_depth === 2 ? [] : [`depth ${document.max_depth}`]),
   ];
 }

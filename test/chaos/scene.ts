@@ -15,7 +15,7 @@ import {
   type ScriptedModel,
 } from '../../src/testing/index.ts';
 import { createDesk, type Desk, type Finished, type RunningCommand } from '../e2e/command.ts';
-import { PROMPT } from '../e2e/forty-one-agents.ts';
+import { PROMPT } from '../e2e/inventory-tree.ts';
 import { startModelProxy, type ModelProxy } from './model-proxy.ts';
 import { childrenOf, commandLine, familyOf, isStopped, signal } from './processes.ts';
 import { watchProgress, type Progress } from './progress.ts';

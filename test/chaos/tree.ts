@@ -1,11 +1,11 @@
 import type { Conversation, Scripts } from '../../src/testing/index.ts';
-import { fortyOneAgents } from '../e2e/forty-one-agents.ts';
+import { FORTY_ONE_AGENTS } from '../e2e/inventory-tree.ts';
 
 /**
  * The tree of 41 agents as a model would play it whose Python process can be killed: told that a block did not run
  * again, it writes that block once more.
  */
-export const patientTree: Scripts = flat(fortyOneAgents).map((script) =>
+export const patientTree: Scripts = flat(FORTY_ONE_AGENTS.scripts).map((script) =>
   typeof script === 'function' || !('reply' in script)
     ? script
     : {

@@ -3,22 +3,31 @@ import type { BudgetLimits } from '../../src/domain/budget.ts';
 import { spentQuery } from '../../src/domain/messages.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** An agent by what it starts. */
 type Shape = readonly Shape[];
 
 const LEAF: Shape = [];
 const times = (count: number, shape: Shape): Shape => Array.from({ length: count }, () => shape);
+const TWENTY_FIVE: Shape = [...times(5, times(3, LEAF)), ...times(20, LEAF)];
 const agentsOf = (shape: Shape): number => 1 + shape.reduce((sum, below) => sum + agentsOf(below), 0);
 
-const SHAPES: readonly (readonly [name: string, shape: Shape])[] = [
-  ['25 leaves', times(25, LEAF)],
-  ['25, five of them with 3', [...times(5, times(3, LEAF)), ...times(20, LEAF)]],
-  ['5 with 5 each with 1 each', times(5, times(5, times(1, LEAF)))],
-];
+/** The default tree, and a small one that is as deep as the deepest; `npm run test:long` grows them all. */
+const SHAPES = sized<readonly (readonly [name: string, shape: Shape, budgets: readonly number[]])[]>(
+  [
+    ['25, five of them with 3', TWENTY_FIVE, [41, 40]],
+    ['2 with 2 each with 1 each', times(2, times(2, times(1, LEAF))), [11, 10, 2, 1]],
+  ],
+  [
+    ['25 leaves', times(25, LEAF), [26, 25, 2, 1]],
+    ['25, five of them with 3', TWENTY_FIVE, [41, 40, 2, 1]],
+    ['5 with 5 each with 1 each', times(5, times(5, times(1, LEAF))), [56, 55, 2, 1]],
+  ],
+);
 
 /** What an agent and those below it report. */
 interface Report {
@@ -69,27 +78,24 @@ afterAll(() => world.close());
 /** Prompts that begin with "until" are answered when this is resolved. */
 let held = Promise.withResolvers<string>();
 
-describe.each(SHAPES)('a run with %s', (name, shape) => {
+describe.each(SHAPES)('a run with %s', (name, shape, budgets) => {
   const demand = agentsOf(shape);
 
-  it.each([demand, demand - 1, 2, 1])(
-    'uses a budget of %i to the last sandbox, and refuses exactly the rest',
-    async (limit) => {
-      const id = `${name.replaceAll(/\W+/g, '-')}-${limit}`;
-      const config = { rlm: { max_sandboxes: limit } };
-      const outcome = await world.run({ id, prompt: `grow|${JSON.stringify(shape)}`, model, config });
-      const { asked, refused } = JSON.parse((await world.answer(outcome)) as string) as Report;
-      const used = Math.min(limit, 1 + asked);
-      expect(outcome).toMatchObject({ status: 'completed', agents: used, sandboxes: used });
-      expect(refused).toEqual(
-        Array.from({ length: 1 + asked - used }, () => expect.stringContaining(`rlm.max_sandboxes: ${limit} `)),
-      );
-      if (limit >= demand - 1) expect(refused.length).toBe(demand - limit);
-      expect(outcome.notes).toEqual(
-        refused.length === 0 ? [] : [expect.stringContaining(`rlm.max_sandboxes: ${limit})`)],
-      );
-    },
-  );
+  it.each(budgets)('uses a budget of %i to the last sandbox, and refuses exactly the rest', async (limit) => {
+    const id = `${name.replaceAll(/\W+/g, '-')}-${limit}`;
+    const config = { rlm: { max_sandboxes: limit } };
+    const outcome = await world.run({ id, prompt: `grow|${JSON.stringify(shape)}`, model, config });
+    const { asked, refused } = JSON.parse((await world.answer(outcome)) as string) as Report;
+    const used = Math.min(limit, 1 + asked);
+    expect(outcome).toMatchObject({ status: 'completed', agents: used, sandboxes: used });
+    expect(refused).toEqual(
+      Array.from({ length: 1 + asked - used }, () => expect.stringContaining(`rlm.max_sandboxes: ${limit} `)),
+    );
+    if (limit >= demand - 1) expect(refused.length).toBe(demand - limit);
+    expect(outcome.notes).toEqual(
+      refused.length === 0 ? [] : [expect.stringContaining(`rlm.max_sandboxes: ${limit})`)],
+    );
+  });
 });
 
 describe('an agent', () => {

@@ -11,11 +11,12 @@ import {
   type Reply,
 } from '../../src/testing/index.ts';
 import { createDesk } from './command.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, makeRepository, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const TURNS = 12;
+const TURNS = sized(9, 12);
 const isSummary = ({ last }: Conversation): boolean => last.includes('write a summary of all turns so far');
 const sizeOf = ({ messages }: Conversation): number => messages.reduce((sum, { content }) => sum + content.length, 0);
 
@@ -40,7 +41,6 @@ it('a summary that was recorded when the process was killed is not paid again', 
   try {
     const config = {
       model: { name: 'scripted', base_url: model.url, prices: { scripted: { input: 0, output: 0 } } },
-      // With a budget of money every turn is an activity of its own, which then begins with the summary.
       rlm: { compaction: 6000, output_limit: 4000, max_cost: 100 },
       ...desk.settings,
     };

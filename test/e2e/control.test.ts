@@ -9,6 +9,7 @@ import {
 } from '../../src/domain/messages.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 /** What a person does to a run from outside: pause, resume, cancel, terminate, start again. */
@@ -31,6 +32,8 @@ const PROMISE = 10;
 /** Milliseconds that a busy machine may need to get where a test wants it. */
 const PATIENCE = 60_000;
 
+/** Sub-agents that are started at once. */
+const WORKERS = sized(6, 20);
 const EDIT = withCode('print(edit_file("pkg/b.py", "return 2", "return 22"))');
 const DEAF = 'import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nllm_query("go")\nwhile True: pass';
 
@@ -75,10 +78,10 @@ describe.concurrent('a cancelled run', () => {
     await model.close();
   });
 
-  it('ends while 20 sub-agents work', async () => {
+  it('ends while many sub-agents work', async () => {
     const model = await world.startModel({
       scripts: [
-        forTask('fan out', [EDIT, withCode('r = rlm_query_batched([f"worker {i}" for i in range(20)])')]),
+        forTask('fan out', [EDIT, withCode(`r = rlm_query_batched([f"worker {i}" for i in range(${WORKERS})])`)]),
         ({ opening, turn }) => {
           const worker = /worker (\d+)/.exec(opening)?.[1];
           if (worker === undefined) return undefined;
@@ -91,11 +94,11 @@ describe.concurrent('a cancelled run', () => {
     const second = new Set<string>();
     await model.when(({ task, turn, outcome }) => {
       if (task.includes('worker') && turn === 1 && outcome !== 'failed') second.add(task);
-      return second.size === 20;
+      return second.size === WORKERS;
     }, PATIENCE);
     await handle.cancel();
     const outcome = (await within(PROMISE, handle.result())) as RunOutcome;
-    expect(outcome).toMatchObject({ status: 'cancelled', agents: 21, sandboxes: 21 });
+    expect(outcome).toMatchObject({ status: 'cancelled', agents: WORKERS + 1, sandboxes: WORKERS + 1 });
     expect((await world.patch(outcome)).toString()).toContain('+    return 22');
     expect(await world.leftovers('fan-out')).toEqual([]);
     const agents = await world.agents('fan-out');
@@ -106,7 +109,7 @@ describe.concurrent('a cancelled run', () => {
   it('ends while its sub-agents are being started', async () => {
     const model = await world.startModel({
       scripts: [
-        forTask('start many', [withCode('r = rlm_query_batched([f"newcomer {i}" for i in range(12)])')]),
+        forTask('start many', [withCode(`r = rlm_query_batched([f"newcomer {i}" for i in range(${WORKERS})])`)]),
         ({ opening }) => (opening.includes('newcomer') ? { hang: true } : undefined),
       ],
     });

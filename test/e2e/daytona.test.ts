@@ -4,9 +4,11 @@ import { stringify } from 'yaml';
 import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import { rigIsHere } from '../sandbox/daytona/rig.ts';
 import { createDesk, type Desk } from './command.ts';
-import { AGENTS, fortyOneAgents, problemsOf, PROMPT } from './forty-one-agents.ts';
+import { FORTY_ONE_AGENTS, inventoryTree, PROMPT, type InventoryAnswer } from './inventory-tree.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, git, makeRepository, type World } from './world.ts';
 
+const TREE = sized(inventoryTree(6, 3), FORTY_ONE_AGENTS);
 const EDIT = withCode('print(edit_file("pkg/b.py", "return 2", "return 22"))');
 const LOOP = withCode('while True: pass');
 
@@ -22,7 +24,7 @@ describe.runIf(rigIsHere())('a run whose sandboxes are at Daytona', () => {
       desk = await createDesk('daytona');
       makeRepository(repository(), { 'a/b.py': 'x = 1  # TODO: more\n', 'c.py': '# TODO: y\n' });
       commit = git(repository(), 'rev-parse', 'HEAD').trim();
-      model = await startScriptedModel({ scripts: fortyOneAgents, latencyMs: 100 });
+      model = await startScriptedModel({ scripts: TREE.scripts, latencyMs: 100 });
       const config = { ...desk.settings, model: { name: 'openai/scripted', base_url: model.url } };
       desk.configure(stringify(config));
     });
@@ -32,19 +34,19 @@ describe.runIf(rigIsHere())('a run whose sandboxes are at Daytona', () => {
       await model.close({ check: false });
     });
 
-    it('is a tree of 41 agents that is killed in the middle, continues, and leaves nothing', async () => {
+    it(`is a tree of ${TREE.agents} agents that is killed in the middle, continues, and leaves nothing`, async () => {
       const command = ['run', repository(), '-p', PROMPT, '--id', 'tree', '--json', '-q'];
       const killed = desk.start(command);
-      await model.when(({ task }) => task.includes('Inspect part 20 '), 60_000);
+      await model.when(({ task }) => task.includes(`Inspect part ${sized(4, 20)} `), 60_000);
       killed.kill();
       expect((await killed.finished).code).toBeNull();
       const { code, stdout, stderr } = await desk.run(command);
       expect(code, stderr).toBe(0);
-      const document = JSON.parse(stdout.toString()) as { answer: Parameters<typeof problemsOf>[0]; agents: number };
-      expect(problemsOf(document.answer, commit)).toEqual([]);
-      expect(document).toMatchObject({ status: 'completed', agents: AGENTS, max_depth: 2 });
+      const document = JSON.parse(stdout.toString()) as { answer: InventoryAnswer; agents: number };
+      expect(TREE.problemsOf(document.answer, commit)).toEqual([]);
+      expect(document).toMatchObject({ status: 'completed', agents: TREE.agents, max_depth: 2 });
       expect(await desk.leftovers()).toEqual([]);
-    }, 120_000);
+    }, 300_000);
 
     it('ends before anything is spent where the key is missing', async () => {
       const asked = model.count();

@@ -4,6 +4,7 @@ import { pauseMessage, resumeMessage, statusQuery, type RunState } from '../../s
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type Step } from '../../src/testing/index.ts';
 import { processesWith } from './places.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 /** At its deadline a run ends with what it has, and leaves nothing. */
@@ -53,39 +54,46 @@ async function deadlineOf(handle: WorkflowHandle): Promise<number> {
   return Date.now() + state.remaining_ms;
 }
 
+/** What keeps a root busy. */
+const ALL_KINDS: [string, Step][] = [
+  ['model', { hang: true }],
+  ['code', withCode(`${bystander('code')}${LOOP}`)],
+  ['deaf', withCode(`${bystander('deaf')}${DEAF}`)],
+  ['prompt', withCode('llm_query_batched(["hang"] * 12)')],
+  ['busy', withCode('import threading\nthreading.Thread(target=llm_query, args=("hang",)).start()\nwhile True: pass')],
+];
+const KINDS = sized(
+  ALL_KINDS.filter(([kind]) => kind === 'deaf' || kind === 'prompt'),
+  ALL_KINDS,
+);
+
 describe.concurrent('the global timeout', () => {
-  it.each<[string, Step]>([
-    ['model', { hang: true }],
-    ['code', withCode(`${bystander('code')}${LOOP}`)],
-    ['deaf', withCode(`${bystander('deaf')}${DEAF}`)],
-    ['prompt', withCode('llm_query_batched(["hang"] * 12)')],
-    [
-      'busy',
-      withCode('import threading\nthreading.Thread(target=llm_query, args=("hang",)).start()\nwhile True: pass'),
-    ],
-  ])('ends a run whose root is busy (%s) with its patch and its last known answer', async (run, step) => {
-    const model = await world.startModel({
-      scripts: [
-        forTask(`busy with ${run}`, [EDIT, withCode('print("a first finding")'), step]),
-        ({ messages }) => (messages.length === 1 ? { hang: true } : undefined),
-      ],
-    });
-    const config = { rlm: { global_timeout: TIMEOUT } };
-    const handle = await world.start({ id: run, prompt: `busy with ${run}`, model, config });
-    const deadline = await deadlineOf(handle);
-    const outcome: RunOutcome = await handle.result();
-    expect(Date.now()).toBeLessThan(deadline + PROMISE * 1000);
-    expect(outcome).toMatchObject({
-      status: 'timed_out',
-      answer: expect.stringContaining('a first finding'),
-      error: 'The run reached its time limit of 6 s (rlm.global_timeout).',
-      iterations: 3,
-      sandboxes: 1,
-    });
-    expect((await world.patch(outcome)).toString()).toContain('+    return 22');
-    await expectNothingLeft(run);
-    await model.close();
-  });
+  it.each<[string, Step]>(KINDS)(
+    'ends a run whose root is busy (%s) with its patch and its last known answer',
+    async (run, step) => {
+      const model = await world.startModel({
+        scripts: [
+          forTask(`busy with ${run}`, [EDIT, withCode('print("a first finding")'), step]),
+          ({ messages }) => (messages.length === 1 ? { hang: true } : undefined),
+        ],
+      });
+      const config = { rlm: { global_timeout: TIMEOUT } };
+      const handle = await world.start({ id: run, prompt: `busy with ${run}`, model, config });
+      const deadline = await deadlineOf(handle);
+      const outcome: RunOutcome = await handle.result();
+      expect(Date.now()).toBeLessThan(deadline + PROMISE * 1000);
+      expect(outcome).toMatchObject({
+        status: 'timed_out',
+        answer: expect.stringContaining('a first finding'),
+        error: 'The run reached its time limit of 6 s (rlm.global_timeout).',
+        iterations: 3,
+        sandboxes: 1,
+      });
+      expect((await world.patch(outcome)).toString()).toContain('+    return 22');
+      await expectNothingLeft(run);
+      await model.close();
+    },
+  );
 
   it('ends a whole tree, whatever each agent is at', async () => {
     const deep = withCode(`${bystander('tree')}print("deep in")\nrlm_query_batched(["at the model 3", "deaf code 4"])`);

@@ -14,8 +14,11 @@ import {
 } from '../../src/testing/index.ts';
 import { callsPaidAgain } from './books.ts';
 import { createDesk, type Desk, type Finished } from './command.ts';
-import { AGENTS, fortyOneAgents, problemsOf, PROMPT } from './forty-one-agents.ts';
+import { FORTY_ONE_AGENTS, inventoryTree, PROMPT, type InventoryAnswer } from './inventory-tree.ts';
+import { sized } from '../sizes.ts';
 import { git, makeRepository } from './world.ts';
+
+const TREE = sized(inventoryTree(8, 4), FORTY_ONE_AGENTS);
 
 let desk: Desk;
 let model: ScriptedModel;
@@ -25,7 +28,7 @@ let undisturbed: RunDocument;
 
 interface RunDocument {
   readonly status: string;
-  readonly answer: Parameters<typeof problemsOf>[0];
+  readonly answer: InventoryAnswer;
   readonly patch?: string;
   readonly patch_base64?: string;
   readonly agents: number;
@@ -44,7 +47,7 @@ beforeAll(async () => {
     makeRepository(repository, { 'a/b.py': 'x = 1  # TODO: more\n', 'c.py': '# TODO: y\n' });
   }
   commit = git(repository, 'rev-parse', 'HEAD').trim();
-  model = await startScriptedModel({ scripts: fortyOneAgents, latencyMs: 200 });
+  model = await startScriptedModel({ scripts: TREE.scripts, latencyMs: 200 });
   const config = { ...desk.settings, model: { name: 'openai/scripted', base_url: model.url } };
   desk.configure(stringify(config));
 }, 120_000);
@@ -63,24 +66,24 @@ function documentOf(finished: Finished): RunDocument {
 
 /** What must be so after every run, however often it was killed. */
 async function checkBooks(id: string, document: RunDocument): Promise<void> {
-  expect(problemsOf(document.answer, commit)).toEqual([]);
-  expect(document).toMatchObject({ status: 'completed', agents: AGENTS, max_depth: 2 });
+  expect(TREE.problemsOf(document.answer, commit)).toEqual([]);
+  expect(document).toMatchObject({ status: 'completed', agents: TREE.agents, max_depth: 2 });
   expect(document.patch ?? document.patch_base64).toBe(undisturbed.patch ?? undisturbed.patch_base64);
   expect(document.answer).toEqual(undisturbed.answer);
   expect(await callsPaidAgain(desk.state, id, model.calls)).toEqual([]);
   expect(await desk.leftovers()).toEqual([]);
 }
 
-describe('a tree of 41 agents', () => {
+describe(`a tree of ${TREE.agents} agents`, () => {
   it('ends undisturbed with every answer in its place and nothing left', async () => {
     undisturbed = documentOf(await desk.run(command('undisturbed')));
     await checkBooks('undisturbed', undisturbed);
-    expect(undisturbed.sandboxes).toBe(AGENTS);
+    expect(undisturbed.sandboxes).toBe(TREE.agents);
     const paid = model.paidTwice();
     expect(paid).toEqual([]);
   }, 60_000);
 
-  const POINTS: readonly Checkpoint[] = [
+  const ALL_POINTS: readonly Checkpoint[] = [
     'sandbox.creating',
     'sandbox.created',
     'sandbox.ready',
@@ -100,7 +103,18 @@ describe('a tree of 41 agents', () => {
     'patch.extracted',
   ];
 
-  it('ends the same when its process is killed at every named point, one after another', async () => {
+  const HARDEST: readonly Checkpoint[] = [
+    'sandbox.created',
+    'model.replied',
+    'block.calls',
+    'block.recorded',
+    'answers.delivered',
+    'prompt.replied',
+    'patch.extracted',
+  ];
+  const POINTS = sized(HARDEST, ALL_POINTS);
+
+  it('ends the same when its process is killed at named points, one after another', async () => {
     // In an order in which a run comes to them: the last is the root's alone. Mostly the second time, in mid-stream.
     const once: readonly Checkpoint[] = ['end.recorded', 'sandbox.destroyed', 'patch.extracted'];
     const kills: PlannedKill[] = POINTS.map((point) => ({ point, after: once.includes(point) ? 1 : 2 }));
@@ -115,26 +129,27 @@ describe('a tree of 41 agents', () => {
     await checkBooks('named', documentOf(finished as Finished));
   }, 300_000);
 
-  it('ends the same when its process group is killed at ten random moments', async () => {
+  it('ends the same when its process group is killed at random moments', async () => {
+    const KILLS = sized(3, 10);
     const random = seeded(20261120);
     let kills = 0;
     let finished: Finished | undefined;
     while (finished === undefined) {
       const running = desk.start(command('random'));
-      const wait = 600 + random() * 2500;
-      const timer = kills < 10 ? setTimeout(() => running.kill(), wait) : undefined;
+      const wait = 600 + random() * sized(1500, 2500);
+      const timer = kills < KILLS ? setTimeout(() => running.kill(), wait) : undefined;
       const ended = await running.finished;
       clearTimeout(timer);
       if (ended.code === null) kills += 1;
       else finished = ended;
     }
     await checkBooks('random', documentOf(finished));
-    expect(kills).toBeGreaterThan(3);
+    expect(kills).toBeGreaterThan(KILLS / 4);
   }, 300_000);
 
   it('continues when the Temporal server is killed and comes back', async () => {
     const running = desk.start(command('server'));
-    await model.when((call) => call.at > Date.now() - 1000 && call.task.includes('Inspect part 20 '));
+    await model.when((call) => call.at > Date.now() - 1000 && call.task.includes(`Inspect part ${sized(5, 20)} `));
     const { server } = devServerStatus(defaultDatabaseFile(desk.state));
     process.kill(server?.process.pid ?? 0, 'SIGKILL');
     await checkBooks('server', documentOf(await running.finished));

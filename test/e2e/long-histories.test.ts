@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { pauseMessage, resumeMessage } from '../../src/domain/messages.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -10,12 +11,16 @@ let world: World;
 
 beforeAll(async () => {
   // The server suggests to continue as new after 4,096 events unless told otherwise: here soon enough to be seen.
-  world = await createWorld('local', { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '60' } });
+  world = await createWorld('local', {
+    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': sized('30', '60') },
+  });
   await world.startWorker();
 }, 300_000);
 
 afterAll(() => world.close());
 
+/** Calls of one block, one after another. */
+const CALLS = sized(30, 60);
 const done = (expression: string): string => withCode(`FINAL(${expression})`);
 
 /** How many executions an agent's workflow had. */
@@ -27,7 +32,7 @@ async function executions(workflowId: string): Promise<number> {
       for await (const _ of world.client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) count += 1;
       expect(count).toBeGreaterThan(1);
     },
-    { timeout: 10_000 },
+    { timeout: 60_000 },
   );
   return count;
 }
@@ -37,7 +42,7 @@ const prompts = ({ messages, last }: { readonly messages: readonly unknown[]; re
 
 describe.concurrent('an agent whose history becomes long', () => {
   it('continues an empty one between two turns: variables, budget, usage and numbers are as before', async () => {
-    const turns = 40;
+    const turns = sized(16, 40);
     const model = await world.startModel({
       scripts: [
         forTask('many turns', [
@@ -49,7 +54,6 @@ describe.concurrent('an agent whose history becomes long', () => {
         forTask(/helper \d/, [done('task')]),
       ],
     });
-    // With a budget of money every turn is an activity.
     const config = { rlm: { max_cost: 100, max_iterations: 60, max_sandboxes: 4 } };
     const outcome = await world.run({ id: 'turns', prompt: 'many turns', model, config });
     expect(outcome.error).toBeNull();
@@ -70,15 +74,15 @@ describe.concurrent('an agent whose history becomes long', () => {
     const model = await world.startModel({
       scripts: [
         forTask('many calls', [
-          withCode('answers = [llm_query(f"q{i}") for i in range(60)]'),
-          done('[len(answers), answers[0], answers[59]]'),
+          withCode(`answers = [llm_query(f"q{i}") for i in range(${CALLS})]`),
+          done('[len(answers), answers[0], answers[-1]]'),
         ]),
         prompts,
       ],
     });
     const outcome = await world.run({ id: 'calls', prompt: 'many calls', model });
-    expect(await world.answer(outcome)).toEqual([60, 'to q0', 'to q59']);
-    expect(outcome).toMatchObject({ usage: { llm_calls: 62 } });
+    expect(await world.answer(outcome)).toEqual([CALLS, 'to q0', `to q${CALLS - 1}`]);
+    expect(outcome).toMatchObject({ usage: { llm_calls: CALLS + 2 } });
     expect(await executions('calls/0')).toBeGreaterThan(3);
     expect(model.paidTwice()).toEqual([]);
     await model.close();
@@ -89,7 +93,7 @@ describe.concurrent('an agent whose history becomes long', () => {
       scripts: [
         forTask('boss', [withCode('rlm_query("long worker")')]),
         forTask('long worker', [
-          withCode('for i in range(30): llm_query(f"q{i}")'),
+          withCode(`for i in range(${CALLS / 2}): llm_query(f"q{i}")`),
           withCode('llm_query("now")'),
           { hang: true },
         ]),

@@ -2,6 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type Scripts } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, TASK_QUEUE, type World } from './world.ts';
 
 /** What Temporal, who administers it and the operating system can do to a run, besides ending its processes. */
@@ -94,8 +95,9 @@ describe.concurrent('a workflow', () => {
     await model.close({ check: false });
   }
 
-  it.each(['before', 'after'] as const)('of an agent, reset to a point %s it started sub-agents, continues', (side) =>
-    resetInTheMiddle((run) => `${run}/0`, side),
+  it.each(sized<readonly ('before' | 'after')[]>(['before'], ['before', 'after']))(
+    'of an agent, reset to a point %s it started sub-agents, continues',
+    (side) => resetInTheMiddle((run) => `${run}/0`, side),
   );
 
   it('of a run, reset to a point after it started its agents, continues', () =>

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { createTraces, type Traces } from '../../src/telemetry/traces.ts';
 import type { WorkerOptions } from '../../src/worker.ts';
 import { createWorld } from '../e2e/world.ts';
-import { AGENTS, fortyOneAgents, PROMPT } from '../e2e/forty-one-agents.ts';
+import { FORTY_ONE_AGENTS, PROMPT } from '../e2e/inventory-tree.ts';
 import { encodingProblems, nestingProblems, readTraceFile } from './trace-file.ts';
 
 const { values, positionals } = parseArgs({
@@ -24,7 +24,7 @@ try {
   const spans = readTraceFile(file);
   const agents = (await world.agents('trace')).map(({ agent }) => agent);
   const problems = [...encodingProblems(spans), ...nestingProblems(spans, 'trace', agents)];
-  if (agents.length !== AGENTS) problems.push(`${agents.length} agents instead of ${AGENTS}`);
+  if (agents.length !== FORTY_ONE_AGENTS.agents) problems.push(`${agents.length} agents instead of ${FORTY_ONE_AGENTS.agents}`);
   console.log(`${file}: ${spans.length} spans of ${agents.length} agents`);
   for (const problem of problems) console.log(`wrong: ${problem}`);
   if (problems.length > 0) process.exitCode = 1;
@@ -42,7 +42,7 @@ interface Cost {
 /** One run with a worker of its own. */
 async function play(id: string, options: Partial<WorkerOptions> = {}, config: object = {}): Promise<Cost> {
   const worker = await world.startWorker(options);
-  const model = await world.startModel({ scripts: fortyOneAgents, latencyMs: 200 });
+  const model = await world.startModel({ scripts: FORTY_ONE_AGENTS.scripts, latencyMs: 200 });
   const before = process.cpuUsage();
   const { execution_time: seconds } = await world.run({ id, prompt: PROMPT, model, config });
   const { user, system } = process.cpuUsage(before);

@@ -1,11 +1,30 @@
 import { forTask, withCode, type Scripts } from '../../src/testing/index.ts';
 
-/** The reference's tree: a root, 25 agents below it, 15 of them with one below. */
-export const AGENTS = 41;
-const CHILDREN = 25;
-const WITH_GRANDCHILD = 15;
-
 export const PROMPT = 'Inventory the repository.';
+
+/** A root, agents below it, and one more below the first of those. */
+export interface InventoryTree {
+  readonly agents: number;
+  readonly scripts: Scripts;
+  /** What is wrong with an answer: reports out of place, a block that ran twice, another commit. */
+  problemsOf(answer: InventoryAnswer, commit: string): string[];
+}
+
+export interface InventoryAnswer {
+  readonly reports: readonly string[];
+  readonly grades: readonly string[];
+  readonly best: string;
+  readonly marks: readonly string[];
+  readonly commit: string;
+}
+
+export function inventoryTree(children: number, withGrandchild: number): InventoryTree {
+  return {
+    agents: 1 + children + withGrandchild,
+    scripts: scriptsOf(children, withGrandchild),
+    problemsOf: (answer, commit) => problemsOf(answer, commit, children, withGrandchild),
+  };
+}
 
 /** Every block leaves a mark in its sandbox; an agent's report tells how often each block ran. */
 const mark = (name: string): string => `open("/tmp/marks", "a").write("${name}\\n")`;
@@ -19,29 +38,34 @@ const REAL_WORK = [
   'time.sleep(0.05)',
 ].join('\n');
 
-const ROOT = [
+const rootOf = (children: number): string[] =>
   [
-    mark('r1'),
-    `reports = rlm_query_batched([f"Inspect part {i} of the tree" for i in range(${CHILDREN})])`,
-    'print(len(reports), reports[0])',
-  ],
-  [
-    mark('r2'),
-    'grades = llm_query_batched([f"Grade report {i}" for i in range(12)])',
-    'best = llm_query("Which one is best?")',
-    'print(grades, best)',
-  ],
-  [
-    mark('r3'),
-    REAL_WORK,
-    'target = next(f for f in files if "TODO" in open(f, encoding="utf-8").read())',
-    'text = open(target, encoding="utf-8").read()',
-    'line = next(l for l in text.splitlines() if "TODO" in l)',
-    'print(edit_file(target, line, line.replace("TODO", "DONE"), replace_all=True))',
-    'open("new file.bin", "wb").write(bytes(range(256)))',
-  ],
-  [mark('r4'), MARKS, 'FINAL({"reports": reports, "grades": grades, "best": best, "marks": marks, "commit": commit})'],
-].map((lines) => withCode(lines.join('\n')));
+    [
+      mark('r1'),
+      `reports = rlm_query_batched([f"Inspect part {i} of the tree" for i in range(${children})])`,
+      'print(len(reports), reports[0])',
+    ],
+    [
+      mark('r2'),
+      'grades = llm_query_batched([f"Grade report {i}" for i in range(12)])',
+      'best = llm_query("Which one is best?")',
+      'print(grades, best)',
+    ],
+    [
+      mark('r3'),
+      REAL_WORK,
+      'target = next(f for f in files if "TODO" in open(f, encoding="utf-8").read())',
+      'text = open(target, encoding="utf-8").read()',
+      'line = next(l for l in text.splitlines() if "TODO" in l)',
+      'print(edit_file(target, line, line.replace("TODO", "DONE"), replace_all=True))',
+      'open("new file.bin", "wb").write(bytes(range(256)))',
+    ],
+    [
+      mark('r4'),
+      MARKS,
+      'FINAL({"reports": reports, "grades": grades, "best": best, "marks": marks, "commit": commit})',
+    ],
+  ].map((lines) => withCode(lines.join('\n')));
 
 const CHILD_WITH_GRANDCHILD = [
   [mark('c1'), REAL_WORK, 'part = task.split()[2]', 'below = rlm_query(f"Look closely at {part}")'],
@@ -62,10 +86,10 @@ const GRANDCHILD = [
   [mark('g2'), MARKS, 'FINAL(f"{todo} TODOs; marks {marks}")'],
 ].map((lines) => withCode(lines.join('\n')));
 
-export const fortyOneAgents: Scripts = [
-  forTask(PROMPT, ROOT),
+const scriptsOf = (children: number, withGrandchild: number): Scripts => [
+  forTask(PROMPT, rootOf(children)),
   forTask(
-    new RegExp(`Inspect part (${Array.from({ length: WITH_GRANDCHILD }, (_, i) => i).join('|')}) of`),
+    new RegExp(`Inspect part (${Array.from({ length: withGrandchild }, (_, i) => i).join('|')}) of`),
     CHILD_WITH_GRANDCHILD,
   ),
   forTask(/Inspect part \d+ of/, CHILD),
@@ -77,22 +101,13 @@ export const fortyOneAgents: Scripts = [
   },
 ];
 
-interface Answer {
-  readonly reports: readonly string[];
-  readonly grades: readonly string[];
-  readonly best: string;
-  readonly marks: readonly string[];
-  readonly commit: string;
-}
-
-/** What is wrong with an answer: reports out of place, a block that ran twice, another commit. */
-export function problemsOf(answer: Answer, commit: string): string[] {
+function problemsOf(answer: InventoryAnswer, commit: string, children: number, withGrandchild: number): string[] {
   const problems: string[] = [];
   if (answer.commit !== commit) problems.push(`the root worked on ${answer.commit}`);
   if (answer.marks.join(' ') !== 'r1 r2 r3 r4') problems.push(`the root's blocks ran as ${answer.marks.join(' ')}`);
-  if (answer.reports.length !== CHILDREN) problems.push(`${answer.reports.length} reports`);
+  if (answer.reports.length !== children) problems.push(`${answer.reports.length} reports`);
   for (const [index, report] of answer.reports.entries()) {
-    const below = index < WITH_GRANDCHILD ? "; below: \\d+ TODOs; marks \\['g1', 'g2'\\]" : '';
+    const below = index < withGrandchild ? "; below: \\d+ TODOs; marks \\['g1', 'g2'\\]" : '';
     const expected = new RegExp(
       `^part ${index} at ${commit.slice(0, 8)}: \\d+ TODOs in \\d+ files${below}; marks \\['c1', 'c2'\\]$`,
     );
@@ -103,3 +118,6 @@ export function problemsOf(answer: Answer, commit: string): string[] {
   if (answer.grades.length !== 12 || answer.best !== 'the first') problems.push('grades are missing');
   return problems;
 }
+
+/** The reference's tree: a root, 25 agents below it, 15 of them with one below. */
+export const FORTY_ONE_AGENTS = inventoryTree(25, 15);
