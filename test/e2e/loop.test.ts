@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BlockRecord } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, git, makeRepository, type World } from './world.ts';
 
 let world: World;
@@ -15,7 +16,7 @@ afterAll(() => world.close());
 
 const done = (answer: string): string => withCode(`FINAL(${JSON.stringify(answer)})`);
 
-describe('a run', () => {
+describe.concurrent('a run', () => {
   it('edits the repository and ends with an answer and a patch that applies', async () => {
     const model = await world.startModel({
       scripts: forTask('make one return two', [
@@ -42,7 +43,7 @@ describe('a run', () => {
     writeFileSync(join(clone, '..', 'edit.patch'), await world.patch(outcome));
     git(clone, 'apply', '--check', join(clone, '..', 'edit.patch'));
     expect((await world.patch(outcome)).toString()).toContain('+    return 2');
-    expect(await world.sandboxes()).toEqual([]);
+    expect(await world.leftovers('edit')).toEqual([]);
     rmSync(clone, { recursive: true });
     await model.close();
   });
@@ -80,7 +81,7 @@ describe('a run', () => {
     expect(blocks[0]?.result.stdout).toContain('pong to ping\n');
     expect(blocks[0]?.result.stdout).toContain("['pong to ping', 'pong to ping 1', 'pong to ping 2']");
     expect(blocks[0]?.spawned).toEqual(['0.1', '0.2', '0.3', '0.4']);
-    expect(await world.sandboxes()).toEqual([]);
+    expect(await world.leftovers('tree')).toEqual([]);
     await model.close();
   });
 
@@ -255,7 +256,7 @@ describe('a run', () => {
   });
 });
 
-describe('input that cannot be right', () => {
+describe.concurrent('input that cannot be right', () => {
   it('ends the run before a model is asked, and says what to do', async () => {
     const model = await world.startModel({ scripts: [] });
     const start = (id: string, input: unknown): Promise<unknown> =>
@@ -282,9 +283,9 @@ describe('input that cannot be right', () => {
   });
 });
 
-describe('history', () => {
+describe.concurrent('history', () => {
   it('stays small: 5 KB for an iteration without calls, early and late alike; 4 KB for each call made by itself, 1 KB in a batch', async () => {
-    const turns = 30;
+    const turns = sized(21, 30);
     const plain = await world.startModel({
       scripts: forTask('size', [
         ...Array.from({ length: turns - 1 }, (_, i) => withCode(`print("${'x'.repeat(3000)}", ${i})`)),
@@ -339,7 +340,7 @@ async function turnSizes(workflowId: string): Promise<number[]> {
   return sizes.slice(0, -1);
 }
 
-describe('a repository with odd contents', () => {
+describe.concurrent('a repository with odd contents', () => {
   it('round-trips through the patch', async () => {
     const odd = makeRepository(join(world.folder, 'odd'), {
       'crlf.txt': 'a\r\nb\r\n',

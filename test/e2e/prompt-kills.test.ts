@@ -10,12 +10,13 @@ import {
   type PlannedKill,
   type ScriptedModel,
 } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { callsPaidAgain } from './books.ts';
 import { createDesk, type Desk } from './command.ts';
 import { notingAnswers } from './note-answers.ts';
 import { makeRepository } from './world.ts';
 
-const PROMPTS = 300;
+const PROMPTS = sized(60, 300);
 const TASK = `Ask ${PROMPTS} prompts`;
 const CODE = `answers = llm_query_batched([f"q{i}" for i in range(${PROMPTS})])\nFINAL([a == f"re q{i}" for i, a in enumerate(answers)].count(True))`;
 
@@ -52,18 +53,16 @@ const command = ['run', 'repository', '-p', TASK, '--id', 'kills', '--json', '-q
 
 it(`of ${PROMPTS} prompts none whose answer a process had read is asked again after kill -9`, async () => {
   const [plan, notes] = [join(desk.folder, 'kills.json'), join(desk.folder, 'answers')];
-  // The second kill strikes with an answer in hand: read, and not yet in the journal.
-  const planned: PlannedKill[] = [
-    { point: 'prompt.recorded', after: 1 },
-    { point: 'prompt.replied', after: 50 },
-  ];
+  // The last of these kills strikes with an answer in hand: read, and not yet in the journal.
+  const inHandThen: PlannedKill = { point: 'prompt.replied', after: PROMPTS / 6 };
+  const planned = sized<PlannedKill[]>([inHandThen], [{ point: 'prompt.recorded', after: 1 }, inHandThen]);
   writeFileSync(plan, JSON.stringify(planned));
   const [noting, killing] = [notingAnswers(notes), killSwitchEnvironment(plan)];
   const both = { ...noting, ...killing, NODE_OPTIONS: `${noting['NODE_OPTIONS']} ${killing['NODE_OPTIONS']}` };
   for (const _ of planned) expect(await desk.run(command, both)).toMatchObject({ code: null });
 
   let inFlight = 0;
-  const shares = [120, 220];
+  const shares = sized([0.5], [0.4, 0.7]).map((share) => share * PROMPTS);
   for (const share of shares) {
     const running = desk.start(command, noting);
     // Among them the call of the agent's own.
@@ -81,7 +80,7 @@ it(`of ${PROMPTS} prompts none whose answer a process had read is asked again af
   const again = model.calls.filter(({ keyAnsweredBefore }) => keyAnsweredBefore > 0);
   console.log(`asked again: ${again.length} that the server had answered, ${inHand.length} that a process had read`);
   expect(new Set(read).size).toBeGreaterThanOrEqual(PROMPTS);
-  expect(inFlight).toBeGreaterThan(50);
+  expect(inFlight).toBeGreaterThan(PROMPTS / 6);
   // One thread reads answers and writes them: a kill meets at most one in between.
   expect(inHand.length).toBeLessThanOrEqual(1 + shares.length);
   expect(await callsPaidAgain(desk.state, 'kills', model.calls)).toEqual([]);

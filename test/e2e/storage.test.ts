@@ -1,26 +1,26 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { resumeMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
 import type { RlmWorker } from '../../src/worker.ts';
 import { createWorld, type World } from './world.ts';
 
-let world: World;
-let worker: RlmWorker;
+const worlds: World[] = [];
+afterAll(() => Promise.all(worlds.map((world) => world.close())));
 
-beforeAll(async () => {
-  world = await createWorld();
-  worker = await world.startWorker();
-}, 300_000);
-
-afterAll(() => world.close());
+/** What is done to its store is seen by all of a world. */
+async function ownWorld(): Promise<{ world: World; worker: RlmWorker }> {
+  const world = await createWorld();
+  worlds.push(world);
+  return { world, worker: await world.startWorker() };
+}
 
 const done = (expression: string): string => withCode(`FINAL(${expression})`);
 
-/** The blob store refuses every write, as a full disk does, until the returned function is called. */
-function refuseWrites(): () => void {
+/** The blob store of a world refuses every write, as a full disk does, until the returned function is called. */
+function refuseWrites(world: World): () => void {
   const temporary = join(world.folder, 'state', 'blobs', 'temporary');
   renameSync(temporary, `${temporary}-aside`);
   writeFileSync(temporary, 'in the way');
@@ -31,7 +31,7 @@ function refuseWrites(): () => void {
 }
 
 /** The files of blobs whose text has this. */
-function blobsWith(text: string): string[] {
+function blobsWith(world: World, text: string): string[] {
   const objects = join(world.folder, 'state', 'blobs', 'objects');
   return readdirSync(objects, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -39,14 +39,15 @@ function blobsWith(text: string): string[] {
     .filter((file) => readFileSync(file, 'utf8').includes(text));
 }
 
-describe('a blob store that refuses to write', () => {
+describe.concurrent('a blob store that refuses to write', () => {
   it('for a moment: the reply is kept in hand, and nothing is asked again', async () => {
+    const { world } = await ownWorld();
     let restore: (() => void) | undefined;
     const model = await world.startModel({
       scripts: forTask('short trouble', [
         withCode('x = 1'),
         () => {
-          restore = refuseWrites();
+          restore = refuseWrites(world);
           setTimeout(() => restore?.(), 1500);
           return withCode('x += 1');
         },
@@ -60,12 +61,13 @@ describe('a blob store that refuses to write', () => {
   });
 
   it('for long: the run pauses and says why; resumed, it continues', async () => {
+    const { world } = await ownWorld();
     let restore: (() => void) | undefined;
     const model = await world.startModel({
       scripts: forTask('long trouble', [
         withCode('x = 1'),
         () => {
-          restore ??= refuseWrites();
+          restore ??= refuseWrites(world);
           return withCode('x += 1');
         },
         done('x'),
@@ -90,8 +92,9 @@ describe('a blob store that refuses to write', () => {
   }, 90_000);
 });
 
-describe('a blob that is damaged', () => {
+describe.concurrent('a blob that is damaged', () => {
   it('is named, and its agent ends with what can still be read', async () => {
+    const { world, worker } = await ownWorld();
     const model = await world.startModel({
       scripts: forTask('bit rot', [
         withCode('print("the first finding")'),
@@ -103,9 +106,9 @@ describe('a blob that is damaged', () => {
     await model.when(({ turn }) => turn === 2, 30_000);
     // What a worker has read it keeps in memory: another one must read again.
     await worker.shutdown();
-    const [file] = blobsWith('"text":"```python\\nprint(\\"the first');
+    const [file] = blobsWith(world, '"text":"```python\\nprint(\\"the first');
     writeFileSync(file ?? '', 'rotten');
-    worker = await world.startWorker();
+    await world.startWorker();
     const outcome = (await handle.result()) as RunOutcome;
     expect(outcome).toMatchObject({
       status: 'failed',
