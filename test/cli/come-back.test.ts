@@ -5,16 +5,18 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Notice } from '../../src/domain/notice.ts';
 import type { RunDocument } from '../../src/results/run-document.ts';
 import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
-import { createDesk, says, type Desk, type RunningCommand } from '../e2e/command.ts';
+import type { DevServer } from '../../src/temporal/dev-server.ts';
+import { createDesk, says, type Desk, type Finished } from '../e2e/command.ts';
+import { keepServer, runHere } from './in-process.ts';
 
 /** How a person comes back to a run: after a night, a wrong key, a limit that was too small, a mistake. */
 vi.setConfig({ testTimeout: 120_000 });
 
 let desk: Desk;
 let model: ScriptedModel;
-let keeper: RunningCommand;
+let server: DevServer;
 let refused: string | undefined;
-let slow = false;
+let slow = true;
 let failing = false;
 let hold: { promise: Promise<void>; resolve: () => void } | undefined;
 
@@ -47,14 +49,15 @@ beforeAll(async () => {
   git('add', '-A');
   git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '-qm', 'start');
   configure();
-  // It keeps the server: the commands need not start it one by one.
-  keeper = desk.start(['up', '-c', file('keeper', 'temporal: {task_queue: nobodys}\n')]);
-  await says(keeper, /Working on task queue nobodys/);
+  server = await keepServer(desk);
+  // It takes its seconds while other things happen.
+  file('late', 'temporal: {task_queue: late}\n');
+  timedOut = rlm(run('late', 'Take your time', '--json', '--timeout', '8', '--max-cost', '3', ...late));
 });
 
 afterAll(async () => {
   hold?.resolve();
-  await desk.run(['down', '--force']);
+  await server.release({ wait: true });
   await model.close({ check: false });
   await desk.close();
 });
@@ -81,11 +84,14 @@ const run = (id: string, prompt: string, ...more: string[]): string[] => [
   ...more,
 ];
 
+const rlm = (args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Finished> => runHere(desk, args, env);
 const json = (stdout: Buffer): RunDocument => JSON.parse(stdout.toString());
 const asked = (task: string): number => model.calls.filter((call) => call.task.includes(task)).length;
 
 const sleepy = ['-c', 'sleepy.yaml'];
 let sleepsSince: number;
+const late = ['-c', 'late.yaml'];
+let timedOut: Promise<Finished>;
 
 describe('a run whose machine slept', () => {
   it('is suspended, and says how it continues', async () => {
@@ -98,15 +104,15 @@ describe('a run whose machine slept', () => {
     sleepsSince = Date.now();
     hold.resolve();
     hold = undefined;
-    const { stdout } = await desk.run(['status', 'sleeper', ...sleepy]);
+    const { stdout } = await rlm(['status', 'sleeper', ...sleepy]);
     expect(stdout.toString()).toMatch(/^sleeper · suspended\n.*\n.*rlm resume sleeper/);
   });
 
   it('can be paused and given more meanwhile', async () => {
-    const paused = await desk.run(['pause', 'sleeper', ...sleepy]);
+    const paused = await rlm(['pause', 'sleeper', ...sleepy]);
     expect(paused.stderr).toContain('Run sleeper is suspended');
     expect(paused.code).toBe(0);
-    const budget = await desk.run(['budget', 'sleeper', '--max-cost', '2', ...sleepy]);
+    const budget = await rlm(['budget', 'sleeper', '--max-cost', '2', ...sleepy]);
     expect(budget.stderr).toContain('has new limits: rlm.max_cost 2');
     expect(budget.code).toBe(0);
   });
@@ -114,21 +120,19 @@ describe('a run whose machine slept', () => {
 
 describe('a run that timed out', () => {
   it('has its exit code, from rlm result too; more time takes it up where it ended', async () => {
-    slow = true;
-    const limits = ['--timeout', '6', '--max-cost', '3'];
-    const first = await desk.run(run('late', 'Take your time', '--json', ...limits));
+    const first = await timedOut;
     expect(json(first.stdout)).toMatchObject({ status: 'timed_out', answer: null });
     expect(first.code).toBe(124);
-    expect((await desk.run(['result', 'late'])).code).toBe(124);
+    expect((await rlm(['result', 'late'])).code).toBe(124);
     slow = false;
     const before = asked('Take your time');
-    const { code, stdout, stderr } = await desk.run(['resume', 'late', '--more-time', '60', '--json']);
+    const { code, stdout, stderr } = await rlm(['resume', 'late', '--more-time', '60', '--json', ...late]);
     expect(stderr).toContain('Run late begins again where it ended (timed_out)');
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: '21', iterations: 2 });
     expect(code).toBe(0);
     // The call that hung was not answered; the one before it is not made again.
     expect(asked('Take your time')).toBe(before + 1);
-    const result = await desk.run(['result', 'late']);
+    const result = await rlm(['result', 'late']);
     expect(result.stdout.toString()).toBe('21\n');
     expect(result.code).toBe(0);
   });
@@ -137,12 +141,12 @@ describe('a run that timed out', () => {
 describe('a run that failed', () => {
   it('is retried under its id, with the configuration of now, and keeps what was paid for', async () => {
     failing = true;
-    const first = await desk.run(run('failed', 'Fail once', '--set', 'rlm.on_error=fail'));
+    const first = await rlm(run('failed', 'Fail once', '--set', 'rlm.on_error=fail'));
     failing = false;
     expect(first.stderr).toContain('failed: failed');
     expect(first.code).toBe(1);
-    expect((await desk.run(['result', 'failed'])).code).toBe(1);
-    const { code, stdout, stderr } = await desk.run(['retry', 'failed', '--json', '--max-iterations', '5']);
+    expect((await rlm(['result', 'failed'])).code).toBe(1);
+    const { code, stdout, stderr } = await rlm(['retry', 'failed', '--json', '--max-iterations', '5']);
     expect(stderr).toContain('Run failed continues with rlm.max_iterations 5 (it was 50).');
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: '2', iterations: 2 });
     expect(code).toBe(0);
@@ -153,10 +157,10 @@ describe('a run that failed', () => {
   });
 
   it('is not retried when it has completed, nor when nobody knows it', async () => {
-    const completed = await desk.run(['retry', 'failed']);
+    const completed = await rlm(['retry', 'failed']);
     expect(completed.stderr).toContain('Run failed has completed: rlm result failed shows its answer');
     expect(completed.code).toBe(2);
-    expect((await desk.run(['retry', 'nobody'])).stderr).toContain('There is no run "nobody"');
+    expect((await rlm(['retry', 'nobody'])).stderr).toContain('There is no run "nobody"');
   });
 });
 
@@ -168,7 +172,7 @@ describe('a run that is paused by a refusal', () => {
     const other = desk.start(run('other', 'Wait there', '-c', file('other', `model: {name: openai/scripted}\n`)));
     await says(other, /asking the model/);
     other.kill();
-    const paused = await desk.run(run('keyless', 'Wait for a key', '--max-cost', '2'));
+    const paused = await rlm(run('keyless', 'Wait for a key', '--max-cost', '2'));
     expect(paused.stderr).toMatch(
       /This worker also takes up 1 open run of .*\n {2}other: \$0 spent without a limit of cost/,
     );
@@ -178,9 +182,9 @@ describe('a run that is paused by a refusal', () => {
     hold.resolve();
     hold = undefined;
     configure('openai/scripted', 'sandbox: {memory_mb: 768}\n');
-    const listed = (await desk.run(['list'])).stdout.toString();
+    const listed = (await rlm(['list'])).stdout.toString();
     expect(listed).toMatch(/keyless +suspended/);
-    const { code, stdout, stderr } = await desk.run(['resume', 'keyless', '--json']);
+    const { code, stdout, stderr } = await rlm(['resume', 'keyless', '--json']);
     expect(stderr).toContain('Run keyless continues with model.name openai/scripted (it was openai/dear).');
     expect(stderr).toContain('It keeps sandbox.memory_mb (512): that cannot change in a run that is open.');
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: '3' });
@@ -188,7 +192,7 @@ describe('a run that is paused by a refusal', () => {
   });
 
   it('repeated with other arguments, says which differ', async () => {
-    const { code, stderr } = await desk.run(run('keyless', 'Something else', '--max-cost', '5', '-b', 'main'));
+    const { code, stderr } = await rlm(run('keyless', 'Something else', '--max-cost', '5', '-b', 'main'));
     expect(stderr).toContain('prompt ("Wait for a key" then, "Something else" now)');
     expect(stderr).toContain('branch ("main" now, not given then)');
     expect(stderr).toContain('rlm.max_cost (2 then, 5 now)');
@@ -202,7 +206,7 @@ describe('a run whose machine slept for long', () => {
       timeout: 30_000,
       interval: 200,
     });
-    const { code, stdout, stderr } = await desk.run(['resume', 'sleeper', '--json', ...sleepy]);
+    const { code, stdout, stderr } = await rlm(['resume', 'sleeper', '--json', ...sleepy]);
     expect(stderr).toContain('sleeper: completed');
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: 'awake' });
     expect(code).toBe(0);
@@ -225,19 +229,19 @@ describe('who is not looking', () => {
 describe('a backup of the state folder', () => {
   it('holds a run that is open, which continues from it', async () => {
     refused = 'scripted';
-    const paused = await desk.run(run('kept', 'Wait for a key'));
+    const paused = await rlm(run('kept', 'Wait for a key'));
     expect(paused.stderr).toContain('Run kept is paused:');
     refused = undefined;
-    expect((await desk.run(['down', '--force'])).code).toBe(0);
+    expect((await rlm(['down', '--force'])).code).toBe(0);
     const copy = join(desk.folder, 'restored');
     execFileSync('cp', ['-a', desk.state, copy]);
     rmSync(desk.state, { recursive: true });
-    const { code, stdout } = await desk.run(['resume', 'kept', '--json'], { DURABLE_RLM_STATE: copy });
+    const { code, stdout } = await rlm(['resume', 'kept', '--json'], { DURABLE_RLM_STATE: copy });
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: '3' });
     expect(code).toBe(0);
     // What ended before is there as well.
-    const result = await desk.run(['result', 'keyless'], { DURABLE_RLM_STATE: copy });
+    const result = await rlm(['result', 'keyless'], { DURABLE_RLM_STATE: copy });
     expect(result.stdout.toString()).toBe('3\n');
-    await desk.run(['down', '--force'], { DURABLE_RLM_STATE: copy });
+    await rlm(['down', '--force'], { DURABLE_RLM_STATE: copy });
   });
 });

@@ -3,8 +3,10 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunDocument } from '../../src/results/run-document.ts';
+import type { DevServer } from '../../src/temporal/dev-server.ts';
 import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
-import { createDesk, says, type Desk } from '../e2e/command.ts';
+import { createDesk, says, type Desk, type Finished } from '../e2e/command.ts';
+import { keepServer, runHere } from './in-process.ts';
 
 // Each of these is several processes one after another, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 });
@@ -40,7 +42,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   hold?.resolve();
-  await desk.run(['down', '--force']);
+  await rlm(['down', '--force']);
   await model.close({ check: false });
   await desk.close();
 });
@@ -49,6 +51,7 @@ function git(...args: string[]): string {
   return execFileSync('git', ['-C', join(desk.folder, 'repository'), ...args], { encoding: 'utf8' });
 }
 
+const rlm = (args: readonly string[]): Promise<Finished> => runHere(desk, args);
 const EDIT = ['run', 'repository', '-p', 'Let x be two'];
 
 function json(stdout: Buffer): RunDocument {
@@ -57,6 +60,12 @@ function json(stdout: Buffer): RunDocument {
 }
 
 describe('rlm run', () => {
+  let server: DevServer;
+  beforeAll(async () => {
+    server = await keepServer(desk);
+  });
+  afterAll(() => server.release({ wait: true }));
+
   it('prints the patch on standard output, and nothing else there', async () => {
     const { code, stdout, stderr } = await desk.run([...EDIT, '--id', 'edit']);
     expect(stderr).toContain('edit: completed');
@@ -68,7 +77,7 @@ describe('rlm run', () => {
 
   it('repeated, prints the same without asking the model again', async () => {
     const asked = model.calls.length;
-    const { code, stdout } = await desk.run([...EDIT, '--id', 'edit', '-o', 'edit.patch', '-q']);
+    const { code, stdout } = await rlm([...EDIT, '--id', 'edit', '-o', 'edit.patch', '-q']);
     expect(code).toBe(0);
     expect(stdout.toString()).toBe('x is 2 now\n');
     expect(readFileSync(join(desk.folder, 'edit.patch'))).toEqual(readFileSync(join(desk.folder, 'stdout.patch')));
@@ -76,15 +85,15 @@ describe('rlm run', () => {
   });
 
   it('refuses an id that was used with other arguments', async () => {
-    const { code, stderr } = await desk.run(['run', 'repository', '-p', 'Something else', '--id', 'edit']);
+    const { code, stderr } = await rlm(['run', 'repository', '-p', 'Something else', '--id', 'edit']);
     expect(stderr).toContain('was started with other arguments');
     expect(code).toBe(2);
   });
 
   it('prints the answer where nothing was changed; with --json a document', async () => {
-    const plain = await desk.run(['run', 'repository', '-p', 'Only look around', '--id', 'look']);
+    const plain = await rlm(['run', 'repository', '-p', 'Only look around', '--id', 'look']);
     expect(plain.stdout.toString()).toBe('["nothing","changed"]\n');
-    const { code, stdout } = await desk.run(['run', 'repository', '-p', 'Only look around', '--id', 'look', '--json']);
+    const { code, stdout } = await rlm(['run', 'repository', '-p', 'Only look around', '--id', 'look', '--json']);
     expect(code).toBe(0);
     expect(json(stdout)).toMatchObject({
       run_id: 'look',
@@ -112,60 +121,60 @@ describe('rlm run', () => {
 
 describe('without server and worker', () => {
   it('runs can be listed, looked at, and their results had', async () => {
-    const list = await desk.run(['list', '--json']);
+    const list = await rlm(['list', '--json']);
     expect(JSON.parse(list.stdout.toString())).toMatchObject([
       { run_id: 'look', status: 'completed' },
       { run_id: 'edit', status: 'completed', prompt: 'Let x be two' },
     ]);
-    expect((await desk.run(['status', 'edit'])).stdout.toString()).toMatch(/^edit · completed\n/);
-    expect((await desk.run(['result', 'edit'])).stdout.toString()).toBe('x is 2 now\n');
-    expect((await desk.run(['patch', 'edit'])).stdout).toEqual(readFileSync(join(desk.folder, 'stdout.patch')));
-    const watched = await desk.run(['watch', 'edit', '--json', '-q']);
+    expect((await rlm(['status', 'edit'])).stdout.toString()).toMatch(/^edit · completed\n/);
+    expect((await rlm(['result', 'edit'])).stdout.toString()).toBe('x is 2 now\n');
+    expect((await rlm(['patch', 'edit'])).stdout).toEqual(readFileSync(join(desk.folder, 'stdout.patch')));
+    const watched = await rlm(['watch', 'edit', '--json', '-q']);
     expect(json(watched.stdout).status).toBe('completed');
   });
 
   it('a patch is applied to a working tree of the repository, all of it or nothing, and to no other', async () => {
     const clone = join(desk.folder, 'clone');
     execFileSync('git', ['clone', '-q', join(desk.folder, 'repository'), clone]);
-    const checked = await desk.run(['apply', 'edit', 'clone', '--check']);
+    const checked = await rlm(['apply', 'edit', 'clone', '--check']);
     expect(checked.stderr).toContain(`it would change 1 file in ${clone}`);
     expect(readFileSync(join(clone, 'file.py'), 'utf8')).toBe('x = 1\n');
-    const applied = await desk.run(['apply', 'edit', 'clone']);
+    const applied = await rlm(['apply', 'edit', 'clone']);
     expect(applied.stderr).toContain(`git -C ${clone} diff shows it`);
     expect(applied.code).toBe(0);
     expect(readFileSync(join(clone, 'file.py'), 'utf8')).toBe('x = 2\n');
-    const again = await desk.run(['apply', 'edit', 'clone']);
+    const again = await rlm(['apply', 'edit', 'clone']);
     expect(again.stderr).toContain(`rlm patch edit | git -C ${clone} apply --3way`);
     expect(again.code).toBe(1);
     const other = join(desk.folder, 'other');
     execFileSync('git', ['init', '-q', other]);
-    const elsewhere = await desk.run(['apply', 'edit', 'other']);
+    const elsewhere = await rlm(['apply', 'edit', 'other']);
     expect(elsewhere.stderr).toContain(`${other} is another repository`);
     expect(elsewhere.code).toBe(2);
-    expect((await desk.run(['apply', 'edit', '.'])).stderr).toContain('is not in a working tree of git');
-    expect((await desk.run(['apply', 'look', 'clone'])).stderr).toContain('Run look changed nothing');
+    expect((await rlm(['apply', 'edit', '.'])).stderr).toContain('is not in a working tree of git');
+    expect((await rlm(['apply', 'look', 'clone'])).stderr).toContain('Run look changed nothing');
   });
 
   it('what an agent did can be read', async () => {
-    const { code, stdout } = await desk.run(['show', 'edit']);
+    const { code, stdout } = await rlm(['show', 'edit']);
     expect(code).toBe(0);
     expect(stdout.toString()).toMatch(
       /^# Agent 0 \(completed\)\n\n## Task\n\nLet x be two\n\n## Iteration 1 [^]*edit_file\('file.py'[^]*\n\nOutput:\n\n```\nedited\n```\n\n## Iteration 2 [^]*## Answer\n\nx is 2 now\n$/,
     );
-    const data = await desk.run(['show', 'edit', '0', '--json']);
+    const data = await rlm(['show', 'edit', '0', '--json']);
     expect(JSON.parse(data.stdout.toString())).toMatchObject({
       agent_id: '0',
       iterations: [{}, {}],
       result: 'x is 2 now',
     });
-    const missing = await desk.run(['show', 'edit', '0.7']);
+    const missing = await rlm(['show', 'edit', '0.7']);
     expect(missing.stderr).toContain('Run edit has no agent 0.7. It has 0.');
     expect(missing.code).toBe(2);
   });
 
   it('a run that has ended can be neither paused nor cancelled', async () => {
     for (const command of ['pause', 'cancel']) {
-      const { code, stderr } = await desk.run([command, 'edit']);
+      const { code, stderr } = await rlm([command, 'edit']);
       expect(stderr).toContain('has ended already');
       expect(code).toBe(1);
     }
@@ -181,10 +190,10 @@ describe('Ctrl-C', () => {
     const left = await first.finished;
     expect(left.code).toBe(130);
     expect(left.stderr).toMatch(/No worker is running; run left is suspended\. Resume it with rlm resume left/);
-    expect((await desk.run(['status', 'left', '--json'])).stdout.toString()).toContain('"suspended"');
+    expect((await rlm(['status', 'left', '--json'])).stdout.toString()).toContain('"suspended"');
     hold.resolve();
     hold = undefined;
-    const { code, stdout } = await desk.run([...EDIT, '--id', 'left', '--json', '-q']);
+    const { code, stdout } = await rlm([...EDIT, '--id', 'left', '--json', '-q']);
     expect(code).toBe(0);
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: 'x is 2 now' });
   });
@@ -206,14 +215,20 @@ describe('Ctrl-C', () => {
 });
 
 describe('a refusal for good', () => {
+  let server: DevServer;
+  beforeAll(async () => {
+    server = await keepServer(desk);
+  });
+  afterAll(() => server.release({ wait: true }));
+
   it('pauses the run, says why, and ends with 1; rlm resume continues', async () => {
     refuse = true;
-    const paused = await desk.run([...EDIT, '--id', 'paused', '--json']);
+    const paused = await rlm([...EDIT, '--id', 'paused', '--json']);
     expect(paused.code).toBe(1);
     expect(json(paused.stdout)).toMatchObject({ status: 'paused', error: expect.stringContaining('401') });
     expect(paused.stderr).toMatch(/Run paused is paused: .*401/);
     refuse = false;
-    const { code, stdout } = await desk.run(['resume', 'paused', '--json', '-q']);
+    const { code, stdout } = await rlm(['resume', 'paused', '--json', '-q']);
     expect(code).toBe(0);
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: 'x is 2 now' });
   });
@@ -225,25 +240,25 @@ describe('in the background', () => {
     expect(started.stderr).toContain('rlm watch detached');
     expect(started.code).toBe(0);
     expect(started.stdout.toString()).toBe('detached\n');
-    const { code, stdout } = await desk.run(['watch', 'detached', '--json']);
+    const { code, stdout } = await rlm(['watch', 'detached', '--json']);
     expect(code).toBe(0);
     expect(json(stdout).answer).toBe('x is 2 now');
-    const down = await desk.run(['down']);
+    const down = await rlm(['down']);
     expect(down.stderr).toMatch(/was stopped[^]*The Temporal server was stopped/);
     expect(down.code).toBe(0);
-    expect((await desk.run(['down'])).stderr).toContain('Nothing runs in the background');
+    expect((await rlm(['down'])).stderr).toContain('Nothing runs in the background');
   });
 });
 
 describe('rlm delete', () => {
   it('forgets runs that have ended, with all that they stored', async () => {
-    const { code, stderr } = await desk.run(['delete', 'look', 'edit']);
+    const { code, stderr } = await rlm(['delete', 'look', 'edit']);
     expect(stderr).toMatch(/Run look is deleted\. Temporal deletes \d+ workflows of it[^]*Run edit is deleted/);
     expect(code).toBe(0);
     const references = readdirSync(join(desk.state, 'blobs', 'references', 'runs'), { recursive: true }).map(String);
     const kept = references.filter((name) => name.endsWith('.json'));
     expect(kept.filter((name) => /^(look|edit)%40/.test(name))).toEqual([]);
     expect(kept).not.toEqual([]);
-    expect((await desk.run(['delete', 'nobody'])).code).toBe(2);
+    expect((await rlm(['delete', 'nobody'])).code).toBe(2);
   });
 });

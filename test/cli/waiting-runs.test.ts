@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { DevServer } from '../../src/temporal/dev-server.ts';
 import {
   forTask,
   startScriptedModel,
@@ -9,13 +10,15 @@ import {
   type ScriptedModel,
   type ScriptedReply,
 } from '../../src/testing/index.ts';
-import { createDesk, says, type Desk } from '../e2e/command.ts';
+import { createDesk, says, type Desk, type Finished } from '../e2e/command.ts';
+import { keepServer, runHere } from './in-process.ts';
 
 // Each of these is several processes one after another, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 });
 
 let desk: Desk;
 let model: ScriptedModel;
+let server: DevServer | undefined;
 let hold: { promise: Promise<void>; resolve: () => void } | undefined;
 
 beforeAll(async () => {
@@ -51,17 +54,19 @@ beforeAll(async () => {
 
 afterAll(async () => {
   hold?.resolve();
-  await desk.run(['down', '--force']);
+  await server?.release();
+  await rlm(['down', '--force']);
   await model.close({ check: false });
   await desk.close();
 });
 
+const rlm = (args: readonly string[]): Promise<Finished> => runHere(desk, args);
 const RUN = ['run', 'repository', '-p', 'Look around'];
 
 const costing = (text: string, usd: number): ScriptedReply => ({ text, usage: { cost: usd } });
 
 async function statusOf(run: string): Promise<string | undefined> {
-  const { stdout } = await desk.run(['list', '--json']);
+  const { stdout } = await rlm(['list', '--json']);
   const listed: { run_id: string; status: string }[] = JSON.parse(stdout.toString());
   return listed.find(({ run_id }) => run_id === run)?.status;
 }
@@ -76,24 +81,25 @@ describe('a run that no worker has begun', () => {
     expect(left.code).toBe(130);
     expect(left.stderr).toMatch(/run waiting is suspended/);
     // Its server has ended with it: only its database knows the run.
-    const status = await desk.run(['status', 'waiting']);
+    const status = await rlm(['status', 'waiting']);
     expect(status.stdout.toString()).toMatch(/waiting · suspended\nno worker has started it yet. rlm resume waiting/);
-    const result = await desk.run(['result', 'waiting', '-o', 'early.txt']);
+    server = await keepServer(desk);
+    const result = await rlm(['result', 'waiting', '-o', 'early.txt']);
     expect(result.stderr).toContain('Run waiting has not ended (suspended)');
     expect(result.code).toBe(1);
     expect(existsSync(join(desk.folder, 'early.txt'))).toBe(false);
-    expect((await desk.run(['status', 'nobody'])).code).toBe(2);
-    const { code, stdout } = await desk.run(['resume', 'waiting', '-q']);
+    expect((await rlm(['status', 'nobody'])).code).toBe(2);
+    const { code, stdout } = await rlm(['resume', 'waiting', '-q']);
     expect(stdout.toString()).toBe('nothing to see\n');
     expect(code).toBe(0);
   });
 
   it('its answer goes to a file; its budget cannot be changed when it has ended', async () => {
-    const { code, stdout } = await desk.run(['result', 'waiting', '-o', 'answer.txt']);
+    const { code, stdout } = await rlm(['result', 'waiting', '-o', 'answer.txt']);
     expect(code).toBe(0);
     expect(stdout.toString()).toBe('');
     expect(readFileSync(join(desk.folder, 'answer.txt'), 'utf8')).toBe('nothing to see\n');
-    const budget = await desk.run(['budget', 'waiting', '--max-cost', '3']);
+    const budget = await rlm(['budget', 'waiting', '--max-cost', '3']);
     expect(budget.stderr).toContain('Run waiting has ended already');
     expect(budget.code).toBe(1);
   });
@@ -103,14 +109,12 @@ describe('a run whose money is used up', () => {
   const raise = 'rlm budget spent --max-cost <more> && rlm resume spent';
 
   it('says how it continues, and continues so although it sleeps', async () => {
-    const paused = await desk.run(['run', 'repository', '-p', 'Spend it', '--id', 'spent', '-c', 'budget.yaml']);
+    const paused = await rlm(['run', 'repository', '-p', 'Spend it', '--id', 'spent', '-c', 'budget.yaml']);
     expect(paused.stderr).toContain(`Resume it with ${raise}.`);
     expect(paused.stderr).not.toContain('<run>');
     expect(paused.code).toBe(1);
-    expect((await desk.run(['budget', 'spent', '--max-cost', '3'])).stderr).toContain(
-      'resume it with rlm resume spent',
-    );
-    const { code, stdout, stderr } = await desk.run(['resume', 'spent', '--json']);
+    expect((await rlm(['budget', 'spent', '--max-cost', '3'])).stderr).toContain('resume it with rlm resume spent');
+    const { code, stdout, stderr } = await rlm(['resume', 'spent', '--json']);
     expect(stderr).toContain('spent: completed');
     expect(code).toBe(0);
     expect(JSON.parse(stdout.toString())).toMatchObject({ status: 'completed', answer: '2' });
@@ -119,7 +123,7 @@ describe('a run whose money is used up', () => {
 
 describe('with a worker in the background', () => {
   it('a detached run takes no output file', async () => {
-    const { code, stderr } = await desk.run([...RUN, '--id', 'refused', '--detach', '-o', 'x.patch']);
+    const { code, stderr } = await rlm([...RUN, '--id', 'refused', '--detach', '-o', 'x.patch']);
     expect(stderr).toContain('rlm patch refused -o x.patch');
     expect(code).toBe(2);
     expect(await statusOf('refused')).toBeUndefined();
@@ -132,11 +136,11 @@ describe('with a worker in the background', () => {
     await says(here, /asking the model/);
     process.kill(here.pid, 'SIGTERM');
     expect((await here.finished).stderr).toContain('Run shared continues on its workers');
-    await desk.run(['pause', 'shared']);
+    await rlm(['pause', 'shared']);
     expect(await statusOf('shared')).toBe('paused');
     hold.resolve();
     hold = undefined;
-    const resumed = await desk.run(['resume', 'shared', '-o', 'shared.patch', '--json']);
+    const resumed = await rlm(['resume', 'shared', '-o', 'shared.patch', '--json']);
     expect(resumed.code).toBe(0);
     expect(JSON.parse(resumed.stdout.toString())).toMatchObject({ status: 'completed', answer: 'nothing to see' });
     expect(readFileSync(join(desk.folder, 'shared.patch'), 'utf8')).toBe('');
@@ -145,10 +149,10 @@ describe('with a worker in the background', () => {
 
 describe('an analysis', () => {
   it('has no patch', async () => {
-    const analysis = await desk.run(['analyze', '-s', 'a: int -> b: int', '-i', 'a=1', '--id', 'sum', '-q']);
+    const analysis = await rlm(['analyze', '-s', 'a: int -> b: int', '-i', 'a=1', '--id', 'sum', '-q']);
     expect(analysis.stderr).toBe('');
     expect(analysis.code).toBe(0);
-    const { code, stderr } = await desk.run(['patch', 'sum']);
+    const { code, stderr } = await rlm(['patch', 'sum']);
     expect(stderr).toContain('is an analysis and has no patch: rlm result sum');
     expect(code).toBe(2);
   });
