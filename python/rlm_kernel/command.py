@@ -87,7 +87,7 @@ class Command:
         self._timer = loop.after(request.timeout, self._kill)
 
     def exited(self, status):
-        """Called by whoever reaps children."""
+        """Called by the code that reaps children."""
         self._status = status
         self._timer.cancel()
         self._kill()

@@ -57,7 +57,7 @@ class Request:
 
 
 class Connection:
-    """Calls `handle(connection, request)` for each request; whoever handles it calls `reply` once, now or later."""
+    """Calls `handle(connection, request)` for each request; the handler calls `reply` once, now or later."""
 
     def __init__(self, loop, descriptor, handle, closed):
         self._loop = loop

@@ -130,7 +130,7 @@ class Git:
 
         `tracked`, path -> mode: files to be taken in although .gitignore may name them.
         """
-        # git asks .gitignore of no file that its index has: an entry that is none makes it look.
+        # git asks .gitignore of no file that its index has: an entry of no object makes it look.
         mark = os.urandom(20).hex().encode()
         self.restore(list(tracked or ()), {path: (mode, mark) for path, mode in (tracked or {}).items()})
         notes = self._add(skipped)

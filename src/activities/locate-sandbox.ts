@@ -5,7 +5,7 @@ import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 
 /**
  * Whether a sandbox's host is there. That nobody took its work for a while says little: every worker may have been
- * away. Whoever runs this is not; so if it is another host, the sandbox's own should have polled as well.
+ * away. The worker that runs this is not; so if it is another host, the sandbox's own should have polled as well.
  */
 export async function locateSandbox(
   deps: ActivityDependencies,

@@ -11,7 +11,7 @@ export interface OwnSandbox {
 }
 
 /**
- * The sandbox that an activity's input names. Whoever reaches Temporal can name another agent's, and would run code in it,
+ * The sandbox that an activity's input names. Anybody who reaches Temporal can name another agent's, and would run code in it,
  * take its patch or end it.
  *
  * @throws TypedError `Input.NotAllowed` where it is not one of this agent's; `Input.Invalid` where it is none

@@ -11,7 +11,7 @@ import { stringifyJson } from '../domain/ordered-json.ts';
 const PREVIEW = 200;
 
 /**
- * The call as the workflow hears of it, its content stored. The same call always gives the same.
+ * The call as it is reported to the workflow, its content stored. The same call always gives the same.
  *
  * @param options.preview - whether a person may be asked about it
  */

@@ -56,7 +56,7 @@ export async function hostWorker(
     sandboxProvider: session.config.sandbox.provider,
     log,
   });
-  // Whoever follows a run looks at `running`; until then a failure must not end the process.
+  // The code that follows a run looks at `running`; until then a failure must not end the process.
   worker.running.catch(() => undefined);
   return {
     running: worker.running,

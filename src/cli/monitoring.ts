@@ -97,7 +97,7 @@ async function serve(
   }
 }
 
-/** Fields of Temporal's that say nothing to whoever reads about runs and agents. */
+/** Fields of Temporal's that say nothing to a reader of runs and agents. */
 const LEFT_OUT = new Set(['workflowId', 'runId', 'workflowType', 'sdkComponent', 'namespace', 'isLocal', 'activityId']);
 
 /** What the SDK has to say, with run and agent in the place of workflow ids. */

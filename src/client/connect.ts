@@ -91,7 +91,7 @@ export interface RlmClient {
     readonly servesOthers?: boolean;
   }): Promise<OwnWorker>;
   /**
-   * Goes on after a run that has ended, with another prompt, on its conversation, variables and files.
+   * Continues a run that has ended with another prompt, on its conversation, variables and files.
    *
    * @throws TypedError `Input.Invalid`
    */

@@ -45,7 +45,7 @@ export async function startOwnWorker(options: OwnWorkerOptions): Promise<OwnWork
     ...(tools === undefined ? {} : { tools }),
     servesOthers,
   });
-  // Whoever waits for a run looks at it; until then a failure must not end the process.
+  // The code that waits for a run looks at it; until then a failure must not end the process.
   worker.running.catch(() => undefined);
   async function end(): Promise<void> {
     try {

@@ -1,6 +1,6 @@
 /**
  * A run's trace is a tree of spans: run > agent > iteration > activities, blocks and calls > the agents a call started.
- * A span is named by a path that whoever knows the thing can write down; its id is a hash of the path. So no trace
+ * A span is named by a path that any part that knows the thing can write down; its id is a hash of the path. So no trace
  * context travels through workflows, and whatever is done twice is one span.
  */
 export interface TraceSpan {

@@ -22,7 +22,7 @@ export interface TextEncoding {
   readonly markLength: number;
 }
 
-/** What a text begins with says its encoding; else whoever names the file; else it is UTF-8. */
+/** A byte order mark decides the encoding; else the caller; else it is UTF-8. */
 export function encodingOf(start: Uint8Array, named: string | undefined, input: string): TextEncoding {
   const isUnknown: boolean = named !== undefined && !iconv.encodingExists(named);
   if (isUnknown)

@@ -19,7 +19,7 @@ export function limitModels(models: ChatModels, config: ModelConfig, limits: Mod
   };
 }
 
-/** Whoever decides how long to go on asking wants to know whether others are answered meanwhile. */
+/** To decide how long to keep asking, a caller needs to know whether others are answered meanwhile. */
 function withAnsweredAt({ type, message, retryAfterMs }: TypedError, answeredAt: number | undefined): TypedError {
   return new TypedError(type, message, { retryAfterMs, ...(answeredAt === undefined ? {} : { answeredAt }) });
 }

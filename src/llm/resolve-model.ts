@@ -65,7 +65,7 @@ export function resolveModel(
 }
 
 /**
- * Whether the model is asked at a well-known port of this machine that nobody has named: whoever listens there must not
+ * Whether the model is asked at a well-known port of this machine that nobody has named: a process that listens there must not
  * get a key that was meant for any provider.
  */
 function isAtPort(definition: ProviderDefinition, config: Connection, env: NodeJS.ProcessEnv): boolean {

@@ -43,7 +43,7 @@ export function guardLoopback(
       const name = `${cookie}-${port}`;
       const refusal = checkSource(request, port);
       if (refusal !== undefined) return refuse(response, refusal);
-      // A path that is none, such as //[, can be asked for by any page.
+      // Any page can ask for a malformed path, such as //[.
       const url = URL.parse(request.url ?? '/', `http://127.0.0.1:${port}`);
       if (url === null) return refuse(response, 'This is no address.');
       if (url.pathname === OPEN && request.method === 'GET') {

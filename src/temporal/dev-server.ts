@@ -192,7 +192,7 @@ async function ensureRunning(files: DevServerFiles, options: DevServerOptions): 
     if (started === 'refused') throw noNamespace(logTail(files, 1));
     if (started === 'failed') failures++;
     else if (started !== 'held') return { record: started, startedByUs: true };
-    // Whoever holds it has yet to write where it listens; or it is out of sight, in another container.
+    // The holder has yet to write where it listens; or it is out of sight, in another container.
     deadline ??= Date.now() + START_TIME;
     if (Date.now() > deadline) throw stuck(files);
     await delay(5 * POLL);

@@ -4,7 +4,7 @@ import { runActivities } from './activities.ts';
 import { failureType } from './failure-type.ts';
 
 /**
- * What a message changes. Whoever reaches Temporal can send one, so what is above the ceilings, and above the limits in
+ * What a message changes. Anybody who reaches Temporal can send one, so what is above the ceilings, and above the limits in
  * force, takes the word of the worker's own user.
  */
 export async function admittedLimits<Limits extends BudgetLimits>(

@@ -1,6 +1,6 @@
 import { DefaultPayloadConverter, type Payload } from '@temporalio/common';
 
-/** Stands for a payload that is none of ours: bytes of an encoding that nobody here knows, or no JSON. */
+/** Stands for a payload that this project did not write: bytes of an unknown encoding, or malformed JSON. */
 const UNREADABLE = 'unreadable';
 
 /**

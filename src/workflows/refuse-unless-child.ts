@@ -2,7 +2,7 @@ import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import { agentWorkflowId, parentAgent, splitAgentWorkflowId } from '../domain/ids.ts';
 
 /**
- * Agents and budgets are started by the workflow whose id theirs begins with: the run, or the agent above. Whoever reaches
+ * Agents and budgets are started by the workflow whose id theirs begins with: the run, or the agent above. Anybody who reaches
  * Temporal can start one under any id, also before its run does; it would have their limits, not the run's.
  *
  * @throws ApplicationFailure `Input.NotAllowed`

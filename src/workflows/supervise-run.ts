@@ -221,7 +221,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   return closeRun(outcome, failure);
 }
 
-/** Whoever awaits the run, or its update, sees what to fix, not that an activity failed. */
+/** A caller that awaits the run, or its update, sees what to fix, not that an activity failed. */
 function failPlainly(error: unknown): never {
   const type = failureType(error);
   throw type === undefined || isCancelled(error) ? error : ApplicationFailure.nonRetryable(failureMessage(error), type);

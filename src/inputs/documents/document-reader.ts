@@ -76,7 +76,7 @@ export class DocumentReader {
   }
 
   #whyLost(): string {
-    return `reading it needs more than ${Math.round(this.#limits.memoryBytes / 1024 ** 2)} MB of memory, or it is damaged in a way that ends whoever reads it`;
+    return `reading it needs more than ${Math.round(this.#limits.memoryBytes / 1024 ** 2)} MB of memory, or it is damaged in a way that crashes its reader`;
   }
 
   #start(): { readonly process: Child; readonly lines: AsyncGenerator<string> } {

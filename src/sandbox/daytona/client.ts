@@ -42,7 +42,7 @@ export class DaytonaClients {
     });
   }
 
-  /** Ends the connections over which the SDK hears of changes. */
+  /** Ends the connections over which the SDK is told of changes. */
   async close(): Promise<void> {
     const clients = await Promise.allSettled(this.#clients.values());
     this.#clients.clear();

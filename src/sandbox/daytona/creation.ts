@@ -98,7 +98,7 @@ function parameters(
     name: id,
     labels: toLabels({ labels, name: id, generation, ttl, commit: request.repository?.commit }),
     public: false,
-    // Whoever vanishes leaves nothing: idle ones stop, what stops is deleted, and nothing outlives its time.
+    // A worker that vanishes leaves nothing: idle ones stop, what stops is deleted, and nothing outlives its time.
     ephemeral: true,
     autoStopInterval: minutes(request.idle_timeout),
     ttlMinutes: ttl,

@@ -13,7 +13,7 @@ export class SharedWork {
     try {
       await Promise.race([running.done, left.promise]);
     } catch (error) {
-      // Whoever comes now must not find what is being given up; and what it held must be let go before that is known.
+      // A caller that comes now must not find what is being given up; and what it held must be let go before that is known.
       if (signal?.aborted === true && running.waiting === 1) await this.#giveUp(key, running, signal.reason);
       throw error;
     } finally {

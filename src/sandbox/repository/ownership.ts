@@ -3,7 +3,7 @@ import { TypedError } from '../../domain/failures.ts';
 import { isOwnUid, userSettings } from './user-config.ts';
 
 /**
- * Refuses a repository of another user, by git's own rule: whoever owns it decides what a reader of it finds. The user's
+ * Refuses a repository of another user, by git's own rule: its owner decides what a reader of it finds. The user's
  * own configuration may make exceptions (`safe.directory`); a repository's own, or the system's, may not.
  *
  * @param paths whose owners count: the working tree, its `.git`, the repository.

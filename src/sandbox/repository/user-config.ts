@@ -61,7 +61,7 @@ export const NOBODY = {
 
 /**
  * How ssh is called: as the environment of this process says, or the user's configuration, or in a way that asks no
- * questions. An environment is given by whoever starts a process, as a configuration is by its user.
+ * questions. An environment is given by the person who starts a process, as a configuration is by its user.
  */
 export function sshCommand(settings: readonly Setting[]): Readonly<Record<string, string>> {
   const { GIT_SSH_COMMAND, GIT_SSH, GIT_SSH_VARIANT } = process.env;
