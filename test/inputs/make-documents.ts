@@ -1,4 +1,5 @@
 /** Small documents of the kinds that people have. */
+import { crc32, deflateRawSync } from 'node:zlib';
 import { strToU8, zipSync } from 'fflate';
 import { parquetWriteBuffer, type ColumnSource } from 'hyparquet-writer';
 
@@ -51,6 +52,38 @@ const OFFICE = 'http://schemas.openxmlformats.org/officeDocument/2006/relationsh
 
 export function zip(files: Readonly<Record<string, string>>): Uint8Array {
   return zipSync(Object.fromEntries(Object.entries(files).map(([name, text]) => [name, strToU8(text)])));
+}
+
+/** As `zip`, of contents that are much. */
+export function largeZip(files: Readonly<Record<string, Uint8Array>>): Buffer {
+  const locals: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  for (const [name, content] of Object.entries(files)) {
+    const packed = deflateRawSync(content, { level: 1 });
+    // Version, flags, method (deflate), time, date; then what it is, and how long its name is.
+    const fields = Buffer.alloc(26);
+    for (const [at, value] of [20, 0, 8, 0, 33].entries()) fields.writeUInt16LE(value, 2 * at);
+    for (const [at, value] of [crc32(content), packed.length, content.length].entries())
+      fields.writeUInt32LE(value, 10 + 4 * at);
+    fields.writeUInt16LE(name.length, 22);
+    const local = [Buffer.from('PK\x03\x04'), fields, Buffer.from(name), packed];
+    const rest = Buffer.alloc(14);
+    rest.writeUInt32LE(offset, 10);
+    directory.push(Buffer.from('PK\x01\x02\x14\0'), fields, rest, Buffer.from(name));
+    locals.push(...local);
+    offset += local.reduce((sum, part) => sum + part.length, 0);
+  }
+  const count = Object.keys(files).length;
+  const end = Buffer.alloc(18);
+  end.writeUInt16LE(count, 4);
+  end.writeUInt16LE(count, 6);
+  end.writeUInt32LE(
+    directory.reduce((sum, part) => sum + part.length, 0),
+    8,
+  );
+  end.writeUInt32LE(offset, 12);
+  return Buffer.concat([...locals, ...directory, Buffer.from('PK\x05\x06'), end]);
 }
 
 /** @param body - the XML of its body */

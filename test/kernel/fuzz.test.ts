@@ -93,7 +93,7 @@ describe(`a client that is sent anything (FUZZ_SEED=${SEED})`, () => {
     servers = LINES.map((place) =>
       createServer((socket) => {
         socket.on('error', () => {});
-        socket.once('data', () => socket.end(replies[place]));
+        socket.once('data', () => socket.end(replies[place] ?? ''));
       }).listen(socketPath(place)),
     );
     await Promise.all(servers.map((server) => server.listening || once(server, 'listening')));

@@ -89,16 +89,27 @@ describe('the life of a kernel', () => {
   });
 
   it('is kept by renew, and by a poll or command that runs', async () => {
-    const under = await start({ idleTimeout: 1.5 });
-    const begun = Date.now();
-    while (Date.now() - begun < 2000) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other is what keeps it
-      await under.kernel.renew();
-    }
-    await under.kernel.process({ argv: ['sleep', '2'] });
-    await under.exec('llm_query("x")\nimport time\ntime.sleep(2)');
-    await under.answer({ [(await under.events()).pending[0] ?? '']: '' });
-    expect(await under.events(1)).toMatchObject({ state: 'done' });
+    const renewed = async (): Promise<void> => {
+      const under = await start({ idleTimeout: 1.5 });
+      const begun = Date.now();
+      while (Date.now() - begun < 2000) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other is what keeps it
+        await under.kernel.renew();
+        // oxlint-disable-next-line no-await-in-loop
+        await delay(20);
+      }
+    };
+    const commanded = async (): Promise<void> => {
+      const under = await start({ idleTimeout: 1.5 });
+      await under.kernel.process({ argv: ['sleep', '2'] });
+    };
+    const polled = async (): Promise<void> => {
+      const under = await start({ idleTimeout: 1.5 });
+      await under.exec('llm_query("x")\nimport time\ntime.sleep(2)');
+      await under.answer({ [(await under.events()).pending[0] ?? '']: '' });
+      expect(await under.events(1)).toMatchObject({ state: 'done' });
+    };
+    await Promise.all([renewed(), commanded(), polled()]);
   });
 
   it('leaves no process when the supervisor is killed', async () => {

@@ -38,6 +38,9 @@ export function describeProvider(name: string, start: () => Promise<ProviderUnde
       count += 1;
       return sandboxRequest(`sandbox-${count}`, repository, { isolation: under.isolation, ...more });
     };
+    let untouchedSandbox: Promise<[Sandbox, SandboxHandle]> | undefined;
+    /** One for all who only look. */
+    const untouched = (): Promise<[Sandbox, SandboxHandle]> => (untouchedSandbox ??= make({ idle_timeout: 3600 }));
     const make = async (more: Partial<SandboxRequest> = {}): Promise<[Sandbox, SandboxHandle]> => {
       const handle = await under.provider.create(request(more));
       return [await under.provider.connect(handle), handle];
@@ -45,7 +48,7 @@ export function describeProvider(name: string, start: () => Promise<ProviderUnde
 
     describe('a new sandbox', () => {
       it('holds a clean clone of the commit, with its history', async () => {
-        const [sandbox] = await make();
+        const [sandbox] = await untouched();
         expect(await shell(sandbox, 'git rev-parse HEAD')).toBe(`${repository.commit}\n`);
         expect(await shell(sandbox, 'git status --porcelain; cat README.md; ./run.sh')).toBe('# A repository\nhello\n');
         expect(await shell(sandbox, 'git log --format=%s; git remote; git blame -s src/main.py')).toContain('start\n');
@@ -57,7 +60,7 @@ export function describeProvider(name: string, start: () => Promise<ProviderUnde
       });
 
       it('starts its commands in the clone', async () => {
-        const [sandbox] = await make();
+        const [sandbox] = await untouched();
         expect(await shell(sandbox, 'pwd -P')).toBe(`${sandbox.workspace}\n`);
       });
 
@@ -142,7 +145,7 @@ export function describeProvider(name: string, start: () => Promise<ProviderUnde
 
     describe('its patch', () => {
       it('is empty when nothing changed', async () => {
-        const [sandbox] = await make();
+        const [sandbox] = await untouched();
         expect(await sandbox.patch()).toEqual({ bytes: new Uint8Array(), notes: [] });
       });
 
@@ -205,7 +208,7 @@ export function describeProvider(name: string, start: () => Promise<ProviderUnde
     });
 
     it('another generation or host is not the sandbox', async () => {
-      const [, handle] = await make();
+      const [, handle] = await untouched();
       const wrong = { ...handle, generation: handle.generation + 1 };
       await expect(under.provider.connect(wrong)).rejects.toMatchObject({ type: 'Sandbox.Lost' });
       if (handle.host === undefined) return;

@@ -37,7 +37,7 @@ describe.runIf(rigIsHere())('on the real daemon', () => {
       const asked = sandboxRequest('renewed', undefined, { idle_timeout: 60, daytona: { ttl: 60 } });
       const handle = await provider.create(asked);
       const { kernel } = await provider.connect(handle);
-      const until = Date.now() + 5_000;
+      const until = Date.now() + 4_000;
       // oxlint-disable-next-line no-await-in-loop -- one after another, as time passes
       for (; Date.now() < until; await delay(200)) await kernel.renew();
       expect(await rig?.find(handle.id)).toMatchObject({ state: 'started' });

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { sizedCases } from '../../sizes.ts';
 import { shell } from '../fixtures.ts';
 import { rigIsHere, type Fault } from './rig.ts';
 import { CREATE, PATIENCE, REQUEST_TIMEOUT, withTrouble } from './trouble.ts';
@@ -44,18 +45,22 @@ describe.runIf(rigIsHere()).concurrent('a creation at Daytona', () => {
     }),
   );
 
-  it.each<[string, Fault]>([
+  const answers: readonly [string, Fault][] = [
     ['answers late', { ...CREATE, delayMs: REQUEST_TIMEOUT + 500 }],
     ['never answers', { ...CREATE, hang: true }],
     ['answers when nobody listens any more', { ...CREATE, after: true, hang: true }],
-  ])('that %s makes one sandbox', async (_, fault) => {
-    await trouble(async ({ rig, make }) => {
-      await rig.inject(fault);
-      const { sandbox, id } = await make();
-      expect(await shell(sandbox, 'cat a.py')).toBe('x = 1\n');
-      expect((await rig.sandboxes()).map(({ name }) => name)).toEqual([id]);
-    })();
-  });
+  ];
+  it.each(sizedCases(['answers late', 'answers when nobody listens any more'], answers))(
+    'that %s makes one sandbox',
+    async (_, fault) => {
+      await trouble(async ({ rig, make }) => {
+        await rig.inject(fault);
+        const { sandbox, id } = await make();
+        expect(await shell(sandbox, 'cat a.py')).toBe('x = 1\n');
+        expect((await rig.sandboxes()).map(({ name }) => name)).toEqual([id]);
+      })();
+    },
+  );
 
   it(
     'that never answers at all ends in time',

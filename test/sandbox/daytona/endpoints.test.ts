@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sized, sizedCases } from '../../sizes.ts';
 import { CREATE, untilNothingIsLeft, wholeLife, withTrouble } from './trouble.ts';
 import { rigIsHere, type Fault } from './rig.ts';
 
@@ -25,21 +26,25 @@ const EVERY_ENDPOINT: readonly Fault[] = [
 describe.runIf(rigIsHere()).concurrent('every endpoint of Daytona in turn', () => {
   const trouble = withTrouble();
 
-  it.each<[string, Omit<Fault, 'kind'>]>([
+  const faults: readonly [string, Omit<Fault, 'kind'>][] = [
     ['has no more requests left (429)', { status: 429, headers: { 'retry-after-sandbox-create': '0.3' } }],
     ['fails (500)', { status: 500 }],
     ['is behind a gateway that finds nobody (502)', { status: 502 }],
     ['is cut off', { reset: true }],
     ['does its work, and its answer is lost', { reset: true, after: true }],
-  ])('%s, and is asked again', async (_, fault) => {
-    await trouble(async (given) => {
-      await given.rig.inject(...EVERY_ENDPOINT.map((endpoint) => ({ ...endpoint, ...fault })));
-      await wholeLife(given);
-      expect(await given.rig.clearFaults()).toEqual(EVERY_ENDPOINT.map(() => 1));
-    })();
-  });
+  ];
+  it.each(sizedCases(['has no more requests left (429)', 'does its work, and its answer is lost'], faults))(
+    '%s, and is asked again',
+    async (_, fault) => {
+      await trouble(async (given) => {
+        await given.rig.inject(...EVERY_ENDPOINT.map((endpoint) => ({ ...endpoint, ...fault })));
+        await wholeLife(given);
+        expect(await given.rig.clearFaults()).toEqual(EVERY_ENDPOINT.map(() => 1));
+      })();
+    },
+  );
 
-  it.each([CREATE, ...EVERY_ENDPOINT.filter(({ kind }) => kind === 'toolbox')])(
+  it.each([CREATE, ...EVERY_ENDPOINT.filter(({ kind }) => kind === 'toolbox').slice(sized(-1, 0))])(
     'fails for good ($kind $path): a clear error in time',
     async (endpoint) => {
       await trouble(async ({ rig, provider, request }) => {

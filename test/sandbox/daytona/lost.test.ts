@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { sizedCases } from '../../sizes.ts';
 import { shell } from '../fixtures.ts';
 import { rigIsHere, type Fault, type Rig } from './rig.ts';
 import { PATIENCE, runBlock, startBlock, withTrouble } from './trouble.ts';
@@ -6,14 +7,17 @@ import { PATIENCE, runBlock, startBlock, withTrouble } from './trouble.ts';
 describe.runIf(rigIsHere()).concurrent('a sandbox of Daytona', () => {
   const trouble = withTrouble();
 
-  it.each<[string, (rig: Rig, id: string) => Promise<unknown>]>([
+  const ends: readonly [string, (rig: Rig, id: string) => Promise<unknown>][] = [
     ['is killed', (rig, id) => rig.kill(id)],
     ['is killed and in an error state', (rig, id) => rig.kill(id, 'error')],
     ['is killed and removed', (rig, id) => rig.kill(id, 'destroyed')],
     ['is killed, and Daytona does not notice', (rig, id) => rig.kill(id, 'started')],
     ['is stopped', (rig, id) => rig.stop(id)],
     ['is deleted', (rig, id) => rig.api('DELETE', `/sandbox/${id}`)],
-  ])('that %s is lost to who polls it, to who runs a command, and to who comes to it', async (_, end) => {
+  ];
+  it.each(
+    sizedCases(['is killed and in an error state', 'is killed, and Daytona does not notice', 'is deleted'], ends),
+  )('that %s is lost to who polls it, to who runs a command, and to who comes to it', async (_, end) => {
     await trouble(async ({ rig, make, another }) => {
       const { sandbox, id } = await make();
       await startBlock(sandbox, 1, 'import time; time.sleep(60)');
@@ -51,20 +55,24 @@ describe.runIf(rigIsHere()).concurrent('a sandbox of Daytona', () => {
     }),
   );
 
-  it.each<[string, Omit<Fault, 'kind'>]>([
+  const refusals: readonly [string, Omit<Fault, 'kind'>][] = [
     ['with the way to a login', { status: 307, headers: { location: 'http://127.0.0.1:1/login' } }],
     ['with a page', { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>log in</html>' }],
     ['with 401', { status: 401 }],
     ['with 403', { status: 403 }],
-  ])('whose link is refused %s gets another', async (_, fault) => {
-    await trouble(async ({ rig, make }) => {
-      const { sandbox } = await make();
-      const before = await linksGiven(rig);
-      await rig.inject({ kind: 'preview', count: 2, ...fault });
-      expect(await shell(sandbox, 'echo here')).toBe('here\n');
-      expect(await linksGiven(rig)).toBe(before + 2);
-    })();
-  });
+  ];
+  it.each(sizedCases(['with the way to a login', 'with 403'], refusals))(
+    'whose link is refused %s gets another',
+    async (_, fault) => {
+      await trouble(async ({ rig, make }) => {
+        const { sandbox } = await make();
+        const before = await linksGiven(rig);
+        await rig.inject({ kind: 'preview', count: 2, ...fault });
+        expect(await shell(sandbox, 'echo here')).toBe('here\n');
+        expect(await linksGiven(rig)).toBe(before + 2);
+      })();
+    },
+  );
 
   it(
     'whose link is always refused is an error that says so',
