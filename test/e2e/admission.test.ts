@@ -154,7 +154,7 @@ describe('a worker without a configuration, and a run that somebody starts who c
     expect(model.calls.length, 'no model was asked').toBe(asked);
   });
 
-  it('is refused soon where its grant is in another state folder', async () => {
+  it.concurrent('is refused soon where its grant is in another state folder', async () => {
     const config = { model: { base_url: model.url } };
     const foreign = { repo: 'https://127.0.0.1:1/none.git', prompt: 'Do it', config };
     const grant = await createGrants(join(world.folder, 'elsewhere')).issue({
@@ -167,7 +167,7 @@ describe('a worker without a configuration, and a run that somebody starts who c
     expect(message).toContain('with another state folder (DURABLE_RLM_STATE)');
   });
 
-  it('gets none of the data of another run, whose hashes are in every history', async () => {
+  it.concurrent('gets none of the data of another run, whose hashes are in every history', async () => {
     const secret = await world.blobs.put(Buffer.from('secret'));
     // What the code of an allowed run gave to FINAL is a blob too, so it can say anything.
     const summary = { type: 'str', preview: '' };
@@ -193,7 +193,7 @@ describe('a worker without a configuration, and a run that somebody starts who c
     );
   });
 
-  it('is not done with a budget that somebody started before it', async () => {
+  it.concurrent('is not done with a budget that somebody started before it', async () => {
     const limits = { max_sandboxes: 5000, max_llm_calls: 5000 };
     const first = await world.client.workflow.start('budget', {
       workflowId: 'overtaken/budget',
@@ -205,7 +205,7 @@ describe('a worker without a configuration, and a run that somebody starts who c
     expect(await refusal(first)).toMatchObject({ type: 'Input.NotAllowed' });
   });
 
-  it('is refused as well where the stock command line starts it', async () => {
+  it.concurrent('is refused as well where the stock command line starts it', async () => {
     const repo = 'https://127.0.0.1:1/none.git';
     const inputs: [type: string, input: string, said: RegExp][] = [
       ['investigate', '{}', /needs `repo`/],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { planFork, type ForkArguments } from '../../src/client/start-fork.ts';
 import type { ForkRecord, RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type Conversation } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 /** Runs that take up the work of another: continued after its end, or forked from an iteration of it. */
@@ -33,7 +34,9 @@ const STATE =
   'subprocess.run(["git", "status", "--short"], capture_output=True, text=True).stdout, one, asked])';
 
 describe('a fork', () => {
-  it('at each of 10 iterations has the variables, files and git state that the run had there, without a model call', async () => {
+  const all = Array.from({ length: 10 }, (_, at) => at + 1);
+  const iterations = sized([1, 4, 10], all);
+  it(`at iterations ${iterations.join(', ')} has the variables, files and git state that the run had there, without a model call`, async () => {
     const turn = (at: number): string =>
       withCode(
         at === 1
@@ -59,12 +62,10 @@ describe('a fork', () => {
     const before = model.count();
 
     const forks = await Promise.all(
-      Array.from({ length: 10 }, (_, at) =>
-        takeUp('fork', { run: 'ten', at: at + 1, message: 'report what you have' }),
-      ),
+      iterations.map((at) => takeUp('fork', { run: 'ten', at, message: 'report what you have' })),
     );
     for (const [index, { id, outcome }] of forks.entries()) {
-      const at = index + 1;
+      const at = iterations[index] ?? 0;
       const through = Array.from({ length: at }, (_, n) => n + 1);
       const answers = through.slice(1).map((n) => (n % 3 === 0 ? `answer to part ${n}` : 'a'));
       const files = through.map((n) => `${n}.txt`).toSorted();
@@ -75,7 +76,7 @@ describe('a fork', () => {
       expect(await world.answer(outcome)).toEqual([through, at - 1, files, `${status.join('\n')}\n`, 1, answers]);
       expect(outcome.usage.llm_calls).toBe(1);
     }
-    expect(model.count() - before).toBe(10);
+    expect(model.count() - before).toBe(iterations.length);
     const [fork] = await forksOf('ten-at-4+2');
     expect(fork).toMatchObject({ from: { run: 'ten', agent: '0' }, iteration: 5, message: 'report what you have' });
     await model.close();

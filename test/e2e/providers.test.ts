@@ -54,7 +54,7 @@ async function records(run: string): Promise<ChainRecord[]> {
   return world.chains.walk(reference?.head ?? '');
 }
 
-describe('the answer to a prompt', () => {
+describe.concurrent('the answer to a prompt', () => {
   const CUT = /^Error: the answer was cut at the output limit[^]*The first half of$/;
   const WITHHELD = 'Error: the provider withheld the answer (content_filter)';
 
@@ -136,7 +136,7 @@ describe('the answer to a prompt', () => {
   });
 });
 
-describe('a conversation that the provider finds too long', () => {
+describe.concurrent('a conversation that the provider finds too long', () => {
   const WORDINGS: readonly (readonly [name: string, answer: ScriptedReply])[] = [
     ['Moonshot', badRequest('Invalid request: Your request exceeded model token limit: 131072')],
     ['DashScope', badRequest('<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 129024]')],
@@ -258,7 +258,7 @@ describe('a conversation that the provider finds too long', () => {
   });
 });
 
-describe('moderation', () => {
+describe.concurrent('moderation', () => {
   const MODERATIONS: readonly (readonly [provider: string, reply: ScriptedReply, reason: RegExp])[] = [
     ['OpenRouter', MODERATED, /Your input was flagged.*violence/],
     [
@@ -416,7 +416,7 @@ describe.concurrent('a rate limit', () => {
   });
 });
 
-it('the notes of a run say how many prompts failed and with what', async () => {
+it.concurrent('the notes of a run say how many prompts failed and with what', async () => {
   const model = await world.startModel({
     scripts: [
       asking('all fail', ['a', 'b', 'c']),

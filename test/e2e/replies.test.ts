@@ -31,7 +31,7 @@ function playing(replies: readonly Reply[], heard: string[] = []): ScriptFunctio
 
 const isPrompt = ({ messages }: Conversation): boolean => messages.length === 1;
 
-describe('replies of one agent, one after another', () => {
+describe.concurrent('replies of one agent, one after another', () => {
   /** Replies of which the last takes a value, and what the model is told about the others. */
   interface Step {
     readonly replies: readonly string[];
@@ -254,7 +254,7 @@ async function answersOf(
   return (await world.answer(outcome)) as unknown[];
 }
 
-describe('replies that end an agent', () => {
+describe.concurrent('replies that end an agent', () => {
   const CASES: Readonly<Record<string, readonly [replies: readonly string[], answer: string]>> = {
     'two blocks, the first silent': [[`${fenced('n = 5')}\n\n${fenced('FINAL(n)')}`], '5'],
     'output in the block itself': [[fenced('print(1)\nFINAL("x")')], 'x'],
@@ -321,7 +321,7 @@ describe('replies that end an agent', () => {
   });
 });
 
-describe('final answers', () => {
+describe.concurrent('final answers', () => {
   it.each<[string, string, readonly Reply[], unknown, RegExp?]>([
     [
       'that are almost JSON',
@@ -399,7 +399,7 @@ async function runOf(
   return world.run({ id, prompt: 'What is the answer?', model, config: { rlm: { max_iterations } } });
 }
 
-it('a run that ends without FINAL says where its answer comes from', async () => {
+it.concurrent('a run that ends without FINAL says where its answer comes from', async () => {
   const notes = [expect.stringContaining('did not call FINAL') as string];
   const text = await runOf('text', ['I think.', 'I think so.', '<think>Hm.</think>It is 7.']);
   expect(text).toMatchObject({ status: 'completed', answer: 'It is 7.', answer_source: 'text', notes });
@@ -407,7 +407,7 @@ it('a run that ends without FINAL says where its answer comes from', async () =>
   expect(asked).toMatchObject({ status: 'completed', answer: 'It is 8.', answer_source: 'final_answer', notes });
 });
 
-it('reasoning is kept apart, and never sent again', async () => {
+it.concurrent('reasoning is kept apart, and never sent again', async () => {
   const heard: string[] = [];
   const sent: string[] = [];
   const play = playing([`<think>secret thought</think>${fenced('x = 1')}`, fenced('FINAL("done")')], heard);

@@ -60,7 +60,7 @@ async function outcomes(name: string): Promise<RunOutcome[]> {
   );
 }
 
-describe('a schedule', () => {
+describe.concurrent('a schedule', () => {
   it('runs on the commit that the folder has at each occurrence, or is skipped where there is no new one', async () => {
     await schedules.create(
       'nightly',
@@ -152,7 +152,7 @@ describe('a schedule', () => {
   });
 });
 
-describe('findings of a series', () => {
+describe.concurrent('findings of a series', () => {
   it('are told apart from those of the run before, which the agents have as a variable', async () => {
     const answers = [
       '[{"file": "a", "line": 1}, {"file": "b", "line": 1}]',
