@@ -4,8 +4,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { defaultDatabaseFile, devServerStatus } from '../../src/temporal/dev-server.ts';
-import { createDesk, says, type Desk } from '../e2e/command.ts';
+import { isAlive } from '../../src/temporal/process-identity.ts';
+import { createDesk, type Desk } from '../e2e/command.ts';
+import { keepServer, runHere } from './in-process.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -74,11 +75,9 @@ it('a port that is taken is said in a sentence', async () => {
   const server = createServer();
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const { port } = server.address() as AddressInfo;
-  const waiting = desk.start(['run', 'repository', '-p', 'Look around', '--no-worker', '--id', 'port']);
-  await says(waiting, /port: /);
-  const { code, stderr } = await desk.run(['worker', '--metrics-port', String(port)]);
-  waiting.kill();
-  await waiting.finished;
+  const temporal = await keepServer(desk);
+  const { code, stderr } = await runHere(desk, ['worker', '--metrics-port', String(port)]);
+  await temporal.release({ wait: true });
   server.close();
   expect(stderr).toContain(`/metrics cannot be served on 127.0.0.1:${port}`);
   expect(stderr).not.toMatch(/\n\s+at /);
@@ -86,13 +85,10 @@ it('a port that is taken is said in a sentence', async () => {
 });
 
 it('rlm down stops a server whose folder can no longer be written', async () => {
-  const waiting = desk.start(['run', 'repository', '-p', 'Look around', '--no-worker', '--id', 'waiting']);
-  const server = (): unknown => devServerStatus(defaultDatabaseFile(desk.state)).server;
-  await vi.waitUntil(() => waiting.stderr().includes('waiting: '), { timeout: 20_000, interval: 50 });
-  expect(server()).toBeDefined();
+  const server = await keepServer(desk);
   const { code, stderr } = withDisk(['--ro-bind', desk.state, desk.state], [process.execPath, MAIN, 'down', '--force']);
-  waiting.kill();
-  await waiting.finished;
   expect(stderr).toContain('The Temporal server was stopped');
   expect(code).toBe(0);
+  expect(isAlive(server.process)).toBe(false);
+  await server.release();
 });

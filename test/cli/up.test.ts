@@ -2,22 +2,31 @@ import { exec } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createDesk, type Desk, type RunningCommand } from '../e2e/command.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDesk, says, type Desk, type RunningCommand } from '../e2e/command.ts';
+import { runHere } from './in-process.ts';
 
-const WAIT = { timeout: 30_000, interval: 50 };
-
-describe('rlm up', { timeout: 60_000 }, () => {
+describe('rlm up', { timeout: 120_000 }, () => {
   let desk: Desk;
-  beforeEach(async () => {
-    desk = await createDesk();
+  let first: RunningCommand;
+  const desks: Desk[] = [];
+  beforeAll(async () => {
+    desk = await anotherDesk();
+    first = await up(['--ui']);
   });
-  afterEach(() => desk.close());
+  afterAll(async () => {
+    await Promise.all(desks.map((each) => each.close()));
+  });
 
+  const anotherDesk = async (): Promise<Desk> => {
+    const another = await createDesk();
+    desks.push(another);
+    return another;
+  };
   /** `rlm up`, once it works. */
-  const up = async (args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<RunningCommand> => {
-    const command = desk.start(['up', ...args], env);
-    await vi.waitFor(() => expect(command.stderr()).toContain('Working on task queue'), WAIT);
+  const up = async (args: readonly string[] = [], on = desk): Promise<RunningCommand> => {
+    const command = on.start(['up', ...args]);
+    await says(command, /Working on task queue/);
     return command;
   };
   /** The line that it prints for Temporal's own command line. */
@@ -26,8 +35,7 @@ describe('rlm up', { timeout: 60_000 }, () => {
     (await promisify(exec)(line, { cwd: desk.folder, env: desk.env })).stdout;
 
   it('prints the line with which its owner lists and starts workflows', async () => {
-    const command = await up();
-    const line = printed(command.stderr());
+    const line = printed(first.stderr());
     expect(line).toBe('temporal --profile durable-rlm workflow list');
     expect(await type(line)).toBe('');
     const start =
@@ -38,41 +46,34 @@ describe('rlm up', { timeout: 60_000 }, () => {
     expect((await desk.run(['list', '--profile', 'durable-rlm'])).code).toBe(0);
   });
 
-  it('in the background prints it too', async () => {
-    const { code, stderr } = await desk.run(['up', '--detach']);
-    expect(code).toBe(0);
-    expect(await type(printed(stderr))).toBe('');
-    expect((await desk.run(['down'])).code).toBe(0);
-  });
-
-  it('of another state folder leads to its own server, and leaves the first profile alone', async () => {
-    const first = await up();
+  it('of another state folder leads to its own server, in the background too, and leaves the first profile alone', async () => {
     const file = join(desk.folder, '.config', 'temporalio', 'temporal.toml');
     const before = readFileSync(file, 'utf8');
     const other = { DURABLE_RLM_STATE: join(desk.folder, 'other') };
-    const second = await up([], other);
-    expect(printed(first.stderr())).toBe('temporal --profile durable-rlm workflow list');
-    const line = printed(second.stderr());
+    const second = await desk.run(['up', '--detach'], other);
+    expect(second.code).toBe(0);
+    const line = printed(second.stderr);
     expect(line).toMatch(/^temporal --profile durable-rlm-[0-9a-f]{8} workflow list$/);
     expect(readFileSync(file, 'utf8')).toContain(before);
+    expect(await type(line)).toBe('');
     await type(`${line.replace('list', 'start')} --type any --task-queue nobody --workflow-id of-the-second`);
     expect(await type(line)).toContain('of-the-second');
-    expect(await type(printed(first.stderr()))).toBe('');
-    await desk.run(['down', '--force'], other);
+    expect(await type(printed(first.stderr()))).not.toContain('of-the-second');
+    expect((await desk.run(['down', '--force'], other)).code).toBe(0);
   });
 
   it('names the address where the profile cannot be written', async () => {
-    mkdirSync(join(desk.folder, '.config', 'temporalio'), { recursive: true });
-    const file = join(desk.folder, '.config', 'temporalio', 'temporal.toml');
+    const another = await anotherDesk();
+    mkdirSync(join(another.folder, '.config', 'temporalio'), { recursive: true });
+    const file = join(another.folder, '.config', 'temporalio', 'temporal.toml');
     writeFileSync(file, 'profile.durable-rlm.address = "unix:///gone"\n');
-    const command = await up();
+    const command = await up([], another);
     expect(printed(command.stderr())).toMatch(/^temporal --address unix:\/\/\S+ --namespace default workflow list \(/);
     expect(command.stderr()).toContain(`${file} was left as it is: `);
   });
 
   it('serves the web interface with --ui only, to anybody who has the link', async () => {
-    const command = await up(['--ui']);
-    const link = /http:\/\/\S+/.exec(command.stderr())?.[0] ?? '';
+    const link = /http:\/\/\S+/.exec(first.stderr())?.[0] ?? '';
     const opened = await fetch(link);
     expect(opened.status).toBe(200);
     const cookie = opened.headers.get('set-cookie')?.split(';')[0] ?? '';
@@ -81,9 +82,12 @@ describe('rlm up', { timeout: 60_000 }, () => {
   });
 
   it('does not with the server of somebody else', async () => {
-    const { code, stderr } = await desk.run(['up', '--ui', '--address', '127.0.0.1:1']);
-    expect(code).toBe(2);
-    expect(stderr).toContain('does not answer');
-    expect((await desk.run(['up', '--ui', '--detach'])).code).toBe(2);
+    const [elsewhere, detached] = await Promise.all([
+      runHere(desk, ['up', '--ui', '--address', '127.0.0.1:1']),
+      runHere(desk, ['up', '--ui', '--detach']),
+    ]);
+    expect(elsewhere.code).toBe(2);
+    expect(elsewhere.stderr).toContain('does not answer');
+    expect(detached.code).toBe(2);
   });
 });

@@ -20,8 +20,8 @@ const attempts: [name: string, attempt: () => Promise<boolean>][] = [
     [`HTTP on port ${port}`, () => answers(port)],
   ]),
 ];
-const reached: string[] = [];
-for (const [name, attempt] of attempts) if (await attempt()) reached.push(name);
+const outcomes = await Promise.all(attempts.map(([, attempt]) => attempt()));
+const reached = attempts.flatMap(([name], index) => (outcomes[index] === true ? [name] : []));
 process.stdout.write(JSON.stringify(reached));
 process.exit(0);
 
