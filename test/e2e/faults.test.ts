@@ -10,6 +10,7 @@ import {
   type ScriptedReply,
   type Step,
 } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 /** What goes wrong without anybody killing a process: models, budgets, code, sandboxes. */
@@ -64,32 +65,39 @@ async function blocks(run: string, agent = '0'): Promise<BlockRecord[]> {
 }
 
 describe.concurrent('a fault of the model that passes', () => {
-  it.each<[string, ScriptedReply, object?]>([
-    ['HTTP 500', error(500)],
-    ['HTTP 503', error(503)],
-    ['HTTP 429', error(429)],
+  const faults: readonly [name: string, ScriptedReply, object?][] = [
     ['HTTP 502 with a web page', error(502, '<html><body>Bad Gateway</body></html>')],
     ['a connection cut in the middle', { text: 'x'.repeat(10_000), cut: true }],
     ['no answer in time', { hang: true }, { timeout: 0.5 }],
+    ['an error with status 200', { raw: '{"error": {"code": 503, "message": "overloaded"}}' }],
+    ['HTTP 500', error(500)],
+    ['HTTP 503', error(503)],
+    ['HTTP 429', error(429)],
     ['invalid JSON', { raw: '{"choices": [' }],
     ['no choices', { raw: '{"choices": []}' }],
     ['an empty body', { raw: '' }],
-    ['an error with status 200', { raw: '{"error": {"code": 503, "message": "overloaded"}}' }],
-  ])('%s: the turn is asked again, and nothing is paid twice', async (name, fault, model_config) => {
-    const id = name.replaceAll(/\W+/g, '-');
-    const model = await world.startModel({ scripts: forTask(`meet ${name}`, [EDIT, attempts(fault, done('there'))]) });
-    const outcome = await world.run({ id, prompt: `meet ${name}`, model, config: { model: model_config ?? {} } });
-    expect(outcome).toMatchObject({ status: 'completed', answer: 'there', iterations: 2, usage: { llm_calls: 2 } });
-    expect(model.count()).toBe(3);
-    expect(model.paidTwice()).toEqual([]);
-    await model.close();
-  });
+  ];
+  it.each(sized(faults.slice(0, 4), faults))(
+    '%s: the turn is asked again, and nothing is paid twice',
+    async (name, fault, model_config) => {
+      const id = name.replaceAll(/\W+/g, '-');
+      const model = await world.startModel({
+        scripts: forTask(`meet ${name}`, [EDIT, attempts(fault, done('there'))]),
+      });
+      const outcome = await world.run({ id, prompt: `meet ${name}`, model, config: { model: model_config ?? {} } });
+      expect(outcome).toMatchObject({ status: 'completed', answer: 'there', iterations: 2, usage: { llm_calls: 2 } });
+      expect(model.count()).toBe(3);
+      expect(model.paidTwice()).toEqual([]);
+      await model.close();
+    },
+  );
 
-  it.each<[string, () => Record<string, string>, number]>([
-    ['seconds', () => ({ 'retry-after': '2' }), 1900],
+  const hints: readonly [form: string, () => Record<string, string>, least: number][] = [
     ['a date', () => ({ 'retry-after': new Date(Date.now() + 3000).toUTCString() }), 1900],
+    ['seconds', () => ({ 'retry-after': '2' }), 1900],
     ['milliseconds', () => ({ 'retry-after-ms': '1500' }), 1400],
-  ])('Retry-After in %s is waited for', async (form, headers, least) => {
+  ];
+  it.each(sized(hints.slice(0, 1), hints))('Retry-After in %s is waited for', async (form, headers, least) => {
     const step: Step = ({ askedBefore }) => (askedBefore === 0 ? error(429, undefined, headers()) : done('waited'));
     const model = await world.startModel({ scripts: forTask(`wait ${form}`, [step]) });
     const outcome = await world.run({ id: `retry-after-${form.replace(' ', '-')}`, prompt: `wait ${form}`, model });
@@ -175,12 +183,13 @@ describe.concurrent('a conversation longer than the context', () => {
 });
 
 describe.concurrent('a refusal for good', () => {
-  it.each<[string, ScriptedReply, RegExp]>([
+  const refusals: readonly [name: string, ScriptedReply, RegExp][] = [
     ['401', error(401), /HTTP 401.*LLM_API_KEY.*resume/],
+    ['503-for-too-long', error(503), /HTTP 503.*asked 2 times/],
     ['402', error(402, { error: { message: 'Insufficient credits' } }), /HTTP 402, Insufficient credits.*resume/],
     ['insufficient_quota', QUOTA, /HTTP 429.*quota.*resume/],
-    ['503-for-too-long', error(503), /HTTP 503.*asked 2 times/],
-  ])(
+  ];
+  it.each(sized(refusals.slice(0, 2), refusals))(
     '%s pauses the run and says why; resumed, it continues from the same conversation',
     async (name, fault, reason) => {
       let mended = false;
@@ -536,8 +545,10 @@ describe.concurrent('code that misbehaves', () => {
     await model.close();
   });
 
-  it.each<[string, string, unknown]>([
+  const answers: readonly [name: string, code: string, answer: unknown][] = [
     ['None', 'FINAL(None)', null],
+    ['half a character', 'FINAL("x\\ud800y")', expect.stringMatching(/^x.*y$/)],
+    ['itself', 'a = []\na.append(a)\nFINAL(a)', expect.anything()],
     ['an empty string', 'FINAL("")', ''],
     ['a false value', 'FINAL(False)', false],
     [
@@ -545,13 +556,12 @@ describe.concurrent('code that misbehaves', () => {
       'FINAL({"a": [1, 2.5, {"b": None}], "ü": "\\U0001f600"})',
       { a: [1, 2.5, { b: null }], ü: '\u{1f600}' },
     ],
-    ['half a character', 'FINAL("x\\ud800y")', expect.stringMatching(/^x.*y$/)],
     ['a huge integer', 'FINAL(10 ** 30)', expect.anything()],
     ['not a number', 'FINAL(float("nan"))', expect.anything()],
     ['an object', 'FINAL(object())', expect.stringContaining('object')],
     ['a set', 'FINAL({1})', expect.anything()],
-    ['itself', 'a = []\na.append(a)\nFINAL(a)', expect.anything()],
-  ])('may give FINAL %s', async (name, code, answer) => {
+  ];
+  it.each(sized(answers.slice(0, 3), answers))('may give FINAL %s', async (name, code, answer) => {
     const id = `final-${name.replaceAll(' ', '-')}`;
     const model = await world.startModel({ scripts: forTask(`give ${name}`, [withCode(code)]) });
     const outcome = await world.run({ id, prompt: `give ${name}`, model });
