@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { RunDocument } from '../../src/results/run-document.ts';
 import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createDesk, type Desk } from './command.ts';
 import { makeRepository } from './world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Hours by which the clock of a process is wrong from the moment on in which the file is there. */
-const HOURS = [-5, 5];
+const HOURS = sized([-5], [-5, 5]);
 
 /** The clock of a Node process, which a test can set: that of the whole machine it may not. */
 const CLOCK = `import { existsSync } from 'node:fs';

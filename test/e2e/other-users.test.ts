@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import { devServerStatus } from '../../src/temporal/dev-server.ts';
 import { findTemporalCli } from '../../src/temporal/find-cli.ts';
+import { sized } from '../sizes.ts';
 import { temporaryFolder } from '../sandbox/fixtures.ts';
 import { kill } from '../temporal/fixtures.ts';
 import { listeningPorts } from '../temporal/listening-ports.ts';
@@ -16,6 +17,10 @@ const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 /** `nobody`: Temporal's server asks for the name of the user it runs as. */
 const ORDINARY_UID = 65_534;
 const OTHER_UID = 61_005;
+const USERS: readonly (readonly [name: string, uid: number])[] = [
+  ['an ordinary user', ORDINARY_UID],
+  ['root', 0],
+];
 const TIME = 240_000;
 const STRANGER = fileURLToPath(new URL('../temporal/stranger.ts', import.meta.url));
 const SECRET = 'secret-of-the-owner';
@@ -41,10 +46,7 @@ describe('other users of the machine', () => {
   chmodSync(folder.path, 0o755);
   afterAll(() => folder.remove());
 
-  it.for([
-    ['root', 0],
-    ['an ordinary user', ORDINARY_UID],
-  ] as const)(
+  it.for(sized(USERS.slice(0, 1), USERS))(
     'read, reach and start nothing of a worker of %s (%i), although its folders were open and its umask is 0',
     { timeout: TIME },
     async ([, uid], { skip }) => {

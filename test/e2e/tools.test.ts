@@ -10,7 +10,7 @@ import {
   type PlannedKill,
   type ScriptedModel,
 } from '../../src/testing/index.ts';
-import { createDesk, type Desk, type Finished } from './command.ts';
+import { createDesk, says, type Desk, type Finished } from './command.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -30,10 +30,9 @@ export const note = tool({
 });
 `;
 
-let desk: Desk;
+const desks: Desk[] = [];
 let model: ScriptedModel;
 beforeAll(async () => {
-  desk = await createDesk();
   model = await startScriptedModel({
     scripts: ({ turn }) =>
       turn === 0
@@ -42,19 +41,27 @@ beforeAll(async () => {
             'notes = [note(line) for line in lines]\nbad = note(3)\nSUBMIT(notes=notes, found=found, bad=bad, fails=fails())',
           ),
   });
+});
+afterAll(async () => {
+  await Promise.all(desks.map((desk) => desk.close()));
+  await model.close({ check: false });
+});
+
+/** Each has workers and notes of its own. */
+async function deskWithTools(): Promise<Desk> {
+  const desk = await createDesk();
+  desks.push(desk);
   const configuration = {
     model: { name: 'scripted', base_url: model.url },
     tools: { files: ['tools.ts'], mcp: { library: { command: process.execPath, args: [SERVER] } } },
   };
   writeFileSync(join(desk.folder, 'tools.yaml'), JSON.stringify(configuration));
   writeFileSync(join(desk.folder, 'tools.ts'), TOOLS);
-});
-afterAll(async () => {
-  await desk.close();
-  await model.close({ check: false });
-});
+  return desk;
+}
 
-it('tools of modules and MCP servers are called once each, whatever is killed meanwhile', async () => {
+it.concurrent('tools of modules and MCP servers are called once each, whatever is killed meanwhile', async () => {
+  const desk = await deskWithTools();
   const signature = 'lines: list[str] -> notes: list, found: str, bad: str, fails: str';
   const lines = '["one", "two", "three", "four"]';
   const command = ['analyze', '-s', signature, '-i', `lines=${lines}`, '--id', 'noted', '--json', '-c', 'tools.yaml'];
@@ -88,7 +95,8 @@ it('tools of modules and MCP servers are called once each, whatever is killed me
   await vi.waitFor(async () => expect(await desk.leftovers()).toEqual([]), { timeout: 30_000, interval: 500 });
 });
 
-it('a worker without the tools leaves the call to one that has them', async () => {
+it.concurrent('a worker without the tools leaves the call to one that has them', async () => {
+  const desk = await deskWithTools();
   const bare = join(desk.folder, 'bare.yaml');
   writeFileSync(bare, JSON.stringify({ model: { name: 'scripted', base_url: model.url } }));
   const signature = 'lines: list[str] -> notes: list, found: str, bad: str, fails: str';
@@ -106,16 +114,9 @@ it('a worker without the tools leaves the call to one that has them', async () =
     'tools.yaml',
   ];
   const without = desk.start(['up', '-c', bare]);
-  await vi.waitFor(() => expect(without.stderr()).toContain('Working on task queue'), { timeout: 60_000 });
+  await says(without, /Working on task queue/);
   const run = desk.start(command);
-  await vi.waitFor(
-    async () => {
-      const { stderr } = await desk.run(['status', 'elsewhere']);
-      const told = stderr + String((await desk.run(['status', 'elsewhere', '--json'])).stdout);
-      expect(told + run.stderr()).toContain('has no tool search');
-    },
-    { timeout: 30_000, interval: 500 },
-  );
+  await says(run, /has no tool search/);
   process.kill(without.pid, 'SIGTERM');
   await without.finished;
   const having = desk.start(['up', '-c', 'tools.yaml']);
