@@ -18,7 +18,15 @@ import { findTemporalCli } from '../../src/temporal/find-cli.ts';
 import { identityOf } from '../../src/temporal/process-identity.ts';
 import { unixSocketPath } from '../../src/temporal/unix-relay.ts';
 import { cannotSwitch, ORDINARY_UID } from '../sandbox/another-user.ts';
-import { connectionTo, kill, serverOptions, startServer, temporaryFolder, testCacheDirectory } from './fixtures.ts';
+import {
+  connectionTo,
+  kill,
+  serverOptions,
+  startServer,
+  temporaryFolder,
+  testCacheDirectory,
+  until,
+} from './fixtures.ts';
 import { childrenOf, listeningPorts, withDescendants } from './listening-ports.ts';
 
 const run = promisify(execFile);
@@ -137,7 +145,7 @@ test.each([
   await client.workflow.start('any', { taskQueue: 'nobody', workflowId: 'kept' });
   const pids = withDescendants(first.process.pid);
   process.kill(processOf(first.process.pid), 'SIGKILL');
-  await expect.poll(() => pids.filter((pid) => identityOf(pid) !== undefined)).toEqual([]);
+  await until(() => pids.every((pid) => identityOf(pid) === undefined));
 
   const second = await startServer(options);
   expect(second).toMatchObject({ startedByUs: true, address: first.address });

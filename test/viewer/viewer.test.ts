@@ -198,9 +198,7 @@ describe('a failed run of 41 agents', () => {
     await soon(() => rows.count()).toBe(3);
     await page.getByRole('button', { name: 'Failed (2)' }).click();
     await page.getByLabel('Find agents').fill('sklearn/svm/_base');
-    await expect
-      .poll(() => rows.allInnerTexts())
-      .toSatisfy((all: string[]) => all.some((each) => each.includes('svm')));
+    await soon(() => rows.allInnerTexts()).toSatisfy((all: string[]) => all.some((each) => each.includes('svm')));
   });
 });
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connect, embeddedTarget } from '../../src/temporal/connection.ts';
 import { attempts, forTask, withCode } from '../../src/testing/index.ts';
 import { createDesk, type Desk, type RunningCommand } from '../e2e/command.ts';
@@ -9,6 +9,8 @@ import { parseMetrics, type Sample } from './prometheus.ts';
 
 let world: World;
 let desk: Desk;
+/** The one that the first tests share. */
+let worker: Worker;
 beforeAll(async () => {
   [world, desk] = await Promise.all([createWorld(), createDesk()]);
 });
@@ -35,7 +37,6 @@ async function startWorker(address: string, ...args: string[]): Promise<Worker> 
     DURABLE_RLM_STATE: join(world.folder, 'state'),
     DURABLE_RLM_CACHE: join(world.folder, 'cache'),
   });
-  onTestFinished(() => command.kill());
   const lines = (): Line[] =>
     command
       .stderr()
@@ -47,7 +48,7 @@ async function startWorker(address: string, ...args: string[]): Promise<Worker> 
   return { ...command, lines, url: `http://127.0.0.1:${String(port)}` };
 }
 
-const WAIT = { timeout: 20_000, interval: 50 };
+const WAIT = { timeout: 60_000, interval: 50 };
 
 async function statusOf(worker: Worker, path: string): Promise<{ status: number; reasons: readonly string[] }> {
   const response = await fetch(`${worker.url}${path}`);
@@ -74,7 +75,7 @@ describe('metrics of rlm worker', () => {
         ({ messages }) => (messages.length === 1 ? 'a' : undefined),
       ],
     });
-    const worker = await startWorker(world.server.address);
+    worker = await startWorker(world.server.address, '--drain', '20');
     const outcome = await world.run({ id: 'measured', prompt: 'measure me', model });
     expect(outcome).toMatchObject({ status: 'completed', agents: 3, iterations: 6 });
     await vi.waitFor(() => expect(worker.lines().map(({ message }) => message)).toContain('run ended'), WAIT);
@@ -117,25 +118,6 @@ describe('metrics of rlm worker', () => {
     ).toEqual(['0', '0.1', '0.2']);
     expect(about.filter(({ message, level }) => message === 'model call' && level === 'warn')).toHaveLength(1);
     expect(worker.stderr()).not.toContain('key-of-the-tests');
-    await terminate(worker);
-    expect(await worker.finished).toMatchObject({ code: 0 });
-  });
-});
-
-describe('health of rlm worker', () => {
-  it('is good while it polls, and bad with the reason when the server has gone away', async () => {
-    const server = await startServer(serverOptions());
-    await (await connect(embeddedTarget(server))).close();
-    const worker = await startWorker(server.address);
-    expect(await statusOf(worker, '/health')).toEqual({ status: 200, reasons: [] });
-    expect(await statusOf(worker, '/ready')).toEqual({ status: 200, reasons: [] });
-    await kill(server.process);
-    await vi.waitFor(async () => {
-      const { status, reasons } = await statusOf(worker, '/health');
-      expect(status).toBe(503);
-      expect(reasons[0]).toMatch(/^the Temporal server does not answer/);
-    }, WAIT);
-    expect((await statusOf(worker, '/ready')).status).toBe(503);
   });
 });
 
@@ -152,7 +134,6 @@ describe('the end of rlm worker', () => {
         withCode('FINAL("after")'),
       ]),
     });
-    const worker = await startWorker(world.server.address, '--drain', '20');
     const run = await world.start({ id: 'drained', prompt: 'drain me', model });
     await model.when(({ outcome }) => outcome === 'pending');
     await terminate(worker);
@@ -162,24 +143,38 @@ describe('the end of rlm worker', () => {
     expect(await worker.finished).toMatchObject({ code: 0 });
     expect(model.calls.map(({ outcome }) => outcome)).toEqual(['answered']);
 
-    const next = await startWorker(world.server.address);
+    worker = await startWorker(world.server.address, '--drain', '600');
     await run.result();
     expect(model.calls.map(({ outcome, askedBefore }) => [outcome, askedBefore])).toEqual([
       ['answered', 0],
       ['answered', 0],
     ]);
-    await terminate(next);
-    await next.finished;
   });
 
   it('comes at once with a second signal', async () => {
     const model = await world.startModel({ scripts: forTask('do not wait', [{ hang: true }]) });
-    const worker = await startWorker(world.server.address, '--drain', '600');
     const run = await world.start({ id: 'hurried', prompt: 'do not wait', model });
     await model.when(({ outcome }) => outcome === 'pending');
     await terminate(worker);
     process.kill(worker.pid, 'SIGTERM');
     expect(await worker.finished).toMatchObject({ code: 1 });
     await run.terminate();
+  });
+});
+
+describe('health of rlm worker', () => {
+  it('is good while it polls, and bad with the reason when the server has gone away', async () => {
+    const server = await startServer(serverOptions());
+    await (await connect(embeddedTarget(server))).close();
+    const ofItsOwn = await startWorker(server.address);
+    expect(await statusOf(ofItsOwn, '/health')).toEqual({ status: 200, reasons: [] });
+    expect(await statusOf(ofItsOwn, '/ready')).toEqual({ status: 200, reasons: [] });
+    await kill(server.process);
+    await vi.waitFor(async () => {
+      const { status, reasons } = await statusOf(ofItsOwn, '/health');
+      expect(status).toBe(503);
+      expect(reasons[0]).toMatch(/^the Temporal server does not answer/);
+    }, WAIT);
+    expect((await statusOf(ofItsOwn, '/ready')).status).toBe(503);
   });
 });

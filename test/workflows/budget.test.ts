@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { sized } from '../sizes.ts';
 import { simulate, type Simulated, type SimulationOptions } from './budget-simulation.ts';
 
 const LIMITS = { max_sandboxes: 6, max_llm_calls: 25 };
-/** Orders of each kind; together 10,000. */
-const SEEDS = 2500;
+/** Orders of each kind. */
+const SEEDS = sized(600, 2500);
 /** Simulations at a time: each waits for the event loop at every step. */
 const AT_A_TIME = 100;
 
@@ -29,7 +30,7 @@ function expectExact(all: readonly Simulated[]): void {
   }
 }
 
-describe('in 10,000 orders of messages, delayed and repeated, with a budget that continues as new', () => {
+describe('in thousands of orders of messages, delayed and repeated, with a budget that continues as new', () => {
   it(
     'agents that end by themselves use min(limit, demand), and exactly the rest is refused',
     { timeout: 120_000 },
