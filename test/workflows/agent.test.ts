@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { temporal as api } from '@temporalio/proto';
-import { bundleWorkflowCode, DefaultLogger, Worker, type NativeConnection } from '@temporalio/worker';
+import { Worker, type NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { RlmConfig } from '../../src/domain/config.ts';
@@ -55,14 +55,9 @@ const TASK_QUEUE = 'workflows';
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'rlm-workflows-'));
   await installRuntime();
-  const logger = new DefaultLogger('WARN');
-  const source = (name: string): string => fileURLToPath(new URL(`../../src/workflows/${name}.ts`, import.meta.url));
-  const [workflowsPath, payloadConverterPath] = [source('index'), source('payload-converter')];
-  const [started, workflowBundle] = await Promise.all([
-    startOrAttachDevServer({ stateDirectory: folder, cacheDirectory: cacheDirectory(process.env) }),
-    bundleWorkflowCode({ workflowsPath, payloadConverterPath, logger }),
-  ]);
-  server = started;
+  // What the whole series has brought up to date.
+  const workflowBundle = { codePath: fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url)) };
+  server = await startOrAttachDevServer({ stateDirectory: folder, cacheDirectory: cacheDirectory(process.env) });
   temporal = await connect(embeddedTarget(server));
   native = await temporal.connectWorker();
   const activities = activitiesByRun(fakes);
@@ -166,7 +161,7 @@ const call = (id: string, name = 'llm_query', batch?: number): PendingCall => ({
   ...(batch === undefined ? {} : { batch }),
 });
 
-describe('the loop of an agent', () => {
+describe('the loop of an agent', { concurrent: true }, () => {
   it('asks, runs, and ends with FINAL; the sandbox is created once, beside the first call', async () => {
     const { outcome, fake } = await outcomeOf({
       0: { callModel: [code('r1'), code('r2')], runCode: [{ kind: 'done', head: 'b1' }, FINAL] },
@@ -277,7 +272,7 @@ describe('the loop of an agent', () => {
   });
 });
 
-describe('a sandbox', () => {
+describe('a sandbox', { concurrent: true }, () => {
   it('that is lost is rebuilt, and the code runs again with the same answers', async () => {
     const { outcome, fake } = await outcomeOf({
       0: {
@@ -356,7 +351,7 @@ describe('a sandbox', () => {
   });
 });
 
-describe('a run', () => {
+describe('a run', { concurrent: true }, () => {
   it('that a provider refuses for good pauses, and continues with the same question when it is resumed', async () => {
     const refused = failure('Model.Refused', 'The key was refused.');
     await withRun(
@@ -494,8 +489,10 @@ describe('a run', () => {
       signal: pauseMessage,
       signalArgs: [{ reason: 'not yet' }],
     });
-    await vi.waitFor(async () =>
-      expect(await handle.query<RunState>(statusQuery)).toMatchObject({ status: 'paused', reason: 'not yet' }),
+    await vi.waitFor(
+      async () =>
+        expect(await handle.query<RunState>(statusQuery)).toMatchObject({ status: 'paused', reason: 'not yet' }),
+      20_000,
     );
     await handle.signal(resumeMessage);
     expect(await handle.result()).toMatchObject({ status: 'completed' });
@@ -852,7 +849,7 @@ describe('a run', () => {
         const { limits, remaining_ms } = await run.handle.query<RunState>(statusQuery);
         expect(limits).toMatchObject({ global_timeout: 300, max_cost: 1 });
         expect(remaining_ms).toBeLessThan(301_000);
-      });
+      }, 20_000);
       await run.handle.signal(setBudgetMessage, { global_timeout: 1 });
       expect(await run.outcome()).toMatchObject({ status: 'timed_out' });
     });

@@ -159,11 +159,17 @@ export function fakeActivities(
 /** The activities of many runs for one worker; each call goes to those of its run. */
 export function activitiesByRun(runs: ReadonlyMap<string, FakeRun>): Activities {
   const names = Object.keys(fakeActivities({}).activities) as (keyof Activities)[];
-  const call = (name: keyof Activities) => (input: unknown) => {
+  const call = (name: keyof Activities) => async (input: unknown) => {
     const id = activityInfo().workflowExecution?.workflowId ?? '';
     const fake = runs.get(id.includes('/') ? splitAgentWorkflowId(id).run : id);
     if (fake === undefined) throw fatal(`nothing is scripted for ${id}`);
-    return (fake.activities[name] as (input: unknown) => unknown)(input);
+    // However long it waits for the test, its worker has not died.
+    const beat = setInterval(() => heartbeat(), 1000);
+    try {
+      return await (fake.activities[name] as (input: unknown) => unknown)(input);
+    } finally {
+      clearInterval(beat);
+    }
   };
   return Object.fromEntries(names.map((name) => [name, call(name)])) as unknown as Activities;
 }
