@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sized } from '../sizes.ts';
 import { codeBlocks, parseReply, proseOf, replyOutcome, splitReasoning } from '../../src/domain/reply.ts';
 
 const X = 'SUBMIT(answer="x")';
@@ -291,7 +292,7 @@ const PARTS = [
 
 describe('any text', () => {
   it('is read without an error, and its parts are parts of it', () => {
-    for (let seed = 1; seed <= 20_000; seed += 1) {
+    for (let seed = 1; seed <= sized(5_000, 20_000); seed += 1) {
       const next = random(seed);
       const reply = Array.from(
         { length: Math.floor(next() * 40) },
@@ -309,9 +310,13 @@ describe('any text', () => {
   });
 
   const MEGABYTE = 1_000_000;
+  const repeated = sized(
+    ['```', '```py\n', '   ', '- ', '"""', "'", '\\', '<think>', '</thinking>', '<', 'FINAL('],
+    PARTS,
+  );
   const hostile: [name: string, text: string][] = [
-    ...PARTS.map((part): [string, string] => [JSON.stringify(part), part.repeat(MEGABYTE / part.length)]),
-    ...PARTS.map((part): [string, string] => [
+    ...repeated.map((part): [string, string] => [JSON.stringify(part), part.repeat(MEGABYTE / part.length)]),
+    ...repeated.map((part): [string, string] => [
       `Python of ${JSON.stringify(part)}`,
       `\`\`\`python\n${part.repeat(MEGABYTE / part.length)}`,
     ]),

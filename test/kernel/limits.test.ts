@@ -35,9 +35,9 @@ describe('what one call may hold', () => {
       '1000000 Error: 1000000 items are to True',
     ],
     [
-      '400,000 variables',
-      'print(rlm_query("x", **{f"v{i}": 1 for i in range(400_000)})[:54])',
-      'Error: 400000 variables for each of 1 tasks are too ma',
+      '50,000 variables',
+      'print(rlm_query("x", **{f"v{i}": 1 for i in range(50_000)})[:53])',
+      'Error: 50000 variables for each of 1 tasks are too ma',
     ],
     [
       'a hundred variables of each of a thousand tasks',

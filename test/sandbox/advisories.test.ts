@@ -6,6 +6,7 @@ import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local
 import { bundleRepository } from '../../src/sandbox/repository/bundle.ts';
 import { RepositoryCache } from '../../src/sandbox/repository/repository-cache.ts';
 import { resolveCommit } from '../../src/sandbox/repository/resolve-commit.ts';
+import { sizedCases } from '../sizes.ts';
 import {
   git,
   LABELS,
@@ -145,12 +146,13 @@ describe('a repository', () => {
     60_000,
   );
 
-  it.each([
+  const pipes: readonly [string, string][] = [
     ['in the place of its index', '.git/index'],
     ['among its references', '.git/refs/heads/pipe'],
     ['in the place of what it ignores', '.git/info/exclude'],
     ['for .gitignore', 'sub/.gitignore'],
-  ])(
+  ];
+  it.each(sizedCases(['in the place of its index', 'for .gitignore'], pipes))(
     'with a pipe %s does not keep anybody waiting',
     async (_, place) => {
       const path = join(folder.path, `pipe-${place.replaceAll('/', '-')}`);
@@ -231,10 +233,11 @@ print(len(points) > 10)`;
 });
 
 describe('the commands of a setup', () => {
-  it.each([
+  const builds: readonly [string, string][] = [
     ['a link in the place of the kernel', 'ln -s /etc/passwd /run/rlm/build/kernel-3.11.0-00.pyc'],
     ['a second kernel', 'cp /etc/hosts /run/rlm/build/kernel-3.11.0-00.pyc'],
-  ])(
+  ];
+  it.each(sizedCases(['a link in the place of the kernel'], builds))(
     'cannot have %s copied out',
     async (_, command) => {
       const repository = makeRepository(join(folder.path, `out-${command.length}`), { 'a.txt': 'a\n' });

@@ -203,32 +203,35 @@ describe('the configuration of the current folder', () => {
   });
 
   const owners = [
-    ['root', 0, 0],
     ['root', 0, OTHER_UID],
     ['an ordinary user', ORDINARY_UID, ORDINARY_UID],
-    ['an ordinary user', ORDINARY_UID, OTHER_UID],
     ['an ordinary user', ORDINARY_UID, 0],
+    ['root', 0, 0],
+    ['an ordinary user', ORDINARY_UID, OTHER_UID],
   ] as const;
-  it.for(owners)('does not count for %s (%i) when user %i owns it', async ([, uid, owner], { skip }) => {
-    if (!isRoot) skip('only root can be several users');
-    const path = fresh('owned');
-    const all = KEYS.filter((key) => !key.includes('protocol.ext')).flatMap((key) => hostile()[key] ?? []);
-    makeHostile(path, all);
-    mkdirSync(`${path}/below`);
-    const cache = fresh('cache');
-    mkdirSync(cache);
-    await give(path, owner);
-    await give(cache, uid);
-    const how = { uid, gid: uid, cwd: `${path}/below`, env: { PATH: process.env['PATH'], HOME: home } };
-    const elsewhere = await run([USE_GIT, cache, `${server.url}/project.git`], how);
-    expect(elsewhere).toEqual({ commit: served.commit, files: ['a'] });
-    // The very repository that the current folder is in: its own user's is read, another's is not.
-    const here = await run([USE_GIT, cache, '..'], { ...how, env: { ...how.env } });
-    if (owner === uid) expect(here).toMatchObject({ files: ['.gitattributes', 'a'] });
-    else
-      expect(here).toEqual({ error: expect.stringMatching(/user \(uid \d+\).*git config --global --add safe\.dir/) });
-    expect({ ran: existsSync(ran), asked }).toEqual({ ran: false, asked: [] });
-  });
+  it.for(owners.slice(0, sized(3, 5)))(
+    'does not count for %s (%i) when user %i owns it',
+    async ([, uid, owner], { skip }) => {
+      if (!isRoot) skip('only root can be several users');
+      const path = fresh('owned');
+      const all = KEYS.filter((key) => !key.includes('protocol.ext')).flatMap((key) => hostile()[key] ?? []);
+      makeHostile(path, all);
+      mkdirSync(`${path}/below`);
+      const cache = fresh('cache');
+      mkdirSync(cache);
+      await give(path, owner);
+      await give(cache, uid);
+      const how = { uid, gid: uid, cwd: `${path}/below`, env: { PATH: process.env['PATH'], HOME: home } };
+      const elsewhere = await run([USE_GIT, cache, `${server.url}/project.git`], how);
+      expect(elsewhere).toEqual({ commit: served.commit, files: ['a'] });
+      // The very repository that the current folder is in: its own user's is read, another's is not.
+      const here = await run([USE_GIT, cache, '..'], { ...how, env: { ...how.env } });
+      if (owner === uid) expect(here).toMatchObject({ files: ['.gitattributes', 'a'] });
+      else
+        expect(here).toEqual({ error: expect.stringMatching(/user \(uid \d+\).*git config --global --add safe\.dir/) });
+      expect({ ran: existsSync(ran), asked }).toEqual({ ran: false, asked: [] });
+    },
+  );
 });
 
 describe('the configuration of a local repository', () => {

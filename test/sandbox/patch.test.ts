@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local/index.ts';
 import type { Patch, Sandbox } from '../../src/sandbox/provider.ts';
+import { sizedCases } from '../sizes.ts';
 import {
   git,
   makeRepository,
@@ -292,7 +293,7 @@ open("a/b/c/deep.txt", "a").write("deeper")`;
       });
     });
 
-    it.each([
+    const cases: readonly [string, string][] = [
       ['a deleted .git', 'rm -rf .git'],
       [
         'a .git that points elsewhere',
@@ -306,7 +307,9 @@ open("a/b/c/deep.txt", "a").write("deeper")`;
       ['objects of its own', 'git gc -q --prune=now; rm -rf .git/objects/info'],
       ['dates set back', 'echo two > a.txt; touch -r sub/b.bin a.txt; git update-index --refresh || true'],
       ['attributes that define all names anew', 'printf "[attr]diff -text\\n* binary -diff\\n" >> .gitattributes'],
-    ])('with %s', async (_, script) => {
+    ];
+    const usual = ['a .git that points elsewhere', 'an index told to look away', 'replaced objects', 'dates set back'];
+    it.each(sizedCases(usual, cases))('with %s', async (_, script) => {
       const repository = makeRepository(newFolder(), { 'a.txt': 'one\n', 'crlf.txt': 'x\r\n', 'sub/b.bin': BINARY });
       await roundTrip(repository, (sandbox) => shell(sandbox, `${script}; echo two >> a.txt`));
     });
