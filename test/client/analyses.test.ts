@@ -13,6 +13,7 @@ import {
   stringifyJson,
   tool,
   type ConnectOptions,
+  type RlmClient,
 } from '../../src/client.ts';
 import { withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import { createWorld, type World } from '../e2e/world.ts';
@@ -95,18 +96,6 @@ describe('analyze', () => {
     ]);
   });
 
-  it('stores what is iterated as it comes', async () => {
-    async function* lines(): AsyncGenerator<string> {
-      for (let line = 0; line < 1000; line += 1) yield `line ${line}`;
-    }
-    const { answer } = await analyze({
-      ...options,
-      signature: 'lines: list[str] -> n: int',
-      inputs: { lines: lines() },
-    });
-    expect(answer).toEqual({ n: 1000 });
-  });
-
   it('fails with what there is', async () => {
     const config = { ...options.config, rlm: { max_iterations: 2 } };
     const error = await analyze({ ...options, config, signature: '-> never: int' }).catch((reason: unknown) => reason);
@@ -140,36 +129,6 @@ describe('analyze', () => {
     );
   });
 
-  it('keeps the order of keys that the code gave', async () => {
-    const signature = 'text -> ordered: list[{z: int, a: dict[str, {y: int, b: int}]}]';
-    const { answer } = await analyze({ ...options, signature, inputs: { text: 'x' } });
-    expect(JSON.stringify(answer)).toBe('{"ordered":[{"a":{"k":{"b":3,"y":2}},"z":1}]}');
-  });
-
-  it('tells the order of keys that are whole numbers, which JavaScript sorts', async () => {
-    const signature = 'text -> by_year: dict[int, int]';
-    const { answer } = await analyze({ ...options, signature, inputs: { text: 'x' } });
-    expect(Object.keys(answer.by_year)).toEqual(['1999', '2023']);
-    expect(entriesOf(answer.by_year)).toEqual([
-      ['2023', 1],
-      ['1999', 2],
-    ]);
-    expect(stringifyJson(answer)).toBe('{"by_year":{"2023":1,"1999":2}}');
-  });
-
-  it('takes files and folders for inputs', async () => {
-    const papers = join(world.folder, 'papers');
-    mkdirSync(papers);
-    writeFileSync(join(papers, 'one.txt'), 'first');
-    writeFileSync(join(papers, 'two.txt'), 'second');
-    const { answer } = await analyze({
-      ...options,
-      signature: 'lines: list[str], one: str, all: dict[str, str] -> n: int',
-      inputs: { lines: folder(papers), one: file(join(papers, 'one.txt')), all: folder(papers) },
-    });
-    expect(answer).toEqual({ n: 2 });
-  });
-
   it.each([
     [{ signature: 'a: lst -> b' }, 'there is no type lst'],
     [{ signature: 'a -> b' }, 'the input a is missing'],
@@ -191,21 +150,69 @@ describe('investigate', () => {
 });
 
 describe('a client', () => {
+  let client: RlmClient;
+  let worker: Awaited<ReturnType<RlmClient['work']>>;
+  beforeAll(async () => {
+    client = await connect(options);
+    worker = await client.work();
+  });
+  afterAll(async () => {
+    await worker.close();
+    await client.close();
+  });
+
   it('starts analyses for workers elsewhere, and lists them', async () => {
-    const client = await connect(options);
-    const worker = await client.work();
-    try {
-      const run = await client.analyze({
-        id: 'elsewhere',
-        signature: 'text -> colours: list[str], counts: Any',
-        descriptions: { colours: 'In order.' },
-        inputs: { text: 'black' },
-      });
-      expect((await run.result()).answer).toEqual({ colours: ['black'], counts: { n: 1 } });
-      expect((await client.list()).map(({ run: id }) => id)).toContain('elsewhere');
-      await worker.close();
-    } finally {
-      await client.close();
+    const run = await client.analyze({
+      id: 'elsewhere',
+      signature: 'text -> colours: list[str], counts: Any',
+      descriptions: { colours: 'In order.' },
+      inputs: { text: 'black' },
+    });
+    expect((await run.result()).answer).toEqual({ colours: ['black'], counts: { n: 1 } });
+    expect((await client.list()).map(({ run: id }) => id)).toContain('elsewhere');
+  });
+
+  it('stores what is iterated as it comes', async () => {
+    async function* lines(): AsyncGenerator<string> {
+      for (let line = 0; line < 1000; line += 1) yield `line ${line}`;
     }
+    const { answer } = await (
+      await client.analyze({
+        signature: 'lines: list[str] -> n: int',
+        inputs: { lines: lines() },
+      })
+    ).result();
+    expect(answer).toEqual({ n: 1000 });
+  });
+
+  it('keeps the order of keys that the code gave', async () => {
+    const signature = 'text -> ordered: list[{z: int, a: dict[str, {y: int, b: int}]}]';
+    const { answer } = await (await client.analyze({ signature, inputs: { text: 'x' } })).result();
+    expect(JSON.stringify(answer)).toBe('{"ordered":[{"a":{"k":{"b":3,"y":2}},"z":1}]}');
+  });
+
+  it('tells the order of keys that are whole numbers, which JavaScript sorts', async () => {
+    const signature = 'text -> by_year: dict[int, int]';
+    const { answer } = await (await client.analyze({ signature, inputs: { text: 'x' } })).result();
+    expect(Object.keys(answer.by_year)).toEqual(['1999', '2023']);
+    expect(entriesOf(answer.by_year)).toEqual([
+      ['2023', 1],
+      ['1999', 2],
+    ]);
+    expect(stringifyJson(answer)).toBe('{"by_year":{"2023":1,"1999":2}}');
+  });
+
+  it('takes files and folders for inputs', async () => {
+    const papers = join(world.folder, 'papers');
+    mkdirSync(papers);
+    writeFileSync(join(papers, 'one.txt'), 'first');
+    writeFileSync(join(papers, 'two.txt'), 'second');
+    const { answer } = await (
+      await client.analyze({
+        signature: 'lines: list[str], one: str, all: dict[str, str] -> n: int',
+        inputs: { lines: folder(papers), one: file(join(papers, 'one.txt')), all: folder(papers) },
+      })
+    ).result();
+    expect(answer).toEqual({ n: 2 });
   });
 });
