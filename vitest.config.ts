@@ -12,5 +12,7 @@ export default defineConfig({
     retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What is waited for comes; on a busy machine later than in the second that is usual.
+    expect: { poll: { timeout: 30_000 } },
   },
 });

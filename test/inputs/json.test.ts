@@ -3,6 +3,7 @@ import { parseType } from '../../src/domain/signature/notation.ts';
 import { JsonCheck } from '../../src/inputs/json-check.ts';
 import { JsonLinesCheck } from '../../src/inputs/json-lines.ts';
 import { ListItems } from '../../src/inputs/list-items.ts';
+import { sized } from '../sizes.ts';
 import { kernelViews } from './kernel-summary.ts';
 import { Reading } from './reading.ts';
 
@@ -76,7 +77,7 @@ function randomValue(random: (below: number) => number, depth: number): unknown 
 describe('JSON is taken, refused and shown as the kernel reads it, wherever its pieces are cut', () => {
   it('of any shape', async () => {
     const random = chance(3);
-    const contents = Array.from({ length: 400 }, (_, index) =>
+    const contents = Array.from({ length: sized(150, 400) }, (_, index) =>
       JSON.stringify(randomValue(random, 0), undefined, index % 2 === 0 ? 1 : 0),
     );
     await agrees('json', 'Any', spoilt(contents, '[]{},:"\\ 1n\n', 5));
@@ -86,7 +87,7 @@ describe('JSON is taken, refused and shown as the kernel reads it, wherever its 
 
   it('on lines', async () => {
     const random = chance(4);
-    const contents = Array.from({ length: 300 }, () =>
+    const contents = Array.from({ length: sized(100, 300) }, () =>
       Array.from({ length: random(6) }, () => JSON.stringify(randomValue(random, 1))).join(
         random(2) === 0 ? '\n' : '\r\n',
       ),

@@ -40,7 +40,7 @@ describe('a server that is a process', () => {
   let tools: Tools;
 
   beforeAll(async () => {
-    tools = await loadServers({ docs: node(SERVER), more: { ...node(SERVER), timeout: 0.3, attempts: 1 } });
+    tools = await loadServers({ docs: node(SERVER), more: { ...node(SERVER), timeout: 1, attempts: 1 } });
   });
 
   afterAll(async () => {
@@ -63,7 +63,7 @@ describe('a server that is a process', () => {
       ],
     });
     expect(tools.descriptions[1]?.doc).toBe('Counts.\n\nReturns:\n    {count: float, names: list[str]}');
-    expect(tools.descriptions[12]).toMatchObject({ timeout: 0.3, attempts: 1 });
+    expect(tools.descriptions[12]).toMatchObject({ timeout: 1, attempts: 1 });
     expect(await tools.call('docs_get_weather', {}, NEVER)).toBe('sunny');
   });
 
@@ -126,7 +126,7 @@ describe('a server that is a process', () => {
     const pid = await tools.call('more_pid', {}, NEVER);
     await expect(tools.call('more_hangs', {}, NEVER)).rejects.toMatchObject({
       type: 'Tool.Failed',
-      message: 'more_hangs has no result after 0.3 s, the time it has for a call.',
+      message: 'more_hangs has no result after 1 s, the time it has for a call.',
     });
     await expect(tools.call('more_hangs', {}, AbortSignal.timeout(20))).rejects.toMatchObject({ name: 'TimeoutError' });
     expect(await tools.call('more_pid', {}, NEVER)).toBe(pid);
