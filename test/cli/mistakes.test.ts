@@ -1,13 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { text as textOf } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Io } from '../../src/cli/io.ts';
-import { runProgram } from '../../src/cli/program.ts';
 import { startScriptedModel, type ScriptedModel } from '../../src/testing/index.ts';
 import { createDesk, type Desk } from '../e2e/command.ts';
+import { runHere } from './in-process.ts';
 
 let desk: Desk;
 let model: ScriptedModel;
@@ -61,25 +58,21 @@ function configure(name: string, text: string): void {
   writeFileSync(join(desk.folder, name), text);
 }
 
-/** The command in this process, as `main.ts` calls it: a process for each mistake would take half a minute. */
-async function rlm(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const texts = Promise.all([textOf(stdout), textOf(stderr)]);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what commands use of a stream, these have
-  const streams = { stdin: process.stdin, stdout, stderr } as unknown as Pick<Io, 'stdin' | 'stdout' | 'stderr'>;
-  const code = await runProgram(args, { ...streams, env: { ...desk.env, ...KEYS }, cwd: desk.folder });
-  stdout.end();
-  stderr.end();
-  const [out, error] = await texts;
-  return { code, stdout: out, stderr: error };
-}
-
 /** Of a blob store that is not there. */
 const KEYS = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' };
 const RUN = ['run', 'repository', '-p', 'Do it'];
 
+async function isRefused(args: readonly string[], message: RegExp): Promise<void> {
+  const { code, stdout, stderr } = await runHere(desk, args, KEYS);
+  expect(stderr).toMatch(message);
+  expect(code).toBe(2);
+  expect(stdout.toString()).toBe('');
+  expect(stderr).not.toMatch(/\n\s+at /);
+  expect([model, locked, listing].flatMap(({ calls }) => calls)).toEqual([]);
+}
+
 describe('a mistake ends with exit code 2 and what to do, before anything is spent', () => {
-  it.each([
+  it.concurrent.each([
     ['no such repository', ['run', 'nowhere', '-p', 'Do it'], /nowhere does not exist: give the folder/],
     ['no such branch', [...RUN, '-b', 'mian'], /no branch "mian"\. Close to it: main/],
     ['no such commit', [...RUN, '--commit', 'deadbeef'], /no commit deadbeef/],
@@ -136,15 +129,9 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
     ['unknown command', ['rnu'], /unknown command 'rnu'[^]*run/],
     ['no such run', ['status', 'nobody'], /no run "nobody": rlm list/],
     ['no such run to watch', ['watch', 'nobody'], /no run "nobody"/],
-    ['no server for a worker', ['worker'], /start one with rlm up, or give --address/],
-  ])('%s', async (_, args, message) => {
-    const { code, stdout, stderr } = await rlm(args);
-    expect(stderr).toMatch(message);
-    expect(code).toBe(2);
-    expect(stdout).toBe('');
-    expect(stderr).not.toMatch(/\n\s+at /);
-    expect([model, locked, listing].flatMap(({ calls }) => calls)).toEqual([]);
-  });
+  ])('%s', (_, args, message) => isRefused(args, message));
+
+  it('no server for a worker', () => isRefused(['worker'], /start one with rlm up, or give --address/));
 
   it('leaves no file behind that was only to be written', () => {
     expect(existsSync(join(desk.folder, 'none'))).toBe(false);

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
+import { runHere } from '../cli/in-process.ts';
 import { createDesk, type Desk } from '../e2e/command.ts';
 import { failedTree, writeRun } from './generated-run.ts';
 
@@ -34,16 +35,16 @@ async function view(...args: string[]): Promise<{ readonly page: string; readonl
 it('prints a link that opens all runs, a run, or a results file, until Ctrl-C', async () => {
   expect(await view()).toMatchObject({ page: expect.stringContaining('url=/"'), code: 0 });
   expect(await view('todo')).toMatchObject({ page: expect.stringContaining('url=/#/runs/todo"'), code: 0 });
-  expect(await desk.run(['export', 'todo', '--json', '-o', 'a.json'])).toMatchObject({ code: 0 });
+  expect(await runHere(desk, ['export', 'todo', '--json', '-o', 'a.json'])).toMatchObject({ code: 0 });
   expect(await view('a.json')).toMatchObject({ page: expect.stringContaining('url=/#/runs/todo"'), code: 0 });
 });
 
 it('writes a run as a page and as JSON', async () => {
-  expect(await desk.run(['export', 'todo', '--html'])).toMatchObject({ code: 0 });
+  expect(await runHere(desk, ['export', 'todo', '--html'])).toMatchObject({ code: 0 });
   expect(readFileSync(join(desk.folder, 'todo.html'), 'utf8')).toContain('data-name="agent 0.17.1"');
-  expect(await desk.run(['export', 'todo', '--redact', '-o', 'r.html'])).toMatchObject({ code: 0 });
+  expect(await runHere(desk, ['export', 'todo', '--redact', '-o', 'r.html'])).toMatchObject({ code: 0 });
   expect(readFileSync(join(desk.folder, 'r.html'), 'utf8')).not.toContain('data-name="provenance"');
-  expect(await desk.run(['export', 'todo', '--json'])).toMatchObject({ code: 0 });
+  expect(await runHere(desk, ['export', 'todo', '--json'])).toMatchObject({ code: 0 });
   expect(JSON.parse(readFileSync(join(desk.folder, 'todo.json'), 'utf8'))).toMatchObject({ run_id: 'todo' });
 });
 
@@ -57,7 +58,7 @@ it('says what is wrong with what it is given, and serves nothing', async () => {
     [['export', 'todo', '--html', '-o', 'no/such/folder.html'], 'its folder does not exist'],
     [['export', 'no-such-run', '--html'], 'There is no run "no-such-run"'],
   ] as const) {
-    const { code, stderr } = await desk.run(args);
+    const { code, stderr } = await runHere(desk, args);
     expect([code, stderr]).toEqual([2, expect.stringContaining(why)]);
   }
 });

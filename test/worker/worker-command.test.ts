@@ -50,16 +50,16 @@ async function startWorker(address: string, ...args: string[]): Promise<Worker> 
 
 const WAIT = { timeout: 60_000, interval: 50 };
 
-async function statusOf(worker: Worker, path: string): Promise<{ status: number; reasons: readonly string[] }> {
-  const response = await fetch(`${worker.url}${path}`);
+async function statusOf({ url }: Worker, path: string): Promise<{ status: number; reasons: readonly string[] }> {
+  const response = await fetch(`${url}${path}`);
   const { reasons = [] } = (await response.json()) as { reasons?: readonly string[] };
   return { status: response.status, reasons };
 }
 
 /** Resolves once the worker has been told to end. */
-async function terminate(worker: Worker): Promise<void> {
-  process.kill(worker.pid, 'SIGTERM');
-  await vi.waitFor(() => expect(worker.lines().map(({ message }) => message)).toContain('draining'), WAIT);
+async function terminate(one: Worker): Promise<void> {
+  process.kill(one.pid, 'SIGTERM');
+  await vi.waitFor(() => expect(one.lines().map(({ message }) => message)).toContain('draining'), WAIT);
 }
 
 describe('metrics of rlm worker', () => {
