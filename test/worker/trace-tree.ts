@@ -24,7 +24,8 @@ try {
   const spans = readTraceFile(file);
   const agents = (await world.agents('trace')).map(({ agent }) => agent);
   const problems = [...encodingProblems(spans), ...nestingProblems(spans, 'trace', agents)];
-  if (agents.length !== FORTY_ONE_AGENTS.agents) problems.push(`${agents.length} agents instead of ${FORTY_ONE_AGENTS.agents}`);
+  if (agents.length !== FORTY_ONE_AGENTS.agents)
+    problems.push(`${agents.length} agents instead of ${FORTY_ONE_AGENTS.agents}`);
   console.log(`${file}: ${spans.length} spans of ${agents.length} agents`);
   for (const problem of problems) console.log(`wrong: ${problem}`);
   if (problems.length > 0) process.exitCode = 1;
