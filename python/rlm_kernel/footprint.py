@@ -8,6 +8,8 @@ from rlm_kernel.limits import MIB
 # A socket holds at most this in its buffers; of unix sockets Linux does not tell how much it is.
 _UNIX_SOCKET = 416 * 1024
 _FREE_SOCKETS = 64
+# What one of TCP may hold, sent and received, by Linux's own limits (tcp_wmem, tcp_rmem).
+_TCP_SOCKET = 10 * MIB
 # A descriptor stands for a file, a pipe or the like of the system's: 8 KiB with its buffer, where there are many.
 _DESCRIPTOR = 8 * 1024
 _FREE_DESCRIPTORS = 2048
@@ -20,7 +22,7 @@ def use_more_than(pids, limit, shared):
 
     `shared`: the sandbox's SharedMemory.
     """
-    beside = _page_tables(pids) + _descriptors(pids) + socket_buffers() + _supervisor()
+    beside = _page_tables(pids) + _descriptors(pids) + socket_buffers(limit // 8) + _supervisor()
     beside += shared.bytes(pids, limit // 8)
     # The exact count is dear; that of resident pages is never below it.
     return (
@@ -29,18 +31,38 @@ def use_more_than(pids, limit, shared):
     )
 
 
-def socket_buffers():
-    """Of all sockets of the network namespace, where it is the sandbox's own."""
+def socket_buffers(spare):
+    """Of all sockets of the network namespace, where it is the sandbox's own.
+
+    Those of TCP are looked at where together they could hold more than `spare` bytes: Linux searches the connections of the
+    whole machine for them, which takes milliseconds.
+    """
     if os.getpid() != 1:
         return 0
     sockets = max(0, system.read_proc("/proc/self/net/unix").count("\n") - 1 - _FREE_SOCKETS)
     total = sockets * _UNIX_SOCKET
-    for kind in ("tcp", "tcp6", "udp", "udp6"):
-        for line in system.read_proc("/proc/self/net/" + kind).split("\n")[1:]:
-            fields = line.split(None, 5)
-            if len(fields) > 4 and ":" in fields[4]:
-                sent, received = fields[4].split(":")
-                total += int(sent, 16) + int(received, 16)
+    for version in ("", "6"):
+        kinds = ["udp"]
+        if _tcp_sockets(version) * _TCP_SOCKET > spare:
+            kinds.append("tcp")
+        total += sum(map(_queued, (kind + version for kind in kinds)))
+    return total
+
+
+def _tcp_sockets(version):
+    """Of the network namespace, those that nobody has accepted or that wait for their last bytes included."""
+    text = system.read_proc("/proc/self/net/sockstat" + version)
+    start = text.find("TCP%s: inuse " % version)
+    return int(text[start:].split(None, 3)[2]) if start >= 0 else 0
+
+
+def _queued(kind):
+    total = 0
+    for line in system.read_proc("/proc/self/net/" + kind).split("\n")[1:]:
+        fields = line.split(None, 5)
+        if len(fields) > 4 and ":" in fields[4]:
+            sent, received = fields[4].split(":")
+            total += int(sent, 16) + int(received, 16)
     return total
 
 
