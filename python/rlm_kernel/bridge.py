@@ -2,9 +2,9 @@
 
 import signal
 import socket
-import threading
 import os
 import sys
+from _thread import get_ident
 
 from rlm_kernel import bounds, wire
 from rlm_kernel.limits import CALL_SIZE, NAME_LENGTH
@@ -20,7 +20,7 @@ class Bridge:
     def __init__(self, address):
         self._address = address
         self._pid = os.getpid()
-        self._main = threading.get_ident()
+        self._main = get_ident()
         self.final = False
         """FINAL was called in this block."""
 
@@ -43,7 +43,7 @@ class Bridge:
         if reply is None or not reply.get("sealed"):
             raise RuntimeError("%s was called after the block had ended" % name)
         self.final = True
-        if threading.get_ident() != self._main:
+        if get_ident() != self._main:
             _let_threads_end_quietly()
             signal.pthread_kill(self._main, signal.SIGINT)
         raise Final

@@ -26,7 +26,7 @@ class Supervisor:
         self.processes = Processes()
         self.polls = Polls(loop, self._state)
         self._setup = None
-        """(digest, frame for the REPL) of the setup that holds."""
+        """(canonical JSON, frame for the REPL) of the setup that holds."""
         self._functions = ()
         """Names of the functions the host answers."""
         self._setup_waits = None
@@ -75,15 +75,15 @@ class Supervisor:
 
     def set_up(self, body, done):
         """Calls `done(error)`, None where all went well, when the REPL has taken the setup in."""
-        digest = wire.sha256(wire.encode(body, True))
+        canonical = wire.encode(body, True)
         if self._setup is None:
             self._repl()
-            self._setup = (digest, wire.frame({**body, "type": "setup"}))
+            self._setup = (canonical, wire.frame({**body, "type": "setup"}))
             self._loading = Loading(body.get("inputs", ()), self._repl)
             self._functions = [function["name"] for function in body["functions"]]
             self._setup_waits = []
             self._send_setup()
-        elif self._setup[0] != digest:
+        elif self._setup[0] != canonical:
             raise HttpError(409, "diverged", "this sandbox was set up in another way")
         if self._setup_waits is None:
             done(None)

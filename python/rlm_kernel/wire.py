@@ -1,6 +1,5 @@
 """JSON and frames."""
 
-import hashlib
 import json
 import os
 import re
@@ -52,6 +51,9 @@ def encode(value, canonical=False):
 
 def sha256(data):
     """Hexadecimal digest."""
+    # Not before it is needed: OpenSSL takes milliseconds of each sandbox.
+    import hashlib
+
     return hashlib.sha256(data).hexdigest()
 
 
