@@ -15,7 +15,7 @@ import { findS3Gateway, freePort, SECRET_KEY, startS3Server, type S3Server } fro
 
 const gateway = await findS3Gateway();
 if (gateway === undefined)
-  console.log('skipped: no versitygw is installed, nor Go to build it with; the S3 store is not tested');
+  console.log('skipped: no versitygw is at hand, so the S3 store is not tested (npm run test:long builds one with Go)');
 
 describe.skipIf(gateway === undefined)('with a real S3-compatible server', () => {
   let server: S3Server;

@@ -29,7 +29,7 @@ export interface S3Server {
   close(): Promise<void>;
 }
 
-/** The gateway's program: on the path, in the cache, or built there once where Go is (a minute or two). */
+/** The gateway's program: on the path, in the cache, or, with `log`, built there once where Go is (a minute or two). */
 export async function findS3Gateway(log?: (line: string) => void): Promise<string | undefined> {
   const folder = join(cacheDirectory(process.env), 'bin');
   const places = [...(process.env['PATH'] ?? '').split(delimiter), folder].map((place) => join(place, 'versitygw'));
