@@ -1,3 +1,5 @@
+import { it } from 'vitest';
+
 /** Whether the whole series run (`npm run test:long`), or what shows the same in minutes (`npm test`). */
 export const LONG = process.env['TEST_LONG'] === '1';
 
@@ -14,4 +16,9 @@ export function sizedCases<T extends readonly [string, ...unknown[]]>(
   const chosen = cases.filter(([name]) => usual.includes(name));
   if (chosen.length !== usual.length) throw new Error(`not all of these are cases: ${usual.join(', ')}`);
   return sized(chosen, cases);
+}
+
+/** As `it`, for what takes long and differs little from what everyday runs show; those do not have it. */
+export function itLong(name: string, run: () => void | Promise<void>, timeout?: number): void {
+  if (LONG) it(name, run, timeout);
 }

@@ -12,6 +12,7 @@ import {
 } from '../../src/testing/index.ts';
 import { createDesk, says, type Desk, type Finished } from '../e2e/command.ts';
 import { keepServer, runHere } from './in-process.ts';
+import { itLong } from '../sizes.ts';
 
 // Each of these is several processes one after another, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 });
@@ -72,7 +73,7 @@ async function statusOf(run: string): Promise<string | undefined> {
 }
 
 describe('a run that no worker has begun', () => {
-  it('is known, with what to type, while its server runs and when it does not', async () => {
+  itLong('is known, with what to type, while its server runs and when it does not', async () => {
     const waiting = desk.start([...RUN, '--id', 'waiting', '--no-worker']);
     await says(waiting, /no worker has started it yet. rlm resume waiting/);
     expect(await statusOf('waiting')).toBe('suspended');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import type { RunDocument } from '../../src/results/run-document.ts';
+import { itLong } from '../sizes.ts';
 import { createDesk, type Desk } from './command.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -112,6 +113,7 @@ describe('rlm analyze', () => {
       join(desk.folder, 'tools.ts'),
       `import { tool } from 'durable-rlm';
 import { z } from 'zod';
+import { itLong } from '../sizes.ts';
 
 export const shout = tool({
   description: 'Makes it loud.',
@@ -125,7 +127,7 @@ export const shout = tool({
     expect(JSON.parse(stdout.toString())).toMatchObject({ answer: 'HELLO' });
   });
 
-  it('continues after it was killed, without paying again', async () => {
+  itLong('continues after it was killed, without paying again', async () => {
     const command = ['analyze', ...given, 'question=wait for it', '--id', 'killed', '--json'];
     const before = model.calls.length;
     const first = desk.start(command);

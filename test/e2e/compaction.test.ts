@@ -11,7 +11,7 @@ import {
   type Reply,
 } from '../../src/testing/index.ts';
 import { createDesk } from './command.ts';
-import { sized } from '../sizes.ts';
+import { itLong, sized } from '../sizes.ts';
 import { createWorld, makeRepository, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -35,7 +35,7 @@ function counting(conversation: Conversation): Reply {
   return withCode(`${setup}count += 1\nprint("count is", count, "x" * 3000)`);
 }
 
-it('a summary that was recorded when the process was killed is not paid again', async () => {
+itLong('a summary that was recorded when the process was killed is not paid again', async () => {
   const desk = await createDesk();
   const model = await startScriptedModel({ scripts: counting });
   try {
@@ -100,7 +100,7 @@ describe.concurrent('a conversation that nears its limit', () => {
     expect(Math.abs(outcome.usage.input_tokens - asked)).toBeLessThan(conversations.length * 20);
   });
 
-  it('also where the model finds it too long before', async () => {
+  itLong('also where the model finds it too long before', async () => {
     const model = await world.startModel({
       scripts: (conversation) =>
         sizeOf(conversation) > 24_000 && !isSummary(conversation)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ExportedAgent } from '../../src/results/export-agent.ts';
 import type { RunDocument } from '../../src/results/run-document.ts';
 import { identityOf } from '../../src/temporal/process-identity.ts';
+import { itLong } from '../sizes.ts';
 import { createDesk, type Desk } from './command.ts';
 
 let desk: Desk;
@@ -73,7 +74,7 @@ describe('rlm demo todo', () => {
     TIME,
   );
 
-  it(
+  itLong(
     'continues where it was after kill -9 when the same command is given again',
     async () => {
       const command = ['demo', 'todo', '--id', 'killed', '--latency', '100'];
@@ -96,7 +97,7 @@ describe('rlm demo todo', () => {
     TIME,
   );
 
-  it(
+  itLong(
     'says so when another repository has nothing to resolve',
     async () => {
       const repository = join(desk.folder, 'other');

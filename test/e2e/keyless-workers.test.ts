@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { resumeMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
 import { createWorld, type World } from './world.ts';
+import { itLong } from '../sizes.ts';
 
 /** Workers of one task queue, of which some have no key of the provider. */
 vi.setConfig({ testTimeout: 90_000 });
@@ -27,7 +28,7 @@ const scripts = [
 ];
 
 describe.concurrent('a worker without the key', () => {
-  it('costs a run no more than a moment where another has it', async () => {
+  itLong('costs a run no more than a moment where another has it', async () => {
     const world = await ownWorld();
     await world.startWorker({ host: 'keyless', environment, queues: ['models'] });
     await world.startWorker();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { pauseMessage, resumeMessage } from '../../src/domain/messages.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
-import { sized } from '../sizes.ts';
+import { itLong, sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -41,7 +41,7 @@ const prompts = ({ messages, last }: { readonly messages: readonly unknown[]; re
   messages.length === 1 ? `to ${last}` : undefined;
 
 describe.concurrent('an agent whose history becomes long', () => {
-  it('continues an empty one between two turns: variables, budget, usage and numbers are as before', async () => {
+  itLong('continues an empty one between two turns: variables, budget, usage and numbers are as before', async () => {
     const turns = sized(16, 40);
     const model = await world.startModel({
       scripts: [
@@ -88,7 +88,7 @@ describe.concurrent('an agent whose history becomes long', () => {
     await model.close();
   }, 60_000);
 
-  it('is cancelled, paused and resumed like any other, also below its parent', async () => {
+  itLong('is cancelled, paused and resumed like any other, also below its parent', async () => {
     const model = await world.startModel({
       scripts: [
         forTask('boss', [withCode('rlm_query("long worker")')]),

@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type Scripts } from '../../src/testing/index.ts';
-import { sized } from '../sizes.ts';
+import { itLong, sized } from '../sizes.ts';
 import { createWorld, TASK_QUEUE, type World } from './world.ts';
 
 /** What Temporal, who administers it and the operating system can do to a run, besides ending its processes. */
@@ -100,8 +100,9 @@ describe.concurrent('a workflow', () => {
     (side) => resetInTheMiddle((run) => `${run}/0`, side),
   );
 
-  it('of a run, reset to a point after it started its agents, continues', () =>
-    resetInTheMiddle((run) => run, 'after'));
+  itLong('of a run, reset to a point after it started its agents, continues', () =>
+    resetInTheMiddle((run) => run, 'after'),
+  );
 
   // Its agents of before are cancelled and record their end; those started again go on from there.
   it('of a run, reset to a point before it started its agents, starts them again', () =>

@@ -6,6 +6,7 @@ import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
 import type { RlmWorker } from '../../src/worker.ts';
 import { createWorld, type World } from './world.ts';
+import { itLong } from '../sizes.ts';
 
 const worlds: World[] = [];
 afterAll(() => Promise.all(worlds.map((world) => world.close())));
@@ -60,36 +61,40 @@ describe.concurrent('a blob store that refuses to write', () => {
     await model.close();
   });
 
-  it('for long: the run pauses and says why; resumed, it continues', async () => {
-    const { world } = await ownWorld();
-    let restore: (() => void) | undefined;
-    const model = await world.startModel({
-      scripts: forTask('long trouble', [
-        withCode('x = 1'),
-        () => {
-          restore ??= refuseWrites(world);
-          return withCode('x += 1');
+  itLong(
+    'for long: the run pauses and says why; resumed, it continues',
+    async () => {
+      const { world } = await ownWorld();
+      let restore: (() => void) | undefined;
+      const model = await world.startModel({
+        scripts: forTask('long trouble', [
+          withCode('x = 1'),
+          () => {
+            restore ??= refuseWrites(world);
+            return withCode('x += 1');
+          },
+          done('x'),
+        ]),
+      });
+      const handle = await world.start({ id: 'long', prompt: 'long trouble', model });
+      const state = await vi.waitFor(
+        async () => {
+          const now = await handle.query<RunState>(statusQuery);
+          expect(now.status).toBe('paused');
+          return now;
         },
-        done('x'),
-      ]),
-    });
-    const handle = await world.start({ id: 'long', prompt: 'long trouble', model });
-    const state = await vi.waitFor(
-      async () => {
-        const now = await handle.query<RunState>(statusQuery);
-        expect(now.status).toBe('paused');
-        return now;
-      },
-      { timeout: 60_000, interval: 200 },
-    );
-    expect(state.reason).toMatch(/agent 0: the blob store at .* failed .*check the disk/);
-    restore?.();
-    await handle.signal(resumeMessage);
-    expect(await handle.result()).toMatchObject({ status: 'completed', answer: '2' });
-    // The reply that could not be kept was asked for once more, and no other.
-    expect(model.count()).toBe(4);
-    await model.close();
-  }, 90_000);
+        { timeout: 60_000, interval: 200 },
+      );
+      expect(state.reason).toMatch(/agent 0: the blob store at .* failed .*check the disk/);
+      restore?.();
+      await handle.signal(resumeMessage);
+      expect(await handle.result()).toMatchObject({ status: 'completed', answer: '2' });
+      // The reply that could not be kept was asked for once more, and no other.
+      expect(model.count()).toBe(4);
+      await model.close();
+    },
+    90_000,
+  );
 });
 
 describe.concurrent('a blob that is damaged', () => {

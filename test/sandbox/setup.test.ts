@@ -5,6 +5,7 @@ import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local
 import type { Sandbox, SandboxRequest, SandboxSetup } from '../../src/sandbox/provider.ts';
 import { git, makeRepository, sandboxRequest, shell, temporaryFolder, type TestRepository } from './fixtures.ts';
 import { startPackageIndex, type PackageIndex } from './package-index.ts';
+import { itLong } from '../sizes.ts';
 
 const FILES = {
   'pyproject.toml': '[project]\nname = "subject"\nversion = "1"\n',
@@ -225,7 +226,7 @@ describe('sandbox.setup', { timeout: 120_000 }, () => {
     expect(logged.length - before).toBe(1);
   });
 
-  it('may make the virtual environment that sandbox.python names, in the repository', async () => {
+  itLong('may make the virtual environment that sandbox.python names, in the repository', async () => {
     const sandbox = await make(own(['.venv/bin/python -c "import sys; print(sys.prefix)" > prefix.cache']));
     const seen = await shell(sandbox, 'command -v python; python -c "import sys; print(sys.prefix)"; cat prefix.cache');
     expect(seen).toBe('/workspace/.venv/bin/python\n/workspace/.venv\n/workspace/.venv\n');
@@ -252,7 +253,7 @@ describe('sandbox.setup', { timeout: 120_000 }, () => {
     await make(own([...things, ...attempts.map((attempt) => `! { ${attempt}; }`)]));
   });
 
-  it('without isolation is done in each sandbox, where its paths are', async () => {
+  itLong('without isolation is done in each sandbox, where its paths are', async () => {
     const sandbox = await make({ ...own(['echo built > built.cache', 'echo x >> version.txt']), isolation: 'none' });
     const seen = await shell(sandbox, 'command -v python; cat built.cache; echo mine > mine.txt');
     expect(seen).toBe(`${sandbox.workspace}/.venv/bin/python\nbuilt\n`);

@@ -3,6 +3,7 @@ import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import type { RlmWorker, WorkerVersion } from '../../src/worker.ts';
 import { createWorld, type World } from '../e2e/world.ts';
+import { itLong } from '../sizes.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -50,21 +51,25 @@ async function startModel(): Promise<{ model: ScriptedModel; letGo: () => void }
 const WORKFLOWS = ['', '/0', '/0.1', '/budget'];
 
 describe('a run that is open while another version is made current', () => {
-  it('ends on the version it began on when that is pinned, its sub-agents too; a new run is on the new one', async () => {
-    const [{ model, letGo }, old] = await Promise.all([startModel(), deploy('1.0', 'PINNED')]);
-    const before = await world.start({ id: 'before', prompt: 'the patient errand', model });
-    await model.when(({ outcome }) => outcome === 'pending');
-    const recent = await deploy('1.1', 'PINNED');
-    const after = await world.run({ id: 'after', prompt: 'the quick errand', model });
-    expect(after).toMatchObject({ status: 'completed', agents: 2 });
-    letGo();
-    expect((await before.result()) as RunOutcome).toMatchObject({ status: 'completed', agents: 2 });
-    for (const part of WORKFLOWS) {
-      expect([part, await buildsOf(`before${part}`)]).toEqual([part, ['1.0']]);
-      expect([part, await buildsOf(`after${part}`)]).toEqual([part, ['1.1']]);
-    }
-    await Promise.all([old, recent].map((worker) => worker.shutdown()));
-  }, 60_000);
+  itLong(
+    'ends on the version it began on when that is pinned, its sub-agents too; a new run is on the new one',
+    async () => {
+      const [{ model, letGo }, old] = await Promise.all([startModel(), deploy('1.0', 'PINNED')]);
+      const before = await world.start({ id: 'before', prompt: 'the patient errand', model });
+      await model.when(({ outcome }) => outcome === 'pending');
+      const recent = await deploy('1.1', 'PINNED');
+      const after = await world.run({ id: 'after', prompt: 'the quick errand', model });
+      expect(after).toMatchObject({ status: 'completed', agents: 2 });
+      letGo();
+      expect((await before.result()) as RunOutcome).toMatchObject({ status: 'completed', agents: 2 });
+      for (const part of WORKFLOWS) {
+        expect([part, await buildsOf(`before${part}`)]).toEqual([part, ['1.0']]);
+        expect([part, await buildsOf(`after${part}`)]).toEqual([part, ['1.1']]);
+      }
+      await Promise.all([old, recent].map((worker) => worker.shutdown()));
+    },
+    60_000,
+  );
 
   it('moves on to it by default: the workers of the version before may go', async () => {
     const [{ model, letGo }, old] = await Promise.all([startModel(), deploy('2.0', 'AUTO_UPGRADE')]);
