@@ -113,7 +113,6 @@ describe('rlm analyze', () => {
       join(desk.folder, 'tools.ts'),
       `import { tool } from 'durable-rlm';
 import { z } from 'zod';
-import { itLong } from '../sizes.ts';
 
 export const shout = tool({
   description: 'Makes it loud.',
