@@ -1,4 +1,4 @@
-import { it } from 'vitest';
+import { describe, it } from 'vitest';
 
 /** Whether the whole series run (`npm run test:long`), or what shows the same in minutes (`npm test`). */
 export const LONG = process.env['TEST_LONG'] === '1';
@@ -21,4 +21,9 @@ export function sizedCases<T extends readonly [string, ...unknown[]]>(
 /** As `it`, for what takes long and differs little from what everyday runs show; those do not have it. */
 export function itLong(name: string, run: () => void | Promise<void>, timeout?: number): void {
   if (LONG) it(name, run, timeout);
+}
+
+/** The same for several. */
+export function describeLong(name: string, tests: () => void): void {
+  if (LONG) describe(name, tests);
 }

@@ -8,7 +8,6 @@ import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../..
 import type { DevServer } from '../../src/temporal/dev-server.ts';
 import { createDesk, says, type Desk, type Finished } from '../e2e/command.ts';
 import { keepServer, runHere } from './in-process.ts';
-import { itLong } from '../sizes.ts';
 
 /** How a person comes back to a run: after a night, a wrong key, a limit that was too small, a mistake. */
 vi.setConfig({ testTimeout: 120_000 });
@@ -109,7 +108,7 @@ describe('a run whose machine slept', () => {
     expect(stdout.toString()).toMatch(/^sleeper · suspended\n.*\n.*rlm resume sleeper/);
   });
 
-  itLong('can be paused and given more meanwhile', async () => {
+  it('can be paused and given more meanwhile', async () => {
     const paused = await rlm(['pause', 'sleeper', ...sleepy]);
     expect(paused.stderr).toContain('Run sleeper is suspended');
     expect(paused.code).toBe(0);
@@ -140,7 +139,7 @@ describe('a run that timed out', () => {
 });
 
 describe('a run that failed', () => {
-  itLong('is retried under its id, with the configuration of now, and keeps what was paid for', async () => {
+  it('is retried under its id, with the configuration of now, and keeps what was paid for', async () => {
     failing = true;
     const first = await rlm(run('failed', 'Fail once', '--set', 'rlm.on_error=fail'));
     failing = false;

@@ -12,7 +12,7 @@ import {
 } from '../../src/testing/index.ts';
 import { createDesk, says, type Desk, type Finished } from '../e2e/command.ts';
 import { keepServer, runHere } from './in-process.ts';
-import { itLong } from '../sizes.ts';
+import { describeLong } from '../sizes.ts';
 
 // Each of these is several processes one after another, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 });
@@ -72,8 +72,8 @@ async function statusOf(run: string): Promise<string | undefined> {
   return listed.find(({ run_id }) => run_id === run)?.status;
 }
 
-describe('a run that no worker has begun', () => {
-  itLong('is known, with what to type, while its server runs and when it does not', async () => {
+describeLong('a run that no worker has begun', () => {
+  it('is known, with what to type, while its server runs and when it does not', async () => {
     const waiting = desk.start([...RUN, '--id', 'waiting', '--no-worker']);
     await says(waiting, /no worker has started it yet. rlm resume waiting/);
     expect(await statusOf('waiting')).toBe('suspended');

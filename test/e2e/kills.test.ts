@@ -103,7 +103,7 @@ describe(`a tree of ${TREE.agents} agents`, () => {
     'patch.extracted',
   ];
 
-  const HARDEST: readonly Checkpoint[] = ['model.replied', 'block.recorded', 'answers.delivered', 'patch.extracted'];
+  const HARDEST: readonly Checkpoint[] = ['answers.delivered', 'patch.extracted'];
   const POINTS = sized(HARDEST, ALL_POINTS);
 
   it('ends the same when its process is killed at named points, one after another', async () => {
