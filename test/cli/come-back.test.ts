@@ -153,7 +153,8 @@ describe('a run that failed', () => {
     expect(
       model.calls.filter(({ task, outcome }) => task.includes('Fail once') && outcome === 'answered'),
     ).toHaveLength(2);
-    expect(await desk.leftovers()).toEqual([]);
+    // Others are at work beside it.
+    expect((await desk.leftovers()).filter((each) => each.includes('rlm-failed-'))).toEqual([]);
   });
 
   it('is not retried when it has completed, nor when nobody knows it', async () => {
