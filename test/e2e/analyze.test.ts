@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { withCode, type ScriptFunction } from '../../src/testing/index.ts';
+import { itLong } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -130,7 +131,7 @@ describe.concurrent('an analysis', () => {
     ]);
   });
 
-  it('has what the setup installed, without a repository', async () => {
+  itLong('has what the setup installed, without a repository', async () => {
     const model = await world.startModel({ scripts: analyst(['SUBMIT(made=open("made.txt").read())']) });
     const config = { sandbox: { setup: ['printf hello > made.txt'] } };
     const outcome = await world.analyze({ id: 'setup', signature: '-> made', model, config });

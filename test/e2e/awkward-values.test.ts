@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { withCode, type Conversation } from '../../src/testing/index.ts';
 import { tool, toolsOf } from '../../src/tools/index.ts';
-import { sized } from '../sizes.ts';
+import { itLong, sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
@@ -154,7 +154,7 @@ SUBMIT(out=[len(a) for a in answers] + [answers[0], answers[3]])`;
     expect(out[3]).toBe('list');
   });
 
-  it(`${MEGABYTES} MB go through a tool, both ways, and through SUBMIT`, async () => {
+  itLong(`${MEGABYTES} MB go through a tool, both ways, and through SUBMIT`, async () => {
     const code = `text = "é" * ${MEGABYTES / 2}_000_000
 SUBMIT(out=text, sent=length(text), got=len(long(${MEGABYTES})))`;
     const fields = (await analyze('megabytes', '-> out: str, sent: int, got: int', code)) as { out: string };

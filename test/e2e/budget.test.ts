@@ -3,7 +3,7 @@ import type { BudgetLimits } from '../../src/domain/budget.ts';
 import { spentQuery } from '../../src/domain/messages.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
-import { sized } from '../sizes.ts';
+import { itLong, sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
@@ -52,7 +52,7 @@ const GROW = withCode(
 let world: World;
 let model: ScriptedModel;
 beforeAll(async () => {
-  world = await createWorld('local', { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '60' } });
+  world = await createWorld('local', sized({}, { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '60' } }));
   await world.startWorker();
   model = await world.startModel({
     scripts: [
@@ -114,7 +114,7 @@ describe('an agent', () => {
 });
 
 describe('the budget of a run', () => {
-  it('continues as new when its history becomes long, and counts on', async () => {
+  itLong('continues as new when its history becomes long, and counts on', async () => {
     const config = { rlm: { max_llm_calls: 20 } };
     const outcome = await world.run({ id: 'one-by-one', prompt: 'ask one by one', model, config });
     expect(await world.answer(outcome)).toEqual([20, expect.stringContaining('rlm.max_llm_calls: 20 ')]);

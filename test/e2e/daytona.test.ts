@@ -5,7 +5,7 @@ import { forTask, startScriptedModel, withCode, type ScriptedModel } from '../..
 import { rigIsHere } from '../sandbox/daytona/rig.ts';
 import { createDesk, type Desk } from './command.ts';
 import { FORTY_ONE_AGENTS, inventoryTree, PROMPT, type InventoryAnswer } from './inventory-tree.ts';
-import { sized } from '../sizes.ts';
+import { itLong, sized } from '../sizes.ts';
 import { createWorld, git, makeRepository, type World } from './world.ts';
 
 const TREE = sized(inventoryTree(6, 3), FORTY_ONE_AGENTS);
@@ -34,19 +34,23 @@ describe.runIf(rigIsHere())('a run whose sandboxes are at Daytona', () => {
       await model.close({ check: false });
     });
 
-    it(`is a tree of ${TREE.agents} agents that is killed in the middle, continues, and leaves nothing`, async () => {
-      const command = ['run', repository(), '-p', PROMPT, '--id', 'tree', '--json', '-q'];
-      const killed = desk.start(command);
-      await model.when(({ task }) => task.includes(`Inspect part ${sized(4, 20)} `), 60_000);
-      killed.kill();
-      expect((await killed.finished).code).toBeNull();
-      const { code, stdout, stderr } = await desk.run(command);
-      expect(code, stderr).toBe(0);
-      const document = JSON.parse(stdout.toString()) as { answer: InventoryAnswer; agents: number };
-      expect(TREE.problemsOf(document.answer, commit)).toEqual([]);
-      expect(document).toMatchObject({ status: 'completed', agents: TREE.agents, max_depth: 2 });
-      expect(await desk.leftovers()).toEqual([]);
-    }, 300_000);
+    itLong(
+      `is a tree of ${TREE.agents} agents that is killed in the middle, continues, and leaves nothing`,
+      async () => {
+        const command = ['run', repository(), '-p', PROMPT, '--id', 'tree', '--json', '-q'];
+        const killed = desk.start(command);
+        await model.when(({ task }) => task.includes(`Inspect part ${sized(4, 20)} `), 60_000);
+        killed.kill();
+        expect((await killed.finished).code).toBeNull();
+        const { code, stdout, stderr } = await desk.run(command);
+        expect(code, stderr).toBe(0);
+        const document = JSON.parse(stdout.toString()) as { answer: InventoryAnswer; agents: number };
+        expect(TREE.problemsOf(document.answer, commit)).toEqual([]);
+        expect(document).toMatchObject({ status: 'completed', agents: TREE.agents, max_depth: 2 });
+        expect(await desk.leftovers()).toEqual([]);
+      },
+      300_000,
+    );
 
     it('ends before anything is spent where the key is missing', async () => {
       const asked = model.count();

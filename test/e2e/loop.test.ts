@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BlockRecord } from '../../src/domain/records.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
-import { sized } from '../sizes.ts';
+import { describeLong } from '../sizes.ts';
 import { createWorld, git, makeRepository, type World } from './world.ts';
 
 let world: World;
@@ -283,9 +283,9 @@ describe.concurrent('input that cannot be right', () => {
   });
 });
 
-describe.concurrent('history', () => {
+describeLong('history', () => {
   it('stays small: 5 KB for an iteration without calls, early and late alike; 4 KB for each call made by itself, 1 KB in a batch', async () => {
-    const turns = sized(21, 30);
+    const turns = 30;
     const plain = await world.startModel({
       scripts: forTask('size', [
         ...Array.from({ length: turns - 1 }, (_, i) => withCode(`print("${'x'.repeat(3000)}", ${i})`)),
