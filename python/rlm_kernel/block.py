@@ -99,7 +99,7 @@ class Block:
     def knows(self, name):
         return name in self._calls
 
-    def answer(self, name, value, whole=None):
+    def answer(self, name, value, reports=None):
         """The first answer counts. Delivered to the caller where one still waits."""
         call = self._calls[name]
         if call.answered:
@@ -107,7 +107,7 @@ class Block:
         line = call.line
         self._settle(call)
         if line is not None:
-            line.send({"value": value, "whole": whole} if whole else {"value": value})
+            line.send({"value": value, "reports": reports} if reports else {"value": value})
 
     def give_up(self, message):
         """Answers all that is pending with an error."""

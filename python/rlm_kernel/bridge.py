@@ -25,11 +25,11 @@ class Bridge:
         """FINAL was called in this block."""
 
     def call(self, function, arguments):
-        """Blocks until the host has answered: the value, and all of the reports in it that are cut, by their place."""
+        """Blocks until the host has answered: the value, and what more is known of the reports in it, by their place."""
         reply = self._ask({"type": "call", "function": function, "arguments": arguments})
         if reply is None:
             raise ConnectionError("the supervisor did not answer the call of %s" % function)
-        return reply.get("value"), reply.get("whole", {})
+        return reply.get("value"), reply.get("reports", {})
 
     def finish(self, value):
         """Seals the value of FINAL and ends the block, from whatever thread."""
@@ -106,8 +106,8 @@ def host_function(bridge, description):
         excess = bounds.excess_of_call(name, found)
         if excess is not None:
             return bounds.failure(bounds.batch_size(name, found), excess)
-        value, whole = bridge.call(name, found)
-        return as_reports(value, whole) if reports else value
+        value, more = bridge.call(name, found)
+        return as_reports(value, more) if reports else value
 
     # `def` builds the signature, so that wrong arguments are Python's own TypeError. No parameter begins with `__`.
     defaults = {"__default_%d" % i: each.get("default", _LEFT_OUT) for i, each in enumerate(parameters)}
@@ -149,7 +149,7 @@ class _Shown:
 _LEFT_OUT = _Shown("None")
 
 
-_TAKEN = ("task", "FINAL", "FINAL_VAR", "SUBMIT", "edit_file")
+_TAKEN = ("task", "FINAL", "FINAL_VAR", "SUBMIT", "edit_file", "apply_patch")
 
 
 def _annotation(parameter):

@@ -10,6 +10,7 @@ from rlm_kernel.awaiting import EventLoop, wants_loop
 from rlm_kernel.bridge import Bridge, Final, host_function
 from rlm_kernel.echo import compile_block, describe, describe_briefly, remember_source
 from rlm_kernel.editing import edit_file
+from rlm_kernel.merging import apply_patch
 from rlm_kernel.imports import act_on_imports, keep_bytecode_outside
 from rlm_kernel.values import clean
 
@@ -74,6 +75,7 @@ class Repl:
             "FINAL": _named(self._final, "FINAL"),
             "FINAL_VAR": _named(self._final_var, "FINAL_VAR"),
             "edit_file": edit_file,
+            "apply_patch": apply_patch,
         }
         if "outputs" in message:
             from rlm_kernel.submit import Submission

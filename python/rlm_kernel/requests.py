@@ -103,13 +103,20 @@ def check_exec(body):
 
 
 def check_answers(body):
-    """[(call, value, whole)]: `whole` is of the reports that are cut, by their place."""
+    """[(call, value, reports)]: `reports` is what more is known of sub-agents' reports in the value, by their place."""
     answers = body.get("answers")
     _check(isinstance(answers, list), "answers must be a list")
     for answer in answers:
         _check(isinstance(answer, dict) and "value" in answer, "an answer must have a call and a value")
         text(answer, "call")
-        given = answer.get("whole", {})
-        kinds = (str, type(None))
-        _check(isinstance(given, dict) and all(isinstance(each, kinds) for each in given.values()), "whole must be texts")
-    return [(answer["call"], answer["value"], answer.get("whole", {})) for answer in answers]
+        _check_reports(answer.get("reports", {}))
+    return [(answer["call"], answer["value"], answer.get("reports", {})) for answer in answers]
+
+
+def _check_reports(reports):
+    objects = isinstance(reports, dict) and all(isinstance(each, dict) for each in reports.values())
+    _check(objects, "reports must be objects by their place")
+    for report in reports.values():
+        for name in ("whole", "patch"):
+            _check(isinstance(report.get(name), (str, type(None))), "%s of a report must be a text" % name)
+        _check(isinstance(report.get("usage", {}), dict), "usage of a report must be an object")

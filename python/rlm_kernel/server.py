@@ -158,6 +158,13 @@ class Server:
         commands[command.pid] = command
         connection.on_hang_up = command.abort
 
+    def _post_unchanged(self, connection, request):
+        from rlm_kernel.unchanged import is_unchanged
+
+        body = request.json()
+        unchanged = is_unchanged(requests.text(body, "workspace"), requests.text(body, "index"))
+        connection.reply(200, {"unchanged": unchanged})
+
     def _post_renew(self, connection, request):
         connection.reply(200, {})
 
@@ -193,6 +200,7 @@ _ROUTES = {
     "/v1/answers": ("POST", Server._post_answers),
     "/v1/interrupt": ("POST", Server._post_interrupt),
     "/v1/process": ("POST", Server._post_process),
+    "/v1/unchanged": ("POST", Server._post_unchanged),
     "/v1/renew": ("POST", Server._post_renew),
     "/v1/shutdown": ("POST", Server._post_shutdown),
 }

@@ -126,8 +126,8 @@ class Supervisor:
         return self._block
 
     def answer(self, block, answers):
-        for name, value, whole in answers:
-            block.answer(name, value, whole)
+        for name, value, reports in answers:
+            block.answer(name, value, reports)
         self._calls_changed()
 
     def interrupt(self, block, status, sentence):

@@ -1,11 +1,15 @@
-import type { CallAnswer } from '../domain/kernel-protocol.ts';
-import { reportOf, type Report } from '../domain/prompts/conversation.ts';
-import { answerUsage, type Answer, type AnswerList } from '../domain/records.ts';
+import type { CallAnswer, ReportDetails } from '../domain/kernel-protocol.ts';
+import { reportOf } from '../domain/prompts/conversation.ts';
+import { answerUsage, type Answer, type AnswerList, type SubAgentAnswer } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
+import type { ActivityDependencies } from './dependencies.ts';
 
-/** Bytes of whole reports that go with the cut ones of one call: what FINAL takes fits. */
-const WHOLE_SIZE = 64 * 1024 * 1024;
+/** Bytes that go with the reports of one call besides their text: what FINAL takes fits. */
+const DETAILS_SIZE = 64 * 1024 * 1024;
+
+type Deps = Pick<ActivityDependencies, 'blobs' | 'chains'>;
 
 /**
  * What the Python function of a call returns for its answer. The same answer gives the same again.
@@ -13,16 +17,15 @@ const WHOLE_SIZE = 64 * 1024 * 1024;
  * @param limit - characters of a sub-agent's answer (`rlm.result_truncation_limit`)
  */
 export async function answerOfCall(
-  chains: Chains,
+  deps: Deps,
   { call, answer, limit }: { readonly call: string; readonly answer: Answer; readonly limit: number },
 ): Promise<CallAnswer> {
-  if (!('items' in answer)) {
-    const only = await readAnswer(chains, answer, limit);
-    return { call, value: only.shown, ...wholeOf([only]) };
-  }
-  const items = (await Promise.all(answer.items.map((item) => expand(chains, item)))).flat();
-  const all = await Promise.all(items.map((item) => readAnswer(chains, item, limit)));
-  return { call, value: all.map(({ shown }) => shown), ...wholeOf(all) };
+  const isList = 'items' in answer;
+  const items = isList ? (await Promise.all(answer.items.map((item) => expand(deps.chains, item)))).flat() : [answer];
+  const all = await Promise.all(items.map((item) => readAnswer(deps.chains, item, limit)));
+  const reports = await reportDetails(deps.blobs, all);
+  const shown = all.map((each) => each.shown);
+  return { call, value: isList ? shown : shown[0], ...(reports === undefined ? {} : { reports }) };
 }
 
 /** The answers that one item of a batch stands for. */
@@ -44,33 +47,55 @@ export async function storedAnswers(chains: Pick<Chains, 'putJson'>, answers: re
   };
 }
 
-type Given = Omit<Report, 'shown'> & { readonly shown: unknown };
+interface Given {
+  readonly shown: unknown;
+  readonly whole?: string;
+  readonly agent?: SubAgentAnswer;
+}
 
 async function readAnswer(chains: Chains, answer: Answer, limit: number): Promise<Given> {
   if ('items' in answer || 'list' in answer) throw new Error('An answer is a list of answers, not of lists.');
   if (!('ref' in answer)) return { shown: `Error: ${answer.error}` };
   const stored = await chains.getJson(answer.ref);
-  const { shown, whole }: Given = answer.child === undefined ? { shown: stored } : reportOf(stored, limit);
-  if (answer.error === undefined) return whole === undefined ? { shown } : { shown, whole };
-  const before = `Error: ${answer.error}. What it had so far:\n`;
-  return { shown: before + String(shown), ...(whole === undefined ? {} : { whole: before + whole }) };
+  const isReport = 'child' in answer;
+  const report = isReport ? reportOf(stored, limit) : { shown: stored };
+  const before = answer.error === undefined ? undefined : `Error: ${answer.error}. What it had so far:\n`;
+  return {
+    shown: before === undefined ? report.shown : before + String(report.shown),
+    ...('whole' in report && report.whole !== undefined ? { whole: (before ?? '') + report.whole } : {}),
+    ...(isReport ? { agent: answer } : {}),
+  };
 }
 
-function wholeOf(reports: readonly Given[]): Pick<CallAnswer, 'whole'> {
-  let left = WHOLE_SIZE;
-  const sent = reports.flatMap(({ whole }, place): (readonly [number, string | null])[] => {
-    if (whole === undefined) return [];
-    const size = Buffer.byteLength(JSON.stringify(whole));
-    if (size > left) return [[place, null]];
+/** By the places of the reports. What does not fit any more is null. */
+async function reportDetails(
+  blobs: Pick<BlobStore, 'get'>,
+  answers: readonly Given[],
+): Promise<Record<number, ReportDetails> | undefined> {
+  let left = DETAILS_SIZE;
+  const fitting = (text: string): string | null => {
+    const size = Buffer.byteLength(JSON.stringify(text));
+    if (size > left) return null;
     left -= size;
-    return [[place, whole]];
-  });
-  return sent.length === 0 ? {} : { whole: Object.fromEntries(sent) };
+    return text;
+  };
+  const details: Record<number, ReportDetails> = {};
+  for (const [place, { whole, agent }] of answers.entries()) {
+    if (agent === undefined) continue;
+    const { patch, spent: usage } = agent;
+    details[place] = {
+      usage,
+      ...(whole === undefined ? {} : { whole: fitting(whole) }),
+      // oxlint-disable-next-line no-await-in-loop -- patches may be large: one after another
+      ...(patch === undefined ? {} : { patch: fitting(Buffer.from(await blobs.get(patch)).toString('base64')) }),
+    };
+  }
+  return Object.keys(details).length === 0 ? undefined : details;
 }
 
 /** The agents that gave it. */
 export function spawnedAgents(answer: Answer): string[] {
   if ('items' in answer) return answer.items.flatMap(spawnedAgents);
   if ('list' in answer) return [...(answer.children ?? [])];
-  return 'ref' in answer && answer.child !== undefined ? [answer.child] : [];
+  return 'child' in answer ? [answer.child] : [];
 }

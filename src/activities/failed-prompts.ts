@@ -34,7 +34,7 @@ export async function noteFailedPrompts(
   { from, answers, signal }: Answered,
 ): Promise<void> {
   const failed = answers.flatMap((answer) =>
-    'error' in answer && answer.error !== undefined ? [{ ...answer, error: answer.error }] : [],
+    'error' in answer && answer.error !== undefined && !('child' in answer) ? [{ ...answer, error: answer.error }] : [],
   );
   if (failed.length === 0) return;
   const reasons: Record<string, number> = {};

@@ -31,7 +31,7 @@ const NOT_FINAL: Partial<Record<AnswerSource, string>> = {
 const MAX_QUOTED = 1000;
 
 /**
- * Takes the patch (root only), records the end, removes the sandbox. In this order: nothing is lost in between. Repeated,
+ * Takes the patch, records the end, removes the sandbox. In this order: nothing is lost in between. Repeated,
  * it finds the recorded end. Whatever the trajectory has counts, also what a cancelled activity recorded last.
  */
 export async function finishAgent(
@@ -62,12 +62,13 @@ async function recordedEnd(
   if (end !== undefined) return end;
   const { records, state, reference } = trajectory;
   const run = await deps.chains.specification(input.scope.settings);
-  const isRoot = agentDepth(input.scope.agent) === 0;
   const signature = signatureOf(run, agentDepth(input.scope.agent));
   const candidate = candidateAnswer(records, input.source, signature);
   const { source, answer, note } = signature === undefined ? candidate : typedAnswer(candidate);
   const { patch, notes } =
-    isRoot && run.type === 'investigate' ? await takePatch(deps, input, signal) : { patch: null, notes: [] };
+    run.type === 'investigate' && isPatchWanted(input)
+      ? await takePatch(deps, input, signal)
+      : { patch: null, notes: [] };
   await trajectory.append<'end'>(
     {
       kind: 'end',
@@ -84,6 +85,11 @@ async function recordedEnd(
   );
   deps.checkpoint('end.recorded');
   return trajectory.records.at(-1) as EndRecord;
+}
+
+/** Nobody hears of the changes of a sub-agent that was cancelled. */
+function isPatchWanted({ status, sandbox, scope }: ForAgent<FinishAgentInput>): boolean {
+  return agentDepth(scope.agent) === 0 || (status !== 'cancelled' && sandbox !== undefined);
 }
 
 interface CandidateAnswer {
@@ -139,7 +145,8 @@ async function takePatch(
   try {
     const sandbox = await provider.connect(handle);
     deps.checkpoint('patch.taking');
-    const { bytes, notes } = await sandbox.patch(timeout === undefined ? signal : AbortSignal.any([signal, timeout]));
+    const limit = timeout === undefined ? signal : AbortSignal.any([signal, timeout]);
+    const { bytes, notes } = await sandbox.patch(limit, { brief: agentDepth(input.scope.agent) > 0 });
     const patch = bytes.length === 0 ? null : await deps.blobs.put(bytes);
     deps.checkpoint('patch.extracted');
     return { patch, notes };

@@ -26,13 +26,13 @@ const INVESTIGATORS: readonly HostFunction[] = [
     name: 'rlm_query',
     parameters: [{ name: 'task', type: 'str' }],
     reports: true,
-    doc: 'A sub-agent with a clone of its own works on the task; returns its report, a str whose .full is all of it where it is cut.',
+    doc: 'A sub-agent with a clone of its own works on the task; returns its report, a str. Its .full is all of it where it is cut, .patch and .files what was changed (for apply_patch), .usage what was used.',
   },
   {
     name: 'rlm_query_batched',
     parameters: [{ name: 'tasks', type: 'list[str]' }],
     reports: true,
-    doc: 'Sub-agents work on the tasks in parallel; returns their reports in order, strs whose .full is all of those that are cut.',
+    doc: 'Sub-agents work on the tasks in parallel; returns their reports in order, strs with .full, .patch, .files and .usage.',
   },
 ];
 

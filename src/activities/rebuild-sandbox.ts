@@ -223,9 +223,7 @@ async function replayBlock(
       const { call } = event;
       const limit = rlm.result_truncation_limit;
       const given =
-        answer === undefined
-          ? { call, value: refusal(event) }
-          : await answerOfCall(deps.chains, { call, answer, limit });
+        answer === undefined ? { call, value: refusal(event) } : await answerOfCall(deps, { call, answer, limit });
       await kernel.answer({ generation, block, answers: [given] });
     }
   }

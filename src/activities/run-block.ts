@@ -1,5 +1,5 @@
 import type { PendingBlock } from '../domain/agent-state.ts';
-import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
+import type { BlockResult, CallAnswer, CallEvent } from '../domain/kernel-protocol.ts';
 import { TypedError } from '../domain/failures.ts';
 import { blockName } from '../domain/ids.ts';
 import type { Answer, PendingCall } from '../domain/records.ts';
@@ -180,11 +180,9 @@ async function deliver(context: ReplyContext, at: BlockCursor, names: readonly s
   });
   if (known.length === 0) return false;
   const limit = run.config.rlm.result_truncation_limit;
-  const answers = await Promise.all(
-    known.map(({ name, answer }) => answerOfCall(deps.chains, { call: name, answer, limit })),
-  );
-  // One with whole reports may be as large as a request can be.
-  const { short = [], long = [] } = Object.groupBy(answers, ({ whole }) => (whole === undefined ? 'short' : 'long'));
+  const answers = await Promise.all(known.map(({ name, answer }) => answerOfCall(deps, { call: name, answer, limit })));
+  // One with whole reports or patches may be as large as a request can be.
+  const { short = [], long = [] } = Object.groupBy(answers, (answer) => (isLong(answer) ? 'long' : 'short'));
   for (const part of [...(short.length === 0 ? [] : [short]), ...long.map((answer) => [answer])]) {
     // oxlint-disable-next-line no-await-in-loop -- one large request at a time
     await kernel.answer({ generation, block: at.pending.block, answers: part });
@@ -192,6 +190,10 @@ async function deliver(context: ReplyContext, at: BlockCursor, names: readonly s
   for (const { name } of known) at.delivered.add(name);
   deps.checkpoint('answers.delivered');
   return true;
+}
+
+function isLong({ reports = {} }: CallAnswer): boolean {
+  return Object.values(reports).some(({ whole, patch }) => whole !== undefined || patch !== undefined);
 }
 
 async function recordCalls({ trajectory }: ReplyContext, at: BlockCursor, isWaiting: boolean): Promise<void> {

@@ -129,6 +129,12 @@ export const rlmSchema = z.strictObject({
     .describe(
       'What the answer holds that is compared with the run before: `{field, key, max_new, series}`. `field` has a list of objects, `key` names the fields by which two of them are the same. [More](batches.md#findings). Default: none.',
     ),
+  collect_patches: z
+    .boolean()
+    .default(rlm.collect_patches)
+    .describe(
+      'Whether the patch of every agent that changed its clone is written beside the results, as `results/<run>.patches/<agent>.patch`. `rlm patch <run> <agent>` prints one in any case.',
+    ),
   approve: z
     .array(z.enum(['patch', 'tools', 'sub_agents']))
     .optional()

@@ -72,6 +72,7 @@ export interface RlmConfig {
   readonly prompts_per_activity: number;
   /** What a refusal for good (401, 402, no quota) does. Default `pause`. */
   readonly on_error: 'pause' | 'fail';
+  readonly collect_patches: boolean;
   /** Steps before which a person is asked. Default: none. */
   readonly approve?: readonly ApprovalStep[];
   /** What the answer holds that is compared with the run before. Default: nothing is. */
@@ -281,6 +282,7 @@ export const DEFAULT_CONFIG: RunConfig = {
     compaction: 100_000,
     prompts_per_activity: 10,
     on_error: 'pause',
+    collect_patches: false,
   },
   sandbox: {
     provider: 'local',

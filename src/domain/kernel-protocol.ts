@@ -1,4 +1,5 @@
 import type { FieldType } from './signature/field-type.ts';
+import type { Usage } from './usage.ts';
 
 /**
  * The messages between host and kernel: JSON over HTTP/1.1, on a unix socket in a local sandbox, on TCP in a
@@ -198,11 +199,30 @@ export interface CallAnswer {
   readonly call: string;
   /** What the Python function returns: a string, a list of strings, any JSON value. */
   readonly value: unknown;
-  /**
-   * For the reports in `value` that are cut, by their place in its list (0 where it is no list): all of it, or null where
-   * that is too large to be sent, and `.full` says so. Default: none is cut.
-   */
-  readonly whole?: Readonly<Record<number, string | null>>;
+  /** More of the sub-agents' reports in `value`, by their place in its list (0 where it is no list). */
+  readonly reports?: Readonly<Record<number, ReportDetails>>;
+}
+
+/** What a sub-agent's report carries besides its text. Null is too large to be sent, and the code that asks is told so. */
+export interface ReportDetails {
+  /** All of a report that is cut, for `.full`. */
+  readonly whole?: string | null;
+  /** The changes to its clone, in base64, for `.patch` and `.files`. Default: none. */
+  readonly patch?: string | null;
+  /** Of the sub-agent and all below it, for `.usage`. */
+  readonly usage?: Usage;
+}
+
+/** Paths as the sandbox sees them. */
+export interface UnchangedRequest {
+  readonly workspace: string;
+  /** Of the checkout that the clone began as. */
+  readonly index: string;
+}
+
+export interface UnchangedReply {
+  /** Every file is as the checkout left it. False also where that cannot be told. */
+  readonly unchanged: boolean;
 }
 
 export interface ProcessRequest {

@@ -209,12 +209,24 @@ export function isQuery(name: string): boolean {
 /** An answer as it travels: by reference, never by content; an error is its own text. */
 export type Answer =
   /** With `error`: what is known of an answer that did not come to its end. */
-  | { readonly ref: string; readonly child?: string; readonly usage?: CallUsage; readonly error?: string }
+  | { readonly ref: string; readonly usage?: CallUsage; readonly error?: string }
+  | SubAgentAnswer
   /** `count`: the same for so many of a batch. */
   | { readonly error: string; readonly usage?: CallUsage; readonly count?: number }
   | AnswerList
   /** Of a batch, in order; one that stands for several is as many answers. */
   | { readonly items: readonly Answer[] };
+
+export interface SubAgentAnswer {
+  readonly ref: string;
+  /** The agent that gave it. */
+  readonly child: string;
+  readonly error?: string;
+  /** Blob with its patch; absent where it changed nothing. */
+  readonly patch?: string;
+  /** Of it and all below it. */
+  readonly spent: Usage;
+}
 
 /** Answers of a batch that are too many for a history: a blob with the list of them. */
 export interface AnswerList {

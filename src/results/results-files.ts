@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT_AGENT } from '../domain/ids.ts';
-import type { RepositoryReference } from '../domain/records.ts';
+import type { ChainRecord, RepositoryReference } from '../domain/records.ts';
 import { readTextFile } from '../files/read-text-file.ts';
 import { writeAtomically } from '../files/write-atomically.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -13,6 +13,7 @@ import { stringifyJson } from '../domain/ordered-json.ts';
 
 const DETAIL = '.detail.json';
 const INDEX = 'index.json';
+const PATCHES = '.patches';
 
 /** What `results/<run id>.detail.json` holds: the reference's two keys first, ours after them. */
 export interface ResultsDetail extends PatchFields {
@@ -60,10 +61,36 @@ export function createResultsWriter(input: {
       const detail = await resultsDetail(blobs, reader, snapshot);
       await mkdir(folder, { recursive: true });
       await writeAtomically(file, `${stringifyJson(detail, 2)}\n`);
+      if (snapshot.run.outcome !== undefined) await collectPatches(input, snapshot);
       await updateIndex(folder);
       written = version;
     },
   };
+}
+
+/** Writes the patch of every agent that has one, where `rlm.collect_patches` asks for it. */
+async function collectPatches(
+  { blobs, reader, folder, run }: { blobs: BlobStore; reader: RunReader; folder: string; run: string },
+  snapshot: RunSnapshot,
+): Promise<void> {
+  if (!(await reader.specification(snapshot.run)).config.rlm.collect_patches) return;
+  const into = join(folder, `${run}${PATCHES}`);
+  for (const { reference, records } of await reader.trajectories(snapshot)) {
+    const ref = agentPatch(records);
+    if (ref === undefined) continue;
+    // oxlint-disable-next-line no-await-in-loop -- patches may be large: one after another
+    const bytes = await blobs.get(ref);
+    // oxlint-disable-next-line no-await-in-loop
+    await mkdir(into, { recursive: true });
+    // oxlint-disable-next-line no-await-in-loop
+    await writeAtomically(join(into, `${reference.agent}.patch`), bytes);
+  }
+}
+
+/** Blob of the patch that an agent ended with. */
+export function agentPatch(records: readonly ChainRecord[]): string | undefined {
+  const end = records.findLast((record) => record.kind === 'end');
+  return end?.kind === 'end' ? (end.patch ?? undefined) : undefined;
 }
 
 export async function resultsDetail(
@@ -109,7 +136,15 @@ export async function removeResults(folder: string, run: string): Promise<void> 
   const file = join(folder, `${run}${DETAIL}`);
   if ((await stat(file).catch(() => undefined))?.isFile() !== true) return;
   await rm(file);
+  await removePatches(join(folder, `${run}${PATCHES}`));
   await updateIndex(folder);
+}
+
+/** Files that are not named as patches of agents are somebody else's. */
+async function removePatches(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  await Promise.all(names.filter((name) => /^[\d.]+\.patch$/.test(name)).map((name) => rm(join(folder, name))));
+  await rmdir(folder).catch(() => undefined);
 }
 
 async function updateIndex(folder: string): Promise<void> {

@@ -1,6 +1,14 @@
 import type { KernelInfo } from '../domain/kernel-protocol.ts';
 import { kernelTransport, type KernelAddress, type KernelRequest, type KernelTransport } from './kernel-http.ts';
-import { checkEmpty, eventsReply, inputReply, kernelInfo, parseReply, processReply } from './kernel-replies.ts';
+import {
+  checkEmpty,
+  eventsReply,
+  inputReply,
+  kernelInfo,
+  parseReply,
+  processReply,
+  unchangedReply,
+} from './kernel-replies.ts';
 import type { Kernel } from './provider.ts';
 
 export type { KernelAddress } from './kernel-http.ts';
@@ -94,6 +102,18 @@ export function kernelOver(transport: KernelTransport): Kernel {
         timeoutMs: REPLY_TIMEOUT_MS,
         idempotent: true,
       }),
+    async unchanged(body, signal) {
+      const reply = await transport.send({
+        method: 'POST',
+        path: '/v1/unchanged',
+        body,
+        replyLimit: MAX_SMALL_BYTES,
+        timeoutMs: REPLY_TIMEOUT_MS,
+        idempotent: true,
+        signal,
+      });
+      return unchangedReply(parseReply(reply)).unchanged;
+    },
     async process(body, signal) {
       const reply = await transport.send({
         method: 'POST',

@@ -8,6 +8,7 @@ import {
   type KernelEvent,
   type KernelInfo,
   type ProcessReply,
+  type UnchangedReply,
 } from '../domain/kernel-protocol.ts';
 import { malformed } from './kernel-http.ts';
 import { parseJson } from '../domain/ordered-json.ts';
@@ -125,6 +126,8 @@ const processSchema: z.ZodType<ProcessReply> = z.object({
   truncated: z.boolean(),
 });
 
+const unchangedSchema: z.ZodType<UnchangedReply> = z.object({ unchanged: z.boolean() });
+
 /** Of a request that the status answers: `{}`. */
 export function checkEmpty(reply: unknown): void {
   checked(object, reply);
@@ -151,6 +154,10 @@ export function eventsReply(reply: unknown, block: number, after: number): Event
 
 export function inputReply(reply: unknown): InputReply {
   return checked(inputSchema, reply);
+}
+
+export function unchangedReply(reply: unknown): UnchangedReply {
+  return checked(unchangedSchema, reply);
 }
 
 export function processReply(reply: unknown): ProcessReply {

@@ -7,6 +7,7 @@ import type {
   KernelInfo,
   ProcessReply,
   ProcessRequest,
+  UnchangedRequest,
   SetupRequest,
 } from '../domain/kernel-protocol.ts';
 import type { DaytonaConfig } from '../domain/config.ts';
@@ -158,8 +159,14 @@ export interface Kernel {
   output(request: { block: number; stream: 'stdout' | 'stderr'; offset: number }): Promise<Uint8Array>;
   answer(request: AnswersRequest): Promise<void>;
   interrupt(request: { generation: number; block: number }): Promise<void>;
+  /** Whether every file of a clone is as its checkout left it; false also where that cannot be told. */
+  unchanged(request: UnchangedRequest, signal?: AbortSignal): Promise<boolean>;
   process(request: ProcessRequest, signal?: AbortSignal): Promise<ProcessReply>;
   renew(): Promise<void>;
+}
+
+export interface PatchOptions {
+  readonly brief?: boolean;
 }
 
 export interface Sandbox {
@@ -167,6 +174,6 @@ export interface Sandbox {
   readonly kernel: Kernel;
   /** Folder of the clone as the code sees it. */
   readonly workspace: string;
-  /** The difference between the clone and its commit. */
-  patch(signal?: AbortSignal): Promise<Patch>;
+  /** The difference between the clone and its commit; with `brief` without notes where there is none, which is told sooner. */
+  patch(signal?: AbortSignal, options?: PatchOptions): Promise<Patch>;
 }

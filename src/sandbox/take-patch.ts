@@ -1,7 +1,7 @@
 import { TypedError } from '../domain/failures.ts';
 import type { ProcessReply } from '../domain/kernel-protocol.ts';
 import { findForgery } from './check-patch.ts';
-import type { Kernel, Patch } from './provider.ts';
+import type { Kernel, Patch, PatchOptions } from './provider.ts';
 
 /** Where a sandbox keeps what a patch is taken with; paths as its processes see them. */
 export interface PatchPaths {
@@ -32,19 +32,29 @@ export async function takePatch(
   inside: PatchPaths,
   commit: string | undefined,
   signal?: AbortSignal,
+  { brief = false }: PatchOptions = {},
 ): Promise<Patch> {
   const begin = inside.setup ?? inside.index;
   if (commit === undefined || inside.objects === undefined || begin === undefined) {
     return { bytes: new Uint8Array(), notes: [] };
   }
+  const { workspace, index } = inside;
+  // What a setup made is not in the index.
+  if (
+    brief &&
+    inside.setup === undefined &&
+    index !== undefined &&
+    (await kernel.unchanged({ workspace, index }, signal))
+  )
+    return { bytes: new Uint8Array(), notes: [] };
   const option = inside.setup === undefined ? '--index' : '--setup';
-  const paths = ['--workspace', inside.workspace, '--objects', inside.objects, option, begin];
+  const paths = ['--workspace', workspace, '--objects', inside.objects, option, begin];
   if (inside.scratch !== undefined) paths.push('--scratch', inside.scratch);
   const command = ['patch', '--commit', commit, ...paths, '--limit', String(PATCH_LIMIT)];
   const reply = await kernel.process(
     {
       argv: [inside.python, '-I', '-S', inside.kernel, ...command],
-      cwd: inside.workspace,
+      cwd: workspace,
       timeout: PATCH_TIMEOUT_SECONDS,
       limit: PATCH_LIMIT + 1024 * 1024,
       alone: true,

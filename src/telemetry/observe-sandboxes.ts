@@ -52,7 +52,7 @@ export function observeSandboxes(provider: SandboxProvider, tell: Listener): San
       const sandbox = await watching(handle.id, () => provider.connect(handle));
       return wrap(sandbox, {
         kernel: observeKernel(handle.id, sandbox.kernel),
-        patch: (signal) => watching(handle.id, () => sandbox.patch(signal)),
+        patch: (signal, options) => watching(handle.id, () => sandbox.patch(signal, options)),
       });
     },
   });

@@ -15,7 +15,7 @@ import type {
   FinishAgentResult,
   RunCodeResult,
 } from '../domain/contract.ts';
-import { agentDepth, ROOT_AGENT, splitAgentWorkflowId } from '../domain/ids.ts';
+import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { pauseMessage, resumeMessage, statusQuery, steerMessage, type AgentStatusReply } from '../domain/messages.ts';
 import { answerUsage, type AnswerSource, type CallAnswer } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
@@ -244,8 +244,8 @@ async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
   };
 }
 
-/** Takes the patch (root only), records the end, removes the sandbox. */
-async function finishAgent({ id, input, sandbox }: Agent, ending: Ending): Promise<FinishAgentResult> {
+/** Takes the patch, records the end, removes the sandbox. */
+async function finishAgent({ input, sandbox }: Agent, ending: Ending): Promise<FinishAgentResult> {
   const { execution, task } = input;
   const limit = ending.status === 'cancelled' ? { scheduleToCloseTimeout: CANCELLED_CLEANUP_TIMEOUT } : {};
   const { status, source, failure } = ending;
@@ -263,9 +263,8 @@ async function finishAgent({ id, input, sandbox }: Agent, ending: Ending): Promi
       }),
     );
   try {
-    // Where there is a patch to be taken, a sandbox that was lost is rebuilt for it.
-    const takesPatch = id === ROOT_AGENT && ending.status === 'completed';
-    if (takesPatch && sandbox.current !== undefined) return await sandbox.use(finishIn);
+    // A sandbox that was lost is rebuilt for its patch.
+    if (ending.status === 'completed' && sandbox.current !== undefined) return await sandbox.use(finishIn);
     return await finishIn(sandbox.current);
   } catch (error) {
     if (failureType(error) !== 'Sandbox.Lost') return unrecorded(error);

@@ -11,7 +11,7 @@ import { sandboxesUsedUp } from '../domain/budget.ts';
 import type { AgentInput, AgentWorkflow, RecordedAgent, TaskReference, Totals } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
 import { pauseMessage, resumeMessage } from '../domain/messages.ts';
-import type { Answer, PendingCall } from '../domain/records.ts';
+import type { Answer, PendingCall, SubAgentAnswer } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { truncate } from '../domain/truncate.ts';
 import { runActivities } from './activities.ts';
@@ -114,7 +114,7 @@ export function createSubAgents(input: {
       const result = await cancelledByName(handle.workflowId, handle.result());
       totals = addTotals(totals, result.totals);
       const { answer_ref: ref } = result;
-      return ref === undefined ? { error: notFinished(id, 'it gave no answer') } : { ref, child: id };
+      return ref === undefined ? { error: notFinished(id, 'it gave no answer') } : { ref, ...givenBy(id, result) };
     } catch (error) {
       return settleFailure(id, error);
     } finally {
@@ -134,7 +134,7 @@ export function createSubAgents(input: {
     const why = failure.kind === 'failed' ? `${failure.type}: ${failure.message}` : failure.kind;
     const { answer_ref: ref } = result;
     const text = truncate(notFinished(id, why), MAX_ERROR_CHARACTERS);
-    return ref === undefined ? { error: text } : { ref, child: id, error: text };
+    return ref === undefined ? { error: text } : { ref, ...givenBy(id, result), error: text };
   }
 
   function readRecords(agent: string): Promise<RecordedAgent> {
@@ -191,6 +191,10 @@ export function createSubAgents(input: {
       for (const handle of working) tell(handle, paused);
     },
   };
+}
+
+function givenBy(child: string, { patch_ref: patch, totals }: RecordedAgent): Omit<SubAgentAnswer, 'ref'> {
+  return { child, ...(patch === undefined ? {} : { patch }), spent: totals.usage };
 }
 
 function notFinished(id: string, why: string): string {

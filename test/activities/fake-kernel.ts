@@ -144,6 +144,7 @@ export function createFakeKernel(
         if (open.size === 0 && events.at(-1)?.type !== 'done') advance();
       }),
     interrupt: () => alive(() => undefined),
+    unchanged: () => Promise.resolve(false),
     process: () => Promise.reject(new Error('not scripted')),
     renew: () => alive(() => undefined),
   };

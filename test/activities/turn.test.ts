@@ -23,7 +23,7 @@ import {
 } from '../../src/domain/records.ts';
 import type { ChatReply, ChatRequest } from '../../src/llm/chat-model.ts';
 import type { SandboxHandle } from '../../src/domain/sandbox.ts';
-import type { SandboxProvider } from '../../src/sandbox/provider.ts';
+import type { Patch, SandboxProvider } from '../../src/sandbox/provider.ts';
 import { createChains } from '../../src/storage/chain.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 import { createFakeKernel, type FakeKernel, type Step } from './fake-kernel.ts';
@@ -84,7 +84,8 @@ async function createStage(
     connect: ({ id }: SandboxHandle) => {
       const kernel = kernels.get(id);
       if (kernel === undefined) return Promise.reject(new TypedError('Sandbox.Lost', `${id} is gone.`));
-      return Promise.resolve({ kernel, workspace: '/workspace' });
+      const patch = (): Promise<Patch> => Promise.resolve({ bytes: Buffer.from('its patch'), notes: [] });
+      return Promise.resolve({ kernel, workspace: '/workspace', patch });
     },
     destroy: ({ id }: SandboxHandle) => {
       destroyed.push(id);
@@ -379,13 +380,14 @@ describe('rebuildSandbox', () => {
 });
 
 describe('finishAgent', () => {
-  it('records the whole answer once, removes the sandbox, and repeated finds the end', async () => {
+  it('records the whole answer and the patch once, removes the sandbox, and repeated finds the end', async () => {
     const long = 'x'.repeat(20_000);
     const stage = await createStage([python('a')], { 'a\n': [{ final: long }] });
     await code(stage, { head: await headOf(stage) });
     const input = { sandbox: SANDBOX, status: 'completed', source: 'final' } as const;
     const finished = await perform(stage, finishAgent, input);
     expect(await stage.deps.chains.getJson(finished.answer_ref ?? '')).toBe(long);
+    expect(Buffer.from(await stage.deps.blobs.get(finished.patch_ref ?? '')).toString()).toBe('its patch');
     expect(stage.destroyed).toEqual(['s-g0']);
     expect(await perform(stage, finishAgent, input)).toEqual(finished);
     expect((await stage.records()).map(({ kind }) => kind)).toEqual(['task', 'reply', 'block', 'end']);

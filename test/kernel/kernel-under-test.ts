@@ -13,6 +13,7 @@ import type {
   HostFunction,
   KernelInfo,
   SetupRequest,
+  ReportDetails,
 } from '../../src/domain/kernel-protocol.ts';
 import { buildKernelArchive } from '../../src/sandbox/kernel-archive.ts';
 import { connectKernel } from '../../src/sandbox/kernel-client.ts';
@@ -69,14 +70,14 @@ async function build(): Promise<{ readonly python: string; readonly archive: str
   return { python, archive: await buildKernelArchive({ python, cacheDirectory }) };
 }
 
-/** An answer with reports that are cut. */
-export class CutAnswer {
+/** An answer with reports that carry more than their text. */
+export class ReportAnswer {
   readonly value: unknown;
-  readonly whole: Readonly<Record<number, string | null>>;
+  readonly reports: Readonly<Record<number, ReportDetails>>;
 
-  constructor(value: unknown, whole: Readonly<Record<number, string | null>>) {
+  constructor(value: unknown, reports: Readonly<Record<number, ReportDetails>>) {
     this.value = value;
-    this.whole = whole;
+    this.reports = reports;
   }
 }
 
@@ -185,7 +186,7 @@ export class KernelUnderTest {
       generation: this.generation,
       block: this.#block,
       answers: Object.entries(answers).map(([call, value]) =>
-        value instanceof CutAnswer ? { call, value: value.value, whole: value.whole } : { call, value },
+        value instanceof ReportAnswer ? { call, value: value.value, reports: value.reports } : { call, value },
       ),
     });
   }

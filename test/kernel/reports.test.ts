@@ -1,6 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CallEvent } from '../../src/domain/kernel-protocol.ts';
-import { CutAnswer, KernelUnderTest } from './kernel-under-test.ts';
+import type { CallEvent, ReportDetails } from '../../src/domain/kernel-protocol.ts';
+import { KernelUnderTest, ReportAnswer } from './kernel-under-test.ts';
+
+const USAGE = { input_tokens: 10, output_tokens: 2, cost: 0.5, llm_calls: 3 };
+/** As git writes it: a quoted name, a byte that is not UTF-8, a line that looks like a header. */
+const PATCH = Buffer.from(
+  [
+    'diff --git a/a b.txt b/a b.txt',
+    `index ${'1'.repeat(40)}..${'2'.repeat(40)} 100644`,
+    '--- a/a b.txt',
+    '+++ b/a b.txt',
+    '@@ -1 +1 @@',
+    '-diff --git a/x b/x',
+    '+\u00ff',
+    String.raw`diff --git "a/\303\251\n.py" "b/\303\251\n.py"`,
+    'new file mode 100755',
+    `index ${'0'.repeat(40)}..${'3'.repeat(40)}`,
+    '',
+  ].join('\n'),
+  'latin1',
+);
 
 describe('the reports of sub-agents', () => {
   let under: KernelUnderTest;
@@ -19,13 +38,14 @@ describe('the reports of sub-agents', () => {
     const [tasks] = Object.values(given);
     const list = Array.isArray(tasks) ? (tasks as string[]) : [String(tasks)];
     const shown = list.map((task) => (/long|huge/.test(task) ? `[cut]\n${task}` : `short ${task}`));
-    const whole: Record<number, string | null> = {};
+    const reports: Record<number, ReportDetails> = {};
     for (const [place, task] of list.entries()) {
-      if (task.includes('long')) whole[place] = `all of é\u{1f600} ${task}`;
-      if (task.includes('huge')) whole[place] = null;
+      if (task.includes('long')) reports[place] = { whole: `all of é\u{1f600} ${task}` };
+      if (task.includes('huge')) reports[place] = { whole: null, patch: null };
+      if (task.includes('edit')) reports[place] = { patch: PATCH.toString('base64'), usage: USAGE };
     }
     const value = Array.isArray(tasks) ? shown : shown[0];
-    return Object.keys(whole).length === 0 ? value : new CutAnswer(value, whole);
+    return Object.keys(reports).length === 0 ? value : new ReportAnswer(value, reports);
   }
 
   const printed = async (code: string): Promise<string> => {
@@ -102,12 +122,34 @@ describe('the reports of sub-agents', () => {
     ]);
   });
 
-  it.each([{ 0: 1 }, ['x'], 'x'])('whole reports that are none (%j) are refused', async (whole) => {
-    await under.exec('r = rlm_query("a")');
-    const { pending } = await under.events();
-    const wrong = new CutAnswer('v', whole as unknown as Record<number, string>);
-    await expect(under.answer({ [pending[0] ?? '']: wrong })).rejects.toMatchObject({ type: 'Input.Invalid' });
-    await under.answer({ [pending[0] ?? '']: 'v' });
-    await under.events(1);
+  it.each([
+    ['rlm_query("edit").files', String.raw`['a b.txt', 'é\n.py']`],
+    ['rlm_query("edit").usage', "{'input_tokens': 10, 'output_tokens': 2, 'cost': 0.5, 'llm_calls': 3}"],
+    ['[(r.patch, r.files, r.usage) for r in rlm_query_batched(["a", "b"])]', "[('', [], None), ('', [], None)]"],
+    ['"diff" in str(rlm_query("edit"))', 'False'],
+  ])('carry the changes that were made, and what they cost: %s', async (code, expected) => {
+    expect(await printed(`print(${code})`)).toBe(`${expected}\n`);
   });
+
+  it('have the patch to its last byte', async () => {
+    const code = 'FINAL(list(rlm_query("edit").patch.encode("utf-8", "surrogateescape")))';
+    const { final } = await under.run(code, {}, respond);
+    expect(Buffer.from(final?.value as number[]).equals(PATCH)).toBe(true);
+  });
+
+  it('say so where the changes are too large to be handed over', async () => {
+    expect(await printed('rlm_query("huge").patch')).toContain('ValueError: the patch is too large to be handed over');
+  });
+
+  it.each([{ 0: 1 }, { 0: { whole: 1 } }, { 0: { patch: [] } }, { 0: { usage: 'much' } }, ['x'], 'x'])(
+    'malformed reports (%j) are refused',
+    async (reports) => {
+      await under.exec('r = rlm_query("a")');
+      const { pending } = await under.events();
+      const wrong = new ReportAnswer('v', reports as unknown as Record<number, ReportDetails>);
+      await expect(under.answer({ [pending[0] ?? '']: wrong })).rejects.toMatchObject({ type: 'Input.Invalid' });
+      await under.answer({ [pending[0] ?? '']: 'v' });
+      await under.events(1);
+    },
+  );
 });

@@ -34,6 +34,7 @@ import {
   untilCancelled,
   type AgentScript,
   type FakeRun,
+  USED,
 } from './fake-activities.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -871,7 +872,7 @@ describe('a run', { concurrent: true }, () => {
         answer: {
           items: [
             { error: expect.stringContaining('Model.BadRequest: no such model') },
-            { ref: 'answer-of-0.2', child: '0.2' },
+            { ref: 'answer-of-0.2', child: '0.2', spent: USED },
           ],
         },
       },

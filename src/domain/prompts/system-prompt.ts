@@ -64,6 +64,9 @@ function functionsSection({ limits }: SystemPromptInput, mayDelegate: boolean): 
     report = rlm_query("In sklearn/tree, find every TODO comment. For each give file, line, text and how hard it is to resolve, 1-5.")`,
         `- rlm_query_batched(tasks) -> list[str]: the same for several tasks at once, in parallel; reports come in the order of the tasks.
     reports = rlm_query_batched([f"List the public functions of {d} that have no docstring." for d in folders])`,
+        `- apply_patch(report) -> dict: merges what that sub-agent changed in its clone into yours, line by line where both changed a file: all of it, or nothing where lines conflict. \`report.files\` lists what it changed, \`report.patch\` is the patch itself.
+    merged = apply_patch(report)
+    for conflict in merged["conflicts"]: print(conflict["path"], conflict["reason"], conflict["hunks"])`,
       ]
     : [];
   return [
@@ -95,7 +98,7 @@ function delegationSection(depth: number): string {
     ? `When to delegate
 - Delegate when the work splits into parts that each need reading and judgement of their own: folders, modules, hypotheses. First look yourself, so that the split is sensible.
 ${shared}
-- Edits are yours: sub-agents' clones are thrown away.`
+- A sub-agent's edits stay in its clone, which is thrown away, unless you take them with apply_patch(report).`
     : `When to delegate
 - Usually do the task yourself. Delegate further only when it is clearly too large for one reader and splits into independent parts.
 ${shared}`;
@@ -118,4 +121,4 @@ const ROOT_FINISH = `To finish
 
 const SUB_AGENT_FINISH = `To finish
 - Check your findings against the code before you report them.
-- Then call FINAL with a report that stands on its own: the facts asked for, with file names and line numbers, and what you could not find out. It is all that your caller sees.`;
+- Then call FINAL with a report that stands on its own: the facts asked for, with file names and line numbers, and what you could not find out. Your caller sees it, and the files you have changed, and nothing else.`;

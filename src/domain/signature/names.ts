@@ -18,6 +18,7 @@ export const RESERVED_NAMES: readonly string[] = [
   'rlm_query',
   'rlm_query_batched',
   'edit_file',
+  'apply_patch',
   'print',
 ];
 

@@ -1,7 +1,7 @@
 import type { Sandbox as Machine } from '@daytonaio/sdk';
 import type { SandboxHandle } from '../../domain/sandbox.ts';
 import { kernelOver } from '../kernel-client.ts';
-import type { Kernel, Patch, Sandbox } from '../provider.ts';
+import type { Kernel, Patch, PatchOptions, Sandbox } from '../provider.ts';
 import { takePatch, type PatchPaths } from '../take-patch.ts';
 import { retryUntil, deadlineIn } from './calls.ts';
 import type { PreviewLink } from './preview-link.ts';
@@ -38,10 +38,10 @@ export class DaytonaSandbox implements Sandbox {
     return performance.now() - this.#seen < milliseconds;
   }
 
-  patch(signal?: AbortSignal): Promise<Patch> {
+  patch(signal?: AbortSignal, options?: PatchOptions): Promise<Patch> {
     // By the label, which nothing inside can change.
     const commit = this.#options.machine.labels['rlm-commit'];
-    return takePatch(this.kernel, this.#options.paths, commit, signal);
+    return takePatch(this.kernel, this.#options.paths, commit, signal, options);
   }
 
   /** Daytona counts from anew until it would stop the sandbox, and, once a quarter is over, until it would remove it. */

@@ -1,5 +1,5 @@
 import type { SandboxHandle } from '../../domain/sandbox.ts';
-import type { Kernel, Patch, Sandbox } from '../provider.ts';
+import type { Kernel, Patch, PatchOptions, Sandbox } from '../provider.ts';
 import { takePatch } from '../take-patch.ts';
 import type { SandboxRecord } from './records.ts';
 
@@ -16,7 +16,7 @@ export class LocalSandbox implements Sandbox {
     this.#record = record;
   }
 
-  patch(signal?: AbortSignal): Promise<Patch> {
-    return takePatch(this.kernel, this.#record.inside, this.#record.commit, signal);
+  patch(signal?: AbortSignal, options?: PatchOptions): Promise<Patch> {
+    return takePatch(this.kernel, this.#record.inside, this.#record.commit, signal, options);
   }
 }
