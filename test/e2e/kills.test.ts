@@ -15,7 +15,7 @@ import {
 import { callsPaidAgain } from './books.ts';
 import { createDesk, type Desk, type Finished } from './command.ts';
 import { FORTY_ONE_AGENTS, inventoryTree, PROMPT, type InventoryAnswer } from './inventory-tree.ts';
-import { sized } from '../sizes.ts';
+import { itLong, sized } from '../sizes.ts';
 import { git, makeRepository } from './world.ts';
 
 const TREE = sized(inventoryTree(8, 4), FORTY_ONE_AGENTS);
@@ -121,23 +121,27 @@ describe(`a tree of ${TREE.agents} agents`, () => {
     await checkBooks('named', documentOf(finished as Finished));
   }, 300_000);
 
-  it('ends the same when its process group is killed at random moments', async () => {
-    const KILLS = sized(2, 10);
-    const random = seeded(20261120);
-    let kills = 0;
-    let finished: Finished | undefined;
-    while (finished === undefined) {
-      const running = desk.start(command('random'));
-      const wait = 600 + random() * sized(1500, 2500);
-      const timer = kills < KILLS ? setTimeout(() => running.kill(), wait) : undefined;
-      const ended = await running.finished;
-      clearTimeout(timer);
-      if (ended.code === null) kills += 1;
-      else finished = ended;
-    }
-    await checkBooks('random', documentOf(finished));
-    expect(kills).toBeGreaterThan(KILLS / 4);
-  }, 300_000);
+  itLong(
+    'ends the same when its process group is killed at random moments',
+    async () => {
+      const KILLS = sized(2, 10);
+      const random = seeded(20261120);
+      let kills = 0;
+      let finished: Finished | undefined;
+      while (finished === undefined) {
+        const running = desk.start(command('random'));
+        const wait = 600 + random() * sized(1500, 2500);
+        const timer = kills < KILLS ? setTimeout(() => running.kill(), wait) : undefined;
+        const ended = await running.finished;
+        clearTimeout(timer);
+        if (ended.code === null) kills += 1;
+        else finished = ended;
+      }
+      await checkBooks('random', documentOf(finished));
+      expect(kills).toBeGreaterThan(KILLS / 4);
+    },
+    300_000,
+  );
 
   it('continues when the Temporal server is killed and comes back', async () => {
     const running = desk.start(command('server'));

@@ -105,6 +105,7 @@ describe.concurrent('a workflow', () => {
   );
 
   // Its agents of before are cancelled and record their end; those started again go on from there.
-  it('of a run, reset to a point before it started its agents, starts them again', () =>
-    resetInTheMiddle((run) => run, 'before'));
+  itLong('of a run, reset to a point before it started its agents, starts them again', () =>
+    resetInTheMiddle((run) => run, 'before'),
+  );
 });

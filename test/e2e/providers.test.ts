@@ -3,6 +3,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { resumeMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
 import type { ChainRecord } from '../../src/domain/records.ts';
 import { forTask, withCode, type Conversation, type Reply, type ScriptedReply } from '../../src/testing/index.ts';
+import { sized } from '../sizes.ts';
 import { createWorld, type World } from './world.ts';
 
 /** What a run does about what providers say. How each of them words it is in test/llm/providers.test.ts. */
@@ -331,27 +332,31 @@ describe.concurrent('moderation', () => {
 });
 
 describe.concurrent('a rate limit', () => {
-  it.each<[string, () => Record<string, string>]>([
+  const waits: [string, () => Record<string, string>][] = [
     ['0', () => ({ 'retry-after': '0' })],
     ['a date that has passed', () => ({ 'retry-after': new Date(Date.now() - 1000).toUTCString() })],
     ['-1', () => ({ 'retry-after': '-1' })],
     ['0 ms', () => ({ 'retry-after-ms': '0' })],
-  ])('that asks to wait for %s: asked again, not at once', async (form, headers) => {
-    const task = `wait for ${form}`;
-    const limited = (): ScriptedReply => refused(429, { error: { message: 'rate limited' } }, headers());
-    const model = await world.startModel({
-      scripts: [
-        forTask(task, [({ askedBefore }) => (askedBefore < 2 ? limited() : withCode('FINAL(llm_query("q"))'))]),
-        prompts((_, { askedBefore }) => (askedBefore < 2 ? limited() : 'answered')),
-      ],
-    });
-    const outcome = await world.run({ id: task.replaceAll(/\W+/g, '-'), prompt: task, model });
-    expect(outcome).toMatchObject({ status: 'completed', answer: 'answered' });
-    const times = model.calls.slice(0, 3).map(({ at }) => at);
-    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(400);
-    expect(model.count()).toBe(6);
-    await model.close();
-  });
+  ];
+  it.each(sized(waits.slice(0, 2), waits))(
+    'that asks to wait for %s: asked again, not at once',
+    async (form, headers) => {
+      const task = `wait for ${form}`;
+      const limited = (): ScriptedReply => refused(429, { error: { message: 'rate limited' } }, headers());
+      const model = await world.startModel({
+        scripts: [
+          forTask(task, [({ askedBefore }) => (askedBefore < 2 ? limited() : withCode('FINAL(llm_query("q"))'))]),
+          prompts((_, { askedBefore }) => (askedBefore < 2 ? limited() : 'answered')),
+        ],
+      });
+      const outcome = await world.run({ id: task.replaceAll(/\W+/g, '-'), prompt: task, model });
+      expect(outcome).toMatchObject({ status: 'completed', answer: 'answered' });
+      const times = model.calls.slice(0, 3).map(({ at }) => at);
+      expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(400);
+      expect(model.count()).toBe(6);
+      await model.close();
+    },
+  );
 
   it.each(['turn', 'prompt'])('that lasts pauses the run at a %s; resumed, it continues', async (of) => {
     let mended = false;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forTask, withCode } from '../../src/testing/index.ts';
-import { sized } from '../sizes.ts';
+import { itLong, sized } from '../sizes.ts';
 import { HINTS, limitedProvider } from './limited-provider.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -14,22 +14,28 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-it('model calls of all workers together keep to the rate of their queue', { timeout: 60_000 }, async () => {
-  const model = await world.startModel({
-    scripts: [
-      forTask('many at once', [withCode(`answers = llm_query_batched(["q"] * ${PROMPTS})\nFINAL(answers.count("a"))`)]),
-      ({ messages }) => (messages.length === 1 ? 'a' : undefined),
-    ],
-  });
-  const config = { rlm: { prompts_per_activity: 1 }, temporal: { queues: 'separate' } };
-  const outcome = await world.run({ id: 'rate', prompt: 'many at once', model, config });
-  expect(await world.answer(outcome)).toBe(PROMPTS);
-  const times = model.calls.filter(({ task }) => task === 'q').map(({ at }) => at);
-  expect(times).toHaveLength(PROMPTS);
-  // What a second's allowance lets through at once at the beginning does not count.
-  const seconds = (Math.max(...times) - Math.min(...times)) / 1000;
-  expect(seconds).toBeGreaterThan((PROMPTS - 2 * PER_SECOND) / PER_SECOND - 0.5);
-});
+itLong(
+  'model calls of all workers together keep to the rate of their queue',
+  async () => {
+    const model = await world.startModel({
+      scripts: [
+        forTask('many at once', [
+          withCode(`answers = llm_query_batched(["q"] * ${PROMPTS})\nFINAL(answers.count("a"))`),
+        ]),
+        ({ messages }) => (messages.length === 1 ? 'a' : undefined),
+      ],
+    });
+    const config = { rlm: { prompts_per_activity: 1 }, temporal: { queues: 'separate' } };
+    const outcome = await world.run({ id: 'rate', prompt: 'many at once', model, config });
+    expect(await world.answer(outcome)).toBe(PROMPTS);
+    const times = model.calls.filter(({ task }) => task === 'q').map(({ at }) => at);
+    expect(times).toHaveLength(PROMPTS);
+    // What a second's allowance lets through at once at the beginning does not count.
+    const seconds = (Math.max(...times) - Math.min(...times)) / 1000;
+    expect(seconds).toBeGreaterThan((PROMPTS - 2 * PER_SECOND) / PER_SECOND - 0.5);
+  },
+  60_000,
+);
 
 /** As 1,090 prompts behind 500 a minute, ten times smaller and thirty times quicker; at full scale: test/chaos/rate-limit.ts. */
 const MANY = 109;
