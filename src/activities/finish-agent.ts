@@ -87,7 +87,7 @@ async function recordedEnd(
   return trajectory.records.at(-1) as EndRecord;
 }
 
-/** Nobody hears of the changes of a sub-agent that was cancelled. */
+/** A sub-agent that was cancelled reports nothing, its changes neither. */
 function isPatchWanted({ status, sandbox, scope }: ForAgent<FinishAgentInput>): boolean {
   return agentDepth(scope.agent) === 0 || (status !== 'cancelled' && sandbox !== undefined);
 }

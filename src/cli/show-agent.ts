@@ -11,7 +11,7 @@ import { say, writeJson, writeResult, type Io } from './io.ts';
 import { visibleControls } from './live/text.ts';
 import { look, type LookOptions } from './look.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
-import { writeOutput } from './output-file.ts';
+import { checkWritable, writeOutput } from './output-file.ts';
 import { CommandError } from './report-error.ts';
 
 export type ShowOptions = TemporalOptions & JsonOption;
@@ -33,7 +33,8 @@ export function showAgent(io: Io, run: string, agent: string = ROOT_AGENT, optio
 }
 
 /** `rlm patch <run> <agent>`: what an agent has changed in its own clone, whether its caller took it or not. */
-export function showAgentPatch(io: Io, run: string, agent: string, options: LookOptions): Promise<number> {
+export async function showAgentPatch(io: Io, run: string, agent: string, options: LookOptions): Promise<number> {
+  if (options.output !== undefined) await checkWritable(io.cwd, options.output);
   return look(io, run, options, async ({ blobs }, report) => {
     const { found } = await findAgent(report, run, agent);
     if (found.reference.state !== 'done') {

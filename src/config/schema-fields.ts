@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Longest time a timer of Node can wait, in whole seconds: about 24 days. */
+/** The maximum that a timer of Node can wait, in whole seconds: about 24 days. */
 export const MAX_TIMER_SECONDS = 2_147_483;
 /** Seconds. */
 export const YEAR = 31_536_000;

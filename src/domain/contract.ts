@@ -43,7 +43,7 @@ export interface Activities {
   readAgent(input: ReadAgentInput): Promise<RecordedAgent>;
   /** What the agents of a run have done so far, and what they wait for. */
   readProgress(input: RunActivity): Promise<RunProgress>;
-  /** Takes the patch (root only), records the end, removes the sandbox. */
+  /** Takes the patch, records the end, removes the sandbox. */
   finishAgent(input: FinishAgentInput): Promise<FinishAgentResult>;
 }
 

@@ -8,7 +8,7 @@ import { testCacheDirectory } from '../temporal/fixtures.ts';
 
 /**
  * The command in this process, as `main.ts` calls it: starting one, with all that it loads, takes most of a command's time.
- * What is about the process itself (signals, kills, what goes on in the background) needs `desk.run` and `desk.start`.
+ * What is about the process itself (signals, kills, what runs in the background) needs `desk.run` and `desk.start`.
  */
 export async function runHere(
   desk: Pick<Desk, 'folder' | 'env'>,

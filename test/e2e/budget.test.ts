@@ -16,7 +16,7 @@ const times = (count: number, shape: Shape): Shape => Array.from({ length: count
 const TWENTY_FIVE: Shape = [...times(5, times(3, LEAF)), ...times(20, LEAF)];
 const agentsOf = (shape: Shape): number => 1 + shape.reduce((sum, below) => sum + agentsOf(below), 0);
 
-/** The default tree, and a small one that is as deep as the deepest; `npm run test:long` grows them all. */
+/** The default tree, and a small one that is as deep as any; `npm run test:long` grows them all. */
 const SHAPES = sized<readonly (readonly [name: string, shape: Shape, budgets: readonly number[]])[]>(
   [
     ['25, five of them with 3', TWENTY_FIVE, [41, 40]],

@@ -89,7 +89,7 @@ describe.concurrent('a blob store that refuses to write', () => {
       restore?.();
       await handle.signal(resumeMessage);
       expect(await handle.result()).toMatchObject({ status: 'completed', answer: '2' });
-      // The reply that could not be kept was asked for once more, and no other.
+      // The reply that could not be kept was asked for again, and no other.
       expect(model.count()).toBe(4);
       await model.close();
     },
