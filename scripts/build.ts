@@ -23,6 +23,11 @@ import { withLock } from '../src/files/lock.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SOURCE = join(ROOT, 'src');
 const OUTPUT = join(ROOT, 'dist');
+/** The scenarios of the demos, whose scripts `rlm demo` plays. */
+const EXAMPLES = join(ROOT, 'examples');
+const EXAMPLES_OUTPUT = join(OUTPUT, 'examples');
+/** Those that a person runs as they are. */
+const PROGRAMS = ['investigate.ts', 'monte-cristo/analyze.ts'].map((name) => join(EXAMPLES, name));
 const BUNDLE = join(OUTPUT, 'workflow-bundle.js');
 /** The same with the interceptors that trace runs: loaded only where somebody wants traces. */
 const TRACED_BUNDLE = join(OUTPUT, 'workflow-bundle-traced.js');
@@ -33,9 +38,13 @@ const PAGE_FILES = ['index.html', 'page.js', 'page.css'].map((name) => join(PAGE
 const STAMPS = join(OUTPUT, '.stamps.json');
 const LOCKS = join(OUTPUT, '.locks');
 /** What besides the sources decides the outcome: options, compiler and SDK versions, and how it is built. */
-const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build.ts'].map((name) =>
-  join(ROOT, name),
-);
+const SETTINGS = [
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'tsconfig.examples.json',
+  'package-lock.json',
+  'scripts/build.ts',
+].map((name) => join(ROOT, name));
 
 /** A step and its result, when what goes in has changed since or what comes out is not there. */
 interface Step {
@@ -46,6 +55,7 @@ interface Step {
 }
 
 const sources = filesIn(SOURCE);
+const examples = filesIn(EXAMPLES).filter((file) => /\.(ts|py|json)$/.test(file) && !PROGRAMS.includes(file));
 const steps: readonly Step[] = [
   // Not from `dist`: the bundle then is right even while something else does not compile.
   {
@@ -63,7 +73,19 @@ const steps: readonly Step[] = [
     outputs: PAGE_FILES,
     run: bundlePage,
   },
-  { name: 'sources', inputs: sources, outputs: outputsOf(sources), run: () => compile(sources) },
+  {
+    name: 'sources',
+    inputs: sources,
+    outputs: outputsOf(SOURCE, OUTPUT, sources),
+    run: compileSources,
+  },
+  // After the sources: their scripts import `durable-rlm/testing`, which is this package.
+  {
+    name: 'examples',
+    inputs: [...examples, ...filesIn(join(SOURCE, 'testing'))],
+    outputs: outputsOf(EXAMPLES, EXAMPLES_OUTPUT, examples),
+    run: () => compile('tsconfig.examples.json', EXAMPLES, EXAMPLES_OUTPUT, examples),
+  },
 ];
 
 const named = process.argv.slice(2);
@@ -90,26 +112,33 @@ function isUpToDate(step: Step): boolean {
   return readStamps()[step.name] === stampOf(step) && step.outputs.every((file) => existsSync(file));
 }
 
-function compile(from: readonly string[]): void {
+function compileSources(): void {
+  compile('tsconfig.build.json', SOURCE, OUTPUT, sources);
+  const expected = new Set(outputsOf(SOURCE, OUTPUT, sources));
+  const others = [LOCKS, EXAMPLES_OUTPUT].map((folder) => `${folder}${sep}`);
+  for (const file of filesIn(OUTPUT)) {
+    if (others.some((folder) => file.startsWith(folder))) continue;
+    if ([BUNDLE, TRACED_BUNDLE, STAMPS, ...PAGE_FILES].includes(file)) continue;
+    if (!expected.has(file.replace(/\.d\.ts$/, '.js'))) rmSync(file);
+  }
+  const command = join(OUTPUT, 'cli', 'main.js');
+  if (existsSync(command)) chmodSync(command, 0o755);
+}
+
+/** Compiles the files of a folder into another, and copies what there is beside them. */
+function compile(project: string, from: string, to: string, files: readonly string[]): void {
   const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
   if (!existsSync(compiler)) fail('The compiler is missing: run npm ci (with development dependencies), then again.');
-  const { status } = spawnSync(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json')], {
+  const { status } = spawnSync(process.execPath, [compiler, '-p', join(ROOT, project)], {
     cwd: ROOT,
     stdio: 'inherit',
   });
   if (status !== 0) fail('The sources do not compile: correct what is named above.');
-  for (const file of from.filter((name) => !name.endsWith('.ts'))) {
-    mkdirSync(dirname(outputOf(file)), { recursive: true });
-    copyFileSync(file, outputOf(file));
+  for (const file of files.filter((name) => !name.endsWith('.ts'))) {
+    const copy = outputOf(from, to, file);
+    mkdirSync(dirname(copy), { recursive: true });
+    copyFileSync(file, copy);
   }
-  const expected = new Set(outputsOf(from));
-  const isLeftOver = (file: string): boolean => !expected.has(file.replace(/\.d\.ts$/, '.js'));
-  for (const file of filesIn(OUTPUT)) {
-    if (file.startsWith(LOCKS) || [BUNDLE, TRACED_BUNDLE, STAMPS, ...PAGE_FILES].includes(file)) continue;
-    if (isLeftOver(file)) rmSync(file);
-  }
-  const command = join(OUTPUT, 'cli', 'main.js');
-  if (existsSync(command)) chmodSync(command, 0o755);
 }
 
 async function bundle(file: string, workflowInterceptorModules: string[]): Promise<void> {
@@ -158,12 +187,12 @@ function filesIn(folder: string): string[] {
     .toSorted();
 }
 
-function outputsOf(files: readonly string[]): string[] {
-  return files.filter((file) => !file.endsWith('.d.ts')).map(outputOf);
+function outputsOf(from: string, to: string, files: readonly string[]): string[] {
+  return files.filter((file) => !file.endsWith('.d.ts')).map((file) => outputOf(from, to, file));
 }
 
-function outputOf(file: string): string {
-  return join(OUTPUT, relative(SOURCE, file)).replace(/\.ts$/, '.js');
+function outputOf(from: string, to: string, file: string): string {
+  return join(to, relative(from, file)).replace(/\.ts$/, '.js');
 }
 
 function stampOf({ inputs }: Step): string {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { forTask, startScriptedModel, withCode } from '../../src/testing/index.ts';
-import { monteCristoScripts } from '../../src/cli/demo/monte-cristo/script.ts';
+import { monteCristoScripts } from '../../examples/monte-cristo/script.ts';
 import { smallBook } from '../cli/demo/monte-cristo-book.ts';
 import { createDesk, type Desk } from './command.ts';
 import { makeRepository } from './world.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { rowsOf } from '../../src/chart/rows-of.ts';
 import { renderChart } from '../../src/chart/render-chart.ts';
-import { chaptersOf } from '../../src/cli/demo/monte-cristo/chapters-of.ts';
-import { monteCristoScripts } from '../../src/cli/demo/monte-cristo/script.ts';
-import { MONTE_CRISTO_PLOT, MONTE_CRISTO_SIGNATURE, MONTE_CRISTO_TASK } from '../../src/cli/demo/monte-cristo/task.ts';
+import { chaptersOf } from '../../src/cli/demo/chapters-of.ts';
+import { monteCristoScripts } from '../../examples/monte-cristo/script.ts';
+import { readTask } from '../../src/cli/demo/scenario.ts';
 import { wholeBook } from '../cli/demo/monte-cristo-book.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -19,12 +19,13 @@ it.skipIf(bookText === undefined)(
   'the novel: 117 chapters, read in batches, become a typed list and a picture',
   { timeout: 120_000 },
   async () => {
+    const { signature, task, plot } = readTask('monte-cristo');
     const chapters = chaptersOf(bookText ?? '');
     const model = await world.startModel({ scripts: monteCristoScripts() });
     const outcome = await world.analyze({
       id: 'novel',
-      signature: MONTE_CRISTO_SIGNATURE,
-      inputs: { chapters, task: MONTE_CRISTO_TASK },
+      signature,
+      inputs: { chapters, task },
       stored: true,
       model,
     });
@@ -35,7 +36,7 @@ it.skipIf(bookText === undefined)(
     expect([...Array(117).keys()].filter((index) => !covered.has(index + 1))).toEqual([]);
     // One batch each of about ten chapters, and the one whose first answer was cut off.
     expect(model.count(({ turn }) => turn === 0)).toBeGreaterThan(12);
-    const { svg, png } = await renderChart(rowsOf(fields, MONTE_CRISTO_PLOT).rows, MONTE_CRISTO_PLOT);
+    const { svg, png } = await renderChart(rowsOf(fields, plot).rows, plot);
     for (const name of ['Dantès', 'Danglars', 'Villefort', 'Mercédès']) expect(svg).toContain(name);
     expect(Buffer.from(png).subarray(1, 4).toString()).toBe('PNG');
     // The text of the novel is in blobs only.

@@ -1,21 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { makePrivateFolder } from '../../files/private-folder.ts';
 import { writeAtomically } from '../../files/write-atomically.ts';
 import { identityOf, isAlive, signal, type ProcessIdentity } from '../../temporal/process-identity.ts';
 import { spawnScriptedModel } from '../../testing/index.ts';
 import { CommandError } from '../report-error.ts';
+import { scriptOf, type ScenarioName } from './scenario.ts';
 
 /**
  * Seconds without a request after which the model ends by itself: then nobody works on its run. The same command
  * starts it again.
  */
 const IDLE_EXIT = 120;
-
-/** A module beside this one, without its extension. */
-export type DemoScript = './todo-script' | './monte-cristo/script';
 
 /** The scripted model of one run. */
 export interface DemoModel {
@@ -31,7 +28,7 @@ interface ModelRecord {
 }
 
 /**
- * The model that plays a demo's script for this run, in a process of its own: it survives whatever is killed
+ * The model that plays a scenario for this run, in a process of its own: it survives whatever is killed
  * around it. The same run finds it again, or starts it at the same address, which is one of the run's arguments.
  *
  * @param latencyMs of a model that has to be started
@@ -40,14 +37,14 @@ interface ModelRecord {
 export async function startDemoModel(
   stateDirectory: string,
   run: string,
-  played: DemoScript,
+  scenario: ScenarioName,
   latencyMs: number,
 ): Promise<DemoModel> {
   const folder = join(stateDirectory, 'demo');
   const file = join(folder, `${run}.json`);
   const known = readRecord(file);
   if (known?.process !== undefined && isAlive(known.process)) return modelOf(known.url, known.process);
-  const { url, pid } = await spawnModel(run, played, latencyMs, known?.url);
+  const { url, pid } = await spawnModel(run, scenario, latencyMs, known?.url);
   const record: ModelRecord = { url, process: identityOf(pid) };
   makePrivateFolder(folder);
   await writeAtomically(file, JSON.stringify(record));
@@ -56,16 +53,14 @@ export async function startDemoModel(
 
 async function spawnModel(
   run: string,
-  played: DemoScript,
+  scenario: ScenarioName,
   latencyMs: number,
   knownUrl: string | undefined,
 ): Promise<{ url: string; pid: number }> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const script = fileURLToPath(new URL(`${played}.${extension}`, import.meta.url));
   const port = knownUrl === undefined ? undefined : Number(new URL(knownUrl).port);
   try {
     return await spawnScriptedModel({
-      script,
+      script: scriptOf(scenario),
       latencyMs,
       idleExit: IDLE_EXIT,
       ...(port === undefined ? {} : { port }),

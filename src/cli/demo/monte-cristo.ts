@@ -15,9 +15,9 @@ import { resultsFolder } from '../results-folder.ts';
 import { CommandError } from '../report-error.ts';
 import { startDemoModel } from './demo-model.ts';
 import { atHome, checkedId, checkedLatency, scriptedModel } from './demo-run.ts';
-import { chaptersOf } from './monte-cristo/chapters-of.ts';
-import { fetchBook } from './monte-cristo/fetch-book.ts';
-import { MONTE_CRISTO_PLOT, MONTE_CRISTO_SIGNATURE, MONTE_CRISTO_TASK } from './monte-cristo/task.ts';
+import { chaptersOf } from './chapters-of.ts';
+import { fetchBook } from './fetch-book.ts';
+import { readTask, type MonteCristoTask } from './scenario.ts';
 
 export interface MonteCristoDemoOptions extends TemporalOptions, TalkOptions, JsonOption {
   /** The novel in plain text; default: fetched from Project Gutenberg once. */
@@ -56,13 +56,14 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
   const resumeCommand = commandToResume(rlm, run, options);
   tell(`Kill it at any moment (kill -9 ${process.pid}). It continues where it was with: ${resumeCommand}\n`);
 
-  const model = await startDemoModel(stateDirectory(env), run, './monte-cristo/script', latency);
+  const model = await startDemoModel(stateDirectory(env), run, 'monte-cristo', latency);
+  const { signature, task, plot } = readTask('monte-cristo');
   const fields = join(options.results, `${run}.wealth.json`);
   const request = {
     ...options,
-    signature: MONTE_CRISTO_SIGNATURE,
-    input: [`chapters=@${chapters}`, `task=${MONTE_CRISTO_TASK}`],
-    plot: plotText(),
+    signature,
+    input: [`chapters=@${chapters}`, `task=${task}`],
+    plot: plotText(plot),
     id: run,
     output: fields,
     worker: true,
@@ -78,7 +79,7 @@ export async function runMonteCristoDemo(io: Io, options: MonteCristoDemoOptions
   if (exitCode === EXIT_DONE) {
     if (options.output !== undefined)
       await givePicture(io, options.output, join(options.results, `${run}.wealth`), tell);
-    for (const line of nextSteps(rlm, chapters)) tell(line);
+    for (const line of nextSteps(rlm, signature, chapters)) tell(line);
   }
   return exitCode;
 }
@@ -114,8 +115,7 @@ async function readBook(path: string, named: string): Promise<string> {
   });
 }
 
-function plotText(): string {
-  const { x, y, series, title } = MONTE_CRISTO_PLOT;
+function plotText({ x, y, series, title }: MonteCristoTask['plot']): string {
   return `x=${x},y=${y},series=${series},title=${title}`;
 }
 
@@ -140,12 +140,12 @@ function commandToResume(rlm: string, run: string, { book, config }: MonteCristo
   return [`${rlm} demo monte-cristo --id ${run}`, ...given].join(' ');
 }
 
-function nextSteps(rlm: string, chapters: string): string[] {
+function nextSteps(rlm: string, signature: string, chapters: string): string[] {
   return [
     '',
     'The same with a model that reads:',
     '  export OPENROUTER_API_KEY=...',
-    `  ${rlm} analyze -s "${MONTE_CRISTO_SIGNATURE}" \\`,
+    `  ${rlm} analyze -s "${signature}" \\`,
     `    -i ${shellWord(`chapters=@${chapters}`)} -i task="..." --plot x=chapter,y=wealth,series=character`,
   ];
 }

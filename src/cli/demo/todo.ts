@@ -10,9 +10,9 @@ import type { JsonOption, TalkOptions, TemporalOptions } from '../options.ts';
 import { resultsFolder } from '../results-folder.ts';
 import { runOnce } from '../run-once.ts';
 import { startDemoModel } from './demo-model.ts';
-import { DEMO_PROMPT } from './demo-prompt.ts';
 import { demoRepository } from './demo-repository.ts';
 import { atHome, checkedId, checkedLatency, scriptedModel } from './demo-run.ts';
+import { readTask } from './scenario.ts';
 
 export interface TodoDemoOptions extends TemporalOptions, TalkOptions, JsonOption {
   readonly repo?: string;
@@ -47,8 +47,8 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
   const resumeCommand = commandToResume(rlm, run, options);
   tell(`Kill it at any moment (kill -9 ${process.pid}). It continues where it was with: ${resumeCommand}\n`);
 
-  const model = await startDemoModel(stateDirectory(env), run, './todo-script', latency);
-  const request = { ...options, repo, prompt: DEMO_PROMPT, id: run, output, worker: true };
+  const model = await startDemoModel(stateDirectory(env), run, 'todo', latency);
+  const request = { ...options, repo, prompt: readTask('todo').prompt, id: run, output, worker: true };
   const exitCode = await runOnce(io, request, scriptedModel(model.url), resumeCommand).catch(async (error: unknown) => {
     await model.end();
     throw error;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { chaptersOf } from '../../../src/cli/demo/monte-cristo/chapters-of.ts';
+import { chaptersOf } from '../../../src/cli/demo/chapters-of.ts';
 import { smallBook, wholeBook } from './monte-cristo-book.ts';
 
 const BOOK = wholeBook();

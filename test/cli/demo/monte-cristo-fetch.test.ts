@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { fetchBook, type FetchBookOptions } from '../../../src/cli/demo/monte-cristo/fetch-book.ts';
+import { fetchBook, type FetchBookOptions } from '../../../src/cli/demo/fetch-book.ts';
 import { smallBook } from './monte-cristo-book.ts';
 
 const BOOK = smallBook(3);

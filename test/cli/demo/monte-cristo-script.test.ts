@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { chaptersOf } from '../../../src/cli/demo/monte-cristo/chapters-of.ts';
-import { monteCristoScripts } from '../../../src/cli/demo/monte-cristo/script.ts';
-import { CHARACTERS, MONTE_CRISTO_TASK } from '../../../src/cli/demo/monte-cristo/task.ts';
-import { wealthEventsIn, type WealthEvent } from '../../../src/cli/demo/monte-cristo/wealth-events.ts';
+import { chaptersOf } from '../../../src/cli/demo/chapters-of.ts';
+import { monteCristoScripts } from '../../../examples/monte-cristo/script.ts';
+import { ARCS } from '../../../examples/monte-cristo/arcs.ts';
+import { readTask } from '../../../src/cli/demo/scenario.ts';
+import { wealthEventsIn, type WealthEvent } from '../../../examples/monte-cristo/wealth-events.ts';
 import type { Conversation } from '../../../src/testing/index.ts';
 import { analysisOf, type Analysis } from './analysis-harness.ts';
 import { smallBook, wholeBook } from './monte-cristo-book.ts';
@@ -24,7 +25,7 @@ it.skipIf(BOOK === undefined)(
 
     expect(new Set(rows.map(({ chapter }) => chapter)).size).toBe(117);
     expect(rows.every(({ wealth }) => Number.isInteger(wealth) && wealth >= 1 && wealth <= 10)).toBe(true);
-    expect(new Set(rows.map(({ character }) => character))).toEqual(new Set(CHARACTERS));
+    expect(new Set(rows.map(({ character }) => character))).toEqual(new Set(Object.keys(ARCS)));
     const wealthOf = (character: string, from: number, to: number): number[] =>
       rows
         .filter((row) => row.character === character && row.chapter >= from && row.chapter <= to)
@@ -125,7 +126,7 @@ function textOf(reply: unknown): string {
 async function analyse(chapters: readonly string[], answer = answerOf): Promise<Analysis> {
   const opening = 'Variables: chapters, task. Output fields: wealth_data';
   const reply = (last: string, turn: number): string => textOf(replyTo({ opening, last, turn }));
-  return analysisOf({ chapters, task: MONTE_CRISTO_TASK }, reply, answer);
+  return analysisOf({ chapters, task: readTask('monte-cristo').task }, reply, answer);
 }
 
 function rowsIn(fields: Readonly<Record<string, unknown>>): readonly WealthEvent[] {

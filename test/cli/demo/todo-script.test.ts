@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
-import { DEMO_PROMPT } from '../../../src/cli/demo/demo-prompt.ts';
-import { pythonLiteral } from '../../../src/cli/demo/python-code.ts';
-import play from '../../../src/cli/demo/todo-script.ts';
+import { pythonLiteral } from '../../../examples/python-code.ts';
+import play from '../../../examples/todo/script.ts';
+import { readTask } from '../../../src/cli/demo/scenario.ts';
 import type { Conversation, Reply } from '../../../src/testing/index.ts';
+
+const { prompt: DEMO_PROMPT } = readTask('todo');
 
 /** The conversation of an agent whose blocks printed these outputs. */
 function conversation(task: string, outputs: readonly string[]): Conversation {

@@ -2,7 +2,7 @@
  * The replies of this demo's model: the module that the scripted model's process plays. The agent's were written in
  * advance; what it asks about chapters is answered by rules from the chapters' text.
  */
-import type { Conversation, Script } from '../../../testing/index.ts';
+import type { Conversation, Script } from 'durable-rlm/testing';
 import { analystReply } from './analyst.ts';
 import { extractionReply } from './extractor.ts';
 

@@ -1,5 +1,7 @@
-import type { Conversation } from '../../testing/index.ts';
-import { pythonCode, thinkAndRun } from './python-code.ts';
+import type { Conversation } from 'durable-rlm/testing';
+import { pythonCodeBeside, thinkAndRun } from '../python-code.ts';
+
+const pythonCode = pythonCodeBeside(import.meta.url);
 
 /** More lines than this, in more than one file, are split among readers. */
 const ONE_READER = 15;

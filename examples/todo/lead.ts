@@ -1,6 +1,8 @@
-import type { Conversation } from '../../testing/index.ts';
+import type { Conversation } from 'durable-rlm/testing';
 import { counted } from './investigator.ts';
-import { pythonCode, pythonLiteral, thinkAndRun } from './python-code.ts';
+import { pythonCodeBeside, pythonLiteral, thinkAndRun } from '../python-code.ts';
+
+const pythonCode = pythonCodeBeside(import.meta.url);
 
 /** Sub-agents of the root, where the repository has as many parts. */
 const WANTED = 12;

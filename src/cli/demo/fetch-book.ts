@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { makePrivateFolder } from '../../../files/private-folder.ts';
-import { writeAtomically } from '../../../files/write-atomically.ts';
-import { CommandError } from '../../report-error.ts';
+import { makePrivateFolder } from '../../files/private-folder.ts';
+import { writeAtomically } from '../../files/write-atomically.ts';
+import { CommandError } from '../report-error.ts';
 import { chaptersOf } from './chapters-of.ts';
 
 /** The novel at Project Gutenberg: ebook 1184, plain text, UTF-8. */

@@ -1,5 +1,3 @@
-import type { Character } from './task.ts';
-
 /** Where somebody stands from a chapter on. */
 export interface ArcStage {
   readonly from: number;
@@ -23,8 +21,8 @@ const notOfTheFamily = (name: string): RegExp =>
     String.raw`(?<!\b(?:Madame|Mademoiselle|Baroness|Countess|Viscount|Albert|Eugénie|Valentine|Edward|Héloïse|Hermine|Noirtier|Mercédès)(?: de)? )(?<!\b(?:Madame|Mademoiselle|Albert|Valentine|Edward|Noirtier|Countess|Viscount) (?:de|of) )\b(?:${name})\b`,
   );
 
-/** The story as it is known: the rules look each chapter up here, then for words in it that bear it out. */
-export const ARCS: Readonly<Record<Character, Arc>> = {
+/** The story as it is known, by the names that rows have: the rules look each chapter up here, then for words in it that bear it out. */
+export const ARCS: Readonly<Record<string, Arc>> = {
   Dantès: {
     names: [
       { pattern: /\b(?:Dantès|Edmond)\b/, from: 1 },

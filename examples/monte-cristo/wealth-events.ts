@@ -3,7 +3,6 @@
  * words of wealth or want in the sentences that name somebody.
  */
 import { ARCS, type Arc, type ArcStage } from './arcs.ts';
-import { CHARACTERS } from './task.ts';
 
 export interface WealthEvent {
   readonly chapter: number;
@@ -27,8 +26,7 @@ const QUOTED = 110;
 /** All that the rules find in one chapter, in the order of the characters. */
 export function wealthEventsIn(chapter: number, text: string): WealthEvent[] {
   const sentences = sentencesOf(text).map(weighed);
-  return CHARACTERS.flatMap((character) => {
-    const arc = ARCS[character];
+  return Object.entries(ARCS).flatMap(([character, arc]) => {
     const stage = stageAt(arc, chapter);
     const naming = stage === undefined ? [] : sentencesNaming(sentences, arc, chapter);
     const best = strongest(naming);

@@ -1,4 +1,4 @@
-import { CommandError } from '../../report-error.ts';
+import { CommandError } from '../report-error.ts';
 
 /** A heading as the book has it; its table of contents repeats the same lines. */
 const HEADING = /^[ \t]*chapter[ \t]+(\d+|[ivxlc]+)\b[.:]?[^\n]*$/gim;

@@ -1,5 +1,7 @@
-import type { Conversation } from '../../../testing/index.ts';
-import { pythonCode, thinkAndRun } from '../python-code.ts';
+import type { Conversation } from 'durable-rlm/testing';
+import { pythonCodeBeside, thinkAndRun } from '../python-code.ts';
+
+const code = pythonCodeBeside(import.meta.url);
 
 /** Chapters in one prompt: about a quarter of a million characters. */
 const TOGETHER = 10;
@@ -68,8 +70,4 @@ function giveUp(): string {
     'My code fails here in a way that I cannot mend. I submit what was gathered until now.',
     'SUBMIT(wealth_data=globals().get("wealth_data", []))',
   );
-}
-
-function code(name: string, values: Readonly<Record<string, unknown>> = {}): string {
-  return pythonCode(`../monte-cristo/python/${name}`, values);
 }
