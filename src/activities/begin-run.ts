@@ -20,6 +20,7 @@ export interface RunBeginning {
   readonly granted: boolean;
   /** What the run before in its series had found. */
   readonly findingsBefore?: RunReference['findings_before'];
+  readonly schedule?: string | undefined;
   /** The run that it takes up. */
   readonly from?: RunReference['from'];
 }
@@ -32,7 +33,7 @@ export function rootTask({ run, execution }: RunSpecification, spec: string, tex
 export async function beginRun(
   deps: ActivityDependencies,
   specification: RunSpecification,
-  { first: record, summary, ceilings, granted, from, findingsBefore }: RunBeginning,
+  { first: record, summary, ceilings, granted, from, findingsBefore, schedule }: RunBeginning,
 ): Promise<PreparedRun> {
   const { run, execution } = specification;
   const spec = await deps.chains.putJson(specification);
@@ -46,6 +47,7 @@ export async function beginRun(
     ...(from === undefined ? {} : { from }),
     ...(findingsBefore === undefined ? {} : { findings_before: findingsBefore }),
     ...(granted ? { granted } : {}),
+    ...(schedule === undefined ? {} : { schedule }),
     started_at: Date.now(),
   };
   await deps.blobs.setReference(runReferenceName(run, execution), reference);

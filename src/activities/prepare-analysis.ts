@@ -16,7 +16,7 @@ import { prepareRetry } from './prepare-retry.ts';
 /** Validates the input of an analysis, stores values that came with it, and stores its specification and root task. */
 export async function prepareAnalysis(
   deps: ActivityDependencies,
-  { run, execution, input }: PrepareAnalysisInput,
+  { run, execution, input, schedule }: PrepareAnalysisInput,
 ): Promise<PreparedRun> {
   if (input.from !== undefined) return prepareRetry(deps, { type: 'analyze', run, execution, input });
   if (input.fork !== undefined) return prepareFork(deps, { type: 'analyze', run, execution, input }, input.fork);
@@ -42,7 +42,7 @@ export async function prepareAnalysis(
     config,
   };
   const first = (spec: string): ChainRecord => rootTask(specification, spec, prompt);
-  return beginRun(deps, specification, { first, summary: prompt, ceilings, granted, ...asBefore(before) });
+  return beginRun(deps, specification, { first, summary: prompt, ceilings, granted, schedule, ...asBefore(before) });
 }
 
 async function storedInputs(

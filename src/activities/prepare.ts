@@ -13,7 +13,7 @@ import { withHeartbeat } from './with-heartbeat.ts';
  */
 export async function prepareInvestigation(
   deps: ActivityDependencies,
-  { run, execution, input }: PrepareInvestigationInput,
+  { run, execution, input, schedule }: PrepareInvestigationInput,
 ): Promise<PreparedRun | SkippedRun> {
   if (input.from !== undefined) return prepareRetry(deps, { type: 'investigate', run, execution, input });
   if (input.fork !== undefined) return prepareFork(deps, { type: 'investigate', run, execution, input }, input.fork);
@@ -46,7 +46,7 @@ export async function prepareInvestigation(
   const summary = `${repository.name} at ${repository.commit.slice(0, 12)}: ${prompt}`;
   const first = (spec: string): ChainRecord => rootTask(specification, spec, prompt);
   const before = await findingsBefore(deps, config.rlm.findings?.series, !granted);
-  return beginRun(deps, specification, { first, summary, ceilings, granted, ...asBefore(before) });
+  return beginRun(deps, specification, { first, summary, ceilings, granted, schedule, ...asBefore(before) });
 }
 
 /** Why there is nothing to do: the occurrence before of its schedule worked on the same commit. */

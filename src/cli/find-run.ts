@@ -1,6 +1,7 @@
 import type { TemporalRun } from '../client/temporal-runs.ts';
 import type { RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
+import { withoutOldOutcome } from '../results/run-snapshot.ts';
 import { EXIT_FAILED } from './exit-codes.ts';
 import { noSuchRun, startServerIfNeeded } from './look.ts';
 import { CommandError } from './report-error.ts';
@@ -12,6 +13,15 @@ export interface FoundRun extends OpenTemporal {
   readonly stored: RunReference | undefined;
 }
 
+/** What is stored of a run, without the outcome of before where Temporal knows that it has begun again since. */
+export async function findStoredRun(session: Session, run: string): Promise<RunReference | undefined> {
+  const stored = await findRun(session.blobs, run);
+  if (stored?.outcome === undefined) return stored;
+  // Where no server runs, what is recorded is what there is.
+  const known = await (await session.findTemporal().catch(() => undefined))?.runs.describe(run);
+  return withoutOldOutcome(stored, known?.startedAt);
+}
+
 /**
  * A run that has not ended. The embedded server is started where it does not run: a run may be suspended in its
  * database.
@@ -19,7 +29,7 @@ export interface FoundRun extends OpenTemporal {
  * @throws CommandError
  */
 export async function findOpenRun(session: Session, run: string, log: (line: string) => void): Promise<FoundRun> {
-  const stored = await findRun(session.blobs, run);
+  const stored = await findStoredRun(session, run);
   if (stored?.outcome !== undefined) throw hasEnded(run);
   const opened = (await session.findTemporal()) ?? (await startServerIfNeeded(session, log));
   const known = await opened?.runs.describe(run);

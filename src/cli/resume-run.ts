@@ -1,8 +1,7 @@
-import { findRun } from '../results/find-run.ts';
 import { runSettings } from '../client/change-settings.ts';
 import { createGrants, grantBudget } from '../grants.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { findOpenRun, hasEnded, type FoundRun } from './find-run.ts';
+import { findOpenRun, findStoredRun, hasEnded, type FoundRun } from './find-run.ts';
 import { say, type Io } from './io.ts';
 import type { AttachOptions } from './options.ts';
 import { hostWorkerFor } from './other-runs.ts';
@@ -28,7 +27,7 @@ const WORKER_BEGINS_MS = 10_000;
 export function resumeRun(io: Io, run: string, options: ResumeOptions): Promise<number> {
   return withSession(io, options, async (session) => {
     const { moreTime } = options;
-    const ended = (await findRun(session.blobs, run))?.outcome;
+    const ended = (await findStoredRun(session, run))?.outcome;
     if (ended?.status === 'timed_out' && moreTime !== undefined)
       return retry(io, session, run, { ...options, timeout: moreTime });
     if (ended !== undefined) return presentStored(io, session, run, options);

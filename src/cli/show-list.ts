@@ -2,7 +2,7 @@ import type { TemporalRun, TemporalRuns } from '../client/temporal-runs.ts';
 import type { RunReference } from '../domain/records.ts';
 import { listRuns } from '../results/find-run.ts';
 import { createRunReader } from '../results/run-reader.ts';
-import { runTotals } from '../results/run-snapshot.ts';
+import { currentSnapshot, runTotals } from '../results/run-snapshot.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { say, writeJson, type Io } from './io.ts';
 import { formatClock, formatCost } from './live/format.ts';
@@ -26,6 +26,8 @@ interface ListedRun {
   readonly cost: number;
   readonly repository: string | null;
   readonly prompt: string | null;
+  /** The schedule that started it, or its batch. */
+  readonly schedule: string | null;
 }
 
 /** `rlm list`: what the blob store knows, and what Temporal knows of runs that have stored nothing yet. */
@@ -74,16 +76,18 @@ async function withStates(listed: readonly ListedRun[], runs: TemporalRuns): Pro
 
 async function fromStore(
   session: Session,
-  run: RunReference,
+  stored: RunReference,
   known: TemporalRun | undefined,
   reachable: boolean,
 ): Promise<ListedRun> {
-  const reader = createRunReader(session.blobs, run);
-  const [snapshot, specification] = await Promise.all([
+  const reader = createRunReader(session.blobs, stored);
+  const [recorded, specification] = await Promise.all([
     reader.snapshot(),
-    reader.specification(run).catch(() => undefined),
+    reader.specification(stored).catch(() => undefined),
   ]);
-  const { agents, usage } = runTotals(snapshot ?? { run, agents: [] });
+  const snapshot = currentSnapshot(recorded ?? { run: stored, agents: [] }, known?.startedAt);
+  const { run } = snapshot;
+  const { agents, usage } = runTotals(snapshot);
   return {
     run_id: run.run,
     status: run.outcome?.status ?? unendedStatus(known, reachable),
@@ -93,6 +97,7 @@ async function fromStore(
     cost: usage.cost,
     repository: specification?.repository?.name ?? null,
     prompt: specification?.prompt ?? null,
+    schedule: run.schedule ?? known?.schedule ?? null,
   };
 }
 
@@ -102,7 +107,7 @@ function unendedStatus(known: TemporalRun | undefined, reachable: boolean): stri
   return reachable ? 'unknown' : 'suspended';
 }
 
-async function fromTemporal({ run, status, startedAt }: TemporalRun): Promise<ListedRun> {
+async function fromTemporal({ run, status, startedAt, schedule }: TemporalRun): Promise<ListedRun> {
   return {
     run_id: run,
     status: status === 'ended' ? 'completed' : status,
@@ -112,12 +117,14 @@ async function fromTemporal({ run, status, startedAt }: TemporalRun): Promise<Li
     cost: 0,
     repository: null,
     prompt: null,
+    schedule: schedule ?? null,
   };
 }
 
 function table(runs: readonly ListedRun[], columns: number): string[] {
+  const isScheduled = runs.some(({ schedule }) => schedule !== null);
   const rows = [
-    ['RUN', 'STATUS', 'STARTED', 'TIME', 'AGENTS', 'COST', 'PROMPT'],
+    ['RUN', 'STATUS', 'STARTED', 'TIME', 'AGENTS', 'COST', ...(isScheduled ? ['SCHEDULE'] : []), 'PROMPT'],
     ...runs.map((run) => [
       oneLine(run.run_id),
       run.status,
@@ -125,10 +132,13 @@ function table(runs: readonly ListedRun[], columns: number): string[] {
       formatClock(run.execution_time * 1000),
       String(run.agents),
       formatCost(run.cost),
+      ...(isScheduled ? [oneLine(run.schedule ?? '')] : []),
       oneLine(run.prompt ?? ''),
     ]),
   ];
-  const widths = Array.from({ length: 6 }, (_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = Array.from({ length: isScheduled ? 7 : 6 }, (_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
   return rows.map((row) =>
     fit(row.map((cell, column) => padEnd(cell, widths[column] ?? 0)).join('  '), columns).trimEnd(),
   );

@@ -1,5 +1,4 @@
-import { findRun } from '../results/find-run.ts';
-import { findOpenRun } from './find-run.ts';
+import { findOpenRun, findStoredRun } from './find-run.ts';
 import { say, type Io } from './io.ts';
 import type { AttachOptions } from './options.ts';
 import { presentStored } from './present-stored.ts';
@@ -9,7 +8,7 @@ import { watchRun } from './watch-run.ts';
 /** `rlm watch`. */
 export function watch(io: Io, run: string, options: AttachOptions): Promise<number> {
   return withSession(io, options, async (session) => {
-    const stored = await findRun(session.blobs, run);
+    const stored = await findStoredRun(session, run);
     if (stored?.outcome !== undefined) return presentStored(io, session, run, options);
     const { runs, known } = await findOpenRun(session, run, (line) => say(io, line));
     return watchRun({

@@ -3,7 +3,7 @@ import type { RunOutcome, RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
 import { createRunReader, type RunReader } from '../results/run-reader.ts';
 import type { RunDocument } from '../results/run-document.ts';
-import type { RunSnapshot } from '../results/run-snapshot.ts';
+import { currentSnapshot, type RunSnapshot } from '../results/run-snapshot.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { RunEnd, TemporalRun, TemporalRuns } from './temporal-runs.ts';
 
@@ -69,7 +69,8 @@ export async function reportRun(
   if (execution === undefined) return undefined;
   const reader = createRunReader(blobs, { run, execution });
   const report = { run, execution, reader };
-  const snapshot = withoutOldOutcome(await reader.snapshot(), known);
+  const recorded = await reader.snapshot();
+  const snapshot = recorded === undefined ? undefined : currentSnapshot(recorded, known?.startedAt);
   if (snapshot?.run.outcome !== undefined) {
     const { status, error } = snapshot.run.outcome;
     return { ...report, snapshot, status, reason: error };
@@ -94,14 +95,6 @@ export async function reportRun(
     return { ...report, snapshot, status: state.status, reason: pause === undefined ? null : pauseReason(run, pause) };
   }
   return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
-}
-
-/** After a reset the outcome of before is still recorded, until there is a new one. */
-function withoutOldOutcome(snapshot: RunSnapshot | undefined, known: TemporalRun | undefined): RunSnapshot | undefined {
-  if (snapshot === undefined || known === undefined || (snapshot.run.ended_at ?? Infinity) >= known.startedAt)
-    return snapshot;
-  const { outcome: _outcome, ended_at: _ended, ...run } = snapshot.run;
-  return { ...snapshot, run };
 }
 
 function endOf(runs: TemporalRuns, known: TemporalRun): Promise<RunEnd> {

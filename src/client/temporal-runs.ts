@@ -10,7 +10,13 @@ import {
   type Client,
   type WorkflowExecutionInfo,
 } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  TerminatedFailure,
+} from '@temporalio/common';
 import {
   pauseMessage,
   resumeMessage,
@@ -24,13 +30,15 @@ import {
 } from '../domain/messages.ts';
 import type { RunRequest } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
-import { agentWorkflowId, splitAgentWorkflowId } from '../domain/ids.ts';
+import { agentWorkflowId, scheduleOfOccurrence, splitAgentWorkflowId } from '../domain/ids.ts';
 import type { RunOutcome } from '../domain/records.ts';
+import { SCHEDULED_BY } from '../domain/search-attributes.ts';
 import { dataExecution } from '../temporal/data-execution.ts';
 import { pendingFailuresOf } from '../temporal/pending-failures.ts';
 import type { RunOrigin } from './run-arguments.ts';
 import type { PendingFailure } from './pending-failure.ts';
 
+const SCHEDULE = defineSearchAttributeKey(SCHEDULED_BY, SearchAttributeType.KEYWORD);
 const WORKFLOW_TYPES = "WorkflowType IN ('investigate', 'analyze')";
 
 /** The workflow that a run begins with. */
@@ -64,6 +72,8 @@ export interface TemporalRun extends Omit<StartedRun, 'isNew'> {
   readonly status: 'running' | 'ended' | 'cancelled' | 'failed' | 'terminated';
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** The schedule that started it, or the batch that it is of. */
+  readonly schedule?: string;
 }
 
 /** How a run's workflow ended. Completed and failed ones say their outcome; that of a cancelled one is in the blob store. */
@@ -323,18 +333,24 @@ async function send(act: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-type Described = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'status' | 'startTime' | 'memo'> & {
+type Described = Pick<
+  WorkflowExecutionInfo,
+  'workflowId' | 'runId' | 'status' | 'startTime' | 'memo' | 'typedSearchAttributes' | 'parentExecution'
+> & {
   readonly raw: object;
 };
 
-function temporalRun({ workflowId, runId, status, startTime, memo = {}, raw }: Described): TemporalRun {
+function temporalRun(described: Described): TemporalRun {
+  const { workflowId, runId, status, startTime, memo = {}, raw, typedSearchAttributes, parentExecution } = described;
   const { digest, parts, origin } = memo;
+  const schedule = typedSearchAttributes.get(SCHEDULE) ?? scheduleOfOccurrence(parentExecution?.workflowId ?? '');
   return {
     run: workflowId,
     execution: dataExecution({ runId, memo, raw }),
     runId,
     status: STATUSES[status.name] ?? 'failed',
     startedAt: startTime.getTime(),
+    ...(schedule === undefined ? {} : { schedule }),
     digest: typeof digest === 'string' ? digest : undefined,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by `start`
     ...({ parts, origin } as Pick<TemporalRun, 'parts' | 'origin'>),

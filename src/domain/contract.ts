@@ -91,6 +91,8 @@ export interface PrepareInvestigationInput {
   /** First execution id of the run's workflow. */
   readonly execution: string;
   readonly input: InvestigateInput;
+  /** As in `RunReference`. */
+  readonly schedule?: string;
 }
 
 /** Input of the workflow `analyze`, as a person types it. With `fork` only that is needed. */
@@ -128,6 +130,8 @@ export interface PrepareAnalysisInput {
   /** First execution id of the run's workflow. */
   readonly execution: string;
   readonly input: AnalyzeInput;
+  /** As in `RunReference`. */
+  readonly schedule?: string;
 }
 
 /** Of every activity of a run. The run, and the agent, are in the id of the workflow that calls it. */

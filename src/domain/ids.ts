@@ -41,6 +41,11 @@ export function runIdProblem(id: string): string | undefined {
   return undefined;
 }
 
+/** The schedule that started a workflow of this id: Temporal adds the time of the occurrence to its name. */
+export function scheduleOfOccurrence(id: string): string | undefined {
+  return /^(.+?)-\d{4}-\d\d-\d\dT[\d:.]+Z(?:-|$)/.exec(id)?.[1];
+}
+
 /** What the kernel calls the block that follows a record: enough of its hash to tell two trajectories apart. */
 export function blockName(head: string): string {
   return head.slice(0, 16);

@@ -357,6 +357,8 @@ export interface RunReference {
   readonly findings_before?: { readonly run: string; readonly ref: string };
   /** Its worker's own user started it; else somebody who can reach Temporal. */
   readonly granted?: true;
+  /** The schedule that started it, or the batch that it is of. */
+  readonly schedule?: string;
   readonly started_at: number;
   readonly outcome?: RunOutcome;
   readonly ended_at?: number;

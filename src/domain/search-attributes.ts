@@ -6,3 +6,6 @@ export const SEARCH_ATTRIBUTES = [
   { name: 'RlmPrompt', type: 'Text' },
   { name: 'RlmCost', type: 'Double' },
 ] as const;
+
+/** Set by Temporal, on what a schedule starts. */
+export const SCHEDULED_BY = 'TemporalScheduledById';

@@ -1,4 +1,5 @@
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { ROOT_AGENT } from '../domain/ids.ts';
 import type { AgentReference, RunReference } from '../domain/records.ts';
 
 /** What is known of a run at one moment, read from its references alone: no worker and no Temporal needed. */
@@ -34,6 +35,30 @@ export function runTotals({ run, agents }: RunSnapshot): RunTotals {
     sandboxes: Math.max(agents.filter((agent) => agent.sandbox !== null).length, outcome?.sandboxes ?? 0),
     usage: outcome === undefined || seen.llm_calls > outcome.usage.llm_calls ? seen : outcome.usage,
   };
+}
+
+/**
+ * A run as it stands: after a reset the outcome of before is recorded until there is a new one.
+ *
+ * @param startedAt - milliseconds since the epoch at which its workflow began last; undefined where Temporal cannot tell
+ */
+export function withoutOldOutcome(run: RunReference, startedAt: number | undefined): RunReference {
+  if (startedAt === undefined || (run.ended_at ?? Infinity) >= startedAt) return run;
+  const { outcome: _outcome, ended_at: _ended, ...open } = run;
+  return open;
+}
+
+/** The same with its agents: the root begins again, and the end that it had is not its end. */
+export function currentSnapshot({ run, agents }: RunSnapshot, startedAt: number | undefined): RunSnapshot {
+  const current = withoutOldOutcome(run, startedAt);
+  if (startedAt === undefined || current.outcome !== undefined) return { run: current, agents };
+  return { run: current, agents: agents.map((agent) => reopened(agent, startedAt)) };
+}
+
+function reopened(agent: AgentReference, startedAt: number): AgentReference {
+  if (agent.agent !== ROOT_AGENT || agent.state !== 'done' || (agent.ended_at ?? Infinity) >= startedAt) return agent;
+  const { status: _status, ended_at: _ended, ...open } = agent;
+  return { ...open, state: 'starting' };
 }
 
 /** Orders `0`, `0.2`, `0.2.1`, `0.10`: by number, not by letter. */

@@ -12,8 +12,7 @@ export async function analyze(input: AnalyzeInput): Promise<RunOutcome> {
   return superviseRun({
     type: 'analyze',
     from: input.from,
-    prepare: ({ run, execution }) =>
-      runActivities({ summary: 'read signature and inputs' }).prepareAnalysis({ run, execution, input: given }),
+    prepare: (of) => runActivities({ summary: 'read signature and inputs' }).prepareAnalysis({ ...of, input: given }),
     typed: true,
   });
 }

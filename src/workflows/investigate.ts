@@ -13,10 +13,9 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
   return superviseRun({
     type: 'investigate',
     from: input.from,
-    prepare: ({ run, execution }) =>
+    prepare: (of) =>
       runActivities({ summary: 'resolve the repository', ...onHost(input) }).prepareInvestigation({
-        run,
-        execution,
+        ...of,
         input: given,
       }),
   });

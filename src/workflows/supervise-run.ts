@@ -62,6 +62,7 @@ import {
 } from './run-outcome.ts';
 import { createRunStatus, type RunStatusKeeper } from './run-status.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
+import { startingSchedule } from './starting-schedule.ts';
 import { noTotals } from './sub-agents.ts';
 
 /** Seconds that the agents get to end in after the deadline or a cancellation: with what follows, less than ten. */
@@ -73,7 +74,11 @@ export interface RunKind {
   /** Execution whose data a run that is retried continues. */
   readonly from: string | undefined;
   /** The first activity: everything that must be right before anything is spent. */
-  readonly prepare: (of: { readonly run: string; readonly execution: string }) => Promise<PreparedRun | SkippedRun>;
+  readonly prepare: (of: {
+    readonly run: string;
+    readonly execution: string;
+    readonly schedule?: string;
+  }) => Promise<PreparedRun | SkippedRun>;
   /** Its root agent gives the fields of a signature. */
   readonly typed?: boolean;
 }
@@ -185,7 +190,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     rejectMessage,
   ]);
 
-  const prepared = await kind.prepare({ run, execution }).catch(failPlainly);
+  const prepared = await kind.prepare({ run, execution, ...startingSchedule() }).catch(failPlainly);
   if ('skipped' in prepared) return skippedOutcome(run, startedAt, prepared.skipped);
   ({ ceilings, notifies = false } = prepared);
   deadline.set(prepared.limits.global_timeout * 1000);

@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createRunReader } from '../../src/results/run-reader.ts';
+import { currentSnapshot } from '../../src/results/run-snapshot.ts';
+import { scheduleOfOccurrence } from '../../src/domain/ids.ts';
+import { failedTree, STARTED_AT, writeRun } from '../viewer/generated-run.ts';
+import { createSyntheticStore, type SyntheticStore } from './synthetic-run.ts';
+import { findRun } from '../../src/results/find-run.ts';
+
+let store: SyntheticStore;
+beforeEach(async () => {
+  store = await createSyntheticStore();
+});
+afterEach(() => store.remove());
+
+it('has no outcome, and a root that begins again, where its workflow was reset after its end', async () => {
+  await writeRun(store.blobs, { run: 'todo', prompt: 'Fix it.', agents: failedTree(), status: 'failed', error: 'why' });
+  const run = await findRun(store.blobs, 'todo');
+  const recorded = run === undefined ? undefined : await createRunReader(store.blobs, run).snapshot();
+  if (recorded === undefined) throw new Error('no run');
+  const [before, after] = [STARTED_AT - 1, (recorded.run.ended_at ?? 0) + 1];
+
+  expect(currentSnapshot(recorded, undefined)).toEqual(recorded);
+  expect(currentSnapshot(recorded, before)).toEqual(recorded);
+  const current = currentSnapshot(recorded, after);
+  expect([current.run.outcome, current.run.ended_at]).toEqual([undefined, undefined]);
+  expect(current.agents[0]).toMatchObject({ agent: '0', state: 'starting' });
+  expect(current.agents[0]?.status).toBeUndefined();
+  // What sub-agents came to is recorded in the work of their parents.
+  expect(current.agents.slice(1)).toEqual(recorded.agents.slice(1));
+});
+
+it.each([
+  ['nightly-2026-01-02T03:04:05Z', 'nightly'],
+  ['a-2026-01-02T03:04:05Z-b-2026-01-03T03:04:05Z', 'a'],
+  ['nightly-2026-01-02T03:04:05Z-item-7', 'nightly'],
+  ['nightly-2026-01-02', undefined],
+  ['todo', undefined],
+])('%s was started by the schedule %s', (id, schedule) => {
+  expect(scheduleOfOccurrence(id)).toBe(schedule);
+});
