@@ -102,6 +102,20 @@ export const all: unknown[] = [connect, TypedError, RunFailedError, startScripte
   expect(ours).toEqual([]);
 });
 
+it('says before anything is spent that charts need what was left out', async () => {
+  rmSync(join(project, 'node_modules', 'vega'));
+  try {
+    const main = join(project, 'node_modules', 'durable-rlm', 'dist', 'cli', 'main.js');
+    const args = ['analyze', '-s', 'a: int -> b: list[dict]', '-i', 'a=1', '--plot', 'x=day,y=count'];
+    const { code, stderr } = await run(process.execPath, [main, ...args], { PATH: process.env['PATH'], HOME: project });
+    expect(stderr).toContain('Charts need the packages vega, vega-lite and @resvg/resvg-js');
+    expect(stderr).toContain('without --omit=optional');
+    expect(code).toBe(2);
+  } finally {
+    symlinkSync(join(ROOT, 'node_modules', 'vega'), join(project, 'node_modules', 'vega'));
+  }
+});
+
 const PROGRAM = `
   Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   const config = { model: { name: 'openai/scripted', base_url: URL_OF_MODEL }, sandbox: { memory_mb: 512 } };

@@ -1,3 +1,5 @@
+import { drawingLibraries } from './libraries.ts';
+
 /** A drawing as pixels. */
 export interface Png {
   readonly bytes: Uint8Array;
@@ -14,7 +16,7 @@ const A_LETTER =
  * @param systemFonts false leaves the machine's fonts alone
  */
 export async function drawPng(svg: string, { systemFonts = true } = {}): Promise<Png> {
-  const { renderAsync, Resvg } = await import('@resvg/resvg-js');
+  const { renderAsync, Resvg } = await drawingLibraries();
   const font = { loadSystemFonts: systemFonts };
   const hasText = new Resvg(A_LETTER, { font }).innerBBox() !== undefined;
   const image = await renderAsync(svg, { font, background: 'white' });

@@ -1,5 +1,6 @@
 import { TypedError } from '../domain/failures.ts';
 import { drawPng } from './draw-png.ts';
+import { drawingLibraries } from './libraries.ts';
 import type { PlotSpec } from './plot-spec.ts';
 import { largest, seriesOf, type Series } from './points.ts';
 import { isPlottable, scaleOf, wantedOf, type Row, type Scale } from './rows-of.ts';
@@ -66,7 +67,7 @@ function skippedNote(all: readonly Series[], drawn: readonly Series[]): string[]
 const NO_XML = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
 
 async function drawSvg(series: readonly Series[], spec: PlotSpec, scale: Scale): Promise<string> {
-  const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
+  const { vega, compile } = await drawingLibraries();
   const compiled = compile(vegaSpecification(series, spec, scale), { logger: vega.logger(vega.Error) });
   const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', logLevel: vega.Error });
   try {

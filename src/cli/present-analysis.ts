@@ -11,10 +11,15 @@ import { writeOutput } from './output-file.ts';
 import { summaryLines } from './summary-lines.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
 
-/** What `--plot` names. Its libraries are loaded only now. @throws TypedError `Input.Invalid` */
+/** What `--plot` names. @throws TypedError `Input.Invalid`, also where the libraries that draw are not installed */
 export async function checkPlot(text: string): Promise<PlotSpec> {
-  const { parsePlot } = await import('../chart/plot-spec.ts');
-  return parsePlot(text);
+  const [{ parsePlot }, { drawingLibraries }] = await Promise.all([
+    import('../chart/plot-spec.ts'),
+    import('../chart/libraries.ts'),
+  ]);
+  const plot = parsePlot(text);
+  await drawingLibraries();
+  return plot;
 }
 
 /** Before anything is spent. @throws TypedError `Input.Invalid` where no output can hold what the plot shows */
