@@ -29,7 +29,7 @@ import { createChatModels } from './llm/openai-chat-models.ts';
 import { createNotify } from './notify.ts';
 import { readPresence, startPresence } from './presence.ts';
 import { referToRepository } from './repository-reference.ts';
-import { findOccurrenceBefore, findRun, readRun } from './results/find-run.ts';
+import { findOccurrenceBefore, findRun, indexRuns, readRun } from './results/find-run.ts';
 import { createDaytonaProvider } from './sandbox/daytona/index.ts';
 import { requireDaytonaKey } from './sandbox/daytona/client.ts';
 import { createLocalProvider } from './sandbox/local/index.ts';
@@ -316,6 +316,7 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
     workerDeaths: createWorkerDeaths(options.stateDirectory),
     admission,
     findRun: (run, execution) => (execution === undefined ? findRun(blobs, run) : readRun(blobs, run, execution)),
+    indexRuns: (beginning) => indexRuns(blobs, beginning),
     findOccurrenceBefore: (schedule, run) => findOccurrenceBefore(blobs, schedule, run),
     async resolveRepository({ config, signal, ...question }) {
       // The first that a run asks: nothing has been spent yet.

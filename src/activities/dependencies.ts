@@ -31,6 +31,8 @@ export interface ActivityDependencies {
   readonly admission: Pick<Admission, 'admit' | 'admitted' | 'admitBudget' | 'mayTakeUpOwnRuns'>;
   /** A run that the store knows: its newest execution, or the one that is named. */
   readonly findRun: (run: string, execution?: string) => Promise<RunReference | undefined>;
+  /** The same for many runs whose ids begin so. */
+  readonly indexRuns: (beginning: string) => Promise<(run: string) => Promise<RunReference | undefined>>;
   /** The run of the occurrence before of a schedule, or of the same item in it. */
   readonly findOccurrenceBefore: (schedule: string, run: string) => Promise<RunReference | undefined>;
   /** @throws TypedError `Repository.*`, `Input.Invalid` */

@@ -1,22 +1,28 @@
 import { createHash } from 'node:crypto';
+import pLimit from 'p-limit';
 import {
   MAX_CONCURRENCY,
+  runsOfBatch,
   type BatchInput,
   type BatchItem,
   type ItemEnd,
   type NextItem,
   type PlannedItem,
+  type StoredItem,
 } from '../domain/batch.ts';
 import type { EndOfItemInput, PlannedBatch, PrepareBatchInput, ReadBatchItemsInput } from '../domain/contract-batch.ts';
 import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import { isRecord } from '../domain/is-record.ts';
-import { canonicalJson } from '../domain/records.ts';
+import { canonicalJson, type RunReference } from '../domain/records.ts';
 import { truncate } from '../domain/truncate.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { itemsFrom, storePages } from './item-pages.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
 const MAX_ITEMS = 100_000;
+/** Runs that are read at the same time. */
+const PARALLEL = 16;
 
 /** Validates the input of a batch, and names the run of each item: the same item always has the same. */
 export async function prepareBatch(
@@ -33,7 +39,13 @@ export async function prepareBatch(
     if (given.length > MAX_ITEMS)
       throw invalid(`A batch has at most ${MAX_ITEMS} items; this one has ${given.length}.`);
     const items = planItems(batch, given as readonly unknown[], input.config);
-    return { list: await deps.chains.putJson(items), total: items.length, started_at: Date.now() };
+    const find = await deps.indexRuns(runsOfBatch(batch));
+    const stored = await pLimit(PARALLEL).map(items, async (item): Promise<StoredItem> => {
+      const before = await find(item.run);
+      const ended = keptEnd(before, input.retry_failed === true);
+      return ended === undefined ? { ...item, ...(before === undefined ? {} : { begun: true }) } : { ...item, ended };
+    });
+    return { list: await storePages(deps.chains, stored), total: items.length, started_at: Date.now() };
   });
 }
 
@@ -63,7 +75,7 @@ function planItems(batch: string, given: readonly unknown[], config: unknown): P
     const name = nameOf(id, input);
     const count = (taken.get(name) ?? 0) + 1;
     taken.set(name, count);
-    const run = `${batch}.${name}${count === 1 ? '' : `-${count}`}`;
+    const run = `${runsOfBatch(batch)}${name}${count === 1 ? '' : `-${count}`}`;
     const problem = runIdProblem(run);
     if (problem !== undefined) throw invalid(`Item ${index + 1}: ${problem}`);
     const label = id ?? `item ${index + 1}`;
@@ -83,19 +95,26 @@ function nameOf(id: unknown, input: Readonly<Record<string, unknown>>): string {
 /** Ends that are kept unless what failed is to run again. One that was cancelled runs again. */
 const KEPT: ReadonlySet<string> = new Set(['failed', 'timed_out']);
 
+/** How a run ended that need not run again; undefined for any other. */
+function keptEnd(run: RunReference | undefined, retryFailed: boolean): ItemEnd | undefined {
+  const outcome = run?.outcome;
+  const isKept =
+    outcome !== undefined && (outcome.status === 'completed' || (!retryFailed && KEPT.has(outcome.status)));
+  return isKept ? { status: outcome.status, cost: outcome.usage.cost } : undefined;
+}
+
 /** A page of items, with how those ended that need not run again. */
 export async function readBatchItems(
   deps: ActivityDependencies,
-  { list, from, to, retry_failed }: ReadBatchItemsInput,
+  { list, from, retry_failed }: ReadBatchItemsInput,
 ): Promise<NextItem[]> {
   return withHeartbeat(async () => {
-    const items = ((await deps.chains.getJson(list)) as readonly PlannedItem[]).slice(from, to);
+    const items = await itemsFrom(deps.chains, list, from);
     return Promise.all(
-      items.map(async (item): Promise<NextItem> => {
-        const outcome = (await deps.findRun(item.run))?.outcome;
-        const isKept =
-          outcome !== undefined && (outcome.status === 'completed' || (!retry_failed && KEPT.has(outcome.status)));
-        return isKept ? { ...item, ended: { status: outcome.status, cost: outcome.usage.cost } } : item;
+      items.map(async ({ begun, ...item }): Promise<NextItem> => {
+        // It was at work, or was cancelled, when the batch started, and may have ended since.
+        const ended = begun === true ? keptEnd(await deps.findRun(item.run), retry_failed) : undefined;
+        return ended === undefined ? item : { ...item, ended };
       }),
     );
   });

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import {
   batchReferenceName,
+  runsOfBatch,
   type BatchOutcome,
   type BatchReference,
   type BatchReport,
@@ -8,8 +9,10 @@ import {
   type ReportedItem,
 } from '../domain/batch.ts';
 import type { RecordBatchInput } from '../domain/contract-batch.ts';
+import type { RunReference } from '../domain/records.ts';
 import { truncate } from '../domain/truncate.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { plannedItems } from './item-pages.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
 /** Characters of an answer in a report; `rlm result` has all of it. */
@@ -23,8 +26,9 @@ export async function recordBatch(
   { execution, list, started_at, outcome }: RecordBatchInput,
 ): Promise<BatchOutcome> {
   return withHeartbeat(async () => {
-    const planned = (await deps.chains.getJson(list)) as readonly PlannedItem[];
-    const items = await pLimit(PARALLEL).map(planned, (item) => reported(deps, item, started_at));
+    const planned = await plannedItems(deps, list);
+    const find = await deps.indexRuns(runsOfBatch(outcome.batch));
+    const items = await pLimit(PARALLEL).map(planned, async (item) => reported(item, await find(item.run), started_at));
     const now = Date.now();
     const report: BatchReport = {
       batch: outcome.batch,
@@ -43,9 +47,7 @@ export async function recordBatch(
   });
 }
 
-async function reported(deps: ActivityDependencies, item: PlannedItem, since: number): Promise<ReportedItem> {
-  const { run, name } = item;
-  const reference = await deps.findRun(run);
+function reported({ run, name }: PlannedItem, reference: RunReference | undefined, since: number): ReportedItem {
   const { outcome } = reference ?? {};
   if (reference === undefined || outcome === undefined) {
     const isBegun = reference !== undefined;

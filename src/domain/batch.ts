@@ -34,6 +34,17 @@ export type PlannedItem = {
 /** An item as a page of them travels: with its end, where it has ended before. */
 export type NextItem = PlannedItem & { readonly ended?: ItemEnd };
 
+/** As it is stored: `begun` where its run had begun before and may have ended since. */
+export type StoredItem = NextItem & { readonly begun?: true };
+
+/** A part of the planned items that is read at once. */
+export interface ItemPage {
+  /** Position of its first item. */
+  readonly from: number;
+  /** Blob with a list of `StoredItem`. */
+  readonly items: string;
+}
+
 export interface ItemEnd {
   readonly status: RunStatus;
   /** USD. */
@@ -42,7 +53,7 @@ export interface ItemEnd {
 
 /** What travels when a batch continues as new. */
 export interface BatchProgress {
-  /** Blob with the planned items. */
+  /** Blob with the pages of planned items. */
   readonly list: string;
   readonly total: number;
   /** Items before this one have ended, or were skipped. */
@@ -141,6 +152,11 @@ export interface BatchReference {
 
 export function batchReferenceName(batch: string, execution: string): string {
   return `batches/${batch}@${execution}`;
+}
+
+/** What the ids of all its runs begin with. */
+export function runsOfBatch(batch: string): string {
+  return `${batch}.`;
 }
 
 /** Most runs at once: Temporal takes 2,000 pending children of a workflow. */

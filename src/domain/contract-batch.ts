@@ -3,6 +3,7 @@ import type { BatchInput, BatchOutcome, ItemEnd, NextItem } from './batch.ts';
 /** The messages between the workflow `batch` and its activities. */
 export interface BatchActivities {
   prepareBatch(input: PrepareBatchInput): Promise<PlannedBatch>;
+  /** At least one item, with those after it as far as they are read with it. */
   readBatchItems(input: ReadBatchItemsInput): Promise<NextItem[]>;
   endOfItem(input: EndOfItemInput): Promise<ItemEnd>;
   /** Writes the report of a batch where it is found without Temporal. */
@@ -20,7 +21,7 @@ export interface PrepareBatchInput extends BatchActivity {
 }
 
 export interface PlannedBatch {
-  /** Blob with the planned items. */
+  /** Blob with the pages of planned items. */
   readonly list: string;
   readonly total: number;
   /** Milliseconds since the epoch, by the clock of the workers. */
@@ -29,9 +30,8 @@ export interface PlannedBatch {
 
 export interface ReadBatchItemsInput extends BatchActivity {
   readonly list: string;
-  /** Positions in the list, `to` excluded. */
+  /** Position of the first item that is wanted. */
   readonly from: number;
-  readonly to: number;
   readonly retry_failed: boolean;
 }
 

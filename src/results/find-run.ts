@@ -26,6 +26,19 @@ export async function findRun(blobs: BlobStore, run: string): Promise<RunReferen
   return (await readRuns(blobs, names))[0];
 }
 
+/**
+ * As `findRun` for many runs whose ids begin so, as they are now: the store is asked once which there are, not once for
+ * each of them.
+ */
+export async function indexRuns(
+  blobs: BlobStore,
+  beginning: string,
+): Promise<(run: string) => ReturnType<typeof findRun>> {
+  const names = (await blobs.listReferences(`${PREFIX}${beginning}`)).filter((name) => name.endsWith(SUFFIX));
+  const byRun = Map.groupBy(names, (name) => name.slice(PREFIX.length, name.lastIndexOf('@')));
+  return async (run) => (await readRuns(blobs, byRun.get(run) ?? []))[0];
+}
+
 const OCCURRENCE = /^-\d{4}-\d\d-\d\dT[\d:.]+Z/;
 
 /**

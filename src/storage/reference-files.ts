@@ -82,12 +82,17 @@ export function createReferenceFiles({
     },
 
     async list(prefix) {
-      const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-      const start = join(references, ...folder.split('/').filter(Boolean).map(escapeSegment));
-      const entries = (await readdir(start, { recursive: true, withFileTypes: true }).catch(unlessMissing)) ?? [];
-      const folders = entries.filter((entry) => entry.isFile() && VERSION_FILE.test(entry.name));
-      const names = folders.map(({ parentPath }) => referenceName(references, parentPath));
-      return [...new Set(names)].filter((name) => name.startsWith(prefix));
+      const split = prefix.lastIndexOf('/') + 1;
+      const start = join(references, ...prefix.slice(0, split).split('/').filter(Boolean).map(escapeSegment));
+      // Only what begins so is opened: there may be thousands of others beside it.
+      const beginning = prefix.slice(split);
+      const entries = (await readdir(start, { withFileTypes: true }).catch(unlessMissing)) ?? [];
+      const folders = entries
+        .filter((entry) => entry.isDirectory() && decodeURIComponent(entry.name).startsWith(beginning))
+        .map(({ name }) => join(start, name));
+      const found = await Promise.all(folders.map((folder) => foldersWithVersions(folder)));
+      const names = found.flat().map((folder) => referenceName(references, folder));
+      return names.filter((name) => name.startsWith(prefix));
     },
 
     async delete(name) {
@@ -105,6 +110,13 @@ export function createReferenceFiles({
 
 function versionFile(folder: string, number: number): string {
   return join(folder, `@${number}.json`);
+}
+
+/** Folders at and below one that hold references. */
+async function foldersWithVersions(folder: string): Promise<string[]> {
+  const entries = (await readdir(folder, { recursive: true, withFileTypes: true }).catch(unlessMissing)) ?? [];
+  const files = entries.filter((entry) => entry.isFile() && VERSION_FILE.test(entry.name));
+  return [...new Set(files.map(({ parentPath }) => parentPath))];
 }
 
 /** Their numbers, ascending. */

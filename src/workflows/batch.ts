@@ -33,9 +33,6 @@ import { createIgnoredMessages, ignoreOtherSignals, onMessage } from './messages
 import { createPauseGate } from './pause-gate.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
 
-/** Items that are read at a time. */
-const PAGE = 50;
-
 type ItemWorkflow = (input: NextItem['input']) => Promise<RunOutcome>;
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, batch);
@@ -172,9 +169,8 @@ async function begin(input: BatchInput, execution: string): Promise<BatchProgres
 
 async function readPage(state: BatchProgress, input: BatchInput, execution: string): Promise<NextItem[]> {
   const { list, next: from, total } = state;
-  const to = Math.min(total, from + PAGE);
-  const { readBatchItems } = runActivities({ summary: `items ${from + 1} to ${to} of ${total}` });
-  return readBatchItems({ execution, list, from, to, retry_failed: input.retry_failed === true });
+  const { readBatchItems } = runActivities({ summary: `items from ${from + 1} of ${total}` });
+  return readBatchItems({ execution, list, from, retry_failed: input.retry_failed === true });
 }
 
 function limit(max_cost: number | undefined): Pick<BatchProgress, 'max_cost'> {

@@ -1,0 +1,62 @@
+import type { ItemPage, PlannedItem, StoredItem } from '../domain/batch.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+
+/*
+ * The items of a batch are stored in pages, each a blob: a step of the batch reads what it needs, however many items
+ * there are, and what it returns fits into a payload of Temporal.
+ */
+
+const MAX_PAGE_ITEMS = 50;
+/** Characters of JSON, unless a single item has more. Temporal takes 2 MiB. */
+const MAX_PAGE_CHARACTERS = 500_000;
+
+type Chains = Pick<ActivityDependencies['chains'], 'putJson' | 'getJson'>;
+
+/** @returns the blob with the list of pages */
+export async function storePages(chains: Chains, items: readonly StoredItem[]): Promise<string> {
+  const pages: ItemPage[] = [];
+  for (const { from, items: part } of splitPages(items)) {
+    // oxlint-disable-next-line no-await-in-loop -- one file after another; there are few
+    pages.push({ from, items: await chains.putJson(part) });
+  }
+  return chains.putJson(pages);
+}
+
+function splitPages(items: readonly StoredItem[]): { from: number; items: StoredItem[] }[] {
+  const pages: { from: number; items: StoredItem[] }[] = [];
+  let size = Infinity;
+  for (const [index, item] of items.entries()) {
+    const { length } = JSON.stringify(item);
+    const last = pages.at(-1);
+    size += length;
+    if (last === undefined || last.items.length === MAX_PAGE_ITEMS || size > MAX_PAGE_CHARACTERS) {
+      pages.push({ from: index, items: [item] });
+      size = length;
+    } else last.items.push(item);
+  }
+  return pages;
+}
+
+/** From a position to the end of its page. Empty behind the last. */
+export async function itemsFrom(chains: Chains, list: string, from: number): Promise<readonly StoredItem[]> {
+  const page = (await readPages(chains, list)).findLast((each) => each.from <= from);
+  return page === undefined ? [] : (await readPage(chains, page)).slice(from - page.from);
+}
+
+/** All of them. */
+export async function plannedItems({ chains }: { chains: Chains }, list: string): Promise<readonly PlannedItem[]> {
+  const items: PlannedItem[] = [];
+  for (const page of await readPages(chains, list)) {
+    // oxlint-disable-next-line no-await-in-loop -- one file after another; there are few
+    for (const { run, name, ...rest } of await readPage(chains, page)) items.push({ run, name, ...rest });
+  }
+  return items;
+}
+
+async function readPages(chains: Chains, list: string): Promise<readonly ItemPage[]> {
+  return (await chains.getJson(list)) as readonly ItemPage[];
+}
+
+async function readPage(chains: Chains, { items }: ItemPage): Promise<readonly StoredItem[]> {
+  return (await chains.getJson(items)) as readonly StoredItem[];
+}
