@@ -12,7 +12,7 @@ import { limitStorageRetries, withChanceElsewhere, withTypedFailures } from './f
 import { finishAgent } from './finish-agent.ts';
 import { locateSandbox } from './locate-sandbox.ts';
 import { prepareAnalysis } from './prepare-analysis.ts';
-import { endOfItem, prepareBatch, readBatchItems } from './prepare-batch.ts';
+import { endMeanwhile, endOfItem, prepareBatch, readBatchItems } from './prepare-batch.ts';
 import { prepareInvestigation } from './prepare.ts';
 import { readAgent } from './read-agent.ts';
 import { readProgress } from './read-progress.ts';
@@ -51,6 +51,7 @@ export function createActivities(deps: ActivityDependencies): Activities & Batch
     recordOutcome: (input) => recordOutcome(deps, input),
     prepareBatch: (input) => prepareBatch(deps, input),
     readBatchItems: (input) => readBatchItems(deps, input),
+    endMeanwhile: (input) => endMeanwhile(deps, input),
     endOfItem: (input) => endOfItem(deps, input),
     recordBatch: (input) => recordBatch(deps, input),
     createSandbox: agentActivity(createSandbox),

@@ -1,4 +1,4 @@
-import type { ItemPage, PlannedItem, StoredItem } from '../domain/batch.ts';
+import type { ItemPage, NextItem, PlannedItem } from '../domain/batch.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
 /*
@@ -13,7 +13,7 @@ const MAX_PAGE_CHARACTERS = 500_000;
 type Chains = Pick<ActivityDependencies['chains'], 'putJson' | 'getJson'>;
 
 /** @returns the blob with the list of pages */
-export async function storePages(chains: Chains, items: readonly StoredItem[]): Promise<string> {
+export async function storePages(chains: Chains, items: readonly NextItem[]): Promise<string> {
   const pages: ItemPage[] = [];
   for (const { from, items: part } of splitPages(items)) {
     // oxlint-disable-next-line no-await-in-loop -- one file after another; there are few
@@ -22,8 +22,8 @@ export async function storePages(chains: Chains, items: readonly StoredItem[]): 
   return chains.putJson(pages);
 }
 
-function splitPages(items: readonly StoredItem[]): { from: number; items: StoredItem[] }[] {
-  const pages: { from: number; items: StoredItem[] }[] = [];
+function splitPages(items: readonly NextItem[]): { from: number; items: NextItem[] }[] {
+  const pages: { from: number; items: NextItem[] }[] = [];
   let size = Infinity;
   for (const [index, item] of items.entries()) {
     const { length } = JSON.stringify(item);
@@ -38,7 +38,7 @@ function splitPages(items: readonly StoredItem[]): { from: number; items: Stored
 }
 
 /** From a position to the end of its page. Empty behind the last. */
-export async function itemsFrom(chains: Chains, list: string, from: number): Promise<readonly StoredItem[]> {
+export async function itemsFrom(chains: Chains, list: string, from: number): Promise<readonly NextItem[]> {
   const page = (await readPages(chains, list)).findLast((each) => each.from <= from);
   return page === undefined ? [] : (await readPage(chains, page)).slice(from - page.from);
 }
@@ -57,6 +57,6 @@ async function readPages(chains: Chains, list: string): Promise<readonly ItemPag
   return (await chains.getJson(list)) as readonly ItemPage[];
 }
 
-async function readPage(chains: Chains, { items }: ItemPage): Promise<readonly StoredItem[]> {
-  return (await chains.getJson(items)) as readonly StoredItem[];
+async function readPage(chains: Chains, { items }: ItemPage): Promise<readonly NextItem[]> {
+  return (await chains.getJson(items)) as readonly NextItem[];
 }

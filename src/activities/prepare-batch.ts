@@ -8,9 +8,14 @@ import {
   type ItemEnd,
   type NextItem,
   type PlannedItem,
-  type StoredItem,
 } from '../domain/batch.ts';
-import type { EndOfItemInput, PlannedBatch, PrepareBatchInput, ReadBatchItemsInput } from '../domain/contract-batch.ts';
+import type {
+  EndMeanwhileInput,
+  EndOfItemInput,
+  PlannedBatch,
+  PrepareBatchInput,
+  ReadBatchItemsInput,
+} from '../domain/contract-batch.ts';
 import { TypedError } from '../domain/failures.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import { isRecord } from '../domain/is-record.ts';
@@ -40,7 +45,7 @@ export async function prepareBatch(
       throw invalid(`A batch has at most ${MAX_ITEMS} items; this one has ${given.length}.`);
     const items = planItems(batch, given as readonly unknown[], input.config);
     const find = await deps.indexRuns(runsOfBatch(batch));
-    const stored = await pLimit(PARALLEL).map(items, async (item): Promise<StoredItem> => {
+    const stored = await pLimit(PARALLEL).map(items, async (item): Promise<NextItem> => {
       const before = await find(item.run);
       const ended = keptEnd(before, input.retry_failed === true);
       return ended === undefined ? { ...item, ...(before === undefined ? {} : { begun: true }) } : { ...item, ended };
@@ -103,21 +108,20 @@ function keptEnd(run: RunReference | undefined, retryFailed: boolean): ItemEnd |
   return isKept ? { status: outcome.status, cost: outcome.usage.cost } : undefined;
 }
 
-/** A page of items, with how those ended that need not run again. */
+/** A page of items. */
 export async function readBatchItems(
-  deps: ActivityDependencies,
-  { list, from, retry_failed }: ReadBatchItemsInput,
+  { chains }: ActivityDependencies,
+  { list, from }: ReadBatchItemsInput,
 ): Promise<NextItem[]> {
-  return withHeartbeat(async () => {
-    const items = await itemsFrom(deps.chains, list, from);
-    return Promise.all(
-      items.map(async ({ begun, ...item }): Promise<NextItem> => {
-        // It was at work, or was cancelled, when the batch started, and may have ended since.
-        const ended = begun === true ? keptEnd(await deps.findRun(item.run), retry_failed) : undefined;
-        return ended === undefined ? item : { ...item, ended };
-      }),
-    );
-  });
+  return withHeartbeat(async () => [...(await itemsFrom(chains, list, from))]);
+}
+
+/** How a run ended since its batch started, where it need not run again. */
+export async function endMeanwhile(
+  deps: ActivityDependencies,
+  { run, retry_failed }: EndMeanwhileInput,
+): Promise<ItemEnd | null> {
+  return keptEnd(await deps.findRun(run), retry_failed) ?? null;
 }
 
 /** How the run of an item ended that gave no outcome to its batch. */

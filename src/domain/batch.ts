@@ -31,17 +31,19 @@ export type PlannedItem = {
   | { readonly type: 'analyze'; readonly input: AnalyzeInput }
 );
 
-/** An item as a page of them travels: with its end, where it has ended before. */
-export type NextItem = PlannedItem & { readonly ended?: ItemEnd };
-
-/** As it is stored: `begun` where its run had begun before and may have ended since. */
-export type StoredItem = NextItem & { readonly begun?: true };
+/** An item with what was known of its run when the batch started. */
+export type NextItem = PlannedItem & {
+  /** How it ended, where it need not run again. */
+  readonly ended?: ItemEnd;
+  /** It had begun, and may end before its turn comes. */
+  readonly begun?: true;
+};
 
 /** A part of the planned items that is read at once. */
 export interface ItemPage {
   /** Position of its first item. */
   readonly from: number;
-  /** Blob with a list of `StoredItem`. */
+  /** Blob with a list of `NextItem`. */
   readonly items: string;
 }
 

@@ -5,6 +5,8 @@ export interface BatchActivities {
   prepareBatch(input: PrepareBatchInput): Promise<PlannedBatch>;
   /** At least one item, with those after it as far as they are read with it. */
   readBatchItems(input: ReadBatchItemsInput): Promise<NextItem[]>;
+  /** Of a run that had begun before its batch did; null where it is to run. */
+  endMeanwhile(input: EndMeanwhileInput): Promise<ItemEnd | null>;
   endOfItem(input: EndOfItemInput): Promise<ItemEnd>;
   /** Writes the report of a batch where it is found without Temporal. */
   recordBatch(input: RecordBatchInput): Promise<BatchOutcome>;
@@ -32,6 +34,10 @@ export interface ReadBatchItemsInput extends BatchActivity {
   readonly list: string;
   /** Position of the first item that is wanted. */
   readonly from: number;
+}
+
+export interface EndMeanwhileInput extends BatchActivity {
+  readonly run: string;
   readonly retry_failed: boolean;
 }
 

@@ -95,7 +95,9 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
   async function run(item: NextItem): Promise<void> {
     running += 1;
     try {
-      count(await runItem(item, execution, working), false);
+      const ended = item.begun === true ? await endMeanwhile(item, input, execution) : null;
+      if (ended === null) count(await runItem(item, execution, working), false);
+      else count(ended, true);
     } finally {
       running -= 1;
     }
@@ -105,11 +107,13 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
     while (state.next < state.total && !isUsedUp()) {
       if (workflowInfo().continueAsNewSuggested) {
         await condition(() => running === 0);
-        await continueAsNew<typeof batch>({ ...input, state: { ...state, paused: gate.closed, ...limit(maxCost) } });
+        // They are stored: what travels is the same however many there are.
+        const { items: _, stored_items: __, ...rest } = input;
+        await continueAsNew<typeof batch>({ ...rest, state: { ...state, paused: gate.closed, ...limit(maxCost) } });
       }
       if (state.next >= pageAt + page.length) {
         pageAt = state.next;
-        page = await readPage(state, input, execution);
+        page = await readPage(state, execution);
       }
       const item = page[state.next - pageAt];
       if (item === undefined) throw ApplicationFailure.nonRetryable('The list of items is shorter than it was.');
@@ -167,10 +171,17 @@ async function begin(input: BatchInput, execution: string): Promise<BatchProgres
   return { ...planned, next: 0, counts: NO_COUNTS, cost: 0, paused: false };
 }
 
-async function readPage(state: BatchProgress, input: BatchInput, execution: string): Promise<NextItem[]> {
+async function readPage(state: BatchProgress, execution: string): Promise<NextItem[]> {
   const { list, next: from, total } = state;
   const { readBatchItems } = runActivities({ summary: `items from ${from + 1} of ${total}` });
-  return readBatchItems({ execution, list, from, retry_failed: input.retry_failed === true });
+  return readBatchItems({ execution, list, from });
+}
+
+function endMeanwhile({ run }: NextItem, { retry_failed }: BatchInput, execution: string): Promise<ItemEnd | null> {
+  const activities = runActivities({ summary: `whether ${run} has ended meanwhile` });
+  return CancellationScope.nonCancellable(() =>
+    activities.endMeanwhile({ execution, run, retry_failed: retry_failed === true }),
+  );
 }
 
 function limit(max_cost: number | undefined): Pick<BatchProgress, 'max_cost'> {

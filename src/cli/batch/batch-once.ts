@@ -11,7 +11,7 @@ import { EXIT_CANCELLED, EXIT_DONE, EXIT_FAILED } from '../exit-codes.ts';
 import { hostWorker } from '../host-worker.ts';
 import { catchInterrupts } from '../interrupts.ts';
 import { say, writeResult, type Io } from '../io.ts';
-import { formatClock, formatCost } from '../live/format.ts';
+import { formatClock, formatCost, plural } from '../live/format.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from '../options.ts';
 import { checkWritable, writeOutput } from '../output-file.ts';
 import { CommandError } from '../report-error.ts';
@@ -54,7 +54,8 @@ export async function batchOnce(io: Io, file: string, options: BatchOptions): Pr
     const items = await readItems(session.blobs, file, session);
     const config = withItemLimit(session.config, options);
     if (options.worker) await checkBeforeRun(config, session, undefined);
-    const input = await batchInput(session, items, options, batch);
+    const onProgress = preparationLines(io, items.length, options);
+    const input = await batchInput(session, items, options, { batch, onProgress });
     const estimate = await estimateCost(session.blobs, {
       type,
       config,
@@ -69,6 +70,28 @@ export async function batchOnce(io: Io, file: string, options: BatchOptions): Pr
   }
 }
 
+/** Where storing the items takes a while, a line now and then. */
+function preparationLines(io: Io, total: number, { quiet }: TalkOptions): (planned: number) => void {
+  const isTime = lineClock();
+  return (planned) => {
+    if (quiet !== true && planned < total && isTime(PREPARATION_LINE_MS))
+      say(io, `${planned} of ${plural(total, 'item')} prepared`);
+  };
+}
+
+const PREPARATION_LINE_MS = 3000;
+
+/** @returns whether so long has passed since it last said so, or since the beginning */
+function lineClock(): (intervalMs: number) => boolean {
+  let last = Date.now();
+  return (intervalMs) => {
+    const now = Date.now();
+    if (now - last < intervalMs) return false;
+    last = now;
+    return true;
+  };
+}
+
 function batchName(file: string): string {
   return basename(file, extname(file)).replaceAll(/[^A-Za-z0-9._-]+/g, '-') || 'batch';
 }
@@ -77,10 +100,10 @@ async function batchInput(
   session: Session,
   items: Awaited<ReturnType<typeof readItems>>,
   options: BatchOptions,
-  batch: string,
+  { batch, onProgress }: { readonly batch: string; readonly onProgress: (planned: number) => void },
 ): Promise<BatchInput> {
   const { config, blobs } = session;
-  const planned = await planItems(session, items, options, { config, owner: batch, bundle: true });
+  const planned = await planItems(session, items, options, { config, owner: batch, bundle: true, onProgress });
   const { concurrency, maxCost, retryFailed } = options;
   return {
     stored_items: await createChains(blobs).putJson(planned),
@@ -103,8 +126,10 @@ async function runBatch(io: Io, session: Session, { batch, input, options, count
   const { temporal } = await session.openTemporal(options.quiet === true ? {} : { log });
   const batches = createTemporalBatches({ client: temporal.client, taskQueue: session.taskQueue });
   const isStarted = await batches.start(batch, input, `${count} items`);
-  if (!isStarted)
-    say(io, `Batch ${batch} is running already: this follows it. New items run when it is started again.`);
+  if (!isStarted) {
+    const follows = options.detach === true ? '' : ': this follows it';
+    say(io, `Batch ${batch} is running already${follows}. New items run when it is started again.`);
+  }
   if (options.detach === true) {
     say(io, `Follow the batch with the same command; rlm cancel ${batch} ends it.`);
     await writeResult(io, `${batch}\n`);
@@ -134,21 +159,37 @@ async function runBatch(io: Io, session: Session, { batch, input, options, count
 }
 
 const LOOK_MS = 1000;
+/** Of a batch that takes hours: a line is shown every second at first, and then ever less often. */
+const MAX_LINE_MS = 30_000;
+const LINES_PER_ELAPSED = 60;
+/** How long no worker may answer before that is said. */
+const SILENCE_MS = 10_000;
 
 async function follow(io: Io, batches: TemporalBatches, batch: string, { quiet }: TalkOptions): Promise<BatchEnd> {
   const stop = new AbortController();
   const ended = batches.end(batch).finally(() => stop.abort());
   if (quiet === true) return ended;
   const started = Date.now();
+  const isTime = lineClock();
+  let answered = started;
   let shown = '';
   let first: BatchState | undefined;
   while (!stop.signal.aborted) {
     // oxlint-disable-next-line no-await-in-loop -- one look after another
     const state = await batches.state(batch);
-    first ??= state;
-    const line = state === undefined ? '' : progressLine(state, first, Date.now() - started);
-    if (line !== '' && line !== shown) say(io, `[${formatClock(Date.now() - started)}] ${line}`);
-    shown = line;
+    const elapsed = Date.now() - started;
+    if (state?.status === 'running') first ??= state;
+    if (state !== undefined) answered = Date.now();
+    const line =
+      state !== undefined
+        ? progressLine(state, first, elapsed)
+        : Date.now() - answered > SILENCE_MS
+          ? 'no worker answers: rlm worker, or rlm up, continues it'
+          : '';
+    if (line !== '' && line !== shown && isTime(Math.min(MAX_LINE_MS, elapsed / LINES_PER_ELAPSED))) {
+      say(io, `[${formatClock(elapsed)}] ${line}`);
+      shown = line;
+    }
     // oxlint-disable-next-line no-await-in-loop -- as above
     await delay(LOOK_MS, undefined, { signal: stop.signal }).catch(() => undefined);
   }
@@ -157,6 +198,7 @@ async function follow(io: Io, batches: TemporalBatches, batch: string, { quiet }
 
 /** How far it is, with the time left as the items since `first` took. */
 export function progressLine(state: BatchState, first: BatchState | undefined, elapsedMs: number): string {
+  if (state.status === 'starting') return 'reading the items';
   const done = doneOf(state);
   const failed = state.counts.failed + state.counts.kept_failed;
   const since = first === undefined ? 0 : done - doneOf(first);
@@ -166,7 +208,7 @@ export function progressLine(state: BatchState, first: BatchState | undefined, e
     ...(failed === 0 ? [] : [`${failed} failed`]),
     state.status === 'paused' ? 'paused' : `${state.running.length} running`,
     ...(state.cost === 0 ? [] : [formatCost(state.cost)]),
-    ...(left === undefined || left === 0 ? [] : [`about ${formatClock(left)} left`]),
+    ...(left === undefined || left === 0 || state.status === 'paused' ? [] : [`about ${formatClock(left)} left`]),
   ].join(', ');
 }
 

@@ -36,7 +36,12 @@ interface PlanOptions {
   readonly bundle: boolean;
   /** Fields of an input that are known at an occurrence only. */
   readonly extra?: (input: { readonly repo?: string }) => object;
+  /** Told how many are planned, from time to time. */
+  readonly onProgress?: (planned: number) => void;
 }
+
+/** Items that are planned at the same time: each waits for the disk, or the bucket, several times. */
+const PARALLEL = 16;
 
 /**
  * The inputs of the runs. A folder is bundled, and a branch resolved, once for all items that name it.
@@ -45,24 +50,32 @@ export async function planItems(
   session: Session,
   items: readonly FileItem[],
   options: ItemOptions,
-  { config, owner, bundle, extra }: PlanOptions,
+  { config, owner, bundle, extra, onProgress }: PlanOptions,
 ): Promise<BatchItem[]> {
   const limited = withItemLimit(config, options);
   const plan =
     options.signature === undefined
       ? repositoryItems(session, options, limited, bundle)
       : analysisItems(session, options, limited);
-  const planned: BatchItem[] = [];
-  for (const [index, item] of items.entries()) {
-    // oxlint-disable-next-line no-await-in-loop -- the first fault is told
+  const planOne = async (item: FileItem, index: number): Promise<BatchItem> => {
     const start = await plan(item, index);
     const more = extra?.(start.type === 'investigate' ? start.input : {});
-    // oxlint-disable-next-line no-await-in-loop -- as above
     const { input } = await withGrant(session, owner, {
       ...start,
       input: { ...start.input, ...more, grant_for: owner },
     });
-    planned.push({ ...idOf(item, index), ...input });
+    return { ...idOf(item, index), ...input };
+  };
+  const planned: BatchItem[] = [];
+  for (let from = 0; from < items.length; from += PARALLEL) {
+    const part = items.slice(from, from + PARALLEL).map((item, at) => planOne(item, from + at));
+    // oxlint-disable-next-line no-await-in-loop -- what follows a fault is not planned
+    for (const outcome of await Promise.allSettled(part)) {
+      // Of several faults the first in the file is told.
+      if (outcome.status === 'rejected') throw outcome.reason;
+      planned.push(outcome.value);
+    }
+    onProgress?.(planned.length);
   }
   return planned;
 }

@@ -1,0 +1,19 @@
+import { proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type { RunOutcome } from '../../src/domain/records.ts';
+
+export { batch } from '../../src/workflows/batch.ts';
+
+export interface ShortRunActivities {
+  /** Does the run of an item, and records how it ended. */
+  doItem(of: { readonly run: string; readonly execution: string; readonly input: unknown }): Promise<RunOutcome>;
+}
+
+/** In the place of the workflow `analyze`: a run that is one activity, so that there can be thousands. */
+export async function analyze(input: unknown): Promise<RunOutcome> {
+  const { workflowId: run, runId: execution } = workflowInfo();
+  const { doItem } = proxyActivities<ShortRunActivities>({
+    startToCloseTimeout: '1 minute',
+    retry: { maximumAttempts: 1 },
+  });
+  return doItem({ run, execution, input });
+}
