@@ -41,19 +41,13 @@ export async function answerPrompts(
       outcome.status === 'fulfilled' ? outcome.value : errorAnswer(outcome.reason, config, deps.host),
     );
     await noteFailedPrompts(deps, input, { from, answers, signal });
-    return { answers: await compact(deps, answers) };
+    const fit = JSON.stringify(answers).length <= input.inline;
+    return { answers: fit ? answers : [await storedAnswers(deps.chains, answers)] };
   });
 }
 
-/** Characters of answers that travel as they are: those of all activities of a batch, of which there are 500, fit into one payload. */
-const MAX_INLINE_CHARACTERS = 2000;
 /** Of what went wrong with a prompt, as the code gets it. */
 const MAX_ERROR_CHARACTERS = 4000;
-
-async function compact(deps: ActivityDependencies, answers: readonly Answer[]): Promise<readonly Answer[]> {
-  if (JSON.stringify(answers).length <= MAX_INLINE_CHARACTERS) return answers;
-  return [await storedAnswers(deps.chains, answers)];
-}
 
 interface Prompt {
   readonly config: RunConfig;

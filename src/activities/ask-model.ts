@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ModelConfig } from '../domain/config.ts';
 import { TypedError } from '../domain/failures.ts';
 import { agentDepth } from '../domain/ids.ts';
@@ -16,19 +17,22 @@ export interface ModelRequest {
   readonly run: RunSpecification;
   readonly messages: readonly Message[];
   readonly purpose: Exclude<Purpose, 'llm_query'>;
+  /** Counted from 1 where the same request is made again, for another reply. */
+  readonly attempt?: number;
   readonly signal: AbortSignal;
 }
 
 export async function askModel(request: ModelRequest): Promise<ChatReply> {
-  const { deps, trajectory, run, scope, purpose, signal } = request;
+  const { deps, trajectory, run, scope, purpose, attempt = 1, signal } = request;
   const model = agentModel(run.config.model, agentDepth(scope.agent));
   const models = deps.models(run.config.model);
   let messages = request.messages;
   for (let shortened = 0; ; shortened += 1) {
     try {
+      const digest = digestOf({ model, messages });
       deps.checkpoint('model.asking');
       return await models.complete(
-        { purpose, model, messages, idempotencyKey: `${trajectory.head}/${purpose}/${shortened}` },
+        { purpose, model, messages, idempotencyKey: [trajectory.head, purpose, attempt, digest].join('/') },
         signal,
       );
     } catch (error) {
@@ -39,6 +43,11 @@ export async function askModel(request: ModelRequest): Promise<ChatReply> {
       messages = shortenConversation(messages, Math.floor(characters(messages) * shareThatFits(error)));
     }
   }
+}
+
+/** Another model, or a conversation made shorter, is another request. */
+function digestOf(request: { readonly model: string; readonly messages: readonly Message[] }): string {
+  return createHash('sha256').update(JSON.stringify(request)).digest('base64url').slice(0, 22);
 }
 
 export function isContextLength(error: unknown): error is TypedError {

@@ -78,6 +78,7 @@ export async function readyToBegin(
     task,
     limits: config.rlm,
     ceilings,
+    idle_timeout: config.sandbox.idle_timeout,
     queues: config.temporal.queues,
     ...(deps.notifies ? { notifies: true } : {}),
     summary: truncate(summary.replaceAll(/\s+/g, ' '), MAX_SUMMARY_CHARACTERS),

@@ -1,6 +1,7 @@
 import { estimatedTokens, lastToSummarize } from '../domain/prompts/compaction.ts';
 import { renderConversation, type Message } from '../domain/prompts/conversation.ts';
 import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
+import { splitReasoning } from '../domain/reply.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import type { ChatReply } from '../llm/chat-model.ts';
 import type { Trajectory } from './agent-trajectory.ts';
@@ -63,20 +64,38 @@ async function summarize(question: Question, limit: number, spent = NO_USAGE): P
   if (through === undefined) return false;
   const started = performance.now();
   const messages = renderConversation(upTo(trajectory.records, through), run, 'summary');
-  const reply = await askModel({ ...question, messages, purpose: 'summary' });
+  const { text, model, usage } = await askSummary(question, messages);
   deps.checkpoint('model.replied');
   const record = {
     kind: 'summary',
     iteration,
     through,
-    text: reply.text,
-    model: reply.model,
-    usage: addUsage(spent, reply.usage),
+    text,
+    model,
+    usage: addUsage(spent, usage),
     execution_time: seconds(performance.now() - started),
   } as const;
   await persistWithRetry(() => trajectory.append<'summary'>(record), signal);
   deps.checkpoint('summary.recorded');
   return true;
+}
+
+/** How often a summary is asked for that is empty, cut off or withheld. Then what there is of the last has to do. */
+const MAX_SUMMARIES = 3;
+
+async function askSummary(
+  question: Question,
+  messages: readonly Message[],
+): Promise<Pick<ChatReply, 'text' | 'model' | 'usage'>> {
+  let usage = NO_USAGE;
+  for (let attempt = 1; ; attempt += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- the next is asked only where this one is of no use
+    const reply = await askModel({ ...question, messages, purpose: 'summary', attempt });
+    const { text } = splitReasoning(reply.text);
+    usage = addUsage(usage, reply.usage);
+    const isWhole = reply.finish_reason !== 'length' && reply.finish_reason !== 'content_filter';
+    if ((isWhole && text.trim() !== '') || attempt === MAX_SUMMARIES) return { text, model: reply.model, usage };
+  }
 }
 
 /** The trajectory up to the end of an iteration. */

@@ -4,9 +4,9 @@ import { finalAnswer, signatureOf } from '../domain/final-answer.ts';
 import { TypedError } from '../domain/failures.ts';
 import { ownRecords } from '../domain/fork.ts';
 import { agentDepth } from '../domain/ids.ts';
+import { rebuildRefusal } from '../domain/rebuild-policy.ts';
 import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import type { AnswerSource, ChainRecord, EndRecord } from '../domain/records.ts';
-import { parseHandle } from '../domain/sandbox.ts';
 import { replyOutcome } from '../domain/reply.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import { truncate } from '../domain/truncate.ts';
@@ -67,7 +67,7 @@ async function recordedEnd(
   const { source, answer, note } = signature === undefined ? candidate : typedAnswer(candidate);
   const { patch, notes } =
     run.type === 'investigate' && isPatchWanted(input)
-      ? await takePatch(deps, input, signal)
+      ? await takePatch(deps, input, records, signal)
       : { patch: null, notes: [] };
   await trajectory.append<'end'>(
     {
@@ -137,6 +137,7 @@ function candidateAnswer(
 async function takePatch(
   deps: ActivityDependencies,
   input: ForAgent<FinishAgentInput>,
+  records: readonly ChainRecord[],
   signal: AbortSignal,
 ): Promise<Pick<EndRecord, 'patch' | 'notes'>> {
   if (input.sandbox === undefined) return { patch: null, notes: ['There was no sandbox to take a patch from.'] };
@@ -151,7 +152,7 @@ async function takePatch(
     deps.checkpoint('patch.extracted');
     return { patch, notes };
   } catch (error) {
-    if (!signal.aborted && (await canBeRebuilt(deps, input, error))) throw error;
+    if (!signal.aborted && (await canBeRebuilt(deps, input, records, error))) throw error;
     const note = signal.aborted ? undefined : patchError(error, timeout?.aborted ?? false);
     if (note === undefined) throw error;
     return { patch: null, notes: [`The patch could not be taken: ${note}`] };
@@ -162,12 +163,14 @@ async function takePatch(
 async function canBeRebuilt(
   deps: ActivityDependencies,
   { status, sandbox, scope }: ForAgent<FinishAgentInput>,
+  records: readonly ChainRecord[],
   error: unknown,
 ): Promise<boolean> {
   if (status !== 'completed' || sandbox === undefined) return false;
   if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') return false;
   const { max_rebuilds } = (await deps.chains.specification(scope.settings)).config.sandbox;
-  return parseHandle(sandbox).generation < max_rebuilds;
+  const cause = { kind: 'lost', sandbox, reason: error.message } as const;
+  return rebuildRefusal(records, cause, max_rebuilds) === undefined;
 }
 
 /** Undefined where another attempt may take it. */
@@ -175,7 +178,7 @@ function patchError(error: unknown, isCancelled: boolean): string | undefined {
   if (isCancelled)
     return `it took longer than the ${CANCELLED_PATCH_TIMEOUT_MS / 1000} s that an ended run leaves for it`;
   if (error instanceof TypedError) return error.type === 'Sandbox.Lost' ? error.message : undefined;
-  // The rest of the agent's work must not wait for ever for a kernel that does not do its part.
+  // The rest of the agent's work must not wait for ever for an unresponsive kernel.
   return activityInfo().attempt < MAX_PATCH_ATTEMPTS ? undefined : String(error);
 }
 

@@ -54,7 +54,7 @@ export function createActivities(deps: ActivityDependencies): Activities & Batch
     endMeanwhile: (input) => endMeanwhile(deps, input),
     endOfItem: (input) => endOfItem(deps, input),
     recordBatch: (input) => recordBatch(deps, input),
-    createSandbox: agentActivity(createSandbox),
+    createSandbox: limitStorageRetries(agentActivity(createSandbox)),
     rebuildSandbox: exclusive(rebuildSandbox),
     locateSandbox: agentActivity(locateSandbox),
     callModel: limitStorageRetries(exclusive(callModel)),

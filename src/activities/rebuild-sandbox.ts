@@ -1,8 +1,9 @@
-import type { RebuildSandboxInput } from '../domain/contract.ts';
+import type { RebuildCause, RebuildSandboxInput, RebuildSandboxResult } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { ownRecords } from '../domain/fork.ts';
 import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
 import type { BlockRecord, ChainRecord, RebuildRecord, RunSpecification } from '../domain/records.ts';
+import { rebuildRefusal } from '../domain/rebuild-policy.ts';
 import { answeredCalls, isReplayable, recordedAnswers, sameOutput, type RecordedAnswers } from '../domain/replay.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
 import type { Kernel } from '../sandbox/provider.ts';
@@ -24,33 +25,28 @@ const MAX_DIFFERENCES = 5;
  * Replaces an agent's sandbox and replays the blocks of its trajectory in the new one, their calls answered from the
  * trajectory: no model is asked, no sub-agent started. Then the trajectory says so. Repeated, it finds that record.
  *
- * @throws TypedError `Sandbox.Lost` when the new one is lost as well (naming the block), or there were too many
+ * @throws TypedError `Sandbox.Lost` when the new one is lost as well (naming the block)
  */
 export async function rebuildSandbox(
   deps: ActivityDependencies,
   input: ForAgent<RebuildSandboxInput>,
-): Promise<SandboxName> {
-  if (input.lost !== undefined) ownSandbox(deps, input.scope, input.lost);
+): Promise<RebuildSandboxResult> {
+  const { cause } = input;
+  if (cause.kind !== 'forked') ownSandbox(deps, input.scope, cause.sandbox);
   const trajectory = await openTrajectory(deps, input.scope, input.task);
-  // Its host was lost just after the end was recorded: nothing is left to be done in a sandbox.
-  if (trajectory.records.at(-1)?.kind === 'end') throw lost('The sandbox was lost when its agent had ended.');
   const newest = ownRecords(trajectory.records).findLast(
     (record): record is RebuildRecord => record.kind === 'rebuild',
   );
-  if (newest !== undefined && newest.generation > lostGeneration(input)) return newest.sandbox;
+  if (newest !== undefined && newest.generation > generationOf(cause))
+    return { kind: 'rebuilt', sandbox: newest.sandbox };
   const { sandbox: config } = (await deps.chains.specification(input.scope.settings)).config;
-  const { reason = '' } = input;
-  const lossCount = ownRecords(trajectory.records).filter(
-    (record) => record.kind === 'rebuild' && record.reason !== null,
-  ).length;
-  if (input.reason !== undefined && lossCount >= config.max_rebuilds)
-    throw lost(
-      `The sandbox was lost ${times(lossCount + 1)} (sandbox.max_rebuilds: ${config.max_rebuilds}). ${reason}`,
-    );
+  const refusal = rebuildRefusal(trajectory.records, cause, config.max_rebuilds);
+  if (refusal !== undefined) return { kind: 'refused', reason: refusal };
   return withHeartbeat(async (cancelled) => {
     const limit = AbortSignal.timeout(config.rebuild_timeout * 1000);
     try {
-      return await rebuild(deps, input, trajectory, AbortSignal.any([cancelled, limit]));
+      const sandbox = await rebuild(deps, input, trajectory, AbortSignal.any([cancelled, limit]));
+      return { kind: 'rebuilt', sandbox };
     } catch (error) {
       if (!limit.aborted || cancelled.aborted) throw error;
       throw lost(
@@ -60,12 +56,9 @@ export async function rebuildSandbox(
   });
 }
 
-function lostGeneration({ lost: name }: RebuildSandboxInput): number {
-  return name === undefined ? -1 : parseHandle(name).generation;
-}
-
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`;
+/** Of the sandbox that is replaced; -1 where there is none. */
+function generationOf(cause: RebuildCause): number {
+  return cause.kind === 'forked' ? -1 : parseHandle(cause.sandbox).generation;
 }
 
 async function rebuild(
@@ -75,7 +68,8 @@ async function rebuild(
   signal: AbortSignal,
 ): Promise<SandboxName> {
   const started = performance.now();
-  const generation = Math.max(trajectory.state.generation, lostGeneration(input)) + 1;
+  const { cause } = input;
+  const generation = Math.max(trajectory.state.generation, generationOf(cause)) + 1;
   await removeLost(deps, input);
   const remake = (): Promise<Remade> => remakeSandbox(deps, { input, generation, trajectory, signal });
   const { sandbox, repeated, skipped, differences } = await remake().catch((error: unknown) => {
@@ -87,14 +81,14 @@ async function rebuild(
     kind: 'rebuild',
     generation,
     sandbox,
-    reason: input.reason ?? null,
+    reason: cause.kind === 'lost' ? cause.reason : null,
     repeated: repeated.map(({ block }) => block),
     skipped: skipped.map(({ block }) => block),
     differences,
     note:
-      input.reason === undefined && differences.length === 0
+      cause.kind !== 'lost' && differences.length === 0
         ? ''
-        : noteOf({ repeated, skipped, differences }, input.lost !== undefined),
+        : noteOf({ repeated, skipped, differences }, cause.kind !== 'forked'),
     execution_time: seconds(performance.now() - started),
   } as const;
   await trajectory.append<'rebuild'>(record, { sandbox: parseHandle(sandbox).id });
@@ -132,12 +126,9 @@ async function remakeSandbox(deps: ActivityDependencies, rebuilding: Rebuild): P
 }
 
 /** Where it can be reached from here; else it ends by itself, or the sweep of its host ends it. */
-async function removeLost(
-  deps: ActivityDependencies,
-  { scope, lost: name }: ForAgent<RebuildSandboxInput>,
-): Promise<void> {
-  if (name === undefined) return;
-  const { provider, handle } = ownSandbox(deps, scope, name);
+async function removeLost(deps: ActivityDependencies, { scope, cause }: ForAgent<RebuildSandboxInput>): Promise<void> {
+  if (cause.kind === 'forked') return;
+  const { provider, handle } = ownSandbox(deps, scope, cause.sandbox);
   if (handle.host === undefined || handle.host === provider.host) await provider.destroy(handle);
 }
 

@@ -28,7 +28,7 @@ export interface Activities {
   /** Creates an agent's first sandbox; the same agent's again finds it. */
   createSandbox(input: AgentActivity): Promise<SandboxName>;
   /** Replaces a sandbox that was lost or evicted, and replays the blocks of the trajectory in the new one. */
-  rebuildSandbox(input: RebuildSandboxInput): Promise<SandboxName>;
+  rebuildSandbox(input: RebuildSandboxInput): Promise<RebuildSandboxResult>;
   /** Whether a sandbox's host can still be reached. */
   locateSandbox(input: LocateSandboxInput): Promise<'there' | 'lost'>;
   /** Asks the model for an agent's next reply. */
@@ -168,6 +168,8 @@ export interface PreparedRun {
   readonly limits: RlmConfig;
   /** What only the user of its worker can raise its budget above. */
   readonly ceilings: RunLimits;
+  /** Seconds (`sandbox.idle_timeout`). */
+  readonly idle_timeout: number;
   readonly queues: Queues;
   /** The worker that prepared it has somebody to tell when it pauses. */
   readonly notifies?: true;
@@ -186,6 +188,8 @@ export interface AgentInput {
   readonly execution: string;
   readonly task: TaskReference;
   readonly limits: RlmConfig;
+  /** Seconds (`sandbox.idle_timeout`). */
+  readonly idle_timeout: number;
   readonly queues: Queues;
   readonly paused?: boolean;
   /** Its result has the fields of a signature. */
@@ -237,11 +241,22 @@ export interface AgentResult extends FinishAgentResult {
 export type AgentWorkflow = (input: AgentInput) => Promise<AgentResult>;
 
 export interface RebuildSandboxInput extends AgentActivity {
-  /** Absent: an agent that was forked has none yet. */
-  readonly lost?: SandboxName;
-  /** Why, for a person and the model. Absent: it was evicted while its agent waited, or there was none. */
-  readonly reason?: string;
+  readonly cause: RebuildCause;
 }
+
+/** Why an agent needs another sandbox. Only one that was lost counts: against the budget, and `sandbox.max_rebuilds`. */
+export type RebuildCause =
+  /** `reason` is for a person and the model. */
+  | { readonly kind: 'lost'; readonly sandbox: SandboxName; readonly reason: string }
+  /** It was ended while its agent waited: there were more than `sandbox.max_live`, or nobody renewed it for `sandbox.idle_timeout`. */
+  | { readonly kind: 'evicted'; readonly sandbox: SandboxName }
+  /** The agent was forked, and has none yet. */
+  | { readonly kind: 'forked' };
+
+export type RebuildSandboxResult =
+  | { readonly kind: 'rebuilt'; readonly sandbox: SandboxName }
+  /** None was made. */
+  | { readonly kind: 'refused'; readonly reason: string };
 
 export interface LocateSandboxInput extends AgentActivity {
   readonly sandbox: SandboxName;
@@ -313,6 +328,8 @@ export interface AnswerPromptsInput extends RunActivity {
   readonly request: string;
   /** Positions in its list, `to` excluded. Default: all. */
   readonly range?: { readonly from: number; readonly to: number };
+  /** Characters of answers, as JSON, that are returned as they are; more is stored. */
+  readonly inline: number;
 }
 
 export interface StoreAnswersInput extends RunActivity {

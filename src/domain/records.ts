@@ -271,7 +271,7 @@ export interface RebuildRecord extends RecordBase {
   /** Of the new sandbox. */
   readonly generation: number;
   readonly sandbox: SandboxName;
-  /** Null when it had been dropped on purpose (`sandbox.max_live`). */
+  /** Why it was lost. Null when it had been evicted while its agent waited, or the agent was forked. */
   readonly reason: string | null;
   /** Numbers of the blocks that ran again. */
   readonly repeated: readonly number[];

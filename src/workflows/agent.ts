@@ -39,7 +39,7 @@ import { addTotals, createSubAgents, type SubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
 const MAX_REPLIES_WITHOUT_CODE = 3;
-/** Final answers that are asked for, where fields are wanted and do not come. */
+/** How often a final answer is asked for when the one before could not be used. */
 const MAX_FINAL_ANSWERS = 3;
 /** Milliseconds that an agent which has ended waits for its sub-agents. Less than a run waits for its root. */
 const SUB_AGENTS_END_TIMEOUT_MS = 6000;
@@ -74,18 +74,18 @@ async function loop(self: Agent): Promise<AnswerSource> {
     state.iteration += 1;
     const [reply] = await Promise.all([callModel(self, 'turn'), sandbox.ensure()]);
     if (reply.kind === 'code' && (await runReply(self))) return 'final';
-    if (reply.kind === 'context_length') break;
+    if (reply.kind === 'context_length') {
+      return askFinalAnswer(
+        self,
+        `The conversation was longer than the model's context in iteration ${state.iteration}`,
+      );
+    }
     if (reply.kind === 'text' && reply.in_a_row >= MAX_REPLIES_WITHOUT_CODE) {
       if (!reply.empty && input.typed !== true) return 'text';
-      await askFinalAnswer(self, `The model wrote no code ${MAX_REPLIES_WITHOUT_CODE} times in a row`);
-      return 'final_answer';
+      return askFinalAnswer(self, `The model wrote no code ${MAX_REPLIES_WITHOUT_CODE} times in a row`);
     }
   }
-  await askFinalAnswer(
-    self,
-    `There was no result within ${state.iteration} iterations (rlm.max_iterations: ${max_iterations})`,
-  );
-  return 'final_answer';
+  return askFinalAnswer(self, `The iterations were used up (rlm.max_iterations: ${max_iterations})`);
 }
 
 async function callModel(self: Agent, purpose: CallModelInput['purpose']): Promise<CallModelResult> {
@@ -94,7 +94,7 @@ async function callModel(self: Agent, purpose: CallModelInput['purpose']): Promi
   const summary = purpose === 'turn' ? `iteration ${state.iteration}: call the model` : 'ask for the final answer';
   const reply = await pauseOnError.run(() => {
     state.phase = 'thinking';
-    return budget.callModel(async () => {
+    return budget.payForCall(async () => {
       const head = state.head === undefined ? {} : { head: state.head };
       const steer = steering.pending;
       const told = steer.length === 0 ? {} : { steer };
@@ -116,7 +116,9 @@ async function runReply(self: Agent, undelivered?: readonly CallAnswer[]): Promi
   return CancellationScope.cancellable(async () => {
     const calls = createCalls((call) => answerCall(self, call));
     try {
-      let turn = await runCode(self, undelivered ?? []);
+      // Code that has yielded did not end its sandbox at its beginning.
+      const suspect = undelivered === undefined ? self.state.iteration : undefined;
+      let turn = await runCode(self, undelivered ?? [], { suspect });
       while (turn.kind === 'calls' || turn.kind === 'evicted') {
         calls.start(turn.calls);
         turn = await continueBlock(self, calls, turn);
@@ -124,7 +126,7 @@ async function runReply(self: Agent, undelivered?: readonly CallAnswer[]): Promi
       if (turn.kind === 'crashed') await rebuildVariables(self);
       return turn.kind === 'final';
     } finally {
-      // Calls that are still open (the code, or its sandbox, did not live to hear the answer) end with the code.
+      // Calls that are still open (the code, or its sandbox, ended before the answer arrived) end with the code.
       if (calls.open > 0) CancellationScope.current().cancel();
     }
   });
@@ -146,7 +148,7 @@ async function continueBlock(
   if (isContinueAsNewSuggested(self)) {
     // No call may be open then: a child or a request would lose its parent.
     await calls.allAnswered();
-    await continueAgentAsNew(self, calls.take());
+    if (calls.fitOneDelivery) await continueAgentAsNew(self, calls.take());
   }
   return runCode(self, await calls.nextAnswers(turn.waiting));
 }
@@ -154,7 +156,7 @@ async function continueBlock(
 async function runCode(
   self: Agent,
   answers: readonly CallAnswer[],
-  { pinned = false }: { readonly pinned?: boolean } = {},
+  { pinned = false, suspect }: { readonly pinned?: boolean; readonly suspect?: number | undefined } = {},
 ): Promise<RunCodeResult> {
   const { input, state, sandbox, pauseOnError } = self;
   const { execution, task } = input;
@@ -162,8 +164,6 @@ async function runCode(
   if (head === undefined) throw new Error('an agent without a reply has no code to run');
   const count = answers.length;
   const what = count === 0 ? 'run the code' : `deliver ${count} answer${count === 1 ? '' : 's'}`;
-  // Code that has yielded did not end its sandbox at its beginning.
-  const suspect = state.phase === 'waiting' ? undefined : state.iteration;
   state.phase = 'running';
   const turn = await sandbox.use(
     (name) =>
@@ -181,7 +181,7 @@ async function runCode(
       ),
     suspect,
   );
-  // Paid, whether the code lived to hear it or not.
+  // Paid, even if the code ended before the answer arrived.
   state.usage = addUsage(state.usage, ...answers.map(({ answer }) => answerUsage(answer)));
   state.head = turn.head;
   return turn;
@@ -197,11 +197,11 @@ async function rebuildVariables({ sandbox }: Agent): Promise<void> {
 }
 
 /** @param why - for a person: why there is no result without it */
-async function askFinalAnswer(self: Agent, why: string): Promise<void> {
+async function askFinalAnswer(self: Agent, why: string): Promise<'final_answer'> {
   for (let attempt = 1; attempt <= MAX_FINAL_ANSWERS; attempt += 1) {
     // oxlint-disable-next-line no-await-in-loop -- the next question depends on this answer
     const reply = await callModel(self, 'final_answer');
-    if (reply.kind === 'answer') return;
+    if (reply.kind === 'answer') return 'final_answer';
   }
   const message = `${why}, and ${MAX_FINAL_ANSWERS} final answers could not be used.`;
   throw ApplicationFailure.nonRetryable(message, 'Agent.NoAnswer');
@@ -306,6 +306,7 @@ function createAgent(input: AgentInput): Agent {
     isPaused: () => gate.closed,
   });
   known = subAgents;
+  const pauseOnError = createPauseOnError({ run, agent: id, onError: limits.on_error, gate });
   const status = (): AgentStatusReply => ({
     agent: id,
     state: gate.closed && state.phase !== 'done' ? 'paused' : state.phase,
@@ -324,8 +325,8 @@ function createAgent(input: AgentInput): Agent {
     budget,
     subAgents,
     gate,
-    pauseOnError: createPauseOnError({ run, agent: id, onError: limits.on_error, gate }),
-    sandbox: createAgentSandbox(input, budget),
+    pauseOnError,
+    sandbox: createAgentSandbox(input, { budget, pauseOnError }),
     steering,
     approvals: createApprovals({ run, agent: id, steps: limits.approve ?? [], ignored }),
   };

@@ -1,10 +1,11 @@
-import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
+import { ActivityCancellationType, ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import { costUsedUp, promptsUsedUp } from '../domain/budget.ts';
 import { answerUsage, isQuery, type Answer, type CallAnswer, type PendingCall } from '../domain/records.ts';
 import { modelActivities, runActivities } from './activities.ts';
 import type { Agent } from './agent-parts.ts';
 import { errorAnswers } from './error-answers.ts';
 import { failureMessage, failureType } from './failure-type.ts';
+import type { AskedPrompts } from './paid-calls.ts';
 
 const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
@@ -60,12 +61,23 @@ async function answersFor(context: CallContext, call: PendingCall): Promise<read
 }
 
 async function askModels(context: CallContext, call: PendingCall, count: number): Promise<readonly Answer[]> {
+  const { input, budget, pauseOnError } = context;
   const answers: Answer[] = [];
-  const { asked, unpaid, limits } = await context.budget.askPrompts(count, async (from, to) => {
-    const some = await askRange(context, call, from, to);
-    answers.push(...some);
-    return some.map((answer) => answerUsage(answer).cost);
-  });
+  let asked = 0;
+  const askRest = async (): Promise<AskedPrompts> => {
+    const first = asked;
+    const outcome = await budget.payForPrompts(count - first, async (from, to) => {
+      const some = await askRange(context, call, first + from, first + to);
+      answers.push(...some);
+      asked = first + to;
+      return some.map((answer) => answerUsage(answer).cost);
+    });
+    // With `on_error: fail` those that are not paid are errors for the code.
+    if (outcome.unpaid > 0 && input.limits.on_error === 'pause')
+      throw ApplicationFailure.nonRetryable(costUsedUp(outcome.limits), 'Budget.Exhausted');
+    return outcome;
+  };
+  const { unpaid, limits } = await pauseOnError.run(askRest);
   const refused = count - asked - unpaid;
   context.subAgents.refusePrompts(refused);
   return [...answers, ...errorAnswers(unpaid, costUsedUp(limits)), ...errorAnswers(refused, promptsUsedUp(limits))];
@@ -79,11 +91,14 @@ async function askRange(context: CallContext, call: PendingCall, from: number, t
   const size = Math.max(context.input.limits.prompts_per_activity, Math.ceil((to - from) / MAX_OPEN_ACTIVITIES));
   const ranges: { readonly from: number; readonly to: number }[] = [];
   for (let first = from; first < to; first += size) ranges.push({ from: first, to: Math.min(to, first + size) });
-  return (await Promise.all(ranges.map((range) => askPart(context, call, range)))).flat();
+  const inline = Math.min(MAX_INLINE_OF_PART, Math.floor(MAX_INLINE_CHARACTERS / ranges.length));
+  return (await Promise.all(ranges.map((range) => askPart(context, call, { range, inline })))).flat();
 }
 
 /** Answers that travel as they are: together at most some 60 KB, and each activity that stores others gets 400 KB. */
 const MAX_INLINE_CHARACTERS = 64_000;
+/** Of one activity that answers prompts. */
+const MAX_INLINE_OF_PART = 2000;
 const MAX_STORED_CHARACTERS = 400_000;
 
 /** Answers of sub-agents, by reference where they are too many or too long for a payload. */
@@ -107,9 +122,10 @@ async function storeMany({ input }: CallContext, answers: readonly Answer[]): Pr
 async function askPart(
   { input, pauseOnError }: CallContext,
   call: PendingCall,
-  { from, to }: { readonly from: number; readonly to: number },
+  { range, inline }: { readonly range: { readonly from: number; readonly to: number }; readonly inline: number },
 ): Promise<readonly Answer[]> {
-  const part = call.batch === undefined ? {} : { range: { from, to } };
+  const { from, to } = range;
+  const part = call.batch === undefined ? {} : { range };
   const what = call.batch === undefined ? call.function : `${call.function} ${from + 1}-${to} of ${call.batch}`;
   try {
     const { answers } = await pauseOnError.run(() =>
@@ -118,6 +134,7 @@ async function askPart(
         call: call.call,
         request: call.request,
         ...part,
+        inline,
       }),
     );
     return answers;

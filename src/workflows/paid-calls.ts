@@ -5,13 +5,13 @@ import type { BudgetClient } from './budget-client.ts';
 /** Makes model calls that the budget has been asked for. */
 export interface PaidCalls {
   /** A call of the agent's own. @throws ApplicationFailure `Budget.Exhausted` when nothing of `rlm.max_cost` is left. */
-  callModel<T extends { readonly cost: number }>(call: () => Promise<T>): Promise<T>;
+  payForCall<T extends { readonly cost: number }>(call: () => Promise<T>): Promise<T>;
   /**
    * Prompts of `llm_query`, as many as the budget has calls and USD for.
    *
    * @param ask asks those from `from` up to `to`, and returns what each cost
    */
-  askPrompts(count: number, ask: (from: number, to: number) => Promise<readonly number[]>): Promise<AskedPrompts>;
+  payForPrompts(count: number, ask: (from: number, to: number) => Promise<readonly number[]>): Promise<AskedPrompts>;
 }
 
 export interface AskedPrompts {
@@ -38,7 +38,7 @@ export function createPaidCalls(budget: BudgetClient, limited: boolean): PaidCal
   }
 
   return {
-    async callModel(call) {
+    async payForCall(call) {
       if (limited) {
         const { model_calls, limits } = await budget.reserve({ model_calls: 1 });
         if (model_calls === 0) {
@@ -47,7 +47,7 @@ export function createPaidCalls(budget: BudgetClient, limited: boolean): PaidCal
       }
       return paying(1, call, ({ cost }) => cost);
     },
-    async askPrompts(count, ask) {
+    async payForPrompts(count, ask) {
       let grant = await budget.reserve({ llm_calls: count, ...(limited ? { model_calls: count } : {}) });
       const granted = grant.llm_calls;
       let affordable = limited ? grant.model_calls : granted;

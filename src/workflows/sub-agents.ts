@@ -92,12 +92,12 @@ export function createSubAgents(input: {
 
   async function start({ task, id, head }: NewAgent): Promise<ChildWorkflowHandle<AgentWorkflow>> {
     const paused = input.isPaused();
-    const { execution, queues } = parent;
+    const { execution, idle_timeout, queues } = parent;
     const workflowId = agentWorkflowId(input.run, id);
     const handle = await startChildReplacing(workflowId, () =>
       startChild<AgentWorkflow>('agent', {
         workflowId,
-        args: [{ execution, task, limits, queues, ...(paused ? { paused } : {}) }],
+        args: [{ execution, task, limits, idle_timeout, queues, ...(paused ? { paused } : {}) }],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         ...(head === undefined ? {} : { staticSummary: head }),
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -314,6 +314,7 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
     execution,
     task: { ref: prepared.task },
     limits,
+    idle_timeout: prepared.idle_timeout,
     queues: prepared.queues,
     ...(paused() ? { paused: true } : {}),
     ...(typed === undefined ? {} : { typed }),

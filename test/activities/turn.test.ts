@@ -13,7 +13,7 @@ import { rebuildSandbox } from '../../src/activities/rebuild-sandbox.ts';
 import { runCode } from '../../src/activities/run-code.ts';
 import { taskRecord, type AgentContext } from '../../src/activities/trajectory.ts';
 import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
-import type { RunCodeInput, RunCodeResult } from '../../src/domain/contract.ts';
+import type { RebuildCause, RunCodeInput, RunCodeResult } from '../../src/domain/contract.ts';
 import { TypedError } from '../../src/domain/failures.ts';
 import {
   agentReferenceName,
@@ -196,6 +196,41 @@ describe('callModel', () => {
     expect(await ask(stage)).toEqual({ kind: 'context_length' });
   });
 
+  it('asks again for a summary that is empty or cut off; reasoning is no part of it', async () => {
+    const tooLong = new TypedError('Model.ContextLength', 'too long');
+    const summaries = [
+      { text: '<think>what to say?</think>' },
+      { text: 'The first ha', finish_reason: 'length' as const },
+      { text: '<think>short</think>a found one.' },
+    ];
+    const stage = await createStage([python('a'), python('b'), tooLong, ...summaries, 'done'], {
+      'a\n': [],
+      'b\n': [],
+    });
+    const first = await code(stage, { head: await headOf(stage) });
+    const second = await ask(stage, first.head);
+    const ran = await code(stage, { head: 'head' in second ? second.head : '' });
+    expect(await ask(stage, ran.head)).toMatchObject({ kind: 'text', usage: { llm_calls: 4, cost: 2 } });
+    const summary = (await stage.records()).find((record) => record.kind === 'summary');
+    expect(summary).toMatchObject({ text: 'a found one.', through: 1, usage: { llm_calls: 3 } });
+    expect(JSON.stringify(stage.asked.at(-1)?.messages)).not.toContain('think>');
+    expect(new Set(stage.asked.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(stage.asked.length);
+  });
+
+  it('continues without a summary where none comes', async () => {
+    const tooLong = new TypedError('Model.ContextLength', 'too long');
+    const empty = { text: '' };
+    const replies = [python('a = 1'), python('b'), tooLong, empty, empty, empty, 'done'];
+    const stage = await createStage(replies, { 'a = 1\n': [], 'b\n': [] });
+    const first = await code(stage, { head: await headOf(stage) });
+    const second = await ask(stage, first.head);
+    const ran = await code(stage, { head: 'head' in second ? second.head : '' });
+    expect(await ask(stage, ran.head)).toMatchObject({ kind: 'text' });
+    const said = stage.asked.at(-1)?.messages.find(({ role }) => role === 'assistant')?.content;
+    expect(said).toContain('You gave no summary of them.');
+    expect(said).toContain('all still there: a.');
+  });
+
   it('fails with what the provider said, and records nothing', async () => {
     const stage = await createStage([new TypedError('Model.Refused', 'The key was refused.')]);
     await expect(ask(stage)).rejects.toMatchObject({ type: 'Model.Refused' });
@@ -316,6 +351,8 @@ describe('runCode', () => {
   });
 });
 
+const gone = (sandbox: string): RebuildCause => ({ kind: 'lost', sandbox, reason: 'It is gone.' });
+
 describe('rebuildSandbox', () => {
   const programs: Readonly<Record<string, readonly Step[]>> = {
     'a\n': [{ calls: [['llm_query', 'first']] }, { print: 'one' }],
@@ -341,10 +378,10 @@ describe('rebuildSandbox', () => {
     const yielded = await code(stage, { head: 'head' in reply ? reply.head : '' });
     const half = await code(stage, { head: yielded.head, answers: [{ call: '2.1', answer: await answer('X') }] });
     stage.kernels.get('s-g0')?.kill();
-    const sandbox = await perform(stage, rebuildSandbox, { lost: SANDBOX, reason: 'It is gone.' });
-    expect(sandbox).toBe('local:1:s-g1');
+    const sandbox = 'local:1:s-g1';
+    expect(await perform(stage, rebuildSandbox, { cause: gone(SANDBOX) })).toEqual({ kind: 'rebuilt', sandbox });
     // Repeated, it finds the one that was made.
-    expect(await perform(stage, rebuildSandbox, { lost: SANDBOX, reason: 'It is gone.' })).toBe(sandbox);
+    expect(await perform(stage, rebuildSandbox, { cause: gone(SANDBOX) })).toEqual({ kind: 'rebuilt', sandbox });
     const kernel = stage.kernels.get('s-g1');
     expect(kernel?.ran).toEqual(['a\n']);
     // The workflow still answers 2.2, and knows of no other call.
@@ -367,15 +404,31 @@ describe('rebuildSandbox', () => {
   it('refuses more than sandbox.max_rebuilds', async () => {
     const stage = await createStage([python('a')], programs);
     await code(stage, { head: await headOf(stage) });
-    let lost = SANDBOX;
+    const rebuild = async (cause: RebuildCause): Promise<string> => {
+      const result = await perform(stage, rebuildSandbox, { cause });
+      return result.kind === 'rebuilt' ? result.sandbox : result.reason;
+    };
+    let sandbox = SANDBOX;
     for (let count = 0; count < DEFAULT_CONFIG.sandbox.max_rebuilds; count += 1) {
+      // One that was evicted does not count.
       // oxlint-disable-next-line no-await-in-loop -- one after another
-      lost = await perform(stage, rebuildSandbox, { lost, reason: 'It is gone.' });
+      sandbox = await rebuild({ kind: 'evicted', sandbox: await rebuild(gone(sandbox)) });
     }
-    await expect(perform(stage, rebuildSandbox, { lost, reason: 'It is gone.' })).rejects.toMatchObject({
-      type: 'Sandbox.Lost',
-      message: expect.stringContaining('sandbox.max_rebuilds: 10'),
-    });
+    expect(await rebuild(gone(sandbox))).toBe('The sandbox was lost 11 times (sandbox.max_rebuilds: 10). It is gone.');
+  });
+
+  it('is allowed for the patch as often as for the code, whatever was evicted', async () => {
+    const stage = await createStage([python('a')], { 'a\n': [{ final: 'end' }] });
+    await code(stage, { head: await headOf(stage) });
+    let sandbox = SANDBOX;
+    for (let count = 0; count <= DEFAULT_CONFIG.sandbox.max_rebuilds; count += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after another
+      const result = await perform(stage, rebuildSandbox, { cause: { kind: 'evicted', sandbox } });
+      if (result.kind === 'rebuilt') ({ sandbox } = result);
+    }
+    stage.kernels.clear();
+    const finish = { sandbox, status: 'completed', source: 'final' } as const;
+    await expect(perform(stage, finishAgent, finish)).rejects.toMatchObject({ type: 'Sandbox.Lost' });
   });
 });
 
@@ -422,7 +475,7 @@ describe('an input that somebody else made up', () => {
       const { head } = (await perform(stage, callModel, { purpose: 'turn' })) as { head: string };
       const finish = { sandbox, status: 'completed', source: 'final' } as const;
       await expect(code(stage, { sandbox, head })).rejects.toMatchObject(NOT_ALLOWED);
-      await expect(perform(stage, rebuildSandbox, { lost: sandbox })).rejects.toMatchObject(NOT_ALLOWED);
+      await expect(perform(stage, rebuildSandbox, { cause: gone(sandbox) })).rejects.toMatchObject(NOT_ALLOWED);
       await expect(perform(stage, finishAgent, finish)).rejects.toMatchObject(NOT_ALLOWED);
       expect(stage.destroyed).toEqual([]);
     },
@@ -430,8 +483,10 @@ describe('an input that somebody else made up', () => {
 
   it('that names no sandbox at all is wrong, and not tried again', async () => {
     const stage = await createStage([]);
-    for (const lost of ['', 'local', 5 as unknown as string])
+    for (const sandbox of ['', 'local', 5 as unknown as string])
       // oxlint-disable-next-line no-await-in-loop -- three
-      await expect(perform(stage, rebuildSandbox, { lost })).rejects.toMatchObject({ type: 'Input.Invalid' });
+      await expect(perform(stage, rebuildSandbox, { cause: gone(sandbox) })).rejects.toMatchObject({
+        type: 'Input.Invalid',
+      });
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
 import { resumeMessage, statusQuery, type RunState } from '../../src/domain/messages.ts';
-import type { BlockRecord, ChainRecord } from '../../src/domain/records.ts';
+import type { BlockRecord, ChainRecord, RunOutcome } from '../../src/domain/records.ts';
 import {
   attempts,
   forTask,
@@ -405,7 +405,29 @@ describe.concurrent('money', () => {
     await model.close();
   });
 
-  it('is not overspent by a batch of prompts; those beyond it get an error string', async () => {
+  it('is not overspent by a batch of prompts; the rest is asked when there is more', async () => {
+    const model = await world.startModel({
+      scripts: [
+        forTask('thrifty', [
+          cost(withCode('a = llm_query_batched([f"q{i}" for i in range(30)])\nFINAL(sum(x == "ok" for x in a))'), 0.1),
+        ]),
+        prompts(() => cost('ok', 0.1)),
+      ],
+    });
+    const config = { rlm: { max_cost: 1 } };
+    const handle = await world.start({ id: 'thrifty', prompt: 'thrifty', model, config });
+    expect(await paused(handle)).toMatch(/budget of \$1 .*rlm.max_cost/);
+    expect(model.count()).toBe(10);
+    await world.setBudget('thrifty', { max_cost: 4 });
+    await handle.signal(resumeMessage);
+    const outcome = (await handle.result()) as RunOutcome;
+    expect(outcome).toMatchObject({ status: 'completed', answer: '30' });
+    expect(outcome.usage.cost).toBeCloseTo(3.1);
+    expect(model.paidTwice()).toEqual([]);
+    await model.close();
+  });
+
+  it('is not overspent by a batch of prompts; with on_error: fail those beyond it get an error string', async () => {
     const model = await world.startModel({
       scripts: [
         forTask('spendthrift', [
@@ -417,7 +439,7 @@ describe.concurrent('money', () => {
         prompts(() => cost('ok', 0.1)),
       ],
     });
-    const config = { rlm: { max_cost: 1 } };
+    const config = { rlm: { max_cost: 1, on_error: 'fail' } };
     const outcome = await world.run({ id: 'spendthrift', prompt: 'spendthrift', model, config });
     expect(await world.answer(outcome)).toEqual([9, expect.stringMatching(/^Error: .*max_cost/)]);
     expect(outcome.usage.cost).toBe(1);

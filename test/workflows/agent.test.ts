@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { activityInfo } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { temporal as api } from '@temporalio/proto';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import type { RlmConfig } from '../../src/domain/config.ts';
-import type { Activities } from '../../src/domain/contract.ts';
 import {
   blockedSignal,
   grantedSignal,
@@ -21,6 +21,7 @@ import {
   statusQuery,
   type RunState,
 } from '../../src/domain/messages.ts';
+import type { Activities } from '../../src/domain/contract.ts';
 import type { PendingCall, RunOutcome } from '../../src/domain/records.ts';
 import { connect, embeddedTarget, type TemporalConnection } from '../../src/temporal/connection.ts';
 import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
@@ -85,7 +86,7 @@ async function withRun(
   agents: Readonly<Record<string, AgentScript>>,
   limits: Partial<RlmConfig>,
   act: (started: Started) => Promise<void>,
-  own: Partial<Activities> = {},
+  own: Parameters<typeof fakeActivities>[2] = {},
 ): Promise<void> {
   runs += 1;
   const id = `run-${runs}`;
@@ -109,9 +110,10 @@ async function withRun(
 async function outcomeOf(
   agents: Readonly<Record<string, AgentScript>>,
   limits: Partial<RlmConfig> = {},
+  own: Parameters<typeof fakeActivities>[2] = {},
 ): Promise<{ outcome: RunOutcome; fake: FakeRun }> {
   const { promise, resolve } = Promise.withResolvers<{ outcome: RunOutcome; fake: FakeRun }>();
-  await withRun(agents, limits, async ({ fake, outcome }) => resolve({ outcome: await outcome(), fake }));
+  await withRun(agents, limits, async ({ fake, outcome }) => resolve({ outcome: await outcome(), fake }), own);
   return promise;
 }
 
@@ -314,6 +316,56 @@ describe('a sandbox', { concurrent: true }, () => {
     expect(last?.answers?.map((each) => each.call).toSorted()).toEqual(['1.1', '1.2']);
   });
 
+  it('that ended itself because nobody renewed it is rebuilt, and does not count', async () => {
+    const { outcome, fake } = await outcomeOf(
+      {
+        0: {
+          callModel: [code('r1')],
+          runCode: [
+            { kind: 'calls', head: 'c1', calls: [call('1.1')], waiting: true },
+            failure('Sandbox.Lost', 'It is gone.'),
+            FINAL,
+          ],
+        },
+      },
+      {},
+      {
+        idle_timeout: 1,
+        answerPrompts: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 1500));
+          return { answers: [{ ref: 'late' }] };
+        },
+      },
+    );
+    expect(outcome).toMatchObject({ status: 'completed', sandboxes: 1 });
+    expect(fake.called).toContain('rebuildSandbox 0 evicted');
+  });
+
+  it('that may not be rebuilt costs nothing of the budget', async () => {
+    const spent = async (): Promise<unknown> => {
+      const { workflowExecution } = activityInfo();
+      const run = workflowExecution?.workflowId.split('/')[0] ?? '';
+      return temporal.client.workflow.getHandle(`${run}/budget`).query(spentQuery);
+    };
+    let used: unknown;
+    const { outcome } = await outcomeOf({
+      0: {
+        callModel: [code('r1'), code('r2'), code('r3')],
+        runCode: [
+          { kind: 'crashed', head: 'b1' },
+          { kind: 'crashed', head: 'b2' },
+          async () => {
+            used = await spent();
+            return FINAL;
+          },
+        ],
+        rebuildSandbox: { kind: 'refused', reason: 'The sandbox was lost once (sandbox.max_rebuilds: 0).' },
+      },
+    });
+    expect(outcome).toMatchObject({ status: 'completed', sandboxes: 1 });
+    expect(used).toMatchObject({ used: { sandboxes: 1 } });
+  });
+
   it('whose interpreter was ended by its code is rebuilt for the next turn', async () => {
     const { outcome, fake } = await outcomeOf({
       0: { callModel: [code('r1'), code('r2')], runCode: [{ kind: 'crashed', head: 'b1' }, FINAL] },
@@ -332,6 +384,25 @@ describe('a sandbox', { concurrent: true }, () => {
       sandboxes: 0,
     });
     expect(fake.inputs.finishAgent?.[0]).not.toHaveProperty('sandbox');
+  });
+
+  it('that cannot be created while the blob store is away pauses the run, and is created when it is resumed', async () => {
+    let asked = 0;
+    const createSandbox = (): string => {
+      asked += 1;
+      if (asked === 1) throw failure('Storage.Unavailable', 'The blob store is away.');
+      return 'local:0:sandbox-0';
+    };
+    await withRun(
+      { 0: { callModel: [code('r1')], runCode: [FINAL], createSandbox } },
+      {},
+      async ({ handle, outcome }) => {
+        const paused = { status: 'paused', reason: expect.stringContaining('The blob store is away.') };
+        await expect.poll(() => handle.query<RunState>(statusQuery)).toMatchObject(paused);
+        await handle.signal(resumeMessage);
+        expect(await outcome()).toMatchObject({ status: 'completed', sandboxes: 1 });
+      },
+    );
   });
 
   it('lost before its patch is rebuilt for it', async () => {

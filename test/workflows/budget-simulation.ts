@@ -238,7 +238,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
   async function askPrompts(agent: Agent): Promise<void> {
     const wanted = random.between(1, 12);
     demand.llm_calls += wanted;
-    const { asked, unpaid } = await agent.calls.askPrompts(wanted, (from, to) => {
+    const { asked, unpaid } = await agent.calls.payForPrompts(wanted, (from, to) => {
       made.llm_calls += to - from;
       return callModels(agent, to - from);
     });
@@ -248,7 +248,7 @@ export async function simulate(seed: number, options: SimulationOptions): Promis
 
   async function ownCall(agent: Agent): Promise<void> {
     try {
-      await agent.calls.callModel(async () => ({ cost: (await callModels(agent, 1))[0] ?? 0 }));
+      await agent.calls.payForCall(async () => ({ cost: (await callModels(agent, 1))[0] ?? 0 }));
     } catch (error) {
       if (error instanceof Cancelled) throw error;
       noteUnpaid(1);

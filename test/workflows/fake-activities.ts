@@ -7,6 +7,7 @@ import type {
   CallModelResult,
   FinishAgentInput,
   RebuildSandboxInput,
+  RebuildSandboxResult,
   RunCodeInput,
   RunCodeResult,
 } from '../../src/domain/contract.ts';
@@ -22,6 +23,7 @@ export interface AgentScript {
   /** A function is called as often as it is asked. */
   readonly runCode?: readonly Step<RunCodeInput, RunCodeResult>[] | ((input: RunCodeInput) => RunCodeResult);
   readonly createSandbox?: Step<unknown, string>;
+  readonly rebuildSandbox?: Step<RebuildSandboxInput, RebuildSandboxResult>;
   readonly finishAgent?: Step<FinishAgentInput, object>;
 }
 
@@ -41,8 +43,9 @@ export const USED: Usage = { input_tokens: 10, output_tokens: 1, cost: 0.001, ll
 export function fakeActivities(
   agents: Readonly<Record<string, AgentScript>>,
   limits: Partial<RlmConfig> = {},
-  own: Partial<Activities> = {},
+  own: Partial<Activities> & { readonly idle_timeout?: number } = {},
 ): FakeRun {
+  const { idle_timeout = 1800, ...replaced } = own;
   const called: string[] = [];
   const inputs: FakeRun['inputs'] = {};
   const taken = new Map<string, number>();
@@ -71,6 +74,7 @@ export function fakeActivities(
       task: 'task-of-0',
       limits: { ...DEFAULT_CONFIG.rlm, ...limits },
       ceilings: runLimits({ ...DEFAULT_CONFIG.rlm, ...limits }),
+      idle_timeout,
       queues: 'shared',
       summary: 'a fake run',
       memo: { repository: 'r', commit: 'c', prompt: 'p' },
@@ -97,9 +101,13 @@ export function fakeActivities(
       return play(agents[agent]?.createSandbox ?? `local:0:sandbox-${agent}`, input);
     },
     rebuildSandbox: async (input: RebuildSandboxInput) => {
-      note('rebuildSandbox', input, input.reason === undefined ? ' evicted' : '');
-      const [, generation = '0', name = ''] = /^local:(\d+):(.*)$/.exec(input.lost ?? '') ?? [];
-      return `local:${Number(generation) + 1}:${name}`;
+      const { cause } = input;
+      const agent = note('rebuildSandbox', input, ` ${cause.kind}`);
+      const given = agents[agent]?.rebuildSandbox;
+      if (given !== undefined) return play(given, input);
+      const [, generation = '0', name = ''] =
+        /^local:(\d+):(.*)$/.exec(cause.kind === 'forked' ? '' : cause.sandbox) ?? [];
+      return { kind: 'rebuilt', sandbox: `local:${Number(generation) + 1}:${name}` };
     },
     readAgent: async (input) => {
       note('readAgent', input, ` ${input.agent}`);
@@ -141,7 +149,7 @@ export function fakeActivities(
     },
   };
   return {
-    activities: { ...activities, ...own },
+    activities: { ...activities, ...replaced },
     called,
     inputs,
     left: () =>

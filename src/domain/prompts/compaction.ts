@@ -71,7 +71,8 @@ export function summarySection({ text, through }: SummaryRecord, records: readon
   const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
   const variables =
     names.length === 0 ? '' : `\n\nNames your code has set in the interpreter, all still there: ${listed}${more}.`;
-  return `(Turns 1 to ${through} are left out here. Your summary of them:)\n\n${text.trim()}${variables}`;
+  const said = text.trim() === '' ? 'You gave no summary of them.)' : `Your summary of them:)\n\n${text.trim()}`;
+  return `(Turns 1 to ${through} are left out here. ${said}${variables}`;
 }
 
 const ASSIGNED = /^([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)\s*(?::[^=\n]+)?=(?!=)/;
