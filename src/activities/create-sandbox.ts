@@ -1,5 +1,5 @@
 import type { AgentActivity } from '../domain/contract.ts';
-import { TypedError } from '../domain/failures.ts';
+import { isSandboxLost, TypedError } from '../domain/failures.ts';
 import type { InputVariable, SetupRequest } from '../domain/kernel-protocol.ts';
 import { agentDepth } from '../domain/ids.ts';
 import type { StoredInput } from '../domain/inputs.ts';
@@ -19,8 +19,8 @@ import { agentTask, type AgentContext, type AgentTask } from './trajectory.ts';
 const MAX_ATTEMPTS = 3;
 
 /**
- * Creates an agent's first sandbox, with its clone, variables and functions; the same agent's again finds it. It appends
- * nothing to the trajectory, because it runs beside the first model call.
+ * Creates an agent's first sandbox, with its clone, variables and functions. Repeated, it returns the existing one. It
+ * appends nothing to the trajectory, because it runs beside the first model call.
  *
  * @throws TypedError `Input.NotAllowed` for a task that the run has not given to this agent
  */
@@ -68,7 +68,7 @@ export async function makeSandbox(
       await setUp(deps, await provider.connect(handle), { scope, generation, run, task, signal });
       return formatHandle(handle);
     } catch (error) {
-      if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') throw error;
+      if (!isSandboxLost(error)) throw error;
       // Nothing ran in it, and nothing refers to it yet: another one is as good.
       await provider.destroy(handle);
       if (attempt === MAX_ATTEMPTS) throw error;

@@ -1,7 +1,7 @@
 import { activityInfo } from '@temporalio/activity';
 import type { FinishAgentInput, FinishAgentResult } from '../domain/contract.ts';
 import { finalAnswer, signatureOf } from '../domain/final-answer.ts';
-import { TypedError } from '../domain/failures.ts';
+import { isSandboxLost, TypedError } from '../domain/failures.ts';
 import { ownRecords } from '../domain/fork.ts';
 import { agentDepth } from '../domain/ids.ts';
 import { rebuildRefusal } from '../domain/rebuild-policy.ts';
@@ -32,7 +32,7 @@ const MAX_QUOTED = 1000;
 
 /**
  * Takes the patch, records the end, removes the sandbox. In this order: nothing is lost in between. Repeated,
- * it finds the recorded end. Whatever the trajectory has counts, also what a cancelled activity recorded last.
+ * it finds the recorded end. Records of a cancelled activity are included.
  */
 export async function finishAgent(
   deps: ActivityDependencies,
@@ -167,7 +167,7 @@ async function canBeRebuilt(
   error: unknown,
 ): Promise<boolean> {
   if (status !== 'completed' || sandbox === undefined) return false;
-  if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') return false;
+  if (!isSandboxLost(error)) return false;
   const { max_rebuilds } = (await deps.chains.specification(scope.settings)).config.sandbox;
   const cause = { kind: 'lost', sandbox, reason: error.message } as const;
   return rebuildRefusal(records, cause, max_rebuilds) === undefined;

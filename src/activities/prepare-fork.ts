@@ -86,7 +86,7 @@ async function findSource(
   if (specification.type !== type)
     throw invalid(`Run "${run}" is of the type ${specification.type}: start this one as ${specification.type}.`);
   if (type === 'analyze' && agent !== ROOT_AGENT)
-    throw invalid('Of an analysis the root agent can be taken up only: its sub-agents give no fields.');
+    throw invalid('Only the root agent of an analysis can be forked: its sub-agents give no fields.');
   if (found === undefined) throw invalid(`Run "${run}" has no agent ${agent}.`);
   const records = await deps.chains.walk((found as AgentReference).head);
   const point = forkPoint(records, at);

@@ -40,12 +40,12 @@ export async function openPromptJournal(blobs: BlobStore, input: AskedCall, from
   };
 }
 
-/** Of the model call: the same for the same prompt of the same call, from any caller it. */
+/** The idempotency key of a prompt: the same each time that the prompt of this call is asked. */
 export function promptKey(input: AskedCall, index: number): string {
   return `${input.scope.execution}/${callName(input)}.${index}`;
 }
 
-/** By what was asked as well: in a sandbox that was made again another call may have the same number. */
+/** By what was asked as well: in a rebuilt sandbox another call may have the same number. */
 export function callName({ scope, call, request }: AskedCall): string {
   return `${scope.agent}/${call}-${request.slice(0, 16)}`;
 }

@@ -17,7 +17,7 @@ export async function readAgent(
   { scope, agent }: ForAgent<ReadAgentInput>,
 ): Promise<RecordedAgent> {
   if (!agent.startsWith(`${scope.agent}.`))
-    throw new TypedError('Input.NotAllowed', `Agent ${agent.slice(0, 80)} is none of agent ${scope.agent}.`);
+    throw new TypedError('Input.NotAllowed', `Agent ${agent.slice(0, 80)} is not a sub-agent of agent ${scope.agent}.`);
   return withHeartbeat(async () => {
     const totals = await recordedTotals(deps, scope, agent);
     return { ...(await recordedAnswer(deps, { ...scope, agent })), totals };

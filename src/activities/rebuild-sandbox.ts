@@ -1,5 +1,5 @@
 import type { RebuildCause, RebuildSandboxInput, RebuildSandboxResult } from '../domain/contract.ts';
-import { TypedError } from '../domain/failures.ts';
+import { isSandboxLost, TypedError } from '../domain/failures.ts';
 import { ownRecords } from '../domain/fork.ts';
 import type { BlockResult, CallEvent } from '../domain/kernel-protocol.ts';
 import type { BlockRecord, ChainRecord, RebuildRecord, RunSpecification } from '../domain/records.ts';
@@ -74,7 +74,7 @@ async function rebuild(
   const remake = (): Promise<Remade> => remakeSandbox(deps, { input, generation, trajectory, signal });
   const { sandbox, repeated, skipped, differences } = await remake().catch((error: unknown) => {
     // What took the first one may have taken this one too.
-    if (error instanceof TypedError && error.type === 'Sandbox.Lost') return remake();
+    if (isSandboxLost(error)) return remake();
     throw error;
   });
   const record = {
@@ -173,7 +173,7 @@ async function replayBlocks(replay: Replay, records: readonly ChainRecord[]): Pr
     (isReplayable(record) ? repeated : skipped).push(record);
     const answers = recordedAnswers(answeredCalls(records, record.block));
     const { result, unrecordedCalls } = await replayBlock(replay, record, code, answers).catch((error: unknown) => {
-      if (!(error instanceof TypedError) || error.type !== 'Sandbox.Lost') throw error;
+      if (!isSandboxLost(error)) throw error;
       throw lost(
         `The sandbox was lost again when ${describeBlock(record)} was replayed, after ${repeated.length - 1} others.`,
       );
@@ -214,14 +214,14 @@ async function replayBlock(
       const { call } = event;
       const limit = rlm.result_truncation_limit;
       const given =
-        answer === undefined ? { call, value: refusal(event) } : await answerOfCall(deps, { call, answer, limit });
+        answer === undefined ? { call, value: refusedCall(event) } : await answerOfCall(deps, { call, answer, limit });
       await kernel.answer({ generation, block, answers: [given] });
     }
   }
 }
 
 /** A call that was not made before is never made now: it could cost money that no limit counts. */
-function refusal({ arguments: given }: CallEvent): unknown {
+function refusedCall({ arguments: given }: CallEvent): unknown {
   const text = 'Error: this call was not made when the block first ran; it is not answered while the block runs again';
   const [value] = Object.values(given);
   return Array.isArray(value) ? value.map(() => text) : text;

@@ -117,7 +117,7 @@ export const sandboxSchema = z.strictObject({
     .min(0)
     .default(sandbox.max_rebuilds)
     .describe(
-      "How often an agent's lost sandbox is rebuilt, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`.",
+      "How often an agent's lost sandbox is rebuilt, its code run again with the recorded answers. Each counts against `rlm.max_sandboxes`; one that was evicted, or ended itself after `sandbox.idle_timeout`, does not.",
     ),
   max_live: count
     .optional()

@@ -66,7 +66,7 @@ export function fold(records: readonly ChainRecord[]): AgentState {
       generation = record.generation;
       interpreterEnded = false;
     } else if (record.kind === 'end') end = record;
-    // What the shared part cost is in the books of the run that it is from.
+    // What the shared part cost was paid by the run that it is from.
     else if (record.kind === 'fork') usages = [];
   }
   const usage = usages.length === 0 ? NO_USAGE : addUsage(...usages);
@@ -88,7 +88,7 @@ function pendingBlock(records: readonly ChainRecord[], lastBlock: number): Pendi
 }
 
 /** Whether the code of a reply is run at all. */
-export function isRunnable(reply: ReplyRecord): boolean {
+function isRunnable(reply: ReplyRecord): boolean {
   return reply.purpose === 'turn' && replyOutcome(reply).kind === 'code';
 }
 
@@ -140,10 +140,10 @@ export function repliesWithoutCode(records: readonly ChainRecord[]): number {
 }
 
 /**
- * The part of a trajectory that continues from `head`: the hashes are those of the records after it. A head that
- * is behind (after a reset, or where an earlier attempt got further) has the continuation that is recorded.
+ * Where the part of a trajectory that follows `head` begins. A head that is behind (after a reset, or where an earlier
+ * attempt got further) has the continuation that is recorded.
  *
- * @returns undefined when `head` is not in the trajectory
+ * @returns an index; undefined when `head` is not in the trajectory
  */
 export function recordsAfter(records: readonly ChainRecord[], newest: string, head: string): number | undefined {
   if (newest === head) return records.length;

@@ -25,7 +25,7 @@ export interface Activities {
    * @throws ApplicationFailure `Input.NotAllowed` where no worker knows that
    */
   admitBudget(message: BudgetMessage): Promise<void>;
-  /** Creates an agent's first sandbox; the same agent's again finds it. */
+  /** Creates an agent's first sandbox. Repeated, it returns the existing one. */
   createSandbox(input: AgentActivity): Promise<SandboxName>;
   /** Replaces a sandbox that was lost or evicted, and replays the blocks of the trajectory in the new one. */
   rebuildSandbox(input: RebuildSandboxInput): Promise<RebuildSandboxResult>;
@@ -295,7 +295,7 @@ export type CallModelResult =
   | { readonly kind: 'tool_call'; readonly head: string; readonly usage: Usage }
   /** The final answer that was asked for. */
   | { readonly kind: 'answer'; readonly head: string; readonly usage: Usage }
-  /** A final answer that does not have the fields that the signature wants. */
+  /** A final answer that cannot be used: cut off, withheld, empty, code, or without the fields of the signature. */
   | { readonly kind: 'invalid'; readonly head: string; readonly usage: Usage }
   /** The conversation is longer than the model's context, and could not be compacted further. */
   | { readonly kind: 'context_length' };

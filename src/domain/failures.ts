@@ -98,3 +98,8 @@ export class TypedError extends Error {
     this.answeredAt = options.answeredAt;
   }
 }
+
+/** Whether a sandbox is gone, or the variables in it. */
+export function isSandboxLost(error: unknown): error is TypedError {
+  return error instanceof TypedError && error.type === 'Sandbox.Lost';
+}

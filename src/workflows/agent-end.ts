@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { AgentResult } from '../domain/contract.ts';
 import type { AgentStatus, AnswerSource } from '../domain/records.ts';
-import { failureMessage, failureType, isCancelled } from './failure-type.ts';
+import { failureMessage, failureType } from './failure-type.ts';
 
 /** How an agent's loop ended. */
 export interface Ending {
@@ -17,7 +17,7 @@ export interface Ending {
 }
 
 export function failedEnding(error: unknown): Ending {
-  if (isCancelled(error)) return { status: 'cancelled', source: 'partial' };
+  if (isCancellation(error)) return { status: 'cancelled', source: 'partial' };
   const failure = { type: failureType(error) ?? 'Agent.Failed', message: failureMessage(error) };
   return { status: 'failed', source: 'partial', failure };
 }

@@ -1,10 +1,10 @@
-import { ActivityCancellationType, ApplicationFailure } from '@temporalio/workflow';
+import { ActivityCancellationType, ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import { sandboxesUsedUp } from '../domain/budget.ts';
 import type { AgentInput, RebuildCause, RebuildSandboxResult } from '../domain/contract.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { RETRY, runActivities, sandboxQueue } from './activities.ts';
 import type { AgentBudget } from './agent-budget.ts';
-import { failureMessage, failureType, isCancelled } from './failure-type.ts';
+import { failureMessage, failureType } from './failure-type.ts';
 import type { PauseOnError } from './pause-on-error.ts';
 
 /** Transient failures are retried for about five minutes. */
@@ -102,7 +102,7 @@ export function createAgentSandbox(
         try {
           return await work(name);
         } catch (error) {
-          if (failureType(error) !== 'Sandbox.Lost' || isCancelled(error)) throw error;
+          if (failureType(error) !== 'Sandbox.Lost' || isCancellation(error)) throw error;
           const reason = failureMessage(error);
           if (suspect !== undefined && suspect === lastSuspect) {
             throw lost(

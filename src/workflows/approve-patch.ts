@@ -1,8 +1,8 @@
+import { isCancellation } from '@temporalio/workflow';
 import type { RlmConfig } from '../domain/config.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import type { Question } from '../domain/messages.ts';
 import { rejection } from './approvals.ts';
-import { isCancelled } from './failure-type.ts';
 import type { Questions } from './questions.ts';
 import type { RootEnd, Stopped } from './run-outcome.ts';
 
@@ -24,7 +24,7 @@ export async function approvePatch(
   };
   // A run that is cancelled meanwhile ends without it.
   const decision = await questions.ask(question).catch((error: unknown) => {
-    if (isCancelled(error)) return { approved: false, reason: 'the run was cancelled before it was approved' };
+    if (isCancellation(error)) return { approved: false, reason: 'the run was cancelled before it was approved' };
     throw error;
   });
   if (decision.approved) return root;

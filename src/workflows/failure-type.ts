@@ -1,10 +1,4 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancelledFailure,
-  ChildWorkflowFailure,
-  isCancellation,
-} from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure } from '@temporalio/workflow';
 
 /** The dotted type of a failure (`Model.Refused`), however deep it is wrapped; undefined without one. */
 export function failureType(error: unknown): string | undefined {
@@ -23,8 +17,4 @@ export function failureMessage(error: unknown): string {
     message = cause.message;
   }
   return message;
-}
-
-export function isCancelled(error: unknown): boolean {
-  return isCancellation(error) || error instanceof CancelledFailure;
 }

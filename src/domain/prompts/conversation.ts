@@ -26,11 +26,11 @@ export interface Message {
 /** Characters of the task shown in the first message; the whole is in the variable `task`. */
 const TASK_SHOWN = 8000;
 
-export const ASK_FOR_CODE =
+const ASK_FOR_CODE =
   'Your reply had no ```python block, so nothing was run. Write one, or finish with FINAL(...) inside a ```python block.';
 const ASK_FOR_SUBMIT =
   'Your reply had no ```python block, so nothing was run. Write one, or finish with SUBMIT(...) inside a ```python block.';
-export const ASK_FOR_SHORTER =
+const ASK_FOR_SHORTER =
   'Your reply was cut off at the length limit, so nothing of it was run. Write it again, shorter: do less in one turn.';
 const ASK_AGAIN =
   "Your reply was stopped by the provider's content filter, so nothing of it was run. Write it again, in other words.";
