@@ -13,6 +13,7 @@ import {
   startChild,
   workflowInfo,
   type ChildWorkflowHandle,
+  isCancellation,
 } from '@temporalio/workflow';
 import {
   countEnd,
@@ -28,7 +29,7 @@ import {
 import { pauseMessage, resumeMessage, setBudgetMessage, statusQuery, type BudgetMessage } from '../domain/messages.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
-import { failureMessage, failureType, isCancelled } from './failure-type.ts';
+import { failureMessage, failureType } from './failure-type.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onMessage } from './messages.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
@@ -128,7 +129,7 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
     await condition(() => running === 0);
     status = 'completed';
   } catch (error) {
-    if (!isCancelled(error)) throw error;
+    if (!isCancellation(error)) throw error;
     // They have been cancelled with this scope, and end with what they have.
     await CancellationScope.nonCancellable(() => condition(() => running === 0, '20s'));
     status = 'cancelled';
@@ -164,7 +165,7 @@ async function begin(input: BatchInput, execution: string): Promise<BatchProgres
   const { prepareBatch } = runActivities({ summary: 'read the items' });
   const planned = await prepareBatch({ batch: workflowInfo().workflowId, execution, input }).catch((error: unknown) => {
     const type = failureType(error);
-    throw type === undefined || isCancelled(error)
+    throw type === undefined || isCancellation(error)
       ? error
       : ApplicationFailure.nonRetryable(failureMessage(error), type);
   });

@@ -10,6 +10,7 @@ import {
   startChild,
   workflowInfo,
   type ChildWorkflowHandle,
+  isCancellation,
 } from '@temporalio/workflow';
 import { budgetLimits, type RunLimits } from '../domain/budget.ts';
 import type {
@@ -46,7 +47,7 @@ import { approvePatch } from './approve-patch.ts';
 import { agentFailure } from './agent-end.ts';
 import { deliver, setLimits, type budget, type BudgetReport } from './budget.ts';
 import { createDeadline } from './deadline.ts';
-import { failureMessage, failureType, isCancelled } from './failure-type.ts';
+import { failureMessage, failureType } from './failure-type.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onMessage, onSignal } from './messages.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { tellPerson } from './tell-person.ts';
@@ -146,7 +147,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     if (limits === null || ceilings === undefined) return;
     if (message.max_cost !== undefined && limits.max_cost === undefined)
       ignored.add('max_cost was ignored: the run began without rlm.max_cost, so what it spends is not counted.');
-    // The budget asks for itself: it is sent the message as it came, which it could have been sent by anybody.
+    // The budget checks the grant itself, because anybody could send it this signal.
     const [changes] = await Promise.all([
       admittedLimits(message, { ceilings, limits }),
       deliver(budgetWorkflowId(run), setLimits, [message]),
@@ -229,7 +230,9 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
 /** A caller that awaits the run, or its update, sees what to fix, not that an activity failed. */
 function failPlainly(error: unknown): never {
   const type = failureType(error);
-  throw type === undefined || isCancelled(error) ? error : ApplicationFailure.nonRetryable(failureMessage(error), type);
+  throw type === undefined || isCancellation(error)
+    ? error
+    : ApplicationFailure.nonRetryable(failureMessage(error), type);
 }
 
 /** None where it cannot be told: then the clock has run all the time. */
@@ -238,7 +241,7 @@ async function workerAbsence(during: readonly Span[]): Promise<number> {
     const options = { summary: 'add up the time without a worker', scheduleToCloseTimeout: '60s' } as const;
     return await runActivities(options).workerAbsence({ during });
   } catch (error) {
-    if (isCancelled(error)) throw error;
+    if (isCancellation(error)) throw error;
     return 0;
   }
 }
@@ -276,7 +279,7 @@ async function supervise(run: string, input: Supervision): Promise<Supervised> {
     if (!inTime) stopped = { status: 'timed_out', failure: timedOut(input.status.limits ?? input.prepared.limits) };
     else if (root === undefined) stopped = { status: 'failed', failure: BUDGET_LOST };
   } catch (error) {
-    if (!isCancelled(error)) throw error;
+    if (!isCancellation(error)) throw error;
     stopped = { status: 'cancelled' };
   }
   if (stopped === undefined) await work;
