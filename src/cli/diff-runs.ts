@@ -2,6 +2,7 @@ import { ROOT_AGENT } from '../domain/ids.ts';
 import type { ChainRecord, ReplyRecord } from '../domain/records.ts';
 import { codeBlocks, proseOf } from '../domain/reply.ts';
 import { reportRun } from '../client/report-run.ts';
+import type { TemporalRuns } from '../client/temporal-runs.ts';
 import { answerText } from '../results/export-agent.ts';
 import { runDocument, type RunDocument } from '../results/run-document.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -31,8 +32,10 @@ interface Turn {
 
 /** `rlm diff`. */
 export function diffRuns(io: Io, run: string, other: string, options: DiffOptions): Promise<number> {
-  return withSession(io, options, async ({ blobs }) => {
-    const [a, b] = [await readCompared(blobs, run), await readCompared(blobs, other)];
+  return withSession(io, options, async (session) => {
+    const runs = (await session.findTemporal().catch(() => undefined))?.runs;
+    const compared = (id: string): Promise<ComparedRun> => readCompared(session.blobs, runs, id);
+    const [a, b] = [await compared(run), await compared(other)];
     const shared = sharedTurns(a.records, b.records);
     if (options.json === true) await writeJson(io, jsonOf(a, b, shared));
     else await writeResult(io, `${tableOf(a, b, shared).join('\n')}\n`);
@@ -42,14 +45,15 @@ export function diffRuns(io: Io, run: string, other: string, options: DiffOption
   });
 }
 
-async function readCompared(blobs: BlobStore, run: string): Promise<ComparedRun> {
-  const report = await reportRun({ blobs, runs: undefined }, run);
+/** @param runs undefined where no server can be reached: what is stored is compared all the same */
+async function readCompared(blobs: BlobStore, runs: TemporalRuns | undefined, run: string): Promise<ComparedRun> {
+  const report = await reportRun({ blobs, runs }, run);
   const { snapshot, reader } = report ?? {};
   if (report === undefined || snapshot === undefined || reader === undefined) throw noSuchRun(run);
   const [specification, trajectories, document] = await Promise.all([
     reader.specification(snapshot.run),
     reader.trajectories(snapshot),
-    runDocument(blobs, snapshot, { status: report.status, reason: report.reason, results: null, now: Date.now() }),
+    runDocument(blobs, snapshot, { ...report, results: null, now: Date.now() }),
   ]);
   const records = trajectories.find(({ reference }) => reference.agent === ROOT_AGENT)?.records ?? [];
   const replies = records.filter((record): record is ReplyRecord => record.kind === 'reply');

@@ -38,6 +38,26 @@ export async function findOpenRun(session: Session, run: string, log: (line: str
   return { ...opened, known, stored };
 }
 
+/**
+ * A run to follow to its end, as `findOpenRun`; undefined where its outcome is there already, also since a moment ago.
+ *
+ * @throws CommandError
+ */
+export async function findUnendedRun(
+  session: Session,
+  run: string,
+  log: (line: string) => void,
+): Promise<FoundRun | undefined> {
+  const isRecorded = async (): Promise<boolean> => (await findStoredRun(session, run))?.outcome !== undefined;
+  if (await isRecorded()) return undefined;
+  try {
+    return await findOpenRun(session, run, log);
+  } catch (error) {
+    if (await isRecorded()) return undefined;
+    throw error;
+  }
+}
+
 export function hasEnded(run: string): CommandError {
   return new CommandError(`Run ${run} has ended already: rlm result ${run} shows how.`, EXIT_FAILED);
 }

@@ -9,7 +9,7 @@ import { plural } from './live/format.ts';
 import type { JsonOption, TalkOptions } from './options.ts';
 import { writeOutput } from './output-file.ts';
 import { presentAnalysis } from './present-analysis.ts';
-import { summaryLines } from './summary-lines.ts';
+import { summaryLines, withoutPatch } from './summary-lines.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
 
 /** Lines of an answer shown beside a patch; `rlm result` shows the whole. */
@@ -38,8 +38,7 @@ export async function presentRun(
   if (options.json === true) {
     await writeJson(io, document);
   } else if (options.output !== undefined && ended) {
-    if (options.quiet !== true)
-      say(io, outputLine(document.run_id, patch, { ...options, cwd, output: options.output }));
+    if (options.quiet !== true) say(io, outputLine(document, patch, { ...options, cwd, output: options.output }));
     await printAnswer(io, document);
   } else if (patch === undefined) {
     await printAnswer(io, document);
@@ -56,11 +55,11 @@ export function patchBytes({ patch, patch_base64 }: RunDocument): Uint8Array | u
 }
 
 function outputLine(
-  run: string,
+  { run_id: run, notes }: RunDocument,
   patch: Uint8Array | undefined,
   { cwd, output, repo }: { readonly cwd: string; readonly output: string; readonly repo?: string },
 ): string {
-  if (patch === undefined) return `The run changed nothing; ${output} is empty.`;
+  if (patch === undefined) return `${withoutPatch(run, notes)} ${output} is empty.`;
   const folder = repo === undefined || !existsSync(resolve(cwd, repo)) ? undefined : resolve(cwd, repo);
   const command =
     folder === undefined

@@ -1,3 +1,4 @@
+import { describeOrigin } from '../results/describe-origin.ts';
 import type { RunDocument } from '../results/run-document.ts';
 import { formatClock, formatCost, formatCount, plural } from './live/format.ts';
 
@@ -11,8 +12,10 @@ export function summaryLines(document: RunDocument): string[] {
     `${formatCount(usage.input_tokens + usage.output_tokens)} tokens`,
     formatCost(usage.cost),
   ].filter((part) => part !== '');
+  const { from } = document;
   return [
     `${document.run_id}: ${STATUS_WORDS[document.status] ?? document.status} (${parts.join(', ')})`,
+    ...(from === undefined ? [] : [`It ${describeOrigin(from)}.`]),
     ...(document.error === null || document.status === 'paused' ? [] : [`Why: ${document.error}`]),
     ...findingsLine(document),
     ...document.notes.map((note) => `Note: ${note}`),
@@ -20,11 +23,22 @@ export function summaryLines(document: RunDocument): string[] {
   ];
 }
 
-/** Why a run stands still, with the command that continues where the reason does not name one. */
+/** Why a run stands still or waits for a person, with what to type where the reason does not name it. */
 export function reasonWithNext(run: string, status: string, reason: string | null): string | null {
+  const question = /^waiting for approval of (\S+): /.exec(reason ?? '')?.[1];
+  if (question !== undefined)
+    return `${reason}; rlm approve ${run} ${question} allows it, rlm reject ${run} ${question} does not`;
   if (status !== 'paused' || /\brlm \w/.test(reason ?? '')) return reason;
   const next = `rlm resume ${run} continues`;
   return reason === null ? next : `${reason}; ${next}`;
+}
+
+/** Why a run that has ended has no patch: it need not be that it changed nothing. */
+export function withoutPatch(run: string, notes: readonly string[]): string {
+  const why = notes.find((note) =>
+    /^(There is no patch: |The patch could not be taken: |There was no sandbox)/.test(note),
+  );
+  return why === undefined ? `Run ${run} changed nothing.` : `Run ${run}: ${why}`;
 }
 
 function findingsLine({ run_id, findings }: RunDocument): string[] {

@@ -1,4 +1,4 @@
-import { findOpenRun, findStoredRun } from './find-run.ts';
+import { findUnendedRun } from './find-run.ts';
 import { say, type Io } from './io.ts';
 import type { AttachOptions } from './options.ts';
 import { presentStored } from './present-stored.ts';
@@ -8,9 +8,9 @@ import { watchRun } from './watch-run.ts';
 /** `rlm watch`. */
 export function watch(io: Io, run: string, options: AttachOptions): Promise<number> {
   return withSession(io, options, async (session) => {
-    const stored = await findStoredRun(session, run);
-    if (stored?.outcome !== undefined) return presentStored(io, session, run, options);
-    const { runs, known } = await findOpenRun(session, run, (line) => say(io, line));
+    const found = await findUnendedRun(session, run, (line) => say(io, line));
+    if (found === undefined) return presentStored(io, session, run, options);
+    const { runs, known } = found;
     return watchRun({
       io,
       session,

@@ -27,7 +27,7 @@ import { resolveTemporal, type ResolvedTemporal } from '../temporal/connection.t
 import type { ToolDefinition } from '../tools/tool.ts';
 
 export interface ConnectOptions {
-  /** Temporal server, `host:port`. Default: a profile's or the environment's, else the embedded server. */
+  /** Temporal server, `host:port` or `unix:///path`. Default: a profile's or the environment's, else the embedded server. */
   readonly address?: string;
   readonly namespace?: string;
   /** Profile of Temporal's configuration file. */

@@ -1,3 +1,4 @@
+import { isRaisedSince, type RunLimits } from '../domain/budget.ts';
 import type { RunState } from '../domain/messages.ts';
 import type { RunOutcome, RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
@@ -16,6 +17,8 @@ export interface RunReport {
   readonly reason: string | null;
   /** Undefined as long as it has stored nothing. */
   readonly snapshot: RunSnapshot | undefined;
+  /** As the run says them itself; absent where it does not answer. */
+  readonly limits?: RunLimits;
   readonly reader: RunReader;
 }
 
@@ -35,9 +38,11 @@ export function pauseReason(run: string, pause: Pause): string {
   return raise === undefined ? pause.reason : `${pause.reason}; raise it with ${raise}`;
 }
 
-/** The command for a run that is paused because its money is used up; undefined for another cause. */
-export function raiseCommand(run: string, { failure }: Pick<Pause, 'failure'>): string | undefined {
-  return failure === 'Budget.Exhausted' ? `rlm budget ${run} --max-cost <more> && rlm resume ${run}` : undefined;
+/** The command for a run that is paused because its money is used up; undefined for another cause, and where it has more since. */
+export function raiseCommand(run: string, { failure, reason }: Pause): string | undefined {
+  return failure === 'Budget.Exhausted' && !isRaisedSince(reason)
+    ? `rlm budget ${run} --max-cost <more> && rlm resume ${run}`
+    : undefined;
 }
 
 /** Why a run is paused, as it says itself. */
@@ -92,7 +97,9 @@ export async function reportRun(
         reason: unansweredReason(run, { isStored: snapshot !== undefined }),
       };
     const pause = pauseOf(state);
-    return { ...report, snapshot, status: state.status, reason: pause === undefined ? null : pauseReason(run, pause) };
+    const reason = pause === undefined ? null : pauseReason(run, pause);
+    const { status, limits } = state;
+    return { ...report, snapshot, status, reason, ...(limits === null ? {} : { limits }) };
   }
   return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
 }

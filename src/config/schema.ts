@@ -49,9 +49,12 @@ const storageSchema = z
 const temporalSchema = z.strictObject({
   address: z
     .string()
-    .regex(/^([^\s:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, 'must be host:port such as localhost:7233')
+    .regex(
+      /^(([^\s:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}|unix:\/\/\/\S+)$/,
+      'must be host:port such as localhost:7233, or unix:///path',
+    )
     .optional()
-    .describe('Temporal server, `host:port`. Default: the embedded one.'),
+    .describe('Temporal server, `host:port` or `unix:///path`. Default: the embedded one.'),
   namespace: text.optional().describe('Temporal namespace. Default: `default`.'),
   task_queue: text.default(temporal.task_queue).describe('Temporal task queue.'),
   queues: z

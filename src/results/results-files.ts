@@ -1,12 +1,23 @@
 import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RunLimits } from '../domain/budget.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
 import type { ChainRecord, RepositoryReference } from '../domain/records.ts';
 import { readTextFile } from '../files/read-text-file.ts';
 import { writeAtomically } from '../files/write-atomically.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { exportTree, type ExportedAgent } from './export-agent.ts';
-import { inputNames, patchFields, readAnswer, readPatch, type InputNames, type PatchFields } from './run-document.ts';
+import {
+  inputNames,
+  limitsOf,
+  originFields,
+  patchFields,
+  readAnswer,
+  readPatch,
+  type InputNames,
+  type PatchFields,
+  type RunDocument,
+} from './run-document.ts';
 import type { RunReader } from './run-reader.ts';
 import { runTotals, type RunSnapshot, type RunTotals } from './run-snapshot.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
@@ -27,10 +38,12 @@ export interface ResultsDetail extends PatchFields {
   readonly repository: RepositoryReference | null;
   /** As in `RunDocument`. */
   readonly inputs?: InputNames;
+  readonly from?: RunDocument['from'];
   readonly answer: unknown;
   readonly error: string | null;
   readonly notes: readonly string[];
   readonly totals: RunTotals;
+  readonly limits: RunLimits;
   /** Milliseconds since the epoch. */
   readonly started_at: number;
   readonly ended_at: number | null;
@@ -110,11 +123,13 @@ export async function resultsDetail(
     prompt: specification.prompt,
     repository: specification.repository ?? null,
     ...(await inputNames(blobs, specification)),
+    ...originFields(run),
     answer: outcome === undefined ? null : await readAnswer(blobs, outcome),
     ...patchFields(outcome === undefined ? undefined : await readPatch(blobs, outcome)),
     error: outcome?.error ?? null,
     notes: outcome?.notes ?? [],
     totals: runTotals(snapshot),
+    limits: await limitsOf(blobs, run, specification),
     started_at: run.started_at,
     ended_at: run.ended_at ?? null,
   };

@@ -1,5 +1,6 @@
 import type { FindingCounts } from '../domain/findings.ts';
-import type { AnswerSource, RunOutcome, RunSpecification, RunStatus } from '../domain/records.ts';
+import { runLimits, type RunLimits } from '../domain/budget.ts';
+import type { AnswerSource, RunOutcome, RunReference, RunSpecification, RunStatus } from '../domain/records.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
@@ -16,6 +17,8 @@ export interface RunDocument extends PatchFields {
   /** Absent as long as nothing of it is stored. */
   readonly type?: RunSpecification['type'];
   readonly inputs?: InputNames;
+  /** The run that it continues, or was forked from, and the last iteration that both share. */
+  readonly from?: { readonly run: string; readonly agent: string; readonly iteration: number };
   /** What the root gave to FINAL: text (a number as well), a list or a dict; of an analysis the fields of its signature. */
   readonly answer: unknown;
   /** Where it comes from; null as long as the run works. */
@@ -24,6 +27,8 @@ export interface RunDocument extends PatchFields {
   readonly max_depth: number;
   readonly iterations: number;
   readonly usage: Usage;
+  /** In force now, or when it ended: a person may have changed them. Absent as long as nothing of it is stored. */
+  readonly limits?: RunLimits;
   readonly sandboxes: number;
   /** Seconds. */
   readonly execution_time: number;
@@ -51,7 +56,15 @@ export async function runDocument(
     results,
     now,
     reason,
-  }: { status: RunDocument['status']; results: string | null; now: number; reason?: string | null },
+    limits,
+  }: {
+    status: RunDocument['status'];
+    results: string | null;
+    now: number;
+    reason?: string | null;
+    /** As the run says itself while it is open. */
+    limits?: RunLimits | undefined;
+  },
 ): Promise<RunDocument> {
   const { run } = snapshot;
   const { agents, max_depth, iterations, usage, sandboxes } = runTotals(snapshot);
@@ -62,6 +75,7 @@ export async function runDocument(
     run_id: run.run,
     type: specification.type,
     ...(await inputNames(blobs, specification)),
+    ...originFields(run),
     status: outcome?.status ?? status,
     answer: specification.type === 'investigate' && typeof answer === 'number' ? String(answer) : answer,
     answer_source: outcome?.answer_source ?? null,
@@ -70,6 +84,7 @@ export async function runDocument(
     max_depth,
     iterations,
     usage,
+    limits: limits ?? (await limitsOf(blobs, run, specification)),
     sandboxes,
     execution_time: outcome?.execution_time ?? (now - run.started_at) / 1000,
     results,
@@ -77,6 +92,21 @@ export async function runDocument(
     notes: outcome?.notes ?? [],
     ...findingsOf(outcome),
   };
+}
+
+export function originFields({ from }: RunReference): Pick<RunDocument, 'from'> {
+  return from === undefined ? {} : { from: { run: from.run, agent: from.agent, iteration: from.iteration } };
+}
+
+/** Those in force when it ended; of a run that is open those of its configuration. */
+export async function limitsOf(
+  blobs: BlobStore,
+  { limits, settings }: RunReference,
+  specification: RunSpecification,
+): Promise<RunLimits> {
+  if (limits !== undefined) return limits;
+  const { config } = settings === undefined ? specification : await createChains(blobs).specification(settings);
+  return runLimits(config.rlm);
 }
 
 function findingsOf(outcome: RunOutcome | undefined): Pick<RunDocument, 'findings'> {

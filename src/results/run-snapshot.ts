@@ -13,6 +13,7 @@ export interface RunTotals {
   readonly agents: number;
   readonly done: number;
   readonly max_depth: number;
+  /** Its own: without those of a run that it continues. */
   readonly iterations: number;
   readonly sandboxes: number;
   readonly usage: Usage;
@@ -26,7 +27,12 @@ export function runTotals({ run, agents }: RunSnapshot): RunTotals {
   const { outcome } = run;
   const seen = agents.reduce((sum, agent) => addUsage(sum, agent.usage), NO_USAGE);
   const depths = agents.map((agent) => agent.depth);
-  const iterations = agents.reduce((sum, agent) => sum + agent.iteration, 0);
+  // The root counts on from those that it shares with the run it continues.
+  const shared = run.from?.iteration ?? 0;
+  const own = agents.map(({ agent, iteration }) =>
+    agent === ROOT_AGENT ? Math.max(0, iteration - shared) : iteration,
+  );
+  const iterations = own.reduce((sum, count) => sum + count, 0);
   return {
     agents: Math.max(agents.length, outcome?.agents ?? 0),
     done: agents.filter((agent) => agent.state === 'done').length,

@@ -3,6 +3,7 @@ import { stringifyJson } from '../domain/ordered-json.ts';
 import { codeBlocks, proseOf } from '../domain/reply.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains, type Chains } from '../storage/chain.ts';
+import { describeOrigin } from './describe-origin.ts';
 import { answerText } from './export-agent.ts';
 import type { AgentTrajectory } from './run-reader.ts';
 
@@ -56,13 +57,19 @@ async function partsOf(
       ] as const;
       return outputs.flatMap(([name, text]) => (text.trim() === '' ? [] : [`${name}:`, fenced('', text)]));
     }
+    case 'steer':
+      return ['A message from a person:', quoted(record.message)];
+    case 'fork': {
+      const message = record.message === null ? [] : ['A message from a person:', quoted(record.message)];
+      return [`## ${capitalized(describeOrigin({ ...record.from, iteration: record.iteration - 1 }))}`, ...message];
+    }
     case 'summary':
       return [`## Summary in place of iterations 1 to ${record.through}`, record.text];
     case 'rebuild':
       return record.note === '' ? [] : [`(${record.note})`];
     case 'end':
       return [
-        ...(record.error === undefined ? [] : [`Error: ${record.error}`]),
+        ...(record.error === null ? [] : [`Error: ${record.error}`]),
         ...record.notes.map((note) => `Note: ${note}`),
       ];
     default:
@@ -89,6 +96,10 @@ async function textOf(chains: Chains, answer: Answer): Promise<string> {
   if ('items' in answer) return '';
   if ('error' in answer && answer.error !== undefined) return answer.error;
   return 'ref' in answer ? answerText(await chains.getJson(answer.ref)) : '';
+}
+
+function capitalized(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }
 
 function quoted(text: string): string {

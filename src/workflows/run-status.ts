@@ -7,7 +7,7 @@ import {
   upsertMemo,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { runLimits, type RunLimits } from '../domain/budget.ts';
+import { raisedSince, runLimits, type RunLimits } from '../domain/budget.ts';
 import type { PreparedRun } from '../domain/contract.ts';
 import type { Question, RunProgress, RunState } from '../domain/messages.ts';
 import type { RunOutcome } from '../domain/records.ts';
@@ -57,10 +57,17 @@ export function createRunStatus(input: {
   let progress: RunProgress | null = null;
   let prepared: PreparedRun | undefined;
   let answer: string | null = null;
+  let maxCostAtPause: number | undefined;
 
+  const raised = (): string => {
+    const maxCost = limits?.max_cost;
+    const isRaised = maxCost !== undefined && maxCostAtPause !== undefined && maxCost > maxCostAtPause;
+    return cause?.failure === 'Budget.Exhausted' && isRaised ? raisedSince(maxCost) : '';
+  };
   const reason = (): string | null => {
     if (cause === undefined) return askedReason(input.questions());
-    return cause.agent === undefined ? cause.reason : `agent ${cause.agent}: ${cause.reason}`;
+    const why = cause.agent === undefined ? cause.reason : `agent ${cause.agent}: ${cause.reason}`;
+    return `${why}${raised()}`;
   };
   const read = (): RunState => ({
     status,
@@ -104,6 +111,7 @@ export function createRunStatus(input: {
     refresh: show,
     setPaused(why) {
       cause = why;
+      maxCostAtPause = limits?.max_cost;
       if (why !== undefined && (status === 'starting' || status === 'running')) changeStatus('paused');
       else if (why === undefined && status === 'paused') changeStatus(prepared === undefined ? 'starting' : 'running');
       else show();

@@ -56,6 +56,10 @@ describe('loadConfig', () => {
     });
   });
 
+  it('takes the unix socket of a Temporal server', () => {
+    expect(load('temporal: {address: "unix:///run/temporal.sock"}').temporal.address).toBe('unix:///run/temporal.sock');
+  });
+
   it('lets the command line win, setting by setting', () => {
     const config = load('rlm: {max_iterations: 3, max_depth: 2}', {
       rlm: { max_iterations: 7, max_cost: undefined },
@@ -107,6 +111,7 @@ describe('a mistake', () => {
     ['model: {by_depth: {one: a}}', 'my.yaml:1:20: model.by_depth.one: its name must be a depth'],
     ['model: {prices: {m: {input: 1}}}', 'my.yaml:1:18: model.prices.m.output is missing: it must be a number'],
     ['temporal: {address: localhost}', 'my.yaml:1:21: temporal.address must be host:port'],
+    ['temporal: {address: "unix://relative"}', 'my.yaml:1:21: temporal.address must be host:port'],
     ['a: &x {max_iterations: 0}\nrlm: *x', 'my.yaml:1:24: rlm.max_iterations must be a whole number'],
   ])('%s', (text, expected) => {
     expect(problems(text).some((problem) => problem.startsWith(expected))).toBe(true);

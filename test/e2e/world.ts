@@ -255,7 +255,8 @@ async function startWorker(
 /** File contents by path. */
 export type Tree = Readonly<Record<string, string>>;
 
-const SMALL_REPOSITORY: Tree = {
+/** What the world's repository holds. */
+export const SMALL_REPOSITORY: Tree = {
   'README.md': '# Small\n',
   'pkg/__init__.py': '',
   'pkg/a.py': 'def one():\n    return 1  # TODO: return two\n',

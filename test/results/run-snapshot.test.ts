@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createRunReader } from '../../src/results/run-reader.ts';
-import { currentSnapshot } from '../../src/results/run-snapshot.ts';
+import { currentSnapshot, runTotals } from '../../src/results/run-snapshot.ts';
 import { scheduleOfOccurrence } from '../../src/domain/ids.ts';
 import { failedTree, STARTED_AT, writeRun } from '../viewer/generated-run.ts';
 import { createSyntheticStore, type SyntheticStore } from './synthetic-run.ts';
@@ -27,6 +27,18 @@ it('has no outcome, and a root that begins again, where its workflow was reset a
   expect(current.agents[0]?.status).toBeUndefined();
   // What sub-agents came to is recorded in the work of their parents.
   expect(current.agents.slice(1)).toEqual(recorded.agents.slice(1));
+});
+
+it('counts the iterations that a run has of its own, not those of the run that it continues', async () => {
+  await writeRun(store.blobs, { run: 'todo', prompt: 'Fix it.', agents: failedTree(), status: 'failed', error: 'why' });
+  const found = await findRun(store.blobs, 'todo');
+  const snapshot = found === undefined ? undefined : await createRunReader(store.blobs, found).snapshot();
+  if (snapshot === undefined) throw new Error('no run');
+  const { outcome: _, ...run } = snapshot.run;
+  const whole = runTotals({ run, agents: snapshot.agents }).iterations;
+  const from = { run: 'before', execution: 'e', agent: '0', iteration: 2 };
+  expect(snapshot.agents[0]?.iteration).toBeGreaterThan(2);
+  expect(runTotals({ run: { ...run, from }, agents: snapshot.agents }).iterations).toBe(whole - 2);
 });
 
 it.each([

@@ -27,6 +27,11 @@ export function formatCost(usd: number): string {
   return usd < 0.1 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`;
 }
 
+/** The same beside the most that there may be, where that is known. */
+export function formatCostOf(usd: number, limit: number | undefined): string {
+  return limit === undefined ? formatCost(usd) : `${formatCost(usd) || '$0'} of ${formatCost(limit)}`;
+}
+
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }

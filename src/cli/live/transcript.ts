@@ -1,5 +1,6 @@
 import type { ChainRecord } from '../../domain/records.ts';
 import { codeBlocks, proseOf } from '../../domain/reply.ts';
+import { describeOrigin } from '../../results/describe-origin.ts';
 import { visibleControls } from './text.ts';
 
 /** Lines shown of what the model thought, of its code, and of what that printed. */
@@ -41,6 +42,12 @@ function linesOf(agent: string, record: ChainRecord): string[] {
         `── agent ${agent}, a summary in place of turns 1 to ${record.through}`,
         ...shown(record.text, SHOWN.thought),
       ];
+    case 'steer':
+      return [`── agent ${agent}, a message from a person`, ...shown(record.message, SHOWN.thought)];
+    case 'fork': {
+      const origin = describeOrigin({ ...record.from, iteration: record.iteration - 1 });
+      return [`── agent ${agent} ${origin}`, ...shown(record.message ?? '', SHOWN.thought)];
+    }
     case 'rebuild':
       return record.note === '' ? [] : [`── agent ${agent}: ${record.note}`];
     default:

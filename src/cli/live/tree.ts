@@ -1,9 +1,11 @@
+import type { RunLimits } from '../../domain/budget.ts';
 import type { AgentReference } from '../../domain/records.ts';
+import { describeOrigin } from '../../results/describe-origin.ts';
 import { runTotals, type RunSnapshot } from '../../results/run-snapshot.ts';
 import { activity, countWorkingChildren } from './activity.ts';
 import { collapseTree, type TreeLine } from './collapse.ts';
-import { formatClock, formatCost, formatCount, plural } from './format.ts';
-import { displayWidth, fit, oneLine, padEnd, padStart } from './text.ts';
+import { formatClock, formatCost, formatCostOf, formatCount, plural } from './format.ts';
+import { displayWidth, fit, oneLine, padEnd, padStart, wrapWords } from './text.ts';
 
 export interface TreeView {
   /** Undefined before the run has stored anything. */
@@ -12,6 +14,8 @@ export interface TreeView {
   /** A word for the run as a whole, and why where there is something to say. */
   readonly status: string;
   readonly reason?: string | null;
+  /** In force; where they are known, what is left of the money shows. */
+  readonly limits?: Partial<RunLimits> | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly columns: number;
@@ -60,8 +64,9 @@ export function painter(color: boolean): Paint {
   return (style, text) => (color && text !== '' ? `\u001b[${CODES[style][0]}m${text}\u001b[${CODES[style][1]}m` : text);
 }
 
-function headLines({ snapshot, run, status, reason, now, columns }: TreeView, paint: Paint): string[] {
-  const title = fit(`${run} · ${status}`, columns);
+function headLines({ snapshot, run, status, reason, limits, now, columns }: TreeView, paint: Paint): string[] {
+  const from = snapshot?.run.from;
+  const title = fit([run, status, ...(from === undefined ? [] : [describeOrigin(from)])].join(' · '), columns);
   const lines = [
     title.startsWith(run) ? paint('bold', run) + paint(statusStyle(status), title.slice(run.length)) : title,
   ];
@@ -78,12 +83,13 @@ function headLines({ snapshot, run, status, reason, now, columns }: TreeView, pa
       `depth ${totals.max_depth}`,
       plural(totals.iterations, 'iteration'),
       `${formatCount(usage.input_tokens + usage.output_tokens)} tokens`,
-      formatCost(usage.cost),
+      formatCostOf(usage.cost, limits?.max_cost),
     ].filter((part) => part !== '');
     lines.push(paint('dim', fit(parts.join(' · '), columns)));
   }
   if (reason !== undefined && reason !== null && reason !== '') {
-    lines.push(paint('yellow', fit(oneLine(reason), columns)));
+    // Whole: what to type is at its end.
+    lines.push(...wrapWords(oneLine(reason), columns).map((line) => paint('yellow', line)));
   }
   return lines;
 }

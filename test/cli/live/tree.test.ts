@@ -70,6 +70,27 @@ describe('the live tree', () => {
     expect(rendered([], { snapshot: undefined, status: 'starting' })).toBe('\ntodo · starting\n');
   });
 
+  it('shows a reason whole, in lines no wider than the window', () => {
+    const reason = 'the budget is used up; raise it with rlm budget todo --max-cost <more> && rlm resume todo';
+    const lines = renderTree(view([agent('0')], { status: 'paused', reason, columns: 40 }));
+    expect(lines.slice(2, 5)).toEqual([
+      'the budget is used up; raise it with rlm',
+      'budget todo --max-cost <more> && rlm',
+      'resume todo',
+    ]);
+  });
+
+  it('says what run is continued, and what the money is of', () => {
+    const shown = view([agent('0', { iteration: 5 })], { limits: { max_cost: 2 } });
+    const { run, agents } = shown.snapshot ?? { agents: [] };
+    if (run === undefined) throw new Error('no run');
+    const from = { run: 'before', execution: 'e', agent: '0.1', iteration: 3 };
+    const [title, totals] = renderTree({ ...shown, snapshot: { run: { ...run, from }, agents } });
+    expect(title).toBe('todo · running · continues agent 0.1 of before after iteration 3');
+    expect(totals).toContain('· 2 iterations ·');
+    expect(totals).toContain('· $0.0123 of $2.00');
+  });
+
   it('says why a run is paused', () => {
     const lines = renderTree(view([agent('0')], { status: 'paused', reason: 'agent 0: 401\nno such key' }));
     expect(lines.slice(0, 3)).toEqual([
