@@ -185,12 +185,13 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
   }
 
   async function list(query: string, limit: number): Promise<TemporalRun[]> {
-    const runs: TemporalRun[] = [];
+    const runs = new Map<string, TemporalRun>();
     for await (const execution of workflow.list({ query })) {
-      runs.push(temporalRun(execution));
-      if (runs.length >= limit) break;
+      // One that was retried, or reset, has executions that ended before: they come after the one that counts.
+      if (!runs.has(execution.workflowId)) runs.set(execution.workflowId, temporalRun(execution));
+      if (runs.size >= limit) break;
     }
-    return runs;
+    return [...runs.values()];
   }
 
   /** What is undefined is left out. */
