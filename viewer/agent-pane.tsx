@@ -111,11 +111,6 @@ function Agent({ run, agent, iteration, setFirst }: AgentProps): ComponentChildr
           <p class="error-text pre">{agent.error}</p>
         </div>
       )}
-      {agent.missing.map((each) => (
-        <p key={each} class="note">
-          {each}
-        </p>
-      ))}
       {agent.notes.map((note) => (
         <p key={note} class="note">
           {note}

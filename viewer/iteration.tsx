@@ -1,10 +1,8 @@
 import type { ComponentChildren } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { BlockView, CallView, IterationView } from '../src/viewer/model.ts';
 import { count, dollars, plural, seconds } from './format.ts';
-import { ForkForm } from './fork-form.tsx';
-import { useData, useLoaded, useShownRun } from './hooks.ts';
-import { OutcomeLine, useOrders } from './order.tsx';
+import { useData, useLoaded } from './hooks.ts';
 import { Copy, Show } from './parts.tsx';
 import { RequestDiff } from './request-diff.tsx';
 import { agentLink } from './route.ts';
@@ -36,7 +34,6 @@ export function Iteration({ iteration, run, agent, isLinked }: IterationProps): 
           what={`link to ${title.toLowerCase()}`}
           text={() => Promise.resolve(location.href.replace(/#.*/, '') + link)}
         />
-        {iteration.purpose === 'turn' && <Fork agent={agent} iteration={iteration.iteration} />}
       </div>
       {iteration.events.map((event) => (
         <p key={event} class="note pre">
@@ -62,37 +59,6 @@ export function Iteration({ iteration, run, agent, isLinked }: IterationProps): 
       ))}
       <RawExchange iteration={iteration} {...names} />
     </li>
-  );
-}
-
-/** A button, and the form below the head of the iteration. */
-function Fork({ agent, iteration }: { readonly agent: string; readonly iteration: number }): ComponentChildren {
-  const { view } = useShownRun();
-  const orders = useOrders();
-  const [asks, setAsks] = useState(false);
-  const button = useRef<HTMLButtonElement>(null);
-  if (!view.controls.includes('fork')) return null;
-  const close = (): void => {
-    setAsks(false);
-    button.current?.focus();
-  };
-  return (
-    <>
-      <button
-        ref={button}
-        type="button"
-        class="small"
-        aria-label={`Fork from here… (iteration ${iteration})`}
-        aria-expanded={asks}
-        disabled={view.uncontrollable !== null}
-        title={view.uncontrollable ?? undefined}
-        onClick={() => setAsks(!asks)}
-      >
-        Fork from here…
-      </button>
-      {asks && <ForkForm agents={[agent]} iteration={iteration} orders={orders} onClose={close} />}
-      {orders.outcome !== null && <OutcomeLine orders={orders} />}
-    </>
   );
 }
 

@@ -5,13 +5,12 @@ import { hasEnded } from '../src/viewer/run-status.ts';
 import { AgentPane } from './agent-pane.tsx';
 import { Controls } from './controls.tsx';
 import { CostsTab } from './costs-tab.tsx';
-import { dollars, plural, seconds, visible } from './format.ts';
-import { RunContext, useData, useNow, useRun } from './hooks.ts';
+import { dollars, plural, seconds } from './format.ts';
+import { useData, useNow, useRun } from './hooks.ts';
 import { Overview } from './overview.tsx';
 import { Show, Status } from './parts.tsx';
 import { PatchTab } from './patch-tab.tsx';
-import { Questions } from './questions.tsx';
-import { agentLink, runLink, TABS, type Tab } from './route.ts';
+import { runLink, TABS, type Tab } from './route.ts';
 import { SettingsTab } from './settings-tab.tsx';
 import { TimelineTab } from './timeline-tab.tsx';
 import { Tree } from './tree.tsx';
@@ -39,9 +38,9 @@ export function RunPage({ run, tab, agent, iteration }: RunPageProps): Component
   }, [run, tab, agent]);
   return (
     <Show of={loaded} what={`run ${run}`}>
-      {({ view, trouble, refresh }) => (
-        <RunContext.Provider value={{ view, refresh }}>
-          <RunHead view={view} trouble={trouble} agent={agent} iteration={iteration} />
+      {({ view, trouble }) => (
+        <>
+          <RunHead view={view} trouble={trouble} />
           <nav class="tabs" aria-label="Parts of the run">
             {TABS.filter((each) => each !== 'patch' || view.patch !== null).map((each) => (
               <a key={each} href={runLink(run, each)} aria-current={each === tab ? 'page' : undefined}>
@@ -51,21 +50,13 @@ export function RunPage({ run, tab, agent, iteration }: RunPageProps): Component
             ))}
           </nav>
           <TabContent view={view} tab={tab} agent={agent} iteration={iteration} />
-        </RunContext.Provider>
+        </>
       )}
     </Show>
   );
 }
 
-function RunHead({
-  view,
-  trouble,
-  agent,
-  iteration,
-}: Pick<RunPageProps, 'agent' | 'iteration'> & {
-  readonly view: RunView;
-  readonly trouble: string | null;
-}): ComponentChildren {
+function RunHead({ view, trouble }: { readonly view: RunView; readonly trouble: string | null }): ComponentChildren {
   const isOver = hasEnded(view.status);
   const now = useNow(!isOver);
   const { totals } = view;
@@ -86,29 +77,12 @@ function RunHead({
         <span>depth {totals.max_depth}</span>
         <span>{plural(totals.iterations, 'iteration')}</span>
         <span>{(totals.usage.input_tokens + totals.usage.output_tokens).toLocaleString('en-US')} tokens</span>
-        {view.schedule !== null && <span>started by schedule {view.schedule}</span>}
-        {view.from !== null && (
-          <span>
-            forked from{' '}
-            <a href={agentLink(view.from.run, view.from.agent, view.from.iteration || null)}>
-              {view.from.run}, agent {view.from.agent}, iteration {view.from.iteration}
-            </a>
-          </span>
-        )}
       </p>
       <div role="status" class="live">
         {trouble !== null && <p class="error-text">{trouble} What is shown may be old.</p>}
         {trouble === null && !isOver && data.isLive && <p class="quiet">Live: this page follows the run.</p>}
       </div>
-      {view.missing.length > 0 && (
-        <div class="note">
-          {view.missing.map((each) => (
-            <p key={each}>{visible(each)}</p>
-          ))}
-        </div>
-      )}
-      <Controls agent={agent} iteration={iteration} />
-      <Questions />
+      <Controls view={view} />
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import { createChains } from '../storage/chain.ts';
 import { findRun } from '../results/find-run.ts';
+import { lastReport } from './batch/report.ts';
 import { EXIT_CANCELLED, EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
 import { findOpenRun, hasEnded } from './find-run.ts';
 import { say, type Io } from './io.ts';
@@ -39,6 +40,10 @@ export function cancelRun(
       silentResult: true,
     });
     if (exitCode !== EXIT_CANCELLED) return exitCode === EXIT_DONE ? EXIT_DONE : EXIT_FAILED;
+    if ((await lastReport(session.blobs, run)) !== undefined) {
+      say(io, `Batch ${run} is cancelled; rlm result ${run} shows how far it came.`);
+      return EXIT_DONE;
+    }
     const begun = await findRun(session.blobs, run);
     const { type } = begun === undefined ? {} : await createChains(session.blobs).specification(begun.spec);
     const shown = type === 'analyze' ? `rlm result ${run} shows` : `rlm result ${run} and rlm patch ${run} show`;

@@ -5,6 +5,7 @@ import { reportRun, type RunReport } from '../client/report-run.ts';
 import { createResultsWriter } from '../results/results-files.ts';
 import { runDocument, type RunDocument } from '../results/run-document.ts';
 import { asTyped } from './command-name.ts';
+import { refuseBatch, showBatchResult, showBatchStatus, type ShowBatch } from './batch/show-batch.ts';
 import { EXIT_DONE, EXIT_FAILED, exitCodeOf } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import { wantsColor } from './live/display.ts';
@@ -23,7 +24,7 @@ export interface LookOptions extends TemporalOptions, JsonOption {
 
 /** `rlm status`. */
 export function showStatus(io: Io, run: string, options: LookOptions): Promise<number> {
-  return look(io, run, options, async (session, report) => {
+  return lookAt(io, { run, options, showBatch: showBatchStatus }, async (session, report) => {
     if (options.json === true) {
       await writeJson(io, await documentOf(session, report, null));
       return EXIT_DONE;
@@ -42,7 +43,7 @@ export function showStatus(io: Io, run: string, options: LookOptions): Promise<n
 /** `rlm result`: the answer, whole; of a run that has not ended the results so far are written all the same. */
 export async function showResult(io: Io, run: string, options: LookOptions): Promise<number> {
   if (options.output !== undefined) await checkWritable(io.cwd, options.output);
-  return look(io, run, options, async (session, report) => {
+  return lookAt(io, { run, options, showBatch: showBatchResult }, async (session, report) => {
     const document = await documentOf(session, report, await writeFiles(session, report, options.results));
     if (options.json === true) await writeJson(io, document);
     else for (const line of summaryLines(document)) say(io, line);
@@ -79,16 +80,33 @@ export async function showPatch(io: Io, run: string, options: LookOptions): Prom
   });
 }
 
-/** Opens what is known of a run, whether its server runs or not. @throws CommandError where nothing is */
+/** Opens what is known of a run, whether its server runs or not. @throws CommandError where nothing is, and for a batch */
 export function look(
   io: Io,
   run: string,
   options: LookOptions,
   show: (session: Session, report: RunReport) => Promise<number>,
 ): Promise<number> {
+  return lookAt(io, { run, options, showBatch: refuseBatch }, show);
+}
+
+interface LookedAt {
+  readonly run: string;
+  readonly options: LookOptions;
+  /** Asked first: the name may be that of a batch. */
+  readonly showBatch: ShowBatch;
+}
+
+function lookAt(
+  io: Io,
+  { run, options, showBatch }: LookedAt,
+  show: (session: Session, report: RunReport) => Promise<number>,
+): Promise<number> {
   return withSession(io, options, async (session) => {
     const { blobs } = session;
     const found = await session.findTemporal();
+    const batch = await showBatch(io, session, { name: run, found, options });
+    if (batch !== undefined) return batch;
     const report =
       (await reportRun({ blobs, runs: found?.runs }, run)) ??
       (found === undefined ? await reportAwoken(session, run) : undefined);

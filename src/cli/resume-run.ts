@@ -62,7 +62,7 @@ export function resumeRun(io: Io, run: string, options: ResumeOptions): Promise<
 }
 
 /** With the configuration and the limits of now: what it was told while it was suspended takes effect before. */
-export async function goOn(io: Io, session: Session, found: FoundRun, options: ResumeOptions): Promise<void> {
+async function goOn(io: Io, session: Session, found: FoundRun, options: ResumeOptions): Promise<void> {
   const { runs, known, stored } = found;
   const { run } = known;
   const state = await runs.state(run, WORKER_BEGINS_MS);

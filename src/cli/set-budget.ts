@@ -1,11 +1,10 @@
 import { runSettings } from '../client/change-settings.ts';
 import { createGrants, grantBudget } from '../grants.ts';
-import type { BudgetMessage } from '../domain/messages.ts';
 import type { RunReference } from '../domain/records.ts';
 import { createRunReader } from '../results/run-reader.ts';
 import { runTotals } from '../results/run-snapshot.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { findOpenRun, hasEnded, type FoundRun } from './find-run.ts';
+import { findOpenRun, hasEnded } from './find-run.ts';
 import { say, type Io } from './io.ts';
 import { formatCost } from './live/format.ts';
 import type { TemporalOptions } from './options.ts';
@@ -30,37 +29,24 @@ export function setBudget(io: Io, run: string, options: BudgetOptions): Promise<
     };
     if (Object.keys(limits).length === 0)
       throw new CommandError('Say what to change: --max-cost, --max-sandboxes, --max-llm-calls or --timeout.');
-    say(io, await setLimits(session, await findOpenRun(session, run, (line) => say(io, line)), limits));
+    const { runs, stored } = await findOpenRun(session, run, (line) => say(io, line));
+    const settings = stored === undefined ? undefined : await runSettings(session.blobs, stored);
+    if (limits.max_cost !== undefined && settings !== undefined && settings.config.rlm.max_cost === undefined) {
+      throw new CommandError(
+        `Run ${run} began without rlm.max_cost, so nothing limits its cost and nothing can be raised.`,
+      );
+    }
+    const message = await grantBudget(createGrants(session.stateDirectory), run, limits);
+    if (!(await runs.setBudget(run, message))) throw hasEnded(run);
+    const said = Object.entries(limits).map(([name, value]) => `rlm.${name} ${value}`);
+    const spent = stored === undefined ? 0 : await spentBy(session, stored);
+    const advice =
+      limits.max_cost !== undefined && spent >= limits.max_cost
+        ? `It has spent ${formatCost(spent)} already, so it pauses at once: give more to let it go on.`
+        : `If it is paused or suspended, resume it with rlm resume ${run}.`;
+    say(io, `Run ${run} has new limits: ${said.join(', ')}. ${advice}`);
     return EXIT_DONE;
   });
-}
-
-/**
- * Gives an open run new limits.
- *
- * @returns what to say of it
- * @throws CommandError
- */
-export async function setLimits(
-  session: Session,
-  { runs, known: { run }, stored }: Pick<FoundRun, 'runs' | 'known' | 'stored'>,
-  limits: Omit<BudgetMessage, 'id' | 'grant'>,
-): Promise<string> {
-  const settings = stored === undefined ? undefined : await runSettings(session.blobs, stored);
-  if (limits.max_cost !== undefined && settings !== undefined && settings.config.rlm.max_cost === undefined) {
-    throw new CommandError(
-      `Run ${run} began without rlm.max_cost, so nothing limits its cost and nothing can be raised.`,
-    );
-  }
-  const message = await grantBudget(createGrants(session.stateDirectory), run, limits);
-  if (!(await runs.setBudget(run, message))) throw hasEnded(run);
-  const said = Object.entries(limits).map(([name, value]) => `rlm.${name} ${value}`);
-  const spent = stored === undefined ? 0 : await spentBy(session, stored);
-  const advice =
-    limits.max_cost !== undefined && spent >= limits.max_cost
-      ? `It has spent ${formatCost(spent)} already, so it pauses at once: give more to let it go on.`
-      : `If it is paused or suspended, resume it with rlm resume ${run}.`;
-  return `Run ${run} has new limits: ${said.join(', ')}. ${advice}`;
 }
 
 /** USD over the whole tree so far. */

@@ -1,6 +1,7 @@
 import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import type { BatchInput, BatchOutcome, BatchState } from '../domain/batch.ts';
+import { TypedError } from '../domain/failures.ts';
 import { statusQuery } from '../domain/messages.ts';
 
 export type BatchEnd =
@@ -9,7 +10,12 @@ export type BatchEnd =
 
 /** Batches as Temporal workflows. */
 export interface TemporalBatches {
-  /** Starts a batch, or attaches to the one of this id that runs. @returns whether it was started */
+  /**
+   * Starts a batch, or attaches to the one of this id that runs.
+   *
+   * @returns whether it was started
+   * @throws TypedError `Input.Invalid` where the id is that of a run that has not ended
+   */
   start(batch: string, input: BatchInput, summary: string): Promise<boolean>;
   isRunning(batch: string): Promise<boolean>;
   /** Answered by a worker: undefined when none answers in time. */
@@ -17,25 +23,31 @@ export interface TemporalBatches {
   end(batch: string): Promise<BatchEnd>;
 }
 
+const TYPE = 'batch';
 const ANSWER_MS = 2000;
 
 export function createTemporalBatches({ client, taskQueue }: { client: Client; taskQueue: string }): TemporalBatches {
   const { workflow } = client;
 
-  async function isRunning(batch: string): Promise<boolean> {
+  /** Type of the workflow of this id that runs. */
+  async function runningType(batch: string): Promise<string | undefined> {
     try {
-      return (await workflow.getHandle(batch).describe()).status.name === 'RUNNING';
+      const { status, type } = await workflow.getHandle(batch).describe();
+      return status.name === 'RUNNING' ? type : undefined;
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return false;
+      if (error instanceof WorkflowNotFoundError) return undefined;
       throw error;
     }
   }
 
   return {
-    isRunning,
+    isRunning: async (batch) => (await runningType(batch)) === TYPE,
     async start(batch, input, summary) {
-      if (await isRunning(batch)) return false;
-      await workflow.start('batch', {
+      const running = await runningType(batch);
+      if (running === TYPE) return false;
+      if (running !== undefined)
+        throw new TypedError('Input.Invalid', `${batch} is a run that has not ended: give the batch another --id.`);
+      await workflow.start(TYPE, {
         workflowId: batch,
         taskQueue,
         args: [input],

@@ -185,13 +185,12 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
   }
 
   async function list(query: string, limit: number): Promise<TemporalRun[]> {
-    const runs = new Map<string, TemporalRun>();
+    const runs: TemporalRun[] = [];
     for await (const execution of workflow.list({ query })) {
-      // One that was retried, or reset, has executions that ended before: they come after the one that counts.
-      if (!runs.has(execution.workflowId)) runs.set(execution.workflowId, temporalRun(execution));
-      if (runs.size >= limit) break;
+      runs.push(temporalRun(execution));
+      if (runs.length >= limit) break;
     }
-    return [...runs.values()];
+    return runs;
   }
 
   /** What is undefined is left out. */

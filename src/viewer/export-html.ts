@@ -27,13 +27,7 @@ export async function exportHtml(
   const add = async (name: string, value: unknown): Promise<void> => {
     parts.push(`<script type="application/x-part" data-name="${name}">${await packed(value)}</script>`);
   };
-  const view: RunView = {
-    ...found,
-    prompt: shortenTexts(found.prompt),
-    questions: [],
-    controls: [],
-    uncontrollable: null,
-  };
+  const view: RunView = { ...found, prompt: shortenTexts(found.prompt), controls: [] };
   await add('run', hide(view));
   const statistics = createStatistics(found.agents, found.started_at);
   for (const { id } of found.agents) {

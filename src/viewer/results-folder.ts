@@ -27,10 +27,7 @@ export async function openResults(path: string): Promise<RunSource> {
   }
 
   async function load(file: string): Promise<ReadResults & { readonly file: ResultsFile }> {
-    const found = await stat(file);
-    const { mtimeMs, size } = found;
-    // A pipe would be waited for without an end.
-    if (!found.isFile()) throw new Error('it is no file');
+    const { mtimeMs, size } = await stat(file);
     const key = `${file} ${mtimeMs} ${size}`;
     const known = cache.get(key);
     if (known !== undefined) return known;
@@ -69,7 +66,6 @@ export async function openResults(path: string): Promise<RunSource> {
             prompt: head(view.prompt.text, 300),
             repository: view.repository?.name ?? null,
             model: null,
-            schedule: null,
             ...view.totals,
             started_at: view.started_at,
             execution_time: view.execution_time,
@@ -98,11 +94,6 @@ export async function openResults(path: string): Promise<RunSource> {
     },
     blob: () => Promise.reject(new TypedError('Storage.Missing', 'Results files hold no more than what they show.')),
     document: async (run) => (await find(run))?.file,
-    async standing(run) {
-      const found = await find(run);
-      return found === undefined ? undefined : { status: found.view.status };
-    },
-    question: () => Promise.resolve(undefined),
     control: () =>
       Promise.reject(
         new TypedError('Input.Invalid', 'This is a results file: its run cannot be controlled from here.'),

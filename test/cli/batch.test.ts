@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { progressLine } from '../../src/cli/batch/batch-once.ts';
+import { progressLine } from '../../src/cli/batch/progress-line.ts';
 import { fillTemplate } from '../../src/cli/batch/read-items.ts';
 import { renderReport, summaryOf } from '../../src/cli/batch/report.ts';
 import { NO_COUNTS, type BatchReport, type BatchState } from '../../src/domain/batch.ts';

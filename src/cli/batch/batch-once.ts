@@ -11,15 +11,16 @@ import { EXIT_CANCELLED, EXIT_DONE, EXIT_FAILED } from '../exit-codes.ts';
 import { hostWorker } from '../host-worker.ts';
 import { catchInterrupts } from '../interrupts.ts';
 import { say, writeResult, type Io } from '../io.ts';
-import { formatClock, formatCost, plural } from '../live/format.ts';
+import { formatClock, plural } from '../live/format.ts';
 import type { JsonOption, TalkOptions, TemporalOptions } from '../options.ts';
 import { checkWritable, writeOutput } from '../output-file.ts';
 import { CommandError } from '../report-error.ts';
 import { openSession, type Session } from '../session.ts';
 import { confirmCost, describeEstimate, estimateCost } from './estimate.ts';
 import { planItems, withItemLimit, type ItemOptions } from './plan-items.ts';
-import { readItems } from './read-items.ts';
-import { lastReport, renderReport, reportFormat, summaryOf } from './report.ts';
+import { describeProgress, progressLine } from './progress-line.ts';
+import { readItems, sharedIds } from './read-items.ts';
+import { hasFailures, lastReport, renderReport, reportFormat, summaryOf } from './report.ts';
 
 /** What says which runs a batch has. */
 export interface BatchDefinition extends ItemOptions {
@@ -52,6 +53,7 @@ export async function batchOnce(io: Io, file: string, options: BatchOptions): Pr
     }
     await session.blobs.check();
     const items = await readItems(session.blobs, file, session);
+    if (options.quiet !== true) for (const line of sharedIds(items)) say(io, line);
     const config = withItemLimit(session.config, options);
     if (options.worker) await checkBeforeRun(config, session, undefined);
     const onProgress = preparationLines(io, items.length, options);
@@ -164,6 +166,7 @@ const MAX_LINE_MS = 30_000;
 const LINES_PER_ELAPSED = 60;
 /** How long no worker may answer before that is said. */
 const SILENCE_MS = 10_000;
+const NO_WORKER = 'no worker answers: rlm worker, or rlm up, continues it';
 
 async function follow(io: Io, batches: TemporalBatches, batch: string, { quiet }: TalkOptions): Promise<BatchEnd> {
   const stop = new AbortController();
@@ -178,42 +181,18 @@ async function follow(io: Io, batches: TemporalBatches, batch: string, { quiet }
     // oxlint-disable-next-line no-await-in-loop -- one look after another
     const state = await batches.state(batch);
     const elapsed = Date.now() - started;
-    if (state?.status === 'running') first ??= state;
+    if (state !== undefined && state.status !== 'starting') first ??= state;
     if (state !== undefined) answered = Date.now();
-    const line =
-      state !== undefined
-        ? progressLine(state, first, elapsed)
-        : Date.now() - answered > SILENCE_MS
-          ? 'no worker answers: rlm worker, or rlm up, continues it'
-          : '';
-    if (line !== '' && line !== shown && isTime(Math.min(MAX_LINE_MS, elapsed / LINES_PER_ELAPSED))) {
-      say(io, `[${formatClock(elapsed)}] ${line}`);
-      shown = line;
+    const isSilent = state === undefined && Date.now() - answered > SILENCE_MS;
+    const news = state !== undefined ? describeProgress(state) : isSilent ? NO_WORKER : shown;
+    if (news !== shown && isTime(Math.min(MAX_LINE_MS, elapsed / LINES_PER_ELAPSED))) {
+      say(io, `[${formatClock(elapsed)}] ${state === undefined ? news : progressLine(state, first, elapsed)}`);
+      shown = news;
     }
     // oxlint-disable-next-line no-await-in-loop -- as above
     await delay(LOOK_MS, undefined, { signal: stop.signal }).catch(() => undefined);
   }
   return ended;
-}
-
-/** How far it is, with the time left as the items since `first` took. */
-export function progressLine(state: BatchState, first: BatchState | undefined, elapsedMs: number): string {
-  if (state.status === 'starting') return 'reading the items';
-  const done = doneOf(state);
-  const failed = state.counts.failed + state.counts.kept_failed;
-  const since = first === undefined ? 0 : done - doneOf(first);
-  const left = since > 0 ? (elapsedMs / since) * (state.total - done) : undefined;
-  return [
-    `${done} of ${state.total} done`,
-    ...(failed === 0 ? [] : [`${failed} failed`]),
-    state.status === 'paused' ? 'paused' : `${state.running.length} running`,
-    ...(state.cost === 0 ? [] : [formatCost(state.cost)]),
-    ...(left === undefined || left === 0 || state.status === 'paused' ? [] : [`about ${formatClock(left)} left`]),
-  ].join(', ');
-}
-
-function doneOf({ counts }: BatchState): number {
-  return counts.completed + counts.failed + counts.kept_completed + counts.kept_failed;
 }
 
 async function conclude(
@@ -234,9 +213,10 @@ async function conclude(
   if (options.quiet !== true) say(io, summaryOf(report));
   if (options.json === true) await writeResult(io, renderReport(report, 'json'));
   else if ((options.report ?? []).length === 0) await writeResult(io, renderReport(report, 'md'));
-  const { failed, kept_failed, not_started } = report.counts;
+  if (report.counts.kept_failed > 0 && options.quiet !== true)
+    say(io, 'The same command with --retry-failed runs those again that failed.');
   if (end.kind === 'cancelled') return EXIT_CANCELLED;
-  return failed + kept_failed + not_started === 0 ? EXIT_DONE : EXIT_FAILED;
+  return hasFailures(report) ? EXIT_FAILED : EXIT_DONE;
 }
 
 async function reportOf(

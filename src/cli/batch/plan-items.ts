@@ -105,7 +105,7 @@ function repositoryItems(session: Session, options: ItemOptions, config: RunConf
     };
     const [repo, prompt, branch, commit] = [text('repo'), text('prompt'), text('branch'), text('commit')];
     if (repo === undefined)
-      throw new CommandError(`Item ${index + 1} has no repository: give --repo, or a field repo.`);
+      throw new CommandError(`Item ${index + 1} has no repository: give --repo, or a field repo; or -s for analyses.`);
     if (prompt === undefined) throw new CommandError(`Item ${index + 1} has no prompt: give -p, or a field prompt.`);
     const name = parseRepositoryName(repo, session.cwd);
     const at = { ...(branch === undefined ? {} : { branch }), ...(commit === undefined ? {} : { commit }) };
@@ -155,7 +155,9 @@ async function storeItem(
   const missing = inputs.filter(({ name }) => item[name] === undefined);
   if (missing.length > 0) {
     const names = missing.map(({ name }) => name).join(', ');
-    throw new CommandError(`Item ${index + 1} has no field ${names}: it has ${Object.keys(item).join(', ')}.`);
+    throw new CommandError(
+      `Item ${index + 1} has no field ${names}: it has ${Object.keys(item).join(', ')}. -i takes another, such as -i '${missing[0]?.name}={{${Object.keys(item)[0] ?? 'field'}}}'.`,
+    );
   }
   const fromItem = await storeValues(blobs, { inputs }, values).catch((error: unknown) => {
     throw new CommandError(`Item ${index + 1}: ${errorMessage(error)}`);

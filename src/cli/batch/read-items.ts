@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { errorMessage } from '../../domain/error-message.ts';
@@ -7,6 +7,7 @@ import { parseJson } from '../../domain/ordered-json.ts';
 import { readSignature } from '../../domain/signature/read-signature.ts';
 import { readInputs } from '../../inputs/index.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
+import { plural } from '../live/format.ts';
 import { CommandError } from '../report-error.ts';
 
 /** An item as it stands in its file. */
@@ -20,6 +21,7 @@ export async function readItems(
   file: string,
   { cwd }: { readonly cwd: string },
 ): Promise<readonly FileItem[]> {
+  await checkFile(resolve(cwd, file), file);
   const isYaml = ['.yaml', '.yml'].includes(extname(file).toLowerCase());
   const items = isYaml ? await readYamlItems(resolve(cwd, file), file) : await readRows(blobs, file, cwd);
   if (!Array.isArray(items)) throw new CommandError(`${file} must hold a list of items.`);
@@ -31,10 +33,31 @@ export async function readItems(
   });
 }
 
-async function readYamlItems(path: string, file: string): Promise<unknown> {
-  const content = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new CommandError(`The items cannot be read from ${file}: ${errorMessage(error)}`);
+async function checkFile(path: string, file: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    // As an input a file may have options behind its name: then it is looked for without them.
+    if (file.includes(';')) return undefined;
+    throw new CommandError(
+      isRecord(error) && error['code'] === 'ENOENT'
+        ? `There is no file ${file} with items: it was looked for at ${path}.`
+        : `The items cannot be read from ${file}: ${errorMessage(error)}`,
+    );
   });
+  if (found?.isDirectory() === true) throw new CommandError(`${file} is a folder: the items must be in a file.`);
+}
+
+/** A line for ids that several items have: an id only names an item, so each of them runs. */
+export function sharedIds(items: readonly FileItem[]): string[] {
+  const ids = items.map(({ id }) => id).filter((id) => typeof id === 'string' || typeof id === 'number');
+  const shared = [...Map.groupBy(ids.map(String), (id) => id)].filter(([id, all]) => id !== '' && all.length > 1);
+  const [first] = shared;
+  if (first === undefined) return [];
+  const others = shared.length === 1 ? '' : `, and ${plural(shared.length - 1, 'other id')} stand more than once`;
+  return [`${first[1].length} items have the id "${first[0]}"${others}: all of them run.`];
+}
+
+async function readYamlItems(path: string, file: string): Promise<unknown> {
+  const content = await readFile(path, 'utf8');
   try {
     const value: unknown = parse(content);
     return isRecord(value) && Array.isArray(value['items']) ? value['items'] : value;

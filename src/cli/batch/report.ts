@@ -66,6 +66,11 @@ export function summaryOf({ total, counts, cost }: Pick<BatchReport, 'total' | '
   return `${all}${rest}. ${ran} ran this time${spent === '' ? '' : `, for ${spent}`}.`;
 }
 
+/** Whether an item failed, or was not started. */
+export function hasFailures({ counts: { failed, kept_failed, not_started } }: Pick<BatchReport, 'counts'>): boolean {
+  return failed + kept_failed + not_started > 0;
+}
+
 /** The newest report of a batch. */
 export async function lastReport(blobs: BlobStore, batch: string): Promise<BatchReport | undefined> {
   const prefix = batchReferenceName(batch, '');
