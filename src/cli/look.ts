@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { emptyDocument } from '../client/empty-document.ts';
 import { reportRun, type RunReport } from '../client/report-run.ts';
+import type { RunLimits } from '../domain/budget.ts';
 import { createResultsWriter } from '../results/results-files.ts';
-import { runDocument, type RunDocument } from '../results/run-document.ts';
+import { limitsOf, runDocument, type RunDocument } from '../results/run-document.ts';
 import { asTyped } from './command-name.ts';
 import { refuseBatch, showBatchResult, showBatchStatus, type ShowBatch } from './batch/show-batch.ts';
 import { EXIT_DONE, EXIT_FAILED, exitCodeOf } from './exit-codes.ts';
@@ -14,7 +15,7 @@ import type { JsonOption, TemporalOptions } from './options.ts';
 import { checkWritable, writeOutput } from './output-file.ts';
 import { answerLines, patchBytes, printAnswer } from './present-run.ts';
 import { CommandError } from './report-error.ts';
-import { reasonWithNext, summaryLines } from './summary-lines.ts';
+import { reasonWithNext, summaryLines, withoutPatch } from './summary-lines.ts';
 import { withSession, type OpenTemporal, type Session } from './session.ts';
 
 export interface LookOptions extends TemporalOptions, JsonOption {
@@ -34,10 +35,20 @@ export function showStatus(io: Io, run: string, options: LookOptions): Promise<n
     const color = wantsColor(io.stdout, io.env);
     const next = reasonWithNext(run, status, reason);
     const why = next === null ? null : asTyped(next, io.env);
-    const view = { snapshot, run, status, reason: why, now: Date.now(), columns, rows: Number.MAX_SAFE_INTEGER, color };
+    const limits = await limitsInForce(session, report);
+    const size = { columns, rows: Number.MAX_SAFE_INTEGER };
+    const view = { snapshot, run, status, reason: why, limits, now: Date.now(), ...size, color };
     io.stdout.write(`${renderTree(view).join('\n')}\n`);
     return EXIT_DONE;
   });
+}
+
+async function limitsInForce(
+  { blobs }: Session,
+  { limits, snapshot, reader }: RunReport,
+): Promise<RunLimits | undefined> {
+  if (limits !== undefined || snapshot === undefined) return limits;
+  return limitsOf(blobs, snapshot.run, await reader.specification(snapshot.run));
 }
 
 /** `rlm result`: the answer, whole; of a run that has not ended the results so far are written all the same. */
@@ -73,7 +84,7 @@ export async function showPatch(io: Io, run: string, options: LookOptions): Prom
     }
     const patch = patchBytes(document);
     if (!hasEnded(io, report)) return EXIT_FAILED;
-    if (patch === undefined) say(io, `Run ${run} changed nothing.`);
+    if (patch === undefined) say(io, withoutPatch(run, document.notes));
     if (options.output !== undefined) await writeOutput(io.cwd, options.output, patch ?? new Uint8Array());
     else if (patch !== undefined) await writeResult(io, patch);
     return EXIT_DONE;
@@ -137,9 +148,9 @@ export function noSuchRun(run: string): CommandError {
 }
 
 async function documentOf(session: Session, report: RunReport, results: string | null): Promise<RunDocument> {
-  const { snapshot, status, reason, run } = report;
+  const { snapshot, status, reason, run, limits } = report;
   if (snapshot === undefined) return { ...emptyDocument(run, status), error: reason };
-  return runDocument(session.blobs, snapshot, { status, reason, results, now: Date.now() });
+  return runDocument(session.blobs, snapshot, { status, reason, results, limits, now: Date.now() });
 }
 
 async function writeFiles(
