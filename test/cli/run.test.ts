@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunDocument } from '../../src/results/run-document.ts';
@@ -153,6 +153,30 @@ describe('without server and worker', () => {
     expect(elsewhere.code).toBe(2);
     expect((await rlm(['apply', 'edit', '.'])).stderr).toContain('is not in a working tree of git');
     expect((await rlm(['apply', 'look', 'clone'])).stderr).toContain('Run look changed nothing');
+  });
+
+  it.each<readonly [string, readonly string[], boolean]>([
+    ['filters', ['filter.evil.clean', 'filter.evil.smudge', 'filter.evil.process'], true],
+    ['a promisor that is a program', ['remote.origin.uploadpack'], false],
+    ['a program that watches files, and hooks', ['core.fsmonitor', 'core.hooksPath'], true],
+  ])('runs nothing that the configuration of the working tree names: %s', async (what, settings, hasCommit) => {
+    const tree = join(desk.folder, what.replaceAll(' ', '-'));
+    const ran = join(desk.folder, 'ran');
+    const evil = join(desk.folder, 'evil');
+    writeFileSync(evil, `#!/bin/sh\ntouch ${ran}\ncat\n`, { mode: 0o755 });
+    if (hasCommit) execFileSync('git', ['clone', '-q', join(desk.folder, 'repository'), tree]);
+    else {
+      execFileSync('git', ['init', '-q', tree]);
+      execFileSync('git', ['-C', tree, 'remote', 'add', 'origin', desk.folder]);
+      execFileSync('git', ['-C', tree, 'config', 'remote.origin.promisor', 'true']);
+      execFileSync('git', ['-C', tree, 'config', 'extensions.partialClone', 'origin']);
+      execFileSync('git', ['-C', tree, 'config', 'core.repositoryFormatVersion', '1']);
+      execFileSync('git', ['-C', tree, 'symbolic-ref', 'HEAD', 'refs/heads/main']);
+    }
+    writeFileSync(join(tree, '.gitattributes'), '* filter=evil\n');
+    for (const name of settings) execFileSync('git', ['-C', tree, 'config', name, evil]);
+    const { code, stderr } = await rlm(['apply', 'edit', tree]);
+    expect({ code, ran: existsSync(ran) }, stderr).toEqual({ code: hasCommit ? 0 : 2, ran: false });
   });
 
   it('what an agent did can be read', async () => {

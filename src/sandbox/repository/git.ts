@@ -23,6 +23,8 @@ export interface GitOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Taken out of whatever git prints. */
   readonly secrets?: readonly string[];
+  /** What it reads from its standard input. Default: nothing. */
+  readonly input?: Uint8Array;
   /** Default false. For `userConfig`. */
   readonly readsUserConfig?: boolean;
 }
@@ -132,10 +134,12 @@ export function spawnGit(arguments_: readonly string[], options: GitOptions = {}
   const child = spawn('git', arguments_, {
     cwd: scratch,
     env: gitEnvironment(options, scratch),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     // A group of its own: git's helpers (ssh, remote-https) end with it.
     detached: true,
   });
+  child.stdin.on('error', () => undefined); // It has ended, and says why.
+  child.stdin.end(options.input ?? '');
   let reason: string | undefined;
   const end = (why: string): void => {
     reason ??= why;
