@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { errorMessage } from '../domain/error-message.ts';
 import { withLock } from '../files/lock.ts';
@@ -45,7 +45,8 @@ export async function findTemporalCli(options: FindCliOptions): Promise<string> 
 /** The CLI that is already here, if any; installs nothing. */
 export async function locateTemporalCli(options: FindCliOptions): Promise<TemporalCli | undefined> {
   const env = options.env ?? process.env;
-  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  // A relative one would be looked for in the current folder.
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
   const installers = join(env['HOME'] ?? homedir(), '.temporalio', 'bin');
   for (const path of [...folders, installers].map((folder) => join(folder, 'temporal')).filter(isExecutable)) {
     const cli = await usable(path);

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { TemporalSetupError } from './errors.ts';
 
 /**
@@ -7,7 +7,8 @@ import { TemporalSetupError } from './errors.ts';
  * The system's own comes first: one from a version switcher takes ten times as long to start.
  */
 export function findPython(path: string = process.env['PATH'] ?? ''): string {
-  const folders = ['/usr/bin', ...path.split(delimiter).filter((folder) => folder !== '')];
+  // A relative one would be looked for in the current folder.
+  const folders = ['/usr/bin', ...path.split(delimiter).filter((folder) => isAbsolute(folder))];
   const found = folders.map((folder) => join(folder, 'python3')).find(isExecutable);
   if (found === undefined) {
     throw new TemporalSetupError(

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { createServer, type RequestListener } from 'node:http';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { findTemporalCli, locateTemporalCli } from '../../src/temporal/find-cli.ts';
 import { temporaryFolder } from './fixtures.ts';
@@ -14,6 +14,12 @@ describe('a CLI that is already here', () => {
     const folder = folderWith({ temporal: USABLE });
     const cli = await locateTemporalCli({ cacheDirectory: temporaryFolder(), env: environment(folder) });
     expect(cli).toEqual({ path: join(folder, 'temporal'), serverVersion: '1.29.1' });
+  });
+
+  test('not where PATH names a folder by a relative path, which anybody’s may be', async () => {
+    const folder = relative(process.cwd(), folderWith({ temporal: USABLE }));
+    const cli = await locateTemporalCli({ cacheDirectory: temporaryFolder(), env: environment(folder) });
+    expect(cli).toBeUndefined();
   });
 
   test('where the installer of Temporal puts it', async () => {
