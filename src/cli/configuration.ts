@@ -49,7 +49,8 @@ export function trustedFiles(env: NodeJS.ProcessEnv): PrivateMarks {
 /** The files that a file names which need no less trust than it, one a line. */
 export async function namedLines(file: ConfigFile): Promise<readonly string[]> {
   const files = await filesOf(file);
-  return files.map(({ path }) => `${path} as it is now`);
+  // A name with a line break in it would be read as a sentence of ours.
+  return files.map(({ path }) => `${/[\n\r]/.test(path) ? JSON.stringify(path) : path} as it is now`);
 }
 
 export async function markTrusted(env: NodeJS.ProcessEnv, file: ConfigFile): Promise<void> {

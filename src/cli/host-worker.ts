@@ -1,9 +1,9 @@
-import { resolve } from 'node:path';
 import { tracesEndpoint } from '../telemetry/traces-endpoint.ts';
 import type { Traces } from '../telemetry/traces.ts';
 import type { TemporalConnection } from '../temporal/connection.ts';
 import type { RlmWorker, WorkerOptions } from '../worker.ts';
 import { openTools } from './open-tools.ts';
+import { outputPath } from './output-file.ts';
 import type { Session } from './session.ts';
 import { version } from './version.ts';
 
@@ -82,6 +82,6 @@ async function openTraces(
 ): Promise<Traces | undefined> {
   if (traceFile === undefined && tracesEndpoint(env) === undefined) return undefined;
   const { createTraces } = await import('../telemetry/traces.ts');
-  const file = traceFile === undefined ? undefined : resolve(cwd, traceFile);
+  const file = traceFile === undefined ? undefined : outputPath(cwd, traceFile);
   return createTraces({ file, env, version: version(), onError });
 }

@@ -1,5 +1,4 @@
-import { writeFile } from 'node:fs/promises';
-import { join, parse, resolve } from 'node:path';
+import { join, parse } from 'node:path';
 import { errorMessage } from '../domain/error-message.ts';
 import type { PlotSpec } from '../chart/plot-spec.ts';
 import { analysisSignature } from '../domain/signature/analysis-signature.ts';
@@ -87,7 +86,7 @@ async function drawPlot(
     const { rows, scale, skipped } = rowsOf(Object(answer) as Record<string, unknown>, plot);
     const { svg, png, notes } = await renderChart(rows, plot);
     const [vector, pixels] = [pictureFile('.svg', run_id, options), pictureFile('.png', run_id, options)];
-    await Promise.all([writeFile(resolve(cwd, vector), svg), writeFile(resolve(cwd, pixels), png)]);
+    await Promise.all([writeOutput(cwd, vector, Buffer.from(svg)), writeOutput(cwd, pixels, png)]);
     if (options.quiet === true) return;
     say(io, `The picture is in ${vector} and ${pixels}.`);
     if (skipped > 0)

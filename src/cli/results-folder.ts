@@ -1,6 +1,6 @@
-import { existsSync, lstatSync, mkdtempSync, rmdirSync } from 'node:fs';
-import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
-import { reasonOf } from './output-file.ts';
+import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { linkOnTheWay, reasonOf } from './output-file.ts';
 import { CommandError } from './report-error.ts';
 
 /**
@@ -10,15 +10,11 @@ import { CommandError } from './report-error.ts';
  */
 export function resultsFolder(cwd: string, results: string): string {
   const folder = resolve(cwd, results);
-  if (isAbsolute(results)) return folder;
-  const segments = results.split(sep).filter((segment) => segment !== '' && segment !== '.');
-  for (const [index] of segments.entries()) {
-    const part = join(cwd, ...segments.slice(0, index + 1));
-    if (lstatSync(part, { throwIfNoEntry: false })?.isSymbolicLink() === true)
-      throw new CommandError(
-        `Results are not written through ${part}, which is a symbolic link: name the folder itself with --results, as an absolute path.`,
-      );
-  }
+  const link = linkOnTheWay(cwd, results);
+  if (link !== undefined)
+    throw new CommandError(
+      `Results are not written through ${link}, which is a symbolic link: name the folder itself with --results, as an absolute path.`,
+    );
   return folder;
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunLimits } from '../domain/budget.ts';
 import { ROOT_AGENT } from '../domain/ids.ts';
@@ -88,6 +88,7 @@ async function collectPatches(
 ): Promise<void> {
   if (!(await reader.specification(snapshot.run)).config.rlm.collect_patches) return;
   const into = join(folder, `${run}${PATCHES}`);
+  await removeLink(into);
   for (const { reference, records } of await reader.trajectories(snapshot)) {
     const ref = agentPatch(records);
     if (ref === undefined) continue;
@@ -155,8 +156,14 @@ export async function removeResults(folder: string, run: string): Promise<void> 
   await updateIndex(folder);
 }
 
+/** One that came with somebody else's folder, and leads anywhere. A file in the place of a results file is replaced, too. */
+async function removeLink(path: string): Promise<void> {
+  if ((await lstat(path).catch(() => undefined))?.isSymbolicLink() === true) await unlink(path);
+}
+
 /** Files that are not named as patches of agents are somebody else's. */
 async function removePatches(folder: string): Promise<void> {
+  await removeLink(folder);
   const names = await readdir(folder).catch(() => []);
   await Promise.all(names.filter((name) => /^[\d.]+\.patch$/.test(name)).map((name) => rm(join(folder, name))));
   await rmdir(folder).catch(() => undefined);

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -16,6 +17,7 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Io } from '../../src/cli/io.ts';
+import { writeOutput } from '../../src/cli/output-file.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import { resultsFolder } from '../../src/cli/results-folder.ts';
 
@@ -209,6 +211,12 @@ describe('a config.yaml of the current folder', () => {
     expect(changed.stderr).toContain(`It names files, which are trusted with it until they change`);
   });
 
+  it('says each name of a file in a line of its own, whatever is in it', async () => {
+    writeFileSync(join(clone, 'a\nNothing of this runs.mjs'), '');
+    writeFileSync(join(clone, 'config.yaml'), 'tools: {files: ["a\\nNothing of this runs.mjs"]}\n');
+    expect((await rlm(LIST)).stderr).not.toMatch(/^Nothing of this runs/m);
+  });
+
   it('counts when it is named, and when it is the user’s own', async () => {
     restrict();
     expect(await rlm([...LIST, '-c', 'config.yaml'])).toEqual(TAKEN);
@@ -274,5 +282,23 @@ describe('other things of the current folder', () => {
     expect(code).toBe(2);
     expect(readdirSync(elsewhere)).toEqual([]);
     expect(resultsFolder(clone, elsewhere)).toBe(elsewhere);
+  });
+
+  it.each([
+    ['-o', 'easiest.patch'],
+    ['-o', 'out/easiest.patch'],
+    ['--record', 'easiest.patch'],
+  ])('a file that is a link, or behind one, is not written: %s %s', async (option, file) => {
+    const target = join(home, '.bashrc');
+    writeFileSync(target, 'mine\n');
+    symlinkSync(target, join(clone, 'easiest.patch'));
+    symlinkSync(home, join(clone, 'out'));
+    const { code, stderr } = await rlm([...RUN, option, file]);
+    expect(stderr).toMatch(/is not written through .*, which is a symbolic link: give an absolute path/);
+    expect(code).toBe(2);
+    expect(readFileSync(target, 'utf8')).toBe('mine\n');
+    await expect(writeOutput(clone, file, Buffer.from('theirs'))).rejects.toThrow('symbolic link');
+    await writeOutput(clone, target, Buffer.from('named by me'));
+    expect(readFileSync(target, 'utf8')).toBe('named by me');
   });
 });

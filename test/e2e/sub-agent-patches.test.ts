@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findRun } from '../../src/results/find-run.ts';
@@ -75,11 +75,16 @@ describe('the changes of sub-agents', () => {
     const snapshot = await reader.snapshot();
     if (snapshot === undefined) throw new Error('nothing of it is stored');
     const folder = join(world.folder, 'results');
+    const elsewhere = join(world.folder, 'elsewhere');
+    for (const path of [folder, elsewhere]) mkdirSync(path);
+    // As it may come with a stranger's folder.
+    symlinkSync(elsewhere, join(folder, 'ten.patches'));
     await createResultsWriter({ blobs: world.blobs, reader, folder, run: 'ten' }).write(snapshot);
     expect(readdirSync(join(folder, 'ten.patches')).toSorted()).toEqual(
       ['0', ...Array.from({ length: 10 }, (_, i) => `0.${i + 1}`)].map((agent) => `${agent}.patch`).toSorted(),
     );
     expect(readFileSync(join(folder, 'ten.patches', '0.9.patch'), 'utf8')).toContain('+by 8\n');
+    expect(readdirSync(elsewhere)).toEqual([]);
     expect(await world.leftovers('ten')).toEqual([]);
     await model.close();
   });
