@@ -4,6 +4,7 @@ import {
   type ScheduleDescription,
   type ScheduleOverlapPolicy,
 } from '@temporalio/client';
+import { TypedError } from '../domain/failures.ts';
 
 /** When a schedule starts its runs, and what it does when that cannot be. */
 export interface ScheduleTimes {
@@ -29,11 +30,14 @@ export interface ScheduledWork {
 
 /** Schedules of this task queue, as Temporal's. */
 export interface TemporalSchedules {
-  /** @returns false where there is one of this name */
+  /**
+   * @returns false where there is one of this name
+   * @throws TypedError `Input.Invalid` for times that Temporal does not take
+   */
   create(name: string, times: ScheduleTimes, work: ScheduledWork): Promise<boolean>;
   list(): Promise<ScheduleDescription[]>;
   describe(name: string): Promise<ScheduleDescription | undefined>;
-  /** What is left out stays. @returns false where there is none of this name */
+  /** What is left out stays. @returns false where there is none of this name; throws as `create` */
   update(name: string, times: ScheduleTimes, work: ScheduledWork | undefined): Promise<boolean>;
   pause(name: string, note: string | undefined): Promise<boolean>;
   resume(name: string, note: string | undefined): Promise<boolean>;
@@ -92,7 +96,7 @@ export function createTemporalSchedules({
     describe,
     async create(name, times, work) {
       if ((await describe(name)) !== undefined) return false;
-      await schedule.create({
+      const options = {
         scheduleId: name,
         spec: specOf(times),
         action: action(name, work),
@@ -102,7 +106,8 @@ export function createTemporalSchedules({
           pauseOnFailure: times.pauseOnFailure ?? false,
         },
         memo: { [MARK]: work.summary },
-      });
+      } as const;
+      await checked(() => schedule.create(options));
       return true;
     },
     async list() {
@@ -113,20 +118,22 @@ export function createTemporalSchedules({
     },
     update: (name, times, work) =>
       found(() =>
-        schedule.getHandle(name).update((before) => ({
-          ...before,
-          spec:
-            times.cron === undefined && times.every === undefined
-              ? { ...before.spec, ...zoneOf(times) }
-              : { ...specOf(times), ...zoneOf({ ...before.spec, ...times }) },
-          action: work === undefined ? { ...before.action, args: before.action.args ?? [] } : action(name, work),
-          policies: {
-            ...before.policies,
-            ...(times.overlap === undefined ? {} : { overlap: times.overlap }),
-            ...(times.catchup === undefined ? {} : { catchupWindow: times.catchup as '1 day' }),
-            ...(times.pauseOnFailure === undefined ? {} : { pauseOnFailure: times.pauseOnFailure }),
-          },
-        })),
+        checked(() =>
+          schedule.getHandle(name).update((before) => ({
+            ...before,
+            spec:
+              times.cron === undefined && times.every === undefined
+                ? { ...before.spec, ...zoneOf(times) }
+                : { ...specOf(times), ...zoneOf({ ...before.spec, ...times }) },
+            action: work === undefined ? { ...before.action, args: before.action.args ?? [] } : action(name, work),
+            policies: {
+              ...before.policies,
+              ...(times.overlap === undefined ? {} : { overlap: times.overlap }),
+              ...(times.catchup === undefined ? {} : { catchupWindow: times.catchup as '1 day' }),
+              ...(times.pauseOnFailure === undefined ? {} : { pauseOnFailure: times.pauseOnFailure }),
+            },
+          })),
+        ),
       ),
     pause: (name, note) => found(() => schedule.getHandle(name).pause(note)),
     resume: (name, note) => found(() => schedule.getHandle(name).unpause(note)),
@@ -134,6 +141,16 @@ export function createTemporalSchedules({
     backfill: (name, start, end, overlap) => found(() => schedule.getHandle(name).backfill({ start, end, overlap })),
     delete: (name) => found(() => schedule.getHandle(name).delete()),
   };
+}
+
+/** What Temporal says of cron expressions, time zones and durations is an ordinary error of the SDK. */
+async function checked<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new TypedError('Input.Invalid', `Temporal does not take these times: ${error.message}.`, { cause: error });
+  }
 }
 
 function specOf(times: ScheduleTimes): Parameters<Client['schedule']['create']>[0]['spec'] {

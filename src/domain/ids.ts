@@ -31,12 +31,16 @@ export function agentDepth(agent: string): number {
   return agent.split('.').length - 1;
 }
 
-/** The sentence that says what is wrong with a run id, or undefined. */
-export function runIdProblem(id: string): string | undefined {
-  if (id === '') return 'A run id must not be empty.';
-  if (id.length > 200) return `A run id may have at most 200 characters; this one has ${id.length}.`;
+/**
+ * The sentence that says what is wrong with a run id, or undefined.
+ *
+ * @param what - what it names: batches and schedules have names as runs do
+ */
+export function runIdProblem(id: string, what = 'run id'): string | undefined {
+  if (id === '') return `A ${what} must not be empty.`;
+  if (id.length > 200) return `A ${what} may have at most 200 characters; this one has ${id.length}.`;
   if (!/^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/.test(id)) {
-    return `"${id}" cannot be a run id: use letters, digits, '.', '_', '-', ':', '+' and '@', beginning with a letter or digit.`;
+    return `"${id}" cannot be a ${what}: use letters, digits, '.', '_', '-', ':', '+' and '@', beginning with a letter or digit.`;
   }
   return undefined;
 }

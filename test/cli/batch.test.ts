@@ -168,8 +168,8 @@ describe('what is shown of a batch', () => {
     const markdown = renderReport(whole, 'md').split('\n');
     expect(markdown[2]).toBe('2 items: 1 completed, 1 failed. 2 ran this time, for $0.50.');
     expect(markdown.slice(6, 8)).toEqual([
-      String.raw`| a,b | completed | x \| "y" z | yes | $0.25 |`,
-      '| c | failed | why |  | $0.25 |',
+      String.raw`| a,b | completed | x \| "y" z | yes | $0.25 | b.1 |`,
+      '| c | failed | why |  | $0.25 | b.2 |',
     ]);
     const csv = renderReport(whole, 'csv');
     expect(csv).toContain('item,status,answer,error,has_patch,cost,execution_time,is_new,run\n');

@@ -39,8 +39,8 @@ function renderCsv({ items }: BatchReport): string {
 
 function renderMarkdown(report: BatchReport): string {
   const cell = (text: string): string => oneLine(text).replaceAll('|', String.raw`\|`);
-  const rows = report.items.map(({ item, status, answer, error, has_patch, cost }) => {
-    const cells = [item, status, answer ?? error ?? '', has_patch ? 'yes' : '', formatCost(cost)];
+  const rows = report.items.map(({ item, status, answer, error, has_patch, cost, run }) => {
+    const cells = [item, status, answer ?? error ?? '', has_patch ? 'yes' : '', formatCost(cost), run];
     return `| ${cells.map(cell).join(' | ')} |`;
   });
   return [
@@ -48,8 +48,8 @@ function renderMarkdown(report: BatchReport): string {
     '',
     summaryOf(report),
     '',
-    '| item | status | answer | patch | cost |',
-    '| --- | --- | --- | --- | --- |',
+    '| item | status | answer | patch | cost | run |',
+    '| --- | --- | --- | --- | --- | --- |',
     ...rows,
     '',
   ].join('\n');

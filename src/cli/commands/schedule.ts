@@ -102,13 +102,17 @@ A folder is read on this machine at each occurrence, so that it has the commits 
 function withTimes(command: Command): Command {
   return command
     .option('--cron <times>', 'when, as five fields of cron; repeatable', repeated)
-    .option('--every <duration>', 'how often, such as 30m or 6h; repeatable', repeated)
+    .addOption(
+      new Option('--every <duration>', 'how often, such as 30m or 6h; repeatable').argParser(
+        (value, before: readonly string[] | undefined) => repeated(duration(value), before),
+      ),
+    )
     .option('--timezone <name>', 'of --cron, such as Europe/Berlin (default: UTC)')
-    .option('--jitter <duration>', 'start up to so much later, at random')
+    .addOption(new Option('--jitter <duration>', 'start up to so much later, at random').argParser(duration))
     .addOption(overlapOption())
     .addOption(
       new Option('--catchup <duration>', 'how late an occurrence may start that was missed (default: 1d)').argParser(
-        duration,
+        catchup,
       ),
     )
     .option('--pause-on-failure', 'pause the schedule when a run of it fails');
@@ -128,5 +132,14 @@ function overlapOption(): Option {
 function duration(value: string): string {
   if (!/^\d+(\.\d+)?\s*(s|m|h|d|w)$/.test(value))
     throw new InvalidArgumentError('It must be such as 90s, 30m, 6h or 1d.');
+  if (Number.parseFloat(value) === 0)
+    throw new InvalidArgumentError('It must be more than nothing, such as 90s or 6h.');
   return value;
+}
+
+/** Temporal takes 10 seconds where it is given less. */
+function catchup(value: string): string {
+  const checked = duration(value);
+  if (/^\d\b|^\d\./.test(checked) && checked.endsWith('s')) throw new InvalidArgumentError('It must be at least 10s.');
+  return checked;
 }

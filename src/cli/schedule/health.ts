@@ -5,7 +5,7 @@ import type { BlobStore } from '../../storage/blob-store.ts';
 import { lastReport } from '../batch/report.ts';
 import type { Io } from '../io.ts';
 import { wantsColor } from '../live/display.ts';
-import { formatCost } from '../live/format.ts';
+import { formatCost, plural } from '../live/format.ts';
 import { padEnd } from '../live/text.ts';
 
 /** How a schedule stands. */
@@ -111,9 +111,11 @@ function missedLine({ schedule, missed }: ScheduleHealth): string {
 
 export function renderSchedule(schedule: ScheduleDescription, health: ScheduleHealth, io: Io): string[] {
   const { policies, info, state, action, spec } = schedule;
+  const calendars = (spec.calendars ?? []).map(({ comment }) => comment ?? 'at set times');
+  const zone = spec.timezone === undefined || spec.timezone === '' ? 'UTC' : spec.timezone;
   const times = [
-    ...(spec.intervals ?? []).map(({ every }) => `every ${every / 1000} s`),
-    ...(spec.calendars ?? []).map(({ comment }) => comment ?? 'at set times'),
+    ...(spec.intervals ?? []).map(({ every }) => `every ${formatDuration(every)}`),
+    ...calendars.map((calendar) => `${calendar} (${zone})`),
   ];
   const recent = info.recentActions
     .toSorted((a, b) => b.takenAt.getTime() - a.takenAt.getTime())
@@ -121,17 +123,31 @@ export function renderSchedule(schedule: ScheduleDescription, health: ScheduleHe
   return [
     ...renderHealth([health], io),
     '',
-    `starts    ${action.workflowType}${action.staticSummary === undefined ? '' : `: ${action.staticSummary}`}`,
-    `when      ${times.join(', ')}${spec.timezone === undefined ? ' (UTC)' : ` (${spec.timezone})`}`,
-    `overlap   ${(policies.overlap ?? 'SKIP').toLowerCase()}`,
-    `catch-up  ${policies.catchupWindow / 1000} s`,
-    `on failure ${policies.pauseOnFailure ? 'pauses' : 'continues'}`,
-    ...(state.note === undefined || state.note === '' ? [] : [`note      ${state.note}`]),
+    `starts      ${action.workflowType}${action.staticSummary === undefined ? '' : `: ${action.staticSummary}`}`,
+    `when        ${times.join(', ')}${spec.jitter === undefined ? '' : `, up to ${formatDuration(spec.jitter)} later`}`,
+    `overlap     ${(policies.overlap ?? 'SKIP').toLowerCase()}`,
+    `catch-up    ${formatDuration(policies.catchupWindow)}`,
+    `on failure  ${policies.pauseOnFailure ? 'pauses' : 'continues'}`,
+    ...(state.note === undefined || state.note === '' ? [] : [`note        ${state.note}`]),
     ...(recent.length === 0 ? [] : ['', 'latest runs (rlm result <run>):', ...recent]),
     '',
     'next runs:',
     ...info.nextActionTimes.slice(0, 3).map((time) => `  ${shortTime(time.toISOString())}`),
   ];
+}
+
+const UNITS = [
+  ['day', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1000],
+] as const;
+
+/** In the largest unit that leaves a whole number: `6 h`, `90 s`. */
+function formatDuration(milliseconds: number): string {
+  const [unit, size] = UNITS.find(([, each]) => milliseconds >= each && milliseconds % each === 0) ?? ['s', 1000];
+  const count = milliseconds / size;
+  return unit === 'day' ? plural(count, unit) : `${count} ${unit}`;
 }
 
 function shortTime(iso: string): string {

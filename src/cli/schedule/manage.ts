@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import type { ScheduleDescription, ScheduleOverlapPolicy } from '@temporalio/client';
 import { planAnalysis } from '../../client/start-analysis.ts';
 import { portableConfig } from '../../client/run-arguments.ts';
@@ -55,8 +56,8 @@ export interface ShowOptions extends TemporalOptions, JsonOption {}
 
 /** `rlm schedule create`. */
 export function createSchedule(io: Io, name: string, options: CreateOptions): Promise<number> {
-  const problem = runIdProblem(name);
-  if (problem !== undefined) throw new CommandError(problem.replace('A run id', 'The name of a schedule'));
+  const problem = runIdProblem(name, 'name of a schedule');
+  if (problem !== undefined) throw new CommandError(problem);
   if (options.cron === undefined && options.every === undefined)
     throw new CommandError('Say when: --cron "0 3 * * *", or --every 6h.');
   return withSchedules(io, options, async (session, schedules) => {
@@ -85,6 +86,7 @@ async function workOf(session: Session, name: string, options: CreateOptions): P
   if (repo === undefined || prompt === undefined)
     throw new CommandError('Say what to run: --repo and -p, or -s with -i for an analysis, or --batch with a file.');
   const place = parseRepositoryName(repo, session.cwd);
+  if (place.kind === 'path') checkFolder(place.path);
   const { branch } = options;
   const input = {
     repo: place.kind === 'url' ? place.url : place.path,
@@ -94,6 +96,12 @@ async function workOf(session: Session, name: string, options: CreateOptions): P
     ...occurrence(session, name, options, place.kind === 'path'),
   };
   return granted(session, name, { type: 'investigate', input }, truncate(`${repo}: ${prompt}`, 200));
+}
+
+/** An occurrence that fails at night is noticed late. */
+function checkFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new CommandError(`There is no folder ${path}.`);
 }
 
 /** Its runs are compared with each other. */
@@ -118,12 +126,15 @@ function occurrence(
 
 async function batchWork(session: Session, name: string, file: string, options: CreateOptions): Promise<ScheduledWork> {
   const items = await readItems(session.blobs, file, session);
-  const isFolder = (repo: unknown): boolean => typeof repo === 'string' && existsSync(repo);
   const planned = await planItems(session, items, options, {
     config: session.config,
     owner: name,
     bundle: false,
-    extra: ({ repo }) => occurrence(session, name, options, isFolder(repo)),
+    extra({ repo }) {
+      const isFolder = repo !== undefined && isAbsolute(repo);
+      if (isFolder) checkFolder(repo);
+      return occurrence(session, name, options, isFolder);
+    },
   });
   const { concurrency, maxCost } = options;
   const input = {
