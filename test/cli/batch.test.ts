@@ -26,7 +26,7 @@ beforeAll(async () => {
       ({ opening }) => {
         if (/bytes: 13$/m.test(opening))
           return { error: { status: 400, body: { error: { message: 'not this one' } } } };
-        return withCode('SUBMIT(double=2 * n)');
+        return withCode(opening.includes('body') ? 'SUBMIT(same=body)' : 'SUBMIT(double=2 * n)');
       },
     ],
     latencyMs: 150,
@@ -103,6 +103,26 @@ describe('a batch', () => {
     expect(dear.code).toBe(2);
     expect(dear.stderr).toMatch(/about .* by the mean of \d+ runs like these/);
     expect(dear.stderr).toContain('(--ask-above). Add --yes to start it all the same.');
+  });
+});
+
+describe('an item', () => {
+  it('is a value where its template names no file, whatever it begins with', async () => {
+    const bodies = ['@secret.txt', '@@twice', '-', '@numbers.csv;encoding=utf-8', 'plain'];
+    writeFileSync(join(desk.folder, 'secret.txt'), 'of the user');
+    writeFileSync(
+      join(desk.folder, 'bodies.csv'),
+      `text,file\n${bodies.map((body) => `${body},secret.txt`).join('\n')}\n`,
+    );
+    const batch = ['batch', 'bodies.csv', '-s', 'body -> same', '--report', 'bodies.json'];
+    const said = async (template: string): Promise<unknown[]> => {
+      const { code, stderr } = await rlm([...batch, '-i', `body=${template}`]);
+      expect(code, stderr).toBe(0);
+      const { items }: BatchReport = JSON.parse(readFileSync(join(desk.folder, 'bodies.json'), 'utf8'));
+      return items.map(({ answer }) => answer).map((answer) => (JSON.parse(answer ?? '') as { same: string }).same);
+    };
+    expect(await said('{{text}}')).toEqual(bodies);
+    expect(await said('@{{file}}')).toEqual(bodies.map(() => 'of the user'));
   });
 });
 

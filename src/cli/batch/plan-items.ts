@@ -148,11 +148,16 @@ async function storeItem(
   }: { readonly item: FileItem; readonly index: number; readonly templates: readonly string[] },
 ): Promise<unknown> {
   const stdin = (async function* nothing(): AsyncGenerator<Uint8Array> {})();
-  const templated = templates.map((template) => fillTemplate(template, item, index));
-  const named = new Set(templated.map((text) => text.slice(0, Math.max(0, text.indexOf('='))).trim()));
+  const filled = templates.map((template) => ({ template, text: fillTemplate(template, item, index) }));
+  // What a template says is a file is one; an item says what a value is, and never that it is to be read from a file.
+  const read = filled.filter(({ template }) => !isValueOfItem(template)).map(({ text }) => text);
+  const given = new Map(filled.filter(({ template }) => isValueOfItem(template)).map(({ text }) => splitAt(text)));
+  const named = new Set(read.map((text) => splitAt(text)[0]));
   const inputs = signature.inputs.filter(({ name }) => !named.has(name));
-  const values = Object.fromEntries(inputs.map(({ name, type }) => [name, valueOf(item[name], type)]));
-  const missing = inputs.filter(({ name }) => item[name] === undefined);
+  const values = Object.fromEntries(
+    inputs.map(({ name, type }) => [name, valueOf(given.has(name) ? given.get(name) : item[name], type)]),
+  );
+  const missing = inputs.filter(({ name }) => !given.has(name) && item[name] === undefined);
   if (missing.length > 0) {
     const names = missing.map(({ name }) => name).join(', ');
     throw new CommandError(
@@ -163,9 +168,19 @@ async function storeItem(
     throw new CommandError(`Item ${index + 1}: ${errorMessage(error)}`);
   });
   const others = signature.inputs.filter(({ name }) => named.has(name));
-  const fromTemplates = await readInputs(blobs, { inputs: others }, templated, { cwd, stdin });
+  const fromTemplates = await readInputs(blobs, { inputs: others }, read, { cwd, stdin });
   const all = [...fromItem, ...fromTemplates.inputs];
   return signature.inputs.map(({ name }) => all.find((input) => input.name === name));
+}
+
+/** `text={{body}}`: a field of the item begins the value. */
+function isValueOfItem(template: string): boolean {
+  return splitAt(template)[1].startsWith('{{');
+}
+
+function splitAt(text: string): [name: string, value: string] {
+  const mark = Math.max(0, text.indexOf('='));
+  return [text.slice(0, mark).trim(), text.slice(mark + 1)];
 }
 
 /** A cell of a table is text: where another type is wanted, what it says in JSON. */
