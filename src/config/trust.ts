@@ -11,9 +11,9 @@ export interface RestrictedSetting {
   readonly effect: string;
 }
 
-/** Settings that an untrusted file may have: limits, how a model is asked, names of models. */
+/** Settings that an untrusted file may have: limits, how a model is asked, names of models; some of them not with every value. */
 const FREE: Readonly<Record<string, readonly string[] | 'all'>> = {
-  model: ['name', 'sub_name', 'by_depth', 'temperature', 'max_tokens', 'timeout', 'max_attempts', 'prices'],
+  model: ['name', 'sub_name', 'by_depth', 'temperature', 'max_tokens', 'timeout', 'max_attempts'],
   rlm: 'all',
   sandbox: [
     'pool',
@@ -31,6 +31,7 @@ const FREE: Readonly<Record<string, readonly string[] | 'all'>> = {
 
 /** What the others do; a setting that is new and not here yet is restricted all the same. */
 const EFFECTS: Readonly<Record<string, string>> = {
+  'model.prices': 'says what counts against a limit of the cost',
   'model.base_url': 'sends prompts and a key to this address',
   'model.api_key_env': 'sends this variable to the endpoint',
   'sandbox.provider': 'says where code runs',
@@ -58,7 +59,7 @@ const SECTION_EFFECTS: Readonly<Record<string, string>> = {
  *
  * @param found value of the file
  * @param config what holds without the file; a setting that repeats it is none of these
- * @param limits limits that the user's own configuration names: the file may lower them
+ * @param limits what the user's own configuration names: the file may lower its limits, and ask a person more often
  */
 export function restrictedSettings(found: unknown, config: RunConfig, limits: unknown): readonly RestrictedSetting[] {
   if (!isSection(found)) return [];
@@ -69,11 +70,11 @@ export function restrictedSettings(found: unknown, config: RunConfig, limits: un
       const path = [section, key];
       if (value === null || value === undefined || isSame(value, at(current, path))) return [];
       const free = FREE[section];
-      if (section === 'model' && key === 'prices' && at(limits, ['rlm', 'max_cost']) !== undefined)
-        return [{ path, effect: 'says what your own rlm.max_cost counts' }];
-      if (free === 'all' || free?.includes(key) === true)
-        return isRaised(path, value, limits) ? [{ path, effect: 'is more than your own configuration allows' }] : [];
       const name = path.join('.');
+      if (free === 'all' || free?.includes(key) === true) {
+        const effect = weakens(name, value, limits);
+        return effect === undefined ? [] : [{ path, effect }];
+      }
       // Stricter than anything.
       if (name === 'sandbox.isolation' && value === 'bubblewrap') return [];
       return [{ path, effect: EFFECTS[name] ?? SECTION_EFFECTS[section] ?? 'decides what runs or is reached' }];
@@ -91,6 +92,19 @@ export function trustHash(path: string, text: string, files: readonly NamedFile[
   return createHash('sha256')
     .update(JSON.stringify([path, text, files.map((file) => [file.path, file.hash])]))
     .digest('hex');
+}
+
+/** What a setting does that is free with other values. */
+function weakens(name: string, value: unknown, limits: unknown): string | undefined {
+  const path = name.split('.');
+  if (isRaised(path, value, limits)) return 'is more than your own configuration allows';
+  const approve = at(limits, ['rlm', 'approve']);
+  if (name === 'rlm.approve' && Array.isArray(approve)) {
+    const kept = Array.isArray(value) && approve.every((step) => value.includes(step));
+    return kept ? undefined : 'asks you less often than your own configuration';
+  }
+  const joins = name === 'rlm.findings' && isSection(value) && Object.hasOwn(value, 'series');
+  return joins ? 'reads and replaces what runs of this series have found' : undefined;
 }
 
 function isRaised([section = '', key = '']: readonly string[], value: unknown, limits: unknown): boolean {

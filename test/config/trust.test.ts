@@ -18,7 +18,7 @@ function restricted(text: string, own = ''): string[] {
 describe('a config.yaml that was only found', () => {
   it('sets limits, names of models and how they are asked', () => {
     const text = `
-model: {name: anthropic/claude, sub_name: gemini/flash, by_depth: {1: groq/x}, temperature: 0, max_tokens: 100, prices: {m: {input: 1, output: 1}}}
+model: {name: anthropic/claude, sub_name: gemini/flash, by_depth: {1: groq/x}, temperature: 0, max_tokens: 100}
 rlm: {max_sandboxes: 200, max_cost: 50, global_timeout: 7200, on_error: fail, compaction: 1000}
 sandbox: {memory_mb: 4096, block_timeout: 10, pool: 3}
 `;
@@ -26,6 +26,8 @@ sandbox: {memory_mb: 4096, block_timeout: 10, pool: 3}
   });
 
   it.each([
+    ['model: {prices: {m: {input: 0, output: 0}}}', 'model.prices'],
+    ['rlm: {findings: {key: [name], series: nightly}}', 'rlm.findings'],
     ['model: {base_url: "http://evil.example/v1"}', 'model.base_url'],
     ['model: {api_key_env: AWS_SECRET_ACCESS_KEY}', 'model.api_key_env'],
     ['sandbox: {provider: daytona}', 'sandbox.provider'],
@@ -67,10 +69,12 @@ sandbox: {memory_mb: 4096, block_timeout: 10, pool: 3}
     expect(restricted('rlm: {max_cost: 500}', 'rlm: {max_cost: 5}')).toEqual(['rlm.max_cost']);
   });
 
-  it('does not say what models cost where the user limits the cost', () => {
-    const prices = 'model: {prices: {m: {input: 0, output: 0}}}';
-    expect(restricted(prices)).toEqual([]);
-    expect(restricted(prices, 'rlm: {max_cost: 5}')).toEqual(['model.prices']);
+  it('asks a person as often as the user’s own configuration does', () => {
+    const own = 'rlm: {approve: [patch, tools]}';
+    expect(restricted('rlm: {approve: []}', own)).toEqual(['rlm.approve']);
+    expect(restricted('rlm: {approve: [tools, sub_agents]}', own)).toEqual(['rlm.approve']);
+    expect(restricted('rlm: {approve: [sub_agents, tools, patch], findings: {key: [name]}}', own)).toEqual([]);
+    expect(restricted('rlm: {approve: [patch]}')).toEqual([]);
   });
 
   it('is trusted with one content in one place', () => {
