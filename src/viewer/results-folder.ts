@@ -27,7 +27,10 @@ export async function openResults(path: string): Promise<RunSource> {
   }
 
   async function load(file: string): Promise<ReadResults & { readonly file: ResultsFile }> {
-    const { mtimeMs, size } = await stat(file);
+    const found = await stat(file);
+    const { mtimeMs, size } = found;
+    // A pipe would be waited for without an end.
+    if (!found.isFile()) throw new Error('it is no file');
     const key = `${file} ${mtimeMs} ${size}`;
     const known = cache.get(key);
     if (known !== undefined) return known;

@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
@@ -295,4 +295,6 @@ it("opens the reference's results, and ours", async () => {
   expect((await (await openResults(results)).list(10)).problems).toEqual([
     expect.stringContaining('reference.json: it is no results file'),
   ]);
+  execFileSync('mkfifo', [join(dirname(results), 'pipe.json')]);
+  expect((await (await openResults(dirname(results))).list(10)).problems).toContain('pipe.json: it is no file');
 });
