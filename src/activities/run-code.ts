@@ -2,6 +2,7 @@ import { endsReply, fold, type PendingBlock } from '../domain/agent-state.ts';
 import type { RunCodeInput, RunCodeResult } from '../domain/contract.ts';
 import type { BlockResult } from '../domain/kernel-protocol.ts';
 import type { BlockRecord, PendingCall } from '../domain/records.ts';
+import { codeBlocks } from '../domain/reply.ts';
 import { isReplayable } from '../domain/replay.ts';
 import { refuseUnseenFinal } from '../domain/unseen-output.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
@@ -140,7 +141,9 @@ async function recordBlock(context: ReplyContext, pending: PendingBlock, result:
     calls: [...pending.answers.keys()].map((call) => ({ call, request: requests.get(call) ?? '' })),
     ...(full === undefined ? {} : { full }),
   } as const;
-  const ends = endsReply({ result });
+  const reply = trajectory.records.findLast((each) => each.kind === 'reply');
+  // Nothing runs any more after the last: a run that is paused then must not seem to run code.
+  const ends = endsReply({ result }) || index + 1 === codeBlocks(reply?.text ?? '').length;
   const state = result.final === null ? (ends ? 'thinking' : 'running') : 'closing';
   await trajectory.append<'block'>(record, { state, sandbox: sandboxId });
   return trajectory.records.at(-1) as BlockRecord;

@@ -8,7 +8,7 @@ import type { ChainRecord } from '../domain/records.ts';
 import type { ResultsWriter } from '../results/results-files.ts';
 import type { RunReader } from '../results/run-reader.ts';
 import { parentAgent } from '../domain/ids.ts';
-import type { RunSnapshot } from '../results/run-snapshot.ts';
+import { currentSnapshot, type RunSnapshot } from '../results/run-snapshot.ts';
 import { reasonWithNext } from './summary-lines.ts';
 import type { Interrupt, Interrupts } from './interrupts.ts';
 import type { Display } from './live/display.ts';
@@ -20,6 +20,8 @@ export interface FollowInput {
   readonly run: string;
   /** Of its workflow. */
   readonly runId: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
   readonly display: Display;
   /** Brought up to date as the run goes. */
   readonly results?: ResultsWriter;
@@ -178,7 +180,9 @@ function createWatcher(input: FollowInput): Watcher {
 
   async function lookOnce(): Promise<void> {
     await logErrors('The progress cannot be read', async () => {
-      snapshot = (await reader.snapshot()) ?? snapshot;
+      const recorded = await reader.snapshot();
+      // How a run had ended that is retried is not how it ends.
+      snapshot = recorded === undefined ? snapshot : currentSnapshot(recorded, input.startedAt);
       if (snapshot !== undefined) stallDetector.note(snapshot);
       if (snapshot !== undefined && transcript !== undefined) transcript.tell(await rootRecords(reader, snapshot));
     });

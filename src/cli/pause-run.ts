@@ -3,6 +3,7 @@ import { findOpenRun, hasEnded } from './find-run.ts';
 import { say, type Io } from './io.ts';
 import type { TemporalOptions } from './options.ts';
 import { withSession } from './session.ts';
+import { whatCameOf } from './steer.ts';
 
 export interface PauseOptions extends TemporalOptions {
   readonly reason?: string;
@@ -14,11 +15,13 @@ export function pauseRun(io: Io, run: string, options: PauseOptions): Promise<nu
   return withSession(io, options, async (session) => {
     const { runs } = await findOpenRun(session, run, (line) => say(io, line));
     const { agent, reason } = options;
-    if (!(await runs.pause(run, reason, agent))) throw hasEnded(run);
     if (agent !== undefined) {
-      say(io, `Agent ${agent} of run ${run} is pausing. Resume it with rlm resume ${run} --agent ${agent}.`);
+      const told = await runs.tell(run, { name: 'pause', agent, ...(reason === undefined ? {} : { reason }) });
+      const accepted = `Agent ${agent} of run ${run} is pausing. Resume it with rlm resume ${run} --agent ${agent}.`;
+      say(io, whatCameOf(run, told, accepted));
       return EXIT_DONE;
     }
+    if (!(await runs.pause(run, reason))) throw hasEnded(run);
     const hasWorker = await runs.hasWorker(run);
     say(
       io,

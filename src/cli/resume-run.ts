@@ -1,7 +1,7 @@
 import { runSettings } from '../client/change-settings.ts';
 import { createGrants, grantBudget } from '../grants.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { findOpenRun, findStoredRun, hasEnded, type FoundRun } from './find-run.ts';
+import { findStoredRun, findUnendedRun, hasEnded, type FoundRun } from './find-run.ts';
 import { say, type Io } from './io.ts';
 import type { AttachOptions } from './options.ts';
 import { hostWorkerFor } from './other-runs.ts';
@@ -11,6 +11,7 @@ import { presentStored } from './present-stored.ts';
 import { retry } from './retry-run.ts';
 import { afterStart } from './report-error.ts';
 import { withSession, type Session } from './session.ts';
+import { whatCameOf } from './steer.ts';
 import { takeSettings } from './take-settings.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -34,11 +35,15 @@ export function resumeRun(io: Io, run: string, options: ResumeOptions): Promise<
     if (options.output !== undefined) await checkWritable(session.cwd, options.output);
     if (options.results !== undefined) writableResultsFolder(session.cwd, options.results);
     const log = (line: string): void => say(io, line);
-    const found = await findOpenRun(session, run, log);
+    const found = await findUnendedRun(session, run, log);
+    if (found === undefined) return presentStored(io, session, run, options);
     const { runs, known } = found;
-    if (options.agent !== undefined) {
-      if (!(await runs.resume(run, options.agent))) throw hasEnded(run);
-      say(io, `Agent ${options.agent} of run ${run} resumes.`);
+    const { agent } = options;
+    if (agent !== undefined) {
+      say(
+        io,
+        whatCameOf(run, await runs.tell(run, { name: 'resume', agent }), `Agent ${agent} of run ${run} resumes.`),
+      );
       return EXIT_DONE;
     }
     const watching = { io, session, runs, options, started: known, resumeCommand: `rlm resume ${run}` };
@@ -62,7 +67,7 @@ export function resumeRun(io: Io, run: string, options: ResumeOptions): Promise<
 }
 
 /** With the configuration and the limits of now: what it was told while it was suspended takes effect before. */
-async function goOn(io: Io, session: Session, found: FoundRun, options: ResumeOptions): Promise<void> {
+export async function goOn(io: Io, session: Session, found: FoundRun, options: ResumeOptions): Promise<void> {
   const { runs, known, stored } = found;
   const { run } = known;
   const state = await runs.state(run, WORKER_BEGINS_MS);

@@ -1,13 +1,12 @@
 import { text } from 'node:stream/consumers';
 import type { Told } from '../client/temporal-runs.ts';
-import type { Question } from '../domain/messages.ts';
-import type { CallRequest } from '../domain/records.ts';
+import { questionContent } from '../results/question-content.ts';
 import { findOpenRun, hasEnded } from './find-run.ts';
 import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
 import { say, type Io } from './io.ts';
 import type { TemporalOptions } from './options.ts';
 import { CommandError } from './report-error.ts';
-import { withSession, type Session } from './session.ts';
+import { withSession } from './session.ts';
 
 export interface SteerOptions extends TemporalOptions {
   readonly agent?: string;
@@ -45,7 +44,7 @@ export function decide(
       for (const each of shown) {
         say(io, `${each.id}: agent ${each.agent}: ${each.text}`);
         // oxlint-disable-next-line no-await-in-loop -- in their order
-        io.stdout.write(await contentOf(session, each));
+        io.stdout.write(await questionContent(session.blobs, each));
       }
       return EXIT_DONE;
     }
@@ -60,18 +59,18 @@ export function decide(
 }
 
 function answer(io: Io, run: string, told: Told, accepted: string): number {
-  if (told.kind === 'ended') throw hasEnded(run);
-  if (told.kind === 'refused') throw new CommandError(told.reason, EXIT_FAILED);
-  if (told.kind === 'accepted') say(io, accepted);
-  else say(io, `No worker is running; run ${run} gets it when one does. rlm resume ${run} starts one.`);
+  say(io, whatCameOf(run, told, accepted));
   return EXIT_DONE;
 }
 
-/** The patch, or the call with all of its arguments. */
-async function contentOf({ blobs }: Session, { step, ref }: Question): Promise<Uint8Array | string> {
-  const bytes = await blobs.get(ref);
-  if (step === 'patch') return bytes;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only
-  const { list, arguments: given } = JSON.parse(Buffer.from(bytes).toString('utf8')) as CallRequest;
-  return `${step === 'tools' ? JSON.stringify(given, undefined, 2) : list.join('\n---\n')}\n`;
+/**
+ * What came of a message, for its sender.
+ *
+ * @throws CommandError where the run has ended, or refuses it
+ */
+export function whatCameOf(run: string, told: Told, accepted: string): string {
+  if (told.kind === 'ended') throw hasEnded(run);
+  if (told.kind === 'refused') throw new CommandError(told.reason, EXIT_FAILED);
+  if (told.kind === 'accepted') return accepted;
+  return `No worker is running; run ${run} gets it when one does. rlm resume ${run} starts one.`;
 }

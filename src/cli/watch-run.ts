@@ -24,7 +24,7 @@ export interface WatchOptions {
   readonly io: Io;
   readonly session: Session;
   readonly runs: TemporalRuns;
-  readonly started: Pick<StartedRun, 'run' | 'execution' | 'runId'>;
+  readonly started: Pick<StartedRun, 'run' | 'execution' | 'runId' | 'startedAt'>;
   /** In this process; closed in the end. */
   readonly worker: HostedWorker | undefined;
   readonly options: TemporalOptions &
@@ -84,6 +84,7 @@ async function follow(
     reader,
     run,
     runId: started.runId,
+    startedAt: started.startedAt,
     display,
     interrupts,
     endOnPause: watching.endOnPause ?? true,

@@ -24,6 +24,7 @@ import {
   setBudgetMessage,
   statusQuery,
   type BudgetMessage,
+  type ControlMessage,
   type DecisionMessage,
   type RunState,
   type SteerMessage,
@@ -50,6 +51,8 @@ export interface StartedRun {
   readonly execution: string;
   /** Of its workflow. */
   readonly runId: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
   /** False where a run of this id was there already. */
   readonly isNew: boolean;
   /** Of the arguments it was started with (`RunIdentity`); undefined for a run that something else started. */
@@ -70,8 +73,6 @@ export interface RunMemo {
 /** What Temporal knows of a run without asking a worker. */
 export interface TemporalRun extends Omit<StartedRun, 'isNew'> {
   readonly status: 'running' | 'ended' | 'cancelled' | 'failed' | 'terminated';
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
   /** The schedule that started it, or the batch that it is of. */
   readonly schedule?: string;
 }
@@ -83,11 +84,14 @@ export type RunEnd =
 
 /** A message whose sender wants to know what came of it. */
 export type PersonMessage =
+  | ({ readonly name: 'pause' | 'resume' } & Omit<ControlMessage, 'id'>)
+  | ({ readonly name: 'setBudget' } & BudgetMessage)
   | ({ readonly name: 'steer' } & Omit<SteerMessage, 'id'>)
   | ({ readonly name: 'approve' | 'reject' } & Omit<DecisionMessage, 'id'>);
 
 export type Told =
-  | { readonly kind: 'accepted' }
+  /** With the status of the run after it. */
+  | { readonly kind: 'accepted'; readonly state: RunState }
   /** No worker answers: it takes effect when one does. */
   | { readonly kind: 'queued' }
   | { readonly kind: 'refused'; readonly reason: string }
@@ -185,12 +189,13 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
   }
 
   async function list(query: string, limit: number): Promise<TemporalRun[]> {
-    const runs: TemporalRun[] = [];
+    const runs = new Map<string, TemporalRun>();
     for await (const execution of workflow.list({ query })) {
-      runs.push(temporalRun(execution));
-      if (runs.length >= limit) break;
+      // One that was retried, or reset, has executions that ended before: they come after the one that counts.
+      if (!runs.has(execution.workflowId)) runs.set(execution.workflowId, temporalRun(execution));
+      if (runs.size >= limit) break;
     }
-    return runs;
+    return [...runs.values()];
   }
 
   /** What is undefined is left out. */
@@ -242,8 +247,8 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
       if ((await state(run, WORKER_ANSWER_MS)) === undefined)
         return (await send(() => handle.signal(name, ...args))) ? { kind: 'queued' } : { kind: 'ended' };
       try {
-        await handle.executeUpdate<unknown, [object]>(name, { args: [...args] });
-        return { kind: 'accepted' };
+        const after = await handle.executeUpdate<RunState, [object]>(name, { args: [...args] });
+        return { kind: 'accepted', state: after };
       } catch (error) {
         if (error instanceof WorkflowUpdateFailedError) return { kind: 'refused', reason: deepestMessage(error) };
         if (error instanceof WorkflowNotFoundError) return { kind: 'ended' };

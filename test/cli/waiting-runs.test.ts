@@ -137,6 +137,12 @@ describe('with a worker in the background', () => {
     await says(here, /asking the model/);
     process.kill(here.pid, 'SIGTERM');
     expect((await here.finished).stderr).toContain('Run shared continues on its workers');
+    for (const command of ['pause', 'resume']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after another
+      const { code, stderr } = await rlm([command, 'shared', '--agent', '0.7']);
+      expect(stderr).toContain(`The message ${command} was not delivered: agent 0.7 has ended, or was never started.`);
+      expect(code).toBe(1);
+    }
     await rlm(['pause', 'shared']);
     expect(await statusOf('shared')).toBe('paused');
     hold.resolve();

@@ -211,6 +211,7 @@ describe.concurrent.each(sizedCases(['temporal'], TELLERS))('told with %s, a run
 
       // Its money is used up, and it gets more.
       await untilPaused(expect.stringContaining(`$${MAX_COST} for model calls is used up`));
+      expect((await world.agents(run))[0]).toMatchObject({ iteration: 3, state: 'thinking' });
       expect(play.heard(2)).not.toContain(MESSAGE);
       expect(play.heard(3)).toContain(MESSAGE);
       expect(play.paid(0)).toBe(MAX_COST);
