@@ -156,10 +156,15 @@ async function checked<T>(act: () => Promise<T>): Promise<T> {
 function specOf(times: ScheduleTimes): Parameters<Client['schedule']['create']>[0]['spec'] {
   const { cron = [], every = [] } = times;
   return {
-    ...(cron.length === 0 ? {} : { cronExpressions: [...cron] }),
+    ...(cron.length === 0 ? {} : { cronExpressions: cron.map(withComment) }),
     ...(every.length === 0 ? {} : { intervals: every.map((duration) => ({ every: duration as '1 day' })) }),
     ...zoneOf(times),
   };
+}
+
+/** Temporal keeps the times that an expression means, and its comment: that is what a person has typed. */
+function withComment(cron: string): string {
+  return cron.includes('#') ? cron : `${cron} # ${cron}`;
 }
 
 function zoneOf({ timezone, jitter }: { timezone?: string | undefined; jitter?: string | number | undefined }): object {

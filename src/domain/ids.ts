@@ -36,11 +36,12 @@ export function agentDepth(agent: string): number {
  *
  * @param what - what it names: batches and schedules have names as runs do
  */
-export function runIdProblem(id: string, what = 'run id'): string | undefined {
-  if (id === '') return `A ${what} must not be empty.`;
-  if (id.length > 200) return `A ${what} may have at most 200 characters; this one has ${id.length}.`;
+export function runIdProblem(id: string, what = 'a run id'): string | undefined {
+  const capital = `${what.charAt(0).toUpperCase()}${what.slice(1)}`;
+  if (id === '') return `${capital} must not be empty.`;
+  if (id.length > 200) return `${capital} may have at most 200 characters; this one has ${id.length}.`;
   if (!/^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/.test(id)) {
-    return `"${id}" cannot be a ${what}: use letters, digits, '.', '_', '-', ':', '+' and '@', beginning with a letter or digit.`;
+    return `"${id}" cannot be ${what}: use letters, digits, '.', '_', '-', ':', '+' and '@', beginning with a letter or digit.`;
   }
   return undefined;
 }

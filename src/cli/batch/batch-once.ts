@@ -41,7 +41,7 @@ export interface BatchOptions extends BatchDefinition, TemporalOptions, TalkOpti
 /** `rlm batch`. @returns the exit code: 1 where an item failed */
 export async function batchOnce(io: Io, file: string, options: BatchOptions): Promise<number> {
   const batch = options.id ?? batchName(file);
-  const problem = runIdProblem(batch, 'name of a batch');
+  const problem = runIdProblem(batch, 'the name of a batch');
   if (problem !== undefined) throw new CommandError(`${problem} Give it one with --id.`);
   const type = options.signature === undefined ? 'investigate' : 'analyze';
   const session = await openSession(io, options, {}, type === 'analyze' ? ANALYSIS_DEFAULTS : {});

@@ -140,6 +140,7 @@ function duration(value: string): string {
 /** Temporal takes 10 seconds where it is given less. */
 function catchup(value: string): string {
   const checked = duration(value);
-  if (/^\d\b|^\d\./.test(checked) && checked.endsWith('s')) throw new InvalidArgumentError('It must be at least 10s.');
+  if (checked.endsWith('s') && Number.parseFloat(checked) < 10)
+    throw new InvalidArgumentError('It must be at least 10s.');
   return checked;
 }

@@ -72,9 +72,10 @@ async function endOf(
   if (known === undefined) return { result: 'forgotten', cost: null };
   if (known.status !== 'running') return { result: known.status === 'ended' ? 'completed' : known.status, cost: null };
   // What Temporal calls running may lie there without a worker.
-  const answers = (await runs.state(run, 1000)) !== undefined;
-  return { result: answers ? 'running' : 'waiting for a worker', cost: null };
+  return { result: (await runs.state(run, 1000))?.status ?? 'waiting for a worker', cost: null };
 }
+
+const UNREMARKABLE: ReadonlySet<string> = new Set(['completed', 'starting', 'running', 'finishing']);
 
 /** A table: what did not run stands out. */
 export function renderHealth(all: readonly ScheduleHealth[], io: Io): string[] {
@@ -88,7 +89,7 @@ export function renderHealth(all: readonly ScheduleHealth[], io: Io): string[] {
     String(each.missed),
     String(each.skipped),
   ]);
-  const head = ['SCHEDULE', 'LAST RUN', 'RESULT', 'COST', 'NEXT RUN', 'MISSED', 'SKIPPED'];
+  const head = ['SCHEDULE', 'LAST RUN (UTC)', 'RESULT', 'COST', 'NEXT RUN (UTC)', 'MISSED', 'SKIPPED'];
   const widths = head.map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]?.length ?? 0)) + 2);
   const line = (cells: readonly string[]): string[] => cells.map((cell, at) => padEnd(cell, widths[at] ?? 0));
   return [
@@ -97,7 +98,7 @@ export function renderHealth(all: readonly ScheduleHealth[], io: Io): string[] {
       const cells = line(row);
       const { missed, last_result: result } = all[at] as ScheduleHealth;
       if (missed > 0) cells[5] = paint('red', cells[5] ?? '');
-      if (result !== null && !['completed', 'running'].includes(result)) cells[2] = paint('red', cells[2] ?? '');
+      if (result !== null && !UNREMARKABLE.has(result)) cells[2] = paint('red', cells[2] ?? '');
       return cells.join('').trimEnd();
     }),
     ...all.filter(({ missed }) => missed > 0).map((each) => paint('red', missedLine(each))),

@@ -16,6 +16,7 @@ import { ANALYSIS_DEFAULTS, type RunConfig } from '../../domain/config.ts';
 import { runIdProblem } from '../../domain/ids.ts';
 import { truncate } from '../../domain/truncate.ts';
 import { readInputs } from '../../inputs/index.ts';
+import { hostIdentity } from '../../sandbox/host/host-identity.ts';
 import { parseRepositoryName } from '../../sandbox/repository/repository-name.ts';
 import { createChains } from '../../storage/chain.ts';
 import type { BatchDefinition } from '../batch/batch-once.ts';
@@ -56,7 +57,7 @@ export interface ShowOptions extends TemporalOptions, JsonOption {}
 
 /** `rlm schedule create`. */
 export function createSchedule(io: Io, name: string, options: CreateOptions): Promise<number> {
-  const problem = runIdProblem(name, 'name of a schedule');
+  const problem = runIdProblem(name, 'the name of a schedule');
   if (problem !== undefined) throw new CommandError(problem);
   if (options.cron === undefined && options.every === undefined)
     throw new CommandError('Say when: --cron "0 3 * * *", or --every 6h.');
@@ -113,14 +114,14 @@ function inSeries(config: RunConfig, name: string): RunConfig {
 
 /** What is known at an occurrence only. */
 function occurrence(
-  { env }: Session,
+  { env, stateDirectory }: Session,
   name: string,
   { onlyIfChanged }: CreateOptions,
   isFolder: boolean,
 ): { readonly schedule?: string; readonly host?: string } {
   return {
     ...(onlyIfChanged === true ? { only_if_changed: name } : {}),
-    ...(isFolder ? { host: env['DURABLE_RLM_HOST'] ?? hostname() } : {}),
+    ...(isFolder ? { host: hostIdentity(env['DURABLE_RLM_HOST'] || hostname(), stateDirectory) } : {}),
   };
 }
 
