@@ -7,7 +7,7 @@ import { Iteration } from './iteration.tsx';
 import { AgentState, Fact, Show } from './parts.tsx';
 import { agentLink, runLink } from './route.ts';
 import { TextBlock } from './text-block.tsx';
-import { parentOf } from './tree-lines.ts';
+import { parentOf, subtreeSums } from './tree-lines.ts';
 
 export interface AgentPaneProps {
   readonly view: RunView;
@@ -44,6 +44,7 @@ export function AgentPane({ view, agent, iteration }: AgentPaneProps): Component
         {(loadedAgent) => (
           <Agent
             run={view.run}
+            spent={subtreeSums(view.agents, ({ usage }) => usage.cost).get(agent) ?? 0}
             agent={{ ...loadedAgent, row: row ?? loadedAgent.row }}
             iteration={iteration}
             setFirst={setFirst}
@@ -70,11 +71,13 @@ function lineage(agent: string): string[] {
 interface AgentProps {
   readonly run: string;
   readonly agent: AgentView;
+  /** USD, with all agents below it. */
+  readonly spent: number;
   readonly iteration: number | null;
   readonly setFirst: (first: number | undefined) => void;
 }
 
-function Agent({ run, agent, iteration, setFirst }: AgentProps): ComponentChildren {
+function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): ComponentChildren {
   const { row } = agent;
   const names = { run, agent: row.id };
   const shown = useRef<string>('');
@@ -96,6 +99,7 @@ function Agent({ run, agent, iteration, setFirst }: AgentProps): ComponentChildr
       </h2>
       <dl class="fact-row">
         <Fact name="Cost">{dollars(row.usage.cost)}</Fact>
+        {agent.children.length > 0 && <Fact name="With all below it">{dollars(spent)}</Fact>}
         <Fact name="Time">{seconds(row.execution_time)}</Fact>
         <Fact name="Iterations">{agent.count}</Fact>
         <Fact name="Tokens">
@@ -111,6 +115,11 @@ function Agent({ run, agent, iteration, setFirst }: AgentProps): ComponentChildr
           <p class="error-text pre">{agent.error}</p>
         </div>
       )}
+      {agent.missing.map((each) => (
+        <p key={each} class="note">
+          {each}
+        </p>
+      ))}
       {agent.notes.map((note) => (
         <p key={note} class="note">
           {note}

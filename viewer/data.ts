@@ -1,10 +1,13 @@
 import type {
   AgentView,
   CallDetails,
+  ControlOutcome,
   Provenance,
+  QuestionDetails,
   RequestView,
   RunEvent,
   RunList,
+  RunStanding,
   RunView,
   SearchPage,
   Statistics,
@@ -29,7 +32,12 @@ export interface Data {
   search(what: { text: string; run: string | null; from: string | null }): Promise<SearchPage>;
   /** Follows a run until it ends. @returns what ends the following */
   follow(run: string, listener: Listener): () => void;
-  control(run: string, order: object): Promise<void>;
+  /** How it stands, of one that has ended: somebody may retry it. */
+  standing(run: string): Promise<RunStanding>;
+  /** The whole call or patch that an agent asks about. */
+  question(run: string, id: string): Promise<QuestionDetails>;
+  /** @throws DataError with what the run, or the server, says against it */
+  control(run: string, order: object): Promise<ControlOutcome>;
   /** Address of something to download; undefined where there is none. */
   link(run: string, what: string): string | undefined;
 }

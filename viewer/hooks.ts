@@ -1,6 +1,7 @@
 import { createContext } from 'preact';
 import { useCallback, useContext, useEffect, useRef, useState } from 'preact/hooks';
-import type { AgentRow, RunView } from '../src/viewer/model.ts';
+import type { AgentRow, RunStanding, RunStatus, RunView } from '../src/viewer/model.ts';
+import { hasEnded } from '../src/viewer/run-status.ts';
 import type { Data } from './data.ts';
 import { readRoute, type Route } from './route.ts';
 
@@ -47,7 +48,12 @@ export interface LiveRun {
   readonly view: RunView;
   /** Why what is shown may be old; null where it is not. */
   readonly trouble: string | null;
+  /** Looks at all of it again. */
+  readonly refresh: () => void;
 }
+
+/** Milliseconds between looks at a run that has ended: somebody may retry it, or reset its workflow. */
+const LOOK_AGAIN_MS = 3000;
 
 /** A run, brought up to date while it continues. */
 export function useRun(run: string): Loaded<LiveRun> & { readonly again: () => void } {
@@ -55,24 +61,59 @@ export function useRun(run: string): Loaded<LiveRun> & { readonly again: () => v
   const loaded = useLoaded(() => data.run(run), [run]);
   const [live, setLive] = useState<RunView | undefined>();
   const [trouble, setTrouble] = useState<string | null>(null);
-  const isLoaded = loaded.kind === 'loaded';
-  const hasEnded = isLoaded && loaded.value.ended_at !== null;
+  const view = loaded.kind === 'loaded' ? (live ?? loaded.value) : undefined;
+  const isLoaded = view !== undefined;
+  const isOver = view !== undefined && hasEnded(view.status);
+  const refresh = useCallback(
+    () =>
+      void data.run(run).then(
+        (value) => {
+          setLive(value);
+          setTrouble(null);
+        },
+        (error: unknown) => setTrouble(error instanceof Error ? error.message : String(error)),
+      ),
+    [run],
+  );
   useEffect(() => {
-    setLive(undefined);
-    setTrouble(null);
-    if (!isLoaded || hasEnded || !data.isLive) return undefined;
-    const first = loaded.value;
-    return data.follow(run, {
+    if (!isLoaded || !data.isLive) return undefined;
+    if (isOver) return lookAgain(() => data.standing(run), view.status, refresh);
+    const stop = data.follow(run, {
       onChange: (event) =>
-        setLive((before = first) => ({ ...event.run, agents: mergeRows(before.agents, event.agents) })),
+        setLive((before = view) => ({ ...event.run, agents: mergeRows(before?.agents ?? [], event.agents) })),
       onTrouble: setTrouble,
-      // The whole of it once more: what came while this page was hidden.
-      onEnd: () => void data.run(run).then(setLive, () => undefined),
+      onEnd: () => undefined,
     });
-  }, [run, isLoaded, hasEnded]);
-  if (loaded.kind !== 'loaded') return loaded;
-  const view = live?.run === run ? live : loaded.value;
-  return { kind: 'loaded', value: { view, trouble }, again: loaded.again };
+    return () => {
+      stop();
+      // The whole of it once more: what came while this page was hidden.
+      refresh();
+    };
+  }, [run, isLoaded, isOver ? view.status : null]);
+  if (view === undefined) return loaded as Exclude<typeof loaded, { kind: 'loaded' }>;
+  return { kind: 'loaded', value: { view, trouble, refresh }, again: loaded.again };
+}
+
+/** @returns what ends it */
+function lookAgain(look: () => Promise<RunStanding>, shown: RunStatus, onOther: () => void): () => void {
+  const timer = setInterval(() => {
+    if (document.hidden) return;
+    // Where the server has gone, what is shown stays what it was.
+    look().then(
+      ({ status }) => status !== shown && onOther(),
+      () => undefined,
+    );
+  }, LOOK_AGAIN_MS);
+  return () => clearInterval(timer);
+}
+
+/** The run whose page this is. */
+export const RunContext = createContext<Pick<LiveRun, 'view' | 'refresh'> | undefined>(undefined);
+
+export function useShownRun(): Pick<LiveRun, 'view' | 'refresh'> {
+  const shown = useContext(RunContext);
+  if (shown === undefined) throw new Error('no run outside of its page');
+  return shown;
 }
 
 function mergeRows(before: readonly AgentRow[], changed: readonly AgentRow[]): readonly AgentRow[] {

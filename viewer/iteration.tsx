@@ -1,8 +1,10 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { BlockView, CallView, IterationView } from '../src/viewer/model.ts';
 import { count, dollars, plural, seconds } from './format.ts';
-import { useData, useLoaded } from './hooks.ts';
+import { ForkForm } from './fork-form.tsx';
+import { useData, useLoaded, useShownRun } from './hooks.ts';
+import { OutcomeLine, useOrders } from './order.tsx';
 import { Copy, Show } from './parts.tsx';
 import { RequestDiff } from './request-diff.tsx';
 import { agentLink } from './route.ts';
@@ -20,6 +22,14 @@ export function Iteration({ iteration, run, agent, isLinked }: IterationProps): 
   const { usage } = iteration;
   const title = iteration.purpose === 'final_answer' ? 'Final answer' : `Iteration ${iteration.iteration}`;
   const link = agentLink(run, agent, iteration.iteration);
+  const { view } = useShownRun();
+  const orders = useOrders();
+  const [forks, setForks] = useState(false);
+  const forkButton = useRef<HTMLButtonElement>(null);
+  const closeFork = (): void => {
+    setForks(false);
+    forkButton.current?.focus();
+  };
   return (
     <li id={`iteration-${iteration.iteration}`} class={`iteration ${isLinked ? 'is-linked' : ''}`} tabIndex={-1}>
       <div class="iteration-head">
@@ -34,7 +44,23 @@ export function Iteration({ iteration, run, agent, isLinked }: IterationProps): 
           what={`link to ${title.toLowerCase()}`}
           text={() => Promise.resolve(location.href.replace(/#.*/, '') + link)}
         />
+        {iteration.purpose === 'turn' && view.controls.includes('fork') && (
+          <button
+            ref={forkButton}
+            type="button"
+            class="small"
+            aria-label={`Fork from here… (iteration ${iteration.iteration})`}
+            aria-expanded={forks}
+            disabled={view.uncontrollable !== null}
+            title={view.uncontrollable ?? undefined}
+            onClick={() => setForks(!forks)}
+          >
+            Fork from here…
+          </button>
+        )}
       </div>
+      {forks && <ForkForm agents={[agent]} iteration={iteration.iteration} orders={orders} onClose={closeFork} />}
+      {orders.outcome !== null && <OutcomeLine orders={orders} />}
       {iteration.events.map((event) => (
         <p key={event} class="note pre">
           {event}

@@ -1,5 +1,5 @@
 import { DataError, type Data, type Listener } from './data.ts';
-import type { RunEvent } from '../src/viewer/model.ts';
+import type { ControlOutcome, RunEvent } from '../src/viewer/model.ts';
 
 const GONE = 'The viewer does not answer. Start it again with rlm view and open its new link.';
 
@@ -26,13 +26,16 @@ export function liveData(): Data {
       return ask(`/api/search?${query.toString()}`);
     },
     follow: (run, listener) => follow(`${runPath(run)}/events`, listener),
-    async control(run, order) {
-      await answer(`${runPath(run)}/control`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(order),
-      });
-    },
+    standing: (run) => ask(`${runPath(run)}/standing`),
+    question: (run, id) => ask(`${runPath(run)}/questions/${encodeURIComponent(id)}`),
+    control: async (run, order) =>
+      (
+        await answer(`${runPath(run)}/control`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(order),
+        })
+      ).json() as Promise<ControlOutcome>,
     link: (run, what) => `${runPath(run)}/${what}`,
   };
 }

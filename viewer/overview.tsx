@@ -19,7 +19,7 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
   const problems = findings.filter(({ kind }) => kind !== 'costly' && kind !== 'note');
   return (
     <div class="wide overview">
-      {view.reason !== null && view.reason !== '' && (
+      {view.reason !== null && view.reason !== '' && view.questions.length === 0 && (
         <section class={view.status === 'failed' ? 'failure' : 'note'}>
           <h2>{view.status === 'failed' ? 'Why it failed' : 'Why it is in this state'}</h2>
           <p class="pre">{visible(view.reason)}</p>
@@ -103,7 +103,10 @@ function FindingLine({ run, finding }: { readonly run: string; readonly finding:
       <span class="badge">
         <span aria-hidden="true">{symbol}</span> {word}
       </span>
-      <span class="finding-text">{oneLine(finding.text)}</span>
+      <span class="finding-text">
+        {oneLine(finding.text)}
+        {finding.detail !== undefined && <span class="quiet finding-detail">{finding.detail}</span>}
+      </span>
       <span>
         {finding.agents.slice(0, SHOWN_AGENTS).map((id) => (
           <a key={id} class="agent-chip" href={agentLink(run, id, finding.iteration)}>

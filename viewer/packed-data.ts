@@ -30,6 +30,7 @@ export async function packedData(): Promise<Data | undefined> {
             prompt: prompt.text,
             repository: repository?.name ?? null,
             model: null,
+            schedule: view.schedule,
             ...totals,
             started_at,
             execution_time,
@@ -56,6 +57,8 @@ export async function packedData(): Promise<Data | undefined> {
       return { hits: found, next: null, searched: { run: 1, agent: 0, of: 1 } };
     },
     follow: () => () => undefined,
+    standing: onlyLive,
+    question: onlyLive,
     control: onlyLive,
     link: () => undefined,
   };

@@ -40,7 +40,7 @@ export function PatchTab({ run }: { readonly run: string }): ComponentChildren {
   );
 }
 
-function Patch({ patch, isSplit }: { readonly patch: string; readonly isSplit: boolean }): ComponentChildren {
+export function Patch({ patch, isSplit }: { readonly patch: string; readonly isSplit: boolean }): ComponentChildren {
   const files = useMemo(() => patchFiles(patch), [patch]);
   const sum = (of: 'added' | 'removed'): number => files.reduce((total, file) => total + file[of], 0);
   return (

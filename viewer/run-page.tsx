@@ -5,12 +5,13 @@ import { hasEnded } from '../src/viewer/run-status.ts';
 import { AgentPane } from './agent-pane.tsx';
 import { Controls } from './controls.tsx';
 import { CostsTab } from './costs-tab.tsx';
-import { dollars, plural, seconds } from './format.ts';
-import { useData, useNow, useRun } from './hooks.ts';
+import { dollars, plural, seconds, visible } from './format.ts';
+import { RunContext, useData, useNow, useRun } from './hooks.ts';
 import { Overview } from './overview.tsx';
 import { Show, Status } from './parts.tsx';
 import { PatchTab } from './patch-tab.tsx';
-import { runLink, TABS, type Tab } from './route.ts';
+import { Questions } from './questions.tsx';
+import { agentLink, runLink, TABS, type Tab } from './route.ts';
 import { SettingsTab } from './settings-tab.tsx';
 import { TimelineTab } from './timeline-tab.tsx';
 import { Tree } from './tree.tsx';
@@ -38,9 +39,9 @@ export function RunPage({ run, tab, agent, iteration }: RunPageProps): Component
   }, [run, tab, agent]);
   return (
     <Show of={loaded} what={`run ${run}`}>
-      {({ view, trouble }) => (
-        <>
-          <RunHead view={view} trouble={trouble} />
+      {({ view, trouble, refresh }) => (
+        <RunContext.Provider value={{ view, refresh }}>
+          <RunHead view={view} trouble={trouble} agent={agent} iteration={iteration} />
           <nav class="tabs" aria-label="Parts of the run">
             {TABS.filter((each) => each !== 'patch' || view.patch !== null).map((each) => (
               <a key={each} href={runLink(run, each)} aria-current={each === tab ? 'page' : undefined}>
@@ -50,13 +51,21 @@ export function RunPage({ run, tab, agent, iteration }: RunPageProps): Component
             ))}
           </nav>
           <TabContent view={view} tab={tab} agent={agent} iteration={iteration} />
-        </>
+        </RunContext.Provider>
       )}
     </Show>
   );
 }
 
-function RunHead({ view, trouble }: { readonly view: RunView; readonly trouble: string | null }): ComponentChildren {
+function RunHead({
+  view,
+  trouble,
+  agent,
+  iteration,
+}: Pick<RunPageProps, 'agent' | 'iteration'> & {
+  readonly view: RunView;
+  readonly trouble: string | null;
+}): ComponentChildren {
   const isOver = hasEnded(view.status);
   const now = useNow(!isOver);
   const { totals } = view;
@@ -66,6 +75,7 @@ function RunHead({ view, trouble }: { readonly view: RunView; readonly trouble: 
     <div class="run-head">
       <h1>
         {view.run} <Status status={view.status} />
+        {view.questions.length > 0 && <span class="status status-paused">waiting for you</span>}
       </h1>
       <p class="facts">
         <strong>{dollars(totals.usage.cost)}</strong>
@@ -77,12 +87,29 @@ function RunHead({ view, trouble }: { readonly view: RunView; readonly trouble: 
         <span>depth {totals.max_depth}</span>
         <span>{plural(totals.iterations, 'iteration')}</span>
         <span>{(totals.usage.input_tokens + totals.usage.output_tokens).toLocaleString('en-US')} tokens</span>
+        {view.schedule !== null && <span>started by schedule {view.schedule}</span>}
+        {view.from !== null && (
+          <span>
+            forked from{' '}
+            <a href={agentLink(view.from.run, view.from.agent, view.from.iteration || null)}>
+              {view.from.run}, agent {view.from.agent}, iteration {view.from.iteration}
+            </a>
+          </span>
+        )}
       </p>
       <div role="status" class="live">
         {trouble !== null && <p class="error-text">{trouble} What is shown may be old.</p>}
         {trouble === null && !isOver && data.isLive && <p class="quiet">Live: this page follows the run.</p>}
       </div>
-      <Controls view={view} />
+      {view.missing.length > 0 && (
+        <div class="note">
+          {view.missing.map((each) => (
+            <p key={each}>{visible(each)}</p>
+          ))}
+        </div>
+      )}
+      <Controls agent={agent} iteration={iteration} />
+      <Questions />
     </div>
   );
 }

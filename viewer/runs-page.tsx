@@ -22,6 +22,7 @@ export function RunsPage(): ComponentChildren {
   const loaded = useLoaded(() => data.runs(), []);
   const [filter, setFilter] = useState('');
   const [status, setStatus] = useState('');
+  const [schedule, setSchedule] = useState('');
   const [order, setOrder] = useState<Order>('started');
   const [chosen, setChosen] = useState<readonly string[]>([]);
   useEffect(() => {
@@ -56,6 +57,19 @@ export function RunsPage(): ComponentChildren {
                       ))}
                     </select>
                   </label>
+                  {schedulesOf(runs).length > 0 && (
+                    <label>
+                      Schedule
+                      <select value={schedule} onChange={(event) => setSchedule(event.currentTarget.value)}>
+                        <option value="">all</option>
+                        {schedulesOf(runs).map((each) => (
+                          <option key={each} value={each}>
+                            {each}
+                          </option>
+                        ))}
+                      </select>
+                    </label>
+                  )}
                   <label>
                     Order
                     <select value={order} onChange={(event) => setOrder(event.currentTarget.value as Order)}>
@@ -73,7 +87,7 @@ export function RunsPage(): ComponentChildren {
                     <span class="quiet">Choose two runs to compare them.</span>
                   )}
                 </div>
-                <RunTable runs={runs} {...{ filter, status, order, chosen, setChosen }} />
+                <RunTable runs={runs} {...{ filter, status, schedule, order, chosen, setChosen }} />
                 {total > runs.length && (
                   <p class="quiet">
                     The newest {runs.length} of {plural(total, 'run')}.
@@ -98,29 +112,38 @@ export function RunsPage(): ComponentChildren {
   );
 }
 
+function schedulesOf(runs: readonly RunSummary[]): readonly string[] {
+  return [...new Set(runs.flatMap((run) => run.schedule ?? []))].toSorted();
+}
+
 interface RunTableProps {
   readonly runs: readonly RunSummary[];
   readonly filter: string;
   readonly status: string;
+  readonly schedule: string;
   readonly order: Order;
   readonly chosen: readonly string[];
   readonly setChosen: (chosen: readonly string[]) => void;
 }
 
-function RunTable({ runs, filter, status, order, chosen, setChosen }: RunTableProps): ComponentChildren {
+function RunTable({ runs, filter, status, schedule, order, chosen, setChosen }: RunTableProps): ComponentChildren {
   const shown = useMemo(() => {
     const wanted = filter.trim().toLowerCase();
     const key = ORDERS[order];
     return runs
       .filter((run) => status === '' || run.status === status)
+      .filter((run) => schedule === '' || run.schedule === schedule)
       .filter((run) =>
-        `${run.run} ${run.prompt} ${run.repository ?? ''} ${run.model ?? ''}`.toLowerCase().includes(wanted),
+        `${run.run} ${run.prompt} ${run.repository ?? ''} ${run.model ?? ''} ${run.schedule ?? ''}`
+          .toLowerCase()
+          .includes(wanted),
       )
       .toSorted((a, b) => key(b) - key(a));
-  }, [runs, filter, status, order]);
+  }, [runs, filter, status, schedule, order]);
   const choose = (run: string): void =>
     setChosen(chosen.includes(run) ? chosen.filter((each) => each !== run) : [...chosen.slice(-1), run]);
   if (shown.length === 0) return <p>No run matches.</p>;
+  const isScheduled = schedulesOf(runs).length > 0;
   return (
     <div class="scroll-x" role="region" aria-label="Runs" tabIndex={0}>
       <table class="runs">
@@ -138,6 +161,7 @@ function RunTable({ runs, filter, status, order, chosen, setChosen }: RunTablePr
             <th class="number">Cost</th>
             <th class="number">Time</th>
             <th>Started</th>
+            {isScheduled && <th>Schedule</th>}
           </tr>
         </thead>
         <tbody>
@@ -165,6 +189,7 @@ function RunTable({ runs, filter, status, order, chosen, setChosen }: RunTablePr
               <td class="number">{dollars(run.usage.cost)}</td>
               <td class="number">{seconds(run.execution_time)}</td>
               <td>{time(run.started_at)}</td>
+              {isScheduled && <td>{run.schedule}</td>}
             </tr>
           ))}
         </tbody>

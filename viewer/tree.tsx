@@ -60,7 +60,12 @@ export function Tree({
   }, [selected]);
   useEffect(() => {
     const index = lines.findIndex(({ row }) => row.id === selected);
-    if (index >= 0) rows.scrollToIndex(index, { align: 'auto' });
+    const { current: element } = scroller;
+    if (index < 0 || element === null) return;
+    // By hand: the list of rows does not know its height before it was shown.
+    const top = index * ROW_HEIGHT;
+    const isInSight = top >= element.scrollTop && top + ROW_HEIGHT <= element.scrollTop + element.clientHeight;
+    if (!isInSight) element.scrollTop = top - element.clientHeight / 2;
   }, [selected, closed]);
 
   const onKeyDown = (event: KeyboardEvent): void => {

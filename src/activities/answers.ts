@@ -1,4 +1,5 @@
 import type { CallAnswer, ReportDetails } from '../domain/kernel-protocol.ts';
+import { expandAnswer } from '../domain/expand-answer.ts';
 import { reportOf } from '../domain/prompts/conversation.ts';
 import { answerUsage, type Answer, type AnswerList, type SubAgentAnswer } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
@@ -21,19 +22,13 @@ export async function answerOfCall(
   { call, answer, limit }: { readonly call: string; readonly answer: Answer; readonly limit: number },
 ): Promise<CallAnswer> {
   const isList = 'items' in answer;
-  const items = isList ? (await Promise.all(answer.items.map((item) => expand(deps.chains, item)))).flat() : [answer];
+  const items = isList
+    ? (await Promise.all(answer.items.map((item) => expandAnswer(deps.chains, item)))).flat()
+    : [answer];
   const all = await Promise.all(items.map((item) => readAnswer(deps.chains, item, limit)));
   const reports = await reportDetails(deps.blobs, all);
   const shown = all.map((each) => each.shown);
   return { call, value: isList ? shown : shown[0], ...(reports === undefined ? {} : { reports }) };
-}
-
-/** The answers that one item of a batch stands for. */
-async function expand(chains: Pick<Chains, 'getJson'>, item: Answer): Promise<readonly Answer[]> {
-  if ('list' in item) return (await chains.getJson(item.list)) as readonly Answer[];
-  if (!('error' in item) || 'ref' in item || item.count === undefined) return [item];
-  const { count, error } = item;
-  return Array.from({ length: count }, () => ({ error }));
 }
 
 /** Answers as one that travels in histories whatever their number and size. */

@@ -20,7 +20,7 @@ export interface ExportOptions extends TemporalOptions {
 export function exportRun(io: Io, named: string, options: ExportOptions): Promise<number> {
   if (options.html !== true && options.json !== true) throw new CommandError('Say what to write: --html or --json.');
   return withSession(io, options, async (session) => {
-    const { source, shown: run } = await openSource(session, named);
+    const { source, shown: run } = await openSource(io, session, named, options);
     if (run === undefined) throw new CommandError(`${named} holds several runs: name one of its files.`);
     const file = options.output ?? `${run.replaceAll(/[^\w.@+-]/g, '_')}.${options.json === true ? 'json' : 'html'}`;
     await checkWritable(session.cwd, file);

@@ -24,7 +24,7 @@ export interface ViewOptions extends TemporalOptions {
 /** `rlm view`. */
 export function viewRuns(io: Io, run: string | undefined, options: ViewOptions): Promise<number> {
   return withSession(io, options, async (session) => {
-    const { source, shown } = await openSource(session, run);
+    const { source, shown } = await openSource(io, session, run, options);
     const viewer = await startViewer(source, { port: options.port ?? 0 }).catch((error: unknown) => {
       throw new CommandError(
         `Port ${options.port} of 127.0.0.1 cannot be used (${errorMessage(error)}): choose another with --port.`,
@@ -52,10 +52,12 @@ export function viewRuns(io: Io, run: string | undefined, options: ViewOptions):
  * @throws CommandError where there is no such run
  */
 export async function openSource(
+  io: Io,
   session: Session,
   named: string | undefined,
+  options: TemporalOptions,
 ): Promise<{ readonly source: RunSource; readonly shown: string | undefined }> {
-  const stored = createStoredRuns({ blobs: session.blobs, live: createLiveRuns(session) });
+  const stored = createStoredRuns({ blobs: session.blobs, live: createLiveRuns({ io, session, options }) });
   if (named === undefined) return { source: stored, shown: undefined };
   const isRun = runIdProblem(named) === undefined && (await stored.view(named).catch(() => undefined)) !== undefined;
   if (isRun) return { source: stored, shown: named };

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { readable } from './lost.ts';
 import type { AgentView, RunView } from './model.ts';
 import { readPageFiles } from './page-files.ts';
 import { readProvenance } from './provenance.ts';
@@ -27,7 +28,13 @@ export async function exportHtml(
   const add = async (name: string, value: unknown): Promise<void> => {
     parts.push(`<script type="application/x-part" data-name="${name}">${await packed(value)}</script>`);
   };
-  const view: RunView = { ...found, prompt: shortenTexts(found.prompt), controls: [] };
+  const view: RunView = {
+    ...found,
+    prompt: shortenTexts(found.prompt),
+    questions: [],
+    controls: [],
+    uncontrollable: null,
+  };
   await add('run', hide(view));
   const statistics = createStatistics(found.agents, found.started_at);
   for (const { id } of found.agents) {
@@ -39,9 +46,14 @@ export async function exportHtml(
     await add(`agent ${id}`, hide(withoutFurther(agent)));
   }
   await add('statistics', hide(statistics.statistics()));
-  const provenance = redact ? undefined : await readProvenance(source, run);
+  // What is missing is named in the run itself.
+  const known = async <T>(reading: Promise<T | undefined>): Promise<T | undefined> => {
+    const read = await readable('This part', reading);
+    return 'value' in read ? read.value : undefined;
+  };
+  const provenance = redact ? undefined : await known(readProvenance(source, run));
   if (provenance !== undefined) await add('provenance', shortenTexts(provenance));
-  const patch = redact ? undefined : await source.patch(run);
+  const patch = redact ? undefined : await known(source.patch(run));
   if (patch !== undefined) await add('patch', Buffer.from(patch).toString('utf8'));
   const { html, script: built, style } = await readPageFiles();
   const script = inlined(built);

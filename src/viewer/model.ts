@@ -1,3 +1,4 @@
+import type { ApprovalStep } from '../domain/config.ts';
 import type { AgentReference, AgentStatus, AnswerSource } from '../domain/records.ts';
 import type { Usage } from '../domain/usage.ts';
 
@@ -37,6 +38,8 @@ export interface RunSummary {
   readonly prompt: string;
   readonly repository: string | null;
   readonly model: string | null;
+  /** The schedule that started it, or its batch. */
+  readonly schedule: string | null;
   readonly agents: number;
   readonly max_depth: number;
   readonly iterations: number;
@@ -80,6 +83,8 @@ export interface AgentRow {
 export interface Finding {
   readonly kind: 'failed' | 'cancelled' | 'unfinished' | 'loop' | 'errors' | 'costly' | 'note';
   readonly text: string;
+  /** What it cost and what came of it. */
+  readonly detail?: string;
   /** The agents it is about, those first that are worth a look. */
   readonly agents: readonly string[];
   readonly iteration?: number;
@@ -96,6 +101,10 @@ export interface RunView {
   readonly signature: string | null;
   /** Names of the inputs, and of their files where they are from files. */
   readonly inputs: readonly { readonly name: string; readonly files: readonly string[] }[];
+  /** The schedule that started it, or its batch. */
+  readonly schedule: string | null;
+  /** The run that it was forked from. */
+  readonly from: { readonly run: string; readonly agent: string; readonly iteration: number } | null;
   readonly config: unknown;
   readonly answer: AnswerView | null;
   readonly answer_source: AnswerSource | null;
@@ -115,11 +124,41 @@ export interface RunView {
   readonly ended_at: number | null;
   readonly execution_time: number;
   readonly findings: readonly Finding[];
+  /** What of it cannot be shown because it is missing in the blob store, a sentence each. */
+  readonly missing: readonly string[];
+  /** What its agents ask a person. */
+  readonly questions: readonly QuestionView[];
   /** What the page may tell the run to do; empty where nobody can. */
   readonly controls: readonly Control[];
+  /** Why none of it can be done at present; null where it can. */
+  readonly uncontrollable: string | null;
 }
 
-export type Control = 'pause' | 'resume' | 'cancel' | 'budget';
+export type Control = 'pause' | 'resume' | 'steer' | 'budget' | 'cancel' | 'retry' | 'fork';
+
+/** A step that waits for a person. */
+export interface QuestionView {
+  readonly id: string;
+  readonly agent: string;
+  readonly step: ApprovalStep;
+  readonly text: string;
+}
+
+/** The whole call or patch that a person is asked about. */
+export interface QuestionDetails {
+  readonly step: ApprovalStep;
+  readonly content: Text;
+}
+
+/** What came of an order, for who gave it. */
+export interface ControlOutcome {
+  readonly said: readonly string[];
+  /** The run that was started. */
+  readonly run?: string;
+}
+
+/** How a run stands, for a page that shows one that has ended: it may be retried. */
+export type RunStanding = Pick<RunView, 'status'>;
 
 export interface AnswerView {
   /** As text; JSON where it is no string. */
@@ -138,6 +177,8 @@ export interface AgentView {
   readonly answer: Text | null;
   readonly error: string | null;
   readonly notes: readonly string[];
+  /** What of it cannot be shown because it is missing in the blob store, a sentence each. */
+  readonly missing: readonly string[];
   /** Of these, those from `first` on; counted from 0. */
   readonly iterations: readonly IterationView[];
   readonly first: number;

@@ -38,6 +38,7 @@ export function readAgent(input: {
     answer: answer === undefined ? null : wholeText(answerText(answer)),
     error: end?.error ?? null,
     notes: end?.notes ?? [],
+    missing: [],
     iterations,
     first: 0,
     count: iterations.length,
@@ -90,6 +91,11 @@ function readIterations(records: readonly ChainRecord[]): IterationView[] {
       waiting.push(
         `A summary by ${record.model} takes the place of iterations 1 to ${record.through}:\n${record.text}`,
       );
+    } else if (record.kind === 'steer') waiting.push(`A person told it: ${record.message}`);
+    else if (record.kind === 'fork') {
+      const { run, agent } = record.from;
+      const told = record.message === null ? '' : `\nIt was told: ${record.message}`;
+      waiting.push(`Up to here it is the work of agent ${agent} of run ${run}, which this run was forked from.${told}`);
     } else if (record.kind === 'rebuild') {
       const note = record.reason === null ? 'It had been evicted to save memory.' : record.reason;
       const shown = record.note === '' ? '' : `\nThe model was told: ${record.note}`;
@@ -188,12 +194,22 @@ function callViews(calls: readonly PendingCall[], answers: ReadonlyMap<string, A
       function: name,
       count: batch ?? 1,
       answered: answer !== undefined,
-      errors: items.filter((item) => 'error' in item && item.error !== undefined).length,
+      errors: items.reduce((sum, item) => sum + errorsIn(item), 0),
       usage: answer === undefined ? NO_USAGE : addUsage(answerUsage(answer)),
-      children: name.startsWith('rlm_query') ? items.map((item) => answeringAgent(item) ?? null) : [],
+      children: name.startsWith('rlm_query') ? items.flatMap(answeringAgents) : [],
       details: true,
     };
   });
+}
+
+/** Answers that are errors; of those that are a blob of their own nothing is known here. */
+function errorsIn(item: Answer): number {
+  if (!('error' in item) || item.error === undefined) return 0;
+  return 'count' in item ? (item.count ?? 1) : 1;
+}
+
+function answeringAgents(item: Answer): readonly (string | null)[] {
+  return 'list' in item ? (item.children ?? []) : [answeringAgent(item) ?? null];
 }
 
 export function answerItems(answer: Answer): readonly Answer[] {

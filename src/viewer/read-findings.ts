@@ -25,6 +25,7 @@ function failures(agents: readonly AgentRow[]): Finding[] {
       findings.push({
         kind: status,
         text: `${who} ${status === 'failed' ? 'failed' : ids.length === 1 ? 'was stopped' : 'were stopped'}: ${ids.length === 1 ? text : why}`,
+        detail: costOf(ids, agents),
         agents: sorted,
       });
     }
@@ -32,6 +33,23 @@ function failures(agents: readonly AgentRow[]): Finding[] {
   const depth = ({ agents: [first = ''] }: Finding): number => first.split('.').length;
   return findings.toSorted((a, b) => (a.kind === b.kind ? depth(b) - depth(a) : a.kind === 'failed' ? -1 : 1));
 }
+
+/** What agents that failed had spent, and of one of them how its parent ended: often it went on without it. */
+function costOf(ids: readonly string[], agents: readonly AgentRow[]): string {
+  const rows = agents.filter(({ id }) => ids.includes(id));
+  const sum = (of: (row: AgentRow) => number): number => rows.reduce((total, row) => total + of(row), 0);
+  const iterations = sum(({ iteration }) => iteration);
+  const spent = `$${Number(sum(({ usage }) => usage.cost).toPrecision(3))} in ${iterations} ${iterations === 1 ? 'iteration' : 'iterations'}`;
+  const parent = ids.length === 1 ? agents.find(({ id }) => id === parentAgent(ids[0] ?? '')) : undefined;
+  return parent === undefined ? spent : `${spent}; its parent, agent ${parent.id}, ${PARENT_ENDS[parent.status]}`;
+}
+
+const PARENT_ENDS: Readonly<Record<AgentRow['status'], string>> = {
+  completed: 'completed all the same',
+  failed: 'failed too',
+  cancelled: 'was stopped too',
+  running: 'is at work',
+};
 
 const UNFINISHED: Readonly<Record<string, string>> = {
   text: 'ended with the text of replies without code',

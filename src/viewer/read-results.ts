@@ -57,6 +57,8 @@ function runView(file: ResultsFile, agents: readonly AgentView[]): RunView {
         : { ...file.repository, branch: file.repository.branch ?? null },
     signature: null,
     inputs: Object.entries(file.inputs ?? {}).map(([name, files]) => ({ name, files })),
+    schedule: null,
+    from: null,
     config: null,
     answer:
       answer === null ? null : { text, length: text.length, ...(typeof answer === 'string' ? {} : { value: answer }) },
@@ -76,7 +78,10 @@ function runView(file: ResultsFile, agents: readonly AgentView[]): RunView {
     ended_at: file.ended_at ?? null,
     execution_time: root?.execution_time ?? 0,
     findings: [...treeFindings(rows), ...notes.map((note) => ({ kind: 'note' as const, text: note, agents: [] }))],
+    missing: [],
+    questions: [],
     controls: [],
+    uncontrollable: null,
   };
 }
 
@@ -129,6 +134,7 @@ function readAgent(agent: ResultsAgent, { id, children, ids }: Place): AgentView
     answer: result === null ? null : wholeText(answerText(result)),
     error,
     notes: agent.notes ?? [],
+    missing: [],
     iterations,
     first: 0,
     count: iterations.length,

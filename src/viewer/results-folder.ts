@@ -69,6 +69,7 @@ export async function openResults(path: string): Promise<RunSource> {
             prompt: head(view.prompt.text, 300),
             repository: view.repository?.name ?? null,
             model: null,
+            schedule: null,
             ...view.totals,
             started_at: view.started_at,
             execution_time: view.execution_time,
@@ -97,6 +98,11 @@ export async function openResults(path: string): Promise<RunSource> {
     },
     blob: () => Promise.reject(new TypedError('Storage.Missing', 'Results files hold no more than what they show.')),
     document: async (run) => (await find(run))?.file,
+    async standing(run) {
+      const found = await find(run);
+      return found === undefined ? undefined : { status: found.view.status };
+    },
+    question: () => Promise.resolve(undefined),
     control: () =>
       Promise.reject(
         new TypedError('Input.Invalid', 'This is a results file: its run cannot be controlled from here.'),

@@ -10,7 +10,8 @@ import { stringifyJson } from '../domain/ordered-json.ts';
 import type { AgentView } from './model.ts';
 import { readProvenance } from './provenance.ts';
 import { toCsv } from './csv.ts';
-import type { ControlOrder, RunSource } from './run-source.ts';
+import { checkOrder } from './orders.ts';
+import type { RunSource } from './run-source.ts';
 import { searchRuns } from './search.ts';
 import { head, PIECE_CHARACTERS, shortenTexts, textAt } from './text.ts';
 import type { RunWatch } from './watch-runs.ts';
@@ -24,7 +25,7 @@ export interface Routes {
 const PAGE = 50;
 const MAX_RUNS = 1000;
 /** Bytes of what the page sends. */
-const MAX_BODY = 10_000;
+const MAX_BODY = 100_000;
 
 /** Answers what stands below `/api`. Names of runs and agents are looked up, never made a path. */
 export async function answerApi(
@@ -45,8 +46,7 @@ export async function answerApi(
     // A form of another page cannot send this type without being asked about first.
     if (request.headers['content-type'] !== 'application/json' || request.headers.origin === undefined)
       return sendJson(response, 403, { error: 'The request comes from another page.' });
-    await source.control(run, checkOrder(await readBody(request)));
-    return send({ ok: true });
+    return send(await source.control(run, checkOrder(await readBody(request))));
   }
   if (what === 'runs' && run === '') return send(await source.list(number('limit', MAX_RUNS, MAX_RUNS)));
   if (what === 'search') {
@@ -61,6 +61,13 @@ export async function answerApi(
   const unknown = `There is no run "${run}" here.`;
   if (part === undefined)
     return sendFound(await source.view(run), (view) => ({ ...view, prompt: shortenTexts(view.prompt) }), unknown);
+  if (part === 'standing') return sendFound(await source.standing(run), (value) => value, unknown);
+  if (part === 'questions')
+    return sendFound(
+      await source.question(run, agent),
+      (value) => value,
+      'This is not asked any more: it was answered, or its agent does not need it.',
+    );
   if (part === 'events') return watch.attach(run, request, response);
   if (part === 'provenance') return sendFound(await readProvenance(source, run), (value) => shortenTexts(value));
   if (part === 'statistics') return sendFound(await watch.statistics(run), (value) => value);
@@ -162,23 +169,6 @@ async function chartOf(answer: unknown, plot: string): Promise<{ svg: string; no
   const spec = parsePlot(plot);
   const fields = Array.isArray(answer) ? { answer } : isRecord(answer) ? answer : {};
   return renderChart(rowsOf(fields, spec).rows, spec);
-}
-
-function checkOrder(value: unknown): ControlOrder {
-  const { kind, ...limits } = isRecord(value) ? value : {};
-  if (kind === 'pause' || kind === 'resume' || kind === 'cancel') return { kind };
-  if (kind !== 'budget')
-    throw new TypedError('Input.Invalid', 'A run can be paused, resumed, cancelled, or given another budget.');
-  const order: Record<string, number> = {};
-  for (const name of ['max_cost', 'max_sandboxes', 'max_llm_calls']) {
-    const limit = limits[name];
-    if (limit === undefined || limit === null) continue;
-    if (typeof limit !== 'number' || !(limit > 0) || (name !== 'max_cost' && !Number.isSafeInteger(limit)))
-      throw new TypedError('Input.Invalid', `${name} must be a number above 0.`);
-    order[name] = limit;
-  }
-  if (Object.keys(order).length === 0) throw new TypedError('Input.Invalid', 'Say what to change.');
-  return { kind, ...order };
 }
 
 async function readBody(request: IncomingMessage): Promise<unknown> {

@@ -1,11 +1,12 @@
 import type { RunSpecification } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
-import type { Control, RunStatus, RunSummary, RunView } from './model.ts';
+import type { AgentRow, Control, QuestionView, RunStatus, RunSummary, RunView } from './model.ts';
 import { hasEnded } from './run-status.ts';
-import type { Standing } from './standings.ts';
+import type { LiveRun, Standing } from './standings.ts';
 import { head, wholeText } from './text.ts';
 
-export function repositoryOf({ repository }: RunSpecification): RunView['repository'] {
+export function repositoryOf(specification: RunSpecification | undefined): RunView['repository'] {
+  const repository = specification?.repository;
   if (repository === undefined) return null;
   return { name: repository.name, commit: repository.commit, branch: repository.branch ?? null };
 }
@@ -23,14 +24,43 @@ export function answerView(answer: unknown): NonNullable<RunView['answer']> {
   };
 }
 
-export function controlsOf(status: RunStatus, { config }: Pick<RunSpecification, 'config'>): readonly Control[] {
-  if (hasEnded(status) || status === 'finishing') return [];
-  const limits: readonly Control[] = config.rlm.max_sandboxes > 0 ? ['budget'] : [];
-  return [status === 'paused' ? 'resume' : 'pause', ...limits, 'cancel'];
+/** What a run can be told as it stands. */
+export function controlsOf(
+  status: RunStatus,
+  stands: Standing,
+  { rows, config }: { readonly rows: readonly AgentRow[]; readonly config: RunSpecification['config'] | undefined },
+): readonly Control[] {
+  const isRetried = hasEnded(status) ? status !== 'completed' : stands.kind === 'gone';
+  if (hasEnded(status) || stands.kind === 'gone') return isRetried ? ['retry', 'fork'] : ['fork'];
+  if (status === 'finishing') return ['fork'];
+  const heard: readonly Control[] = rows.some((row) => row.status === 'running') ? ['steer'] : [];
+  const limits: readonly Control[] = config !== undefined && config.rlm.max_sandboxes > 0 ? ['budget'] : [];
+  return [status === 'paused' ? 'resume' : 'pause', ...heard, ...limits, 'cancel', 'fork'];
+}
+
+/** Why nothing can be done at present. */
+export function uncontrollable(stands: Standing): string | null {
+  return stands.kind === 'unreachable' ? 'No Temporal server can be reached from here: rlm up starts one.' : null;
+}
+
+/** What a run that was asked begins with, where its specification is there no more. */
+export const LOST_PROMPT = '(what was asked is missing in the blob store)';
+
+export function questionsOf(stands: Standing): readonly QuestionView[] {
+  if (stands.kind !== 'known') return [];
+  return stands.questions.map(({ id, agent, step, text }) => ({ id, agent, step, text }));
 }
 
 /** A line of the list for a run that nobody has begun. */
-export function unbegun(run: string, status: RunStatus, startedAt: number): RunSummary {
+export function unbegun({
+  run,
+  status,
+  startedAt,
+  schedule = null,
+}: Pick<LiveRun, 'status' | 'startedAt'> & {
+  readonly run: string;
+  readonly schedule?: string | null;
+}): RunSummary {
   return {
     run,
     type: null,
@@ -38,6 +68,7 @@ export function unbegun(run: string, status: RunStatus, startedAt: number): RunS
     prompt: '',
     repository: null,
     model: null,
+    schedule,
     agents: 0,
     max_depth: 0,
     iterations: 0,
@@ -48,16 +79,20 @@ export function unbegun(run: string, status: RunStatus, startedAt: number): RunS
 }
 
 /** Of a run that Temporal knows and that has stored nothing. */
-export function viewUnstored(run: string, known: Standing | undefined): RunView | undefined {
+export function viewUnstored(run: string, known: LiveRun | undefined): RunView | undefined {
   if (known === undefined) return undefined;
+  const { status, reason, schedule = null } = known;
   return {
     run,
     type: null,
-    ...known,
+    status,
+    reason,
     prompt: wholeText(''),
     repository: null,
     signature: null,
     inputs: [],
+    schedule,
+    from: null,
     config: null,
     answer: null,
     answer_source: null,
@@ -69,6 +104,9 @@ export function viewUnstored(run: string, known: Standing | undefined): RunView 
     ended_at: null,
     execution_time: 0,
     findings: [],
-    controls: [],
+    missing: [],
+    questions: [],
+    controls: hasEnded(status) ? [] : [status === 'paused' ? 'resume' : 'pause', 'cancel'],
+    uncontrollable: null,
   };
 }

@@ -1,5 +1,15 @@
 import type { Readable } from 'node:stream';
-import type { AgentView, CallDetails, Control, RequestView, RunList, RunView } from './model.ts';
+import type {
+  AgentView,
+  CallDetails,
+  ControlOutcome,
+  QuestionDetails,
+  RequestView,
+  RunList,
+  RunStanding,
+  RunView,
+} from './model.ts';
+import type { ControlOrder } from './orders.ts';
 
 /**
  * Where the viewer reads runs: a blob store, or a folder of results files. Everything it gives is whole; who sends it to a
@@ -27,15 +37,10 @@ export interface RunSource {
   blob(hash: string): Promise<Readable>;
   /** As `rlm export --json` writes it. */
   document(run: string): Promise<unknown>;
+  /** Of a run that is looked at: undefined where there is none. */
+  standing(run: string): Promise<RunStanding | undefined>;
+  /** What a person is asked about; undefined where it is not asked any more. */
+  question(run: string, id: string): Promise<QuestionDetails | undefined>;
   /** @throws TypedError `Input.Invalid` that says why the run cannot be controlled */
-  control(run: string, order: ControlOrder): Promise<void>;
+  control(run: string, order: ControlOrder): Promise<ControlOutcome>;
 }
-
-export type ControlOrder =
-  | { readonly kind: Exclude<Control, 'budget'> }
-  | {
-      readonly kind: 'budget';
-      readonly max_cost?: number;
-      readonly max_sandboxes?: number;
-      readonly max_llm_calls?: number;
-    };

@@ -1,21 +1,30 @@
-import type { RunStatus, RunView } from './model.ts';
-import type { ControlOrder } from './run-source.ts';
+import type { Question } from '../domain/messages.ts';
+import type { ControlOutcome, RunStatus } from './model.ts';
+import type { ControlOrder } from './orders.ts';
+
+/** A run as Temporal and its worker know it. */
+export interface LiveRun {
+  readonly status: RunStatus;
+  readonly reason: string | null;
+  /** What its agents ask a person. */
+  readonly questions: readonly Question[];
+  /** Milliseconds since the epoch at which its workflow began last: after a reset, or a retry, later than its data. */
+  readonly startedAt: number;
+  readonly schedule?: string;
+}
 
 /** What Temporal knows; undefined where it cannot be reached. */
 export interface LiveRuns {
-  /** How a run stands that has not ended; undefined where Temporal knows no such run. */
-  status(
-    run: string,
-    isStored: boolean,
-  ): Promise<{ readonly status: RunStatus; readonly reason: string | null } | undefined>;
+  /** How a run stands, whether it has ended or not; undefined where Temporal knows no such run. */
+  status(run: string, isStored: boolean): Promise<LiveRun | undefined>;
   /** Newest first. */
   list(
     limit: number,
-  ): Promise<readonly { readonly run: string; readonly status: RunStatus; readonly started_at: number }[]>;
-  control(run: string, order: ControlOrder): Promise<void>;
+  ): Promise<readonly (Pick<LiveRun, 'status' | 'startedAt' | 'schedule'> & { readonly run: string })[]>;
+  control(run: string, order: ControlOrder): Promise<ControlOutcome>;
 }
 
-/** How a run stands that has not ended, asked of its worker, which may be slow or away. */
+/** How runs stand, asked of their workers, which may be slow or away. */
 export interface Standings {
   /** Within a moment: what was known last, where the worker takes longer. */
   of(run: string): Promise<Standing>;
@@ -23,13 +32,18 @@ export interface Standings {
   forget(run: string): void;
 }
 
-export type Standing = Pick<RunView, 'status' | 'reason'>;
+/** `unreachable`: why nobody can be asked, or told anything. */
+export type Standing =
+  | ({ readonly kind: 'known' } & LiveRun)
+  /** Temporal has no such workflow. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unreachable' }
+  /** Nobody has answered yet. */
+  | { readonly kind: 'asked' };
 
 /** Milliseconds that a page waits for how a run stands; a worker that does not answer is not waited for. */
 const STATUS_WAIT_MS = 300;
 const STATUS_FRESH_MS = 1000;
-
-const UNREACHABLE: Standing = { status: 'suspended', reason: 'No Temporal server can be reached from here.' };
 
 interface Asked {
   readonly answer: Promise<Standing>;
@@ -48,8 +62,8 @@ export function createStandings(live: LiveRuns | undefined): Standings {
     if (before !== undefined && (before.answeredAt === undefined || Date.now() - before.answeredAt < STATUS_FRESH_MS))
       return before;
     const answer = source.status(run, true).then(
-      (known) => known ?? { status: 'suspended' as const, reason: 'Temporal has no such workflow.' },
-      () => UNREACHABLE,
+      (known): Standing => (known === undefined ? { kind: 'gone' } : { kind: 'known', ...known }),
+      (): Standing => ({ kind: 'unreachable' }),
     );
     const entry: Asked = { answer, last: before?.last, answeredAt: undefined };
     asked.set(run, entry);
@@ -62,13 +76,37 @@ export function createStandings(live: LiveRuns | undefined): Standings {
 
   return {
     async of(run) {
-      if (live === undefined) return UNREACHABLE;
+      if (live === undefined) return { kind: 'unreachable' };
       const entry = ask(run, live);
       const late = new Promise<Standing>((resolve) => {
-        setTimeout(() => resolve(entry.last ?? { status: 'unknown', reason: null }), STATUS_WAIT_MS).unref();
+        setTimeout(() => resolve(entry.last ?? { kind: 'asked' }), STATUS_WAIT_MS).unref();
       });
       return Promise.race([entry.answer, late]);
     },
-    forget: (run) => void asked.delete(run),
+    forget(run) {
+      const last = asked.get(run)?.last;
+      asked.delete(run);
+      // When it began counts on: without it the outcome of before would be taken for its own.
+      if (last?.kind === 'known')
+        asked.set(run, {
+          answer: Promise.resolve(last),
+          last: { ...last, status: 'unknown', reason: null, questions: [] },
+          answeredAt: 0,
+        });
+    },
   };
+}
+
+/** How a run stands that has recorded no outcome. */
+export function unendedStatus(stands: Standing): { readonly status: RunStatus; readonly reason: string | null } {
+  switch (stands.kind) {
+    case 'known':
+      return { status: stands.status, reason: stands.reason };
+    case 'gone':
+      return { status: 'suspended', reason: 'Temporal has no such workflow: it is on another server, or was deleted.' };
+    case 'unreachable':
+      return { status: 'suspended', reason: 'No Temporal server can be reached from here: rlm up starts one.' };
+    default:
+      return { status: 'unknown', reason: null };
+  }
 }

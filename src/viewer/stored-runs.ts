@@ -7,15 +7,27 @@ import { findRun, listRuns } from '../results/find-run.ts';
 import { resultsDetail } from '../results/results-files.ts';
 import { inputNames, readAnswer, readPatch } from '../results/run-document.ts';
 import { createRunReader, type RunReader } from '../results/run-reader.ts';
-import { runTotals } from '../results/run-snapshot.ts';
+import { questionContent } from '../results/question-content.ts';
+import { currentSnapshot, runTotals, withoutOldOutcome } from '../results/run-snapshot.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
-import type { RunStatus, RunSummary, RunView } from './model.ts';
+import { readable } from './lost.ts';
+import type { RunSummary, RunView } from './model.ts';
 import { agentRow } from './read-agent.ts';
 import { treeFindings } from './read-findings.ts';
-import { answerView, controlsOf, repositoryOf, unbegun, viewUnstored } from './run-parts.ts';
+import {
+  answerView,
+  controlsOf,
+  LOST_PROMPT,
+  questionsOf,
+  repositoryOf,
+  unbegun,
+  uncontrollable,
+  viewUnstored,
+} from './run-parts.ts';
 import type { RunSource } from './run-source.ts';
-import { createStandings, type LiveRuns } from './standings.ts';
+import { hasEnded } from './run-status.ts';
+import { createStandings, unendedStatus, type LiveRun, type LiveRuns, type Standing } from './standings.ts';
 import { createTrajectories, type OpenRun } from './stored-trajectories.ts';
 import { head, wholeText } from './text.ts';
 
@@ -25,6 +37,10 @@ const CACHED_CHARACTERS = 128_000_000;
 const LOOK_MS = 200;
 const ENDED_LOOK_MS = 5000;
 const PARALLEL = 32;
+/** Open runs of the list that are asked how they stand. */
+const MAX_ASKED = 20;
+/** Characters of a call or a patch that a person is asked about. */
+const QUESTION_CHARACTERS = 2_000_000;
 
 /** Reads runs from the blob store, whether they have ended or not. */
 export function createStoredRuns({ blobs, live }: { blobs: BlobStore; live?: LiveRuns | undefined }): RunSource {
@@ -60,8 +76,20 @@ export function createStoredRuns({ blobs, live }: { blobs: BlobStore; live?: Liv
       reader = createRunReader(blobs, { run, execution: reference.execution });
       readers.set(key, reader);
     }
-    const [snapshot, specification] = await Promise.all([reader.snapshot(), reader.specification(reference)]);
+    const [snapshot, specification] = await Promise.all([
+      reader.snapshot(),
+      readable('What was asked, and its settings,', reader.specification(reference)),
+    ]);
     return snapshot === undefined ? undefined : { snapshot, specification };
+  }
+
+  /** What was read before the run ended does not have its outcome. */
+  async function openEnded(run: string, { snapshot }: OpenRun, stands: Standing): Promise<OpenRun | undefined> {
+    if (stands.kind !== 'known' || !hasEnded(stands.status)) return undefined;
+    const { outcome } = withoutOldOutcome(snapshot.run, stands.startedAt);
+    if (outcome !== undefined) return undefined;
+    opened.delete(run);
+    return open(run);
   }
 
   async function mustOpen(run: string): Promise<OpenRun> {
@@ -82,43 +110,59 @@ export function createStoredRuns({ blobs, live }: { blobs: BlobStore; live?: Liv
   }
 
   async function view(run: string): Promise<RunView | undefined> {
-    const found = await open(run);
-    if (found === undefined) return viewUnstored(run, await live?.status(run, false));
-    const { snapshot, specification } = found;
+    const known = await open(run);
+    if (known === undefined) return viewUnstored(run, await live?.status(run, false).catch(() => undefined));
+    const stands = await standings.of(run);
+    const found = (await openEnded(run, known, stands)) ?? known;
+    const specification = 'value' in found.specification ? found.specification.value : undefined;
+    const now = Date.now();
+    const snapshot = currentSnapshot(found.snapshot, stands.kind === 'known' ? stands.startedAt : undefined);
     const { run: reference } = snapshot;
     const { outcome } = reference;
-    const now = Date.now();
-    const [stands, rows, answer, patch, names] = await Promise.all([
-      outcome === undefined ? standings.of(run) : { status: outcome.status, reason: outcome.error },
+    const { status, reason } =
+      outcome === undefined ? unendedStatus(stands) : { status: outcome.status, reason: outcome.error };
+    const [rows, answer, patch, names] = await Promise.all([
       pLimit(PARALLEL).map(snapshot.agents, async (agent) => agentRow(agent, await endOf(agent), now)),
-      outcome === undefined ? undefined : readAnswer(blobs, outcome).catch(() => outcome.answer),
-      outcome === undefined ? undefined : readPatch(blobs, outcome).catch(() => undefined),
-      inputNames(blobs, specification).catch(() => ({ inputs: undefined })),
+      readable('All of the answer', outcome === undefined ? Promise.resolve(undefined) : readAnswer(blobs, outcome)),
+      readable('The patch', outcome === undefined ? Promise.resolve(undefined) : readPatch(blobs, outcome)),
+      specification === undefined
+        ? { value: { inputs: undefined } }
+        : readable('Which files it was given', inputNames(blobs, specification)),
     ]);
+    const shownAnswer = 'value' in answer ? answer.value : outcome?.answer;
     const notes = outcome?.notes ?? [];
     return {
       run,
-      type: specification.type,
-      ...stands,
-      prompt: wholeText(specification.prompt),
+      type: specification?.type ?? null,
+      status,
+      reason,
+      prompt: wholeText(specification?.prompt ?? LOST_PROMPT),
       repository: repositoryOf(specification),
-      signature: specification.type === 'analyze' ? renderSignature(specification.signature) : null,
+      signature: specification?.type === 'analyze' ? renderSignature(specification.signature) : null,
       inputs:
-        specification.type === 'analyze'
-          ? specification.inputs.map(({ name }) => ({ name, files: names.inputs?.[name] ?? [] }))
+        specification?.type === 'analyze'
+          ? specification.inputs.map(({ name }) => ({
+              name,
+              files: 'value' in names ? (names.value.inputs?.[name] ?? []) : [],
+            }))
           : [],
-      config: specification.config,
-      answer: answer === undefined || answer === null ? null : answerView(answer),
+      schedule: reference.schedule ?? (stands.kind === 'known' ? stands.schedule : undefined) ?? null,
+      from: fromOf(reference),
+      config: specification?.config ?? null,
+      answer: shownAnswer === undefined || shownAnswer === null ? null : answerView(shownAnswer),
       answer_source: outcome?.answer_source ?? null,
       notes,
-      patch: patch?.length ?? null,
+      patch: 'value' in patch ? (patch.value?.length ?? null) : null,
       agents: rows,
       totals: runTotals(snapshot),
       started_at: reference.started_at,
       ended_at: reference.ended_at ?? null,
       execution_time: outcome?.execution_time ?? (now - reference.started_at) / 1000,
       findings: [...treeFindings(rows), ...notes.map((text) => ({ kind: 'note' as const, text, agents: [] }))],
-      controls: live === undefined ? [] : controlsOf(stands.status, specification),
+      missing: [found.specification, answer, patch, names].flatMap((part) => ('lost' in part ? [part.lost] : [])),
+      questions: outcome === undefined ? questionsOf(stands) : [],
+      controls: live === undefined ? [] : controlsOf(status, stands, { rows, config: specification?.config }),
+      uncontrollable: live === undefined ? null : uncontrollable(stands),
     };
   }
 
@@ -128,27 +172,41 @@ export function createStoredRuns({ blobs, live }: { blobs: BlobStore; live?: Liv
     async list(limit) {
       const [stored, known] = await Promise.all([listRuns(blobs), live?.list(limit).catch(() => []) ?? []]);
       const shown = stored.slice(0, limit);
-      const states = new Map(known.map((run) => [run.run, run.status]));
-      const summaries = await pLimit(PARALLEL).map(shown, (run) => summarize(run, states.get(run.run)));
+      const byId = new Map(known.map((run) => [run.run, run]));
+      const summaries = await pLimit(PARALLEL).map(shown, (run) => summarize(run, byId.get(run.run)));
       const ids = new Set(stored.map(({ run }) => run));
-      const begun = known
-        .filter(({ run }) => !ids.has(run))
-        .map(({ run, status, started_at }) => unbegun(run, status, started_at));
-      const runs = [...begun, ...summaries].toSorted((a, b) => (b.started_at ?? 0) - (a.started_at ?? 0));
+      const begun = known.filter(({ run }) => !ids.has(run)).map(unbegun);
+      const sorted = [...begun, ...summaries].toSorted((a, b) => (b.started_at ?? 0) - (a.started_at ?? 0));
+      const runs = await withStandings(sorted);
       return { runs, total: stored.length + begun.length, problems: [] };
 
-      async function summarize(run: RunReference, state: RunStatus | undefined): Promise<RunSummary> {
+      /** What Temporal calls running may be paused, or nobody may be at work on it: the newest of them are asked. */
+      async function withStandings(listed: readonly RunSummary[]): Promise<readonly RunSummary[]> {
+        const running = listed.filter(({ status }) => status === 'running').slice(0, MAX_ASKED);
+        const asked = await Promise.all(
+          running.map(async ({ run }) => [run, unendedStatus(await standings.of(run)).status] as const),
+        );
+        const states = new Map(asked.filter(([, status]) => status !== 'unknown'));
+        return listed.map((run) => ({ ...run, status: states.get(run.run) ?? run.status }));
+      }
+
+      async function summarize(
+        reference: RunReference,
+        alive: Pick<LiveRun, 'status' | 'startedAt' | 'schedule'> | undefined,
+      ): Promise<RunSummary> {
+        const run = withoutOldOutcome(reference, alive?.startedAt);
         const specification = await chains.specification(run.spec).catch(() => undefined);
         const { outcome } = run;
         const snapshot = outcome === undefined ? await createRunReader(blobs, run).snapshot() : undefined;
-        const totals = runTotals(snapshot ?? { run, agents: [] });
+        const totals = runTotals({ run, agents: snapshot?.agents ?? [] });
         return {
           run: run.run,
           type: specification?.type ?? null,
-          status: outcome?.status ?? state ?? 'suspended',
-          prompt: head(specification?.prompt ?? '', 300),
+          status: outcome?.status ?? alive?.status ?? 'suspended',
+          prompt: head(specification?.prompt ?? LOST_PROMPT, 300),
           repository: specification?.repository?.name ?? null,
           model: specification?.config.model.name ?? null,
+          schedule: run.schedule ?? alive?.schedule ?? null,
           agents: totals.agents,
           max_depth: totals.max_depth,
           iterations: totals.iterations,
@@ -185,8 +243,35 @@ export function createStoredRuns({ blobs, live }: { blobs: BlobStore; live?: Liv
           'Input.Invalid',
           'No Temporal server can be reached from here, so the run cannot be controlled.',
         );
-      await live.control(run, order);
-      standings.forget(run);
+      try {
+        return await live.control(run, order);
+      } finally {
+        standings.forget(run);
+        opened.delete(run);
+      }
+    },
+
+    async standing(run) {
+      const found = await open(run);
+      if (found === undefined) return undefined;
+      const stands = await standings.of(run);
+      const { outcome } = withoutOldOutcome(found.snapshot.run, stands.kind === 'known' ? stands.startedAt : undefined);
+      return { status: outcome?.status ?? unendedStatus(stands).status };
+    },
+
+    async question(run, id) {
+      const stands = await standings.of(run);
+      const asked = stands.kind === 'known' ? stands.questions.find((each) => each.id === id) : undefined;
+      if (asked === undefined) return undefined;
+      const whole = Buffer.from(await questionContent(blobs, asked)).toString('utf8');
+      return {
+        step: asked.step,
+        content: { ...wholeText(whole), text: head(whole, QUESTION_CHARACTERS) },
+      };
     },
   };
+}
+
+function fromOf({ from }: RunReference): RunView['from'] {
+  return from === undefined ? null : { run: from.run, agent: from.agent, iteration: from.iteration };
 }

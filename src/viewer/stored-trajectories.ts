@@ -1,9 +1,12 @@
+import { expandAnswer } from '../domain/expand-answer.ts';
+import { TypedError } from '../domain/failures.ts';
 import { parentAgent } from '../domain/ids.ts';
 import { renderConversation } from '../domain/prompts/conversation.ts';
 import type { AgentReference, Answer, CallRequest, ChainRecord, RunSpecification } from '../domain/records.ts';
 import { answerText } from '../results/export-agent.ts';
 import type { RunSnapshot } from '../results/run-snapshot.ts';
 import type { Chains } from '../storage/chain.ts';
+import { knownRecords, readable, type KnownRecords, type Readable } from './lost.ts';
 import type { AgentView, CallDetails, RequestView } from './model.ts';
 import { answeringAgent, answerItems, readAgent, readParent } from './read-agent.ts';
 import { childrenOf } from './read-findings.ts';
@@ -14,12 +17,11 @@ import { wholeText } from './text.ts';
 /** A run as it was found. */
 export interface OpenRun {
   readonly snapshot: RunSnapshot;
-  readonly specification: RunSpecification;
+  readonly specification: Readable<RunSpecification>;
 }
 
-interface AgentRecords {
+interface AgentRecords extends KnownRecords {
   readonly reference: AgentReference;
-  readonly records: readonly ChainRecord[];
 }
 
 /** Agents that are read at the same time. */
@@ -34,7 +36,7 @@ export function createTrajectories(
     const found = await open(run);
     const reference = found?.snapshot.agents.find((each) => each.agent === agent);
     if (found === undefined || reference === undefined) return undefined;
-    return { ...found, reference, records: await chains.walk(reference.head) };
+    return { ...found, reference, ...(await knownRecords(chains, reference.head)) };
   }
 
   async function plainAgent(run: string, agent: string): Promise<AgentView | undefined> {
@@ -44,12 +46,22 @@ export function createTrajectories(
     return viewOf(found, children);
   }
 
-  async function viewOf({ reference, records }: AgentRecords, children: readonly string[]): Promise<AgentView> {
+  async function viewOf({ reference, records, lost }: AgentRecords, children: readonly string[]): Promise<AgentView> {
     const end = records.at(-1);
     const ref = end?.kind === 'end' ? end.answer_ref : null;
-    const answer =
-      ref === null ? undefined : await chains.getJson(ref).catch(() => '(the answer is missing in the blob store)');
-    return readAgent({ reference, records, answer, children, now: Date.now() });
+    const answer = ref === null ? { value: undefined } : await readable('Its answer', chains.getJson(ref));
+    const view = readAgent({
+      reference,
+      records,
+      answer: 'value' in answer ? answer.value : undefined,
+      children,
+      now: Date.now(),
+    });
+    const missing = [
+      ...(lost === undefined ? [] : [`${lostPart(view)} cannot be shown: ${lost}.`]),
+      ...('lost' in answer ? [answer.lost] : []),
+    ];
+    return { ...view, missing };
   }
 
   /** What the code of its parent was given for it. */
@@ -58,11 +70,22 @@ export function createTrajectories(
     for (const record of found?.records ?? []) {
       if (record.kind !== 'answers') continue;
       for (const { answer } of record.answers) {
-        const item = answerItems(answer).find((each) => answeringAgent(each) === child);
+        // oxlint-disable-next-line no-await-in-loop -- in their order, until it is found
+        const item = (await allAnswers(answer)).find((each) => answeringAgent(each) === child);
         if (item !== undefined) return item;
       }
     }
     return undefined;
+  }
+
+  /** The answers of a call, those of a batch one by one. What is missing in the blob store is an answer that says so. */
+  async function allAnswers(answer: Answer): Promise<readonly Answer[]> {
+    const expand = async (item: Answer): Promise<readonly Answer[]> => {
+      const read = await readable('This answer', expandAnswer(chains, item));
+      if ('value' in read) return read.value;
+      return Array.from({ length: 'count' in item ? (item.count ?? 1) : 1 }, () => ({ error: read.lost }));
+    };
+    return (await Promise.all(answerItems(answer).map(expand))).flat();
   }
 
   async function parentView(run: string, child: string): Promise<AgentView['parent']> {
@@ -71,12 +94,17 @@ export function createTrajectories(
     const asked = parentAgentView === undefined ? null : readParent(parentAgentView, child);
     if (asked === null || parent === undefined) return null;
     const answer = await answerToParent(run, parent, child);
-    if (answer === undefined || 'items' in answer) return asked;
+    if (answer === undefined || 'items' in answer || 'list' in answer) return asked;
     const error = 'error' in answer ? answer.error : undefined;
     const ref = 'ref' in answer ? answer.ref : undefined;
-    const text = ref === undefined ? (error ?? '') : answerText(await chains.getJson(ref).catch(() => ''));
+    const text = ref === undefined ? (error ?? '') : await textOf('This answer', ref);
     const whole = error === undefined || ref === undefined ? text : `Error: ${error}\n\n${text}`;
     return { ...asked, answer: wholeText(ref === undefined ? `Error: ${whole}` : whole), isError: error !== undefined };
+  }
+
+  async function textOf(what: string, ref: string): Promise<string> {
+    const read = await readable(what, chains.getJson(ref));
+    return 'value' in read ? answerText(read.value) : `(${read.lost})`;
   }
 
   return {
@@ -88,7 +116,7 @@ export function createTrajectories(
     async *agents(run, from = 0) {
       const wanted = (await open(run))?.snapshot.agents.slice(from) ?? [];
       const read = async (reference: AgentReference): Promise<AgentView> =>
-        viewOf({ reference, records: await chains.walk(reference.head) }, []);
+        viewOf({ reference, ...(await knownRecords(chains, reference.head)) }, []);
       // Some are read ahead: each record names the one to read next, so one agent by itself waits for the disk.
       const ahead: Promise<AgentView>[] = [];
       for (let next = 0; next < wanted.length || ahead.length > 0; next += 1) {
@@ -113,44 +141,53 @@ export function createTrajectories(
         .flatMap((record) => (record.kind === 'calls' ? record.calls : []))
         .find((each) => each.call === call);
       if (pending === undefined) return undefined;
-      const request = (await chains.getJson(pending.request)) as CallRequest;
       const answered = records
         .flatMap((record) => (record.kind === 'answers' ? record.answers : []))
         .find((each) => each.call === call)?.answer;
-      const list = request.arguments === undefined ? request.list : [JSON.stringify(request.arguments, null, 2)];
-      const answers = answered === undefined ? [] : answerItems(answered);
+      const answers = answered === undefined ? [] : await allAnswers(answered);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only
+      const request = await readable('What was asked', chains.getJson(pending.request) as Promise<CallRequest>);
+      const count = pending.batch ?? Math.max(1, answers.length);
+      const list = 'value' in request ? askedTexts(request.value) : Array.from({ length: count }, () => request.lost);
       const items = await Promise.all(
         list.slice(first, first + limit).map(async (text, index) => callItem(text, answers[first + index])),
       );
-      return { call, function: request.function, count: list.length, first, items };
-
-      async function callItem(text: string, answer: Answer | undefined): Promise<CallDetails['items'][number]> {
-        const ref = answer !== undefined && 'ref' in answer ? answer.ref : undefined;
-        const value = ref === undefined ? undefined : await chains.getJson(ref).catch(missing(ref));
-        return {
-          asked: wholeText(text),
-          answer: value === undefined ? null : wholeText(answerText(value)),
-          error: answer !== undefined && 'error' in answer ? (answer.error ?? null) : null,
-          child: answer === undefined ? null : (answeringAgent(answer) ?? null),
-          usage:
-            answer !== undefined && 'usage' in answer && answer.usage !== undefined
-              ? { ...answer.usage, llm_calls: 1 }
-              : null,
-        };
-      }
+      return { call, function: pending.function, count: list.length, first, items };
     },
 
     async request(run, { agent, index }) {
       const found = await recordsOf(run, agent);
       if (found === undefined) return undefined;
-      const { records, specification } = found;
-      return renderRequest(records, specification, index);
+      const { records, specification, lost } = found;
+      if (lost !== undefined) throw new TypedError('Storage.Missing', `The request cannot be shown: ${lost}.`);
+      if ('lost' in specification) throw new TypedError('Storage.Missing', specification.lost);
+      return renderRequest(records, specification.value, index);
     },
   };
+
+  async function callItem(asked: string, answer: Answer | undefined): Promise<CallDetails['items'][number]> {
+    const ref = answer !== undefined && 'ref' in answer ? answer.ref : undefined;
+    return {
+      asked: wholeText(asked),
+      answer: ref === undefined ? null : wholeText(await textOf('This answer', ref)),
+      error: answer !== undefined && 'error' in answer ? (answer.error ?? null) : null,
+      child: answer === undefined ? null : (answeringAgent(answer) ?? null),
+      usage:
+        answer !== undefined && 'usage' in answer && answer.usage !== undefined
+          ? { ...answer.usage, llm_calls: 1 }
+          : null,
+    };
+  }
 }
 
-function missing(ref: string): () => string {
-  return () => `(blob ${ref} is missing in the blob store)`;
+function askedTexts(request: CallRequest): readonly string[] {
+  return request.arguments === undefined ? request.list : [JSON.stringify(request.arguments, null, 2)];
+}
+
+/** What is out of reach of an agent whose trajectory has a hole. */
+function lostPart({ iterations: [first] }: AgentView): string {
+  if (first === undefined) return 'What it did';
+  return first.iteration > 1 ? `Its task, and what it did before iteration ${first.iteration},` : 'Its task';
 }
 
 /** The requests of a reply and of the one before it, rendered from the records that each had before it. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { errorMessage } from '../domain/error-message.ts';
-import type { AgentRow, RunEvent, RunView, Statistics } from './model.ts';
+import type { AgentRow, RunEvent, RunStatus, RunView, Statistics } from './model.ts';
 import { createStatistics } from './read-statistics.ts';
 import type { RunSource } from './run-source.ts';
 import { hasEnded } from './run-status.ts';
@@ -31,7 +31,10 @@ interface Watched {
 
 export function createRunWatch(source: RunSource): RunWatch {
   const watched = new Map<string, Watched>();
-  const sums = new LRUCache<string, { readonly value: Promise<Statistics | undefined>; until: number }>({ max: 20 });
+  const sums = new LRUCache<
+    string,
+    { readonly value: Promise<Statistics | undefined>; until: number; readonly status: RunStatus | undefined }
+  >({ max: 20 });
   let pages = 0;
 
   async function follow(run: string, { pages: attached, sent, stop }: Watched): Promise<void> {
@@ -97,9 +100,10 @@ export function createRunWatch(source: RunSource): RunWatch {
     },
     async statistics(run) {
       const known = sums.get(run);
-      if (known !== undefined && known.until > Date.now()) return known.value;
+      const status = (await source.standing(run))?.status;
+      if (known !== undefined && known.until > Date.now() && known.status === status) return known.value;
       const value = sumUp(run);
-      sums.set(run, { value, until: Infinity });
+      sums.set(run, { value, until: Infinity, status });
       value.catch(() => sums.delete(run));
       return value;
     },

@@ -1,14 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createLiveRuns } from '../../src/cli/live-runs.ts';
-import { createTemporalRuns } from '../../src/client/temporal-runs.ts';
 import { readSignature } from '../../src/domain/signature/read-signature.ts';
 import { createStoredRuns } from '../../src/viewer/stored-runs.ts';
 import { startViewer, type ViewerServer } from '../../src/viewer/viewer-server.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
-import { createWorld, TASK_QUEUE, type World } from '../e2e/world.ts';
+import { createWorld, type World } from '../e2e/world.ts';
 import { accessibilityProblems, launchBrowser, type OpenedPage, type TestBrowser } from './browser.ts';
 import { failedTree, writeRun } from './generated-run.ts';
+import { liveRunsOf } from './live-runs-of.ts';
 
 /** The viewer as a person uses it: a run that continues, runs that have ended, in a real browser. */
 /** Whatever a page shows, it shows in a moment; a busy machine may need longer. */
@@ -37,11 +36,7 @@ const WEALTH = Array.from({ length: 30 }, (_, index) => ({
 beforeAll(async () => {
   [world, browser] = await Promise.all([createWorld(), launchBrowser()]);
   await world.startWorker();
-  const runs = createTemporalRuns({ client: world.client, taskQueue: TASK_QUEUE });
-  const live = createLiveRuns({
-    findTemporal: () =>
-      Promise.resolve({ runs } as Awaited<ReturnType<Parameters<typeof createLiveRuns>[0]['findTemporal']>>),
-  });
+  const live = await liveRunsOf(world);
   viewer = await startViewer(createStoredRuns({ blobs: world.blobs, live }));
   await writeRun(world.blobs, {
     run: 'todo-failed',
@@ -102,7 +97,7 @@ describe('a run that continues', () => {
     await page.getByRole('button', { name: 'Budget…' }).click();
     await page.getByLabel(/Sandboxes in all/).fill('60');
     await page.getByRole('button', { name: 'Set' }).click();
-    await soon(() => text(opened, '.controls')).toContain('New limits are set');
+    await soon(() => text(opened, '.controls')).toContain('has new limits: rlm.max_sandboxes 60');
 
     gate.resolve();
     await soon(() => text(opened, '.run-head')).toContain('completed');
