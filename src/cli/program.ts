@@ -101,9 +101,9 @@ export function createProgram(context: CommandContext): Command {
     });
   for (const [heading, commands] of COMMANDS) {
     for (const define of commands) {
-      const command = define(context).helpGroup(heading).copyInheritedSettings(program);
-      command.showHelpAfterError(`(rlm ${command.name()} --help shows what it takes)`);
+      const command = define(context).helpGroup(heading);
       program.addCommand(command);
+      inheritSettings(command, program, `rlm ${command.name()}`);
     }
   }
   return program;
@@ -114,6 +114,12 @@ function preferUnknownOption(program: Command, [name, ...args]: readonly string[
   const command = program.commands.find((each) => each.name() === name);
   if (command === undefined || !hasUnknownOption(command, args)) return;
   for (const option of command.options) option.makeOptionMandatory(false);
+}
+
+/** How errors and help are printed, of a command and of those below it (`rlm schedule create`). */
+function inheritSettings(command: Command, parent: Command, name: string): void {
+  command.copyInheritedSettings(parent).showHelpAfterError(`(${name} --help shows what it takes)`);
+  for (const each of command.commands) inheritSettings(each, command, `${name} ${each.name()}`);
 }
 
 /** Told by a command that knows the same options and does nothing. */

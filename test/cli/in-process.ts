@@ -14,10 +14,11 @@ export async function runHere(
   desk: Pick<Desk, 'folder' | 'env'>,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  { isTTY = false }: { readonly isTTY?: boolean } = {},
 ): Promise<Finished> {
   // Where the server's program is found.
   process.env['PATH'] = desk.env['PATH'];
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const [stdout, stderr] = [Object.assign(new PassThrough(), { isTTY }), new PassThrough()];
   const written = Promise.all([buffer(stdout), text(stderr)]);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what commands use of a stream, these have
   const streams = { stdin: process.stdin, stdout, stderr } as unknown as Pick<Io, 'stdin' | 'stdout' | 'stderr'>;
