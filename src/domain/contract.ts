@@ -279,8 +279,14 @@ export interface Steer {
 }
 
 export type CallModelResult =
-  /** A reply with code to run. */
-  | { readonly kind: 'code'; readonly head: string; readonly blocks: number; readonly usage: Usage }
+  /** A reply with code to run: its blocks, and their lines together. */
+  | {
+      readonly kind: 'code';
+      readonly head: string;
+      readonly blocks: number;
+      readonly lines: number;
+      readonly usage: Usage;
+    }
   /** A reply without code, `in_a_row` with those before it; `empty` when there was nothing in it. */
   | {
       readonly kind: 'text';

@@ -13,11 +13,10 @@ import type {
   CallModelInput,
   CallModelResult,
   FinishAgentResult,
-  RunCodeResult,
 } from '../domain/contract.ts';
 import { agentDepth, splitAgentWorkflowId } from '../domain/ids.ts';
 import { pauseMessage, resumeMessage, statusQuery, steerMessage, type AgentStatusReply } from '../domain/messages.ts';
-import { answerUsage, type AnswerSource, type CallAnswer } from '../domain/records.ts';
+import type { AnswerSource } from '../domain/records.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { inSandbox, modelActivities } from './activities.ts';
@@ -25,7 +24,6 @@ import { connectToBudget } from './agent-budget.ts';
 import type { Agent, AgentLoopState } from './agent-parts.ts';
 import { createAgentSandbox } from './agent-sandbox.ts';
 import { createApprovals } from './approvals.ts';
-import { createCalls, type Calls } from './calls.ts';
 import { continueAgentAsNew, isContinueAsNewSuggested } from './continue-as-new.ts';
 import { closeAgent, failedEnding, type Ending } from './agent-end.ts';
 import { failureMessage, failureType } from './failure-type.ts';
@@ -33,8 +31,8 @@ import { createIgnoredMessages, ignoreOtherSignals } from './messages.ts';
 import { createPauseGate, type PauseGate } from './pause-gate.ts';
 import { createPauseOnError } from './pause-on-error.ts';
 import { createSteering } from './steering.ts';
-import { answerCall } from './answer-call.ts';
 import { refuseUnlessChild } from './refuse-unless-child.ts';
+import { continueReply, runReply } from './run-reply.ts';
 import { addTotals, createSubAgents, type SubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
@@ -66,14 +64,14 @@ export async function agent(input: AgentInput): Promise<AgentResult> {
 async function loop(self: Agent): Promise<AnswerSource> {
   const { input, state, sandbox } = self;
   const { max_iterations } = input.limits;
-  if (input.state?.undelivered !== undefined && (await runReply(self, input.state.undelivered))) return 'final';
+  if (input.state?.undelivered !== undefined && (await continueReply(self, input.state.undelivered))) return 'final';
   // What it shares is in its variables before the model is told that it continues; what differs, it is told.
   if (input.forkedAt !== undefined) await sandbox.ensure();
   while (state.iteration < max_iterations) {
     if (isContinueAsNewSuggested(self)) await continueAgentAsNew(self);
     state.iteration += 1;
     const [reply] = await Promise.all([callModel(self, 'turn'), sandbox.ensure()]);
-    if (reply.kind === 'code' && (await runReply(self))) return 'final';
+    if (reply.kind === 'code' && (await runReply(self, reply))) return 'final';
     if (reply.kind === 'context_length') {
       return askFinalAnswer(
         self,
@@ -109,91 +107,6 @@ async function callModel(self: Agent, purpose: CallModelInput['purpose']): Promi
     state.usage = addUsage(state.usage, reply.usage);
   }
   return reply;
-}
-
-/** Runs the code of the last reply, and answers its calls as they come. @returns whether it called FINAL */
-async function runReply(self: Agent, undelivered?: readonly CallAnswer[]): Promise<boolean> {
-  return CancellationScope.cancellable(async () => {
-    const calls = createCalls((call) => answerCall(self, call));
-    try {
-      // Code that has yielded did not end its sandbox at its beginning.
-      const suspect = undelivered === undefined ? self.state.iteration : undefined;
-      let turn = await runCode(self, undelivered ?? [], { suspect });
-      while (turn.kind === 'calls' || turn.kind === 'evicted') {
-        calls.start(turn.calls);
-        turn = await continueBlock(self, calls, turn);
-      }
-      if (turn.kind === 'crashed') await rebuildVariables(self);
-      return turn.kind === 'final';
-    } finally {
-      // Calls that are still open (the code, or its sandbox, ended before the answer arrived) end with the code.
-      if (calls.open > 0) CancellationScope.current().cancel();
-    }
-  });
-}
-
-/** Waits for answers, and lets the block continue with them. Nothing is held while it waits. */
-async function continueBlock(
-  self: Agent,
-  calls: Calls,
-  turn: Extract<RunCodeResult, { kind: 'calls' | 'evicted' }>,
-): Promise<RunCodeResult> {
-  const { state, sandbox } = self;
-  state.phase = 'waiting';
-  if (turn.kind === 'evicted') {
-    await calls.allAnswered();
-    await sandbox.rebuild();
-    return runCode(self, calls.take(), { pinned: true });
-  }
-  if (isContinueAsNewSuggested(self)) {
-    // No call may be open then: a child or a request would lose its parent.
-    await calls.allAnswered();
-    if (calls.fitOneDelivery) await continueAgentAsNew(self, calls.take());
-  }
-  return runCode(self, await calls.nextAnswers(turn.waiting));
-}
-
-async function runCode(
-  self: Agent,
-  answers: readonly CallAnswer[],
-  { pinned = false, suspect }: { readonly pinned?: boolean; readonly suspect?: number | undefined } = {},
-): Promise<RunCodeResult> {
-  const { input, state, sandbox, pauseOnError } = self;
-  const { execution, task } = input;
-  const head = state.head;
-  if (head === undefined) throw new Error('an agent without a reply has no code to run');
-  const count = answers.length;
-  const what = count === 0 ? 'run the code' : `deliver ${count} answer${count === 1 ? '' : 's'}`;
-  state.phase = 'running';
-  const turn = await sandbox.use(
-    (name) =>
-      pauseOnError.run(() =>
-        inSandbox(self.input, name, { summary: `iteration ${state.iteration}: ${what}` }, (activities) =>
-          activities.runCode({
-            execution,
-            task,
-            sandbox: name,
-            head,
-            ...(count === 0 ? {} : { answers }),
-            ...(pinned ? { pinned } : {}),
-          }),
-        ),
-      ),
-    suspect,
-  );
-  // Paid, even if the code ended before the answer arrived.
-  state.usage = addUsage(state.usage, ...answers.map(({ answer }) => answerUsage(answer)));
-  state.head = turn.head;
-  return turn;
-}
-
-/** The code ended its own interpreter. Where its sandbox cannot be rebuilt the agent continues without its variables. */
-async function rebuildVariables({ sandbox }: Agent): Promise<void> {
-  try {
-    await sandbox.rebuild('The interpreter ended while its code ran.');
-  } catch (error) {
-    if (failureType(error) !== 'Sandbox.Lost') throw error;
-  }
 }
 
 /** @param why - for a person: why there is no result without it */
