@@ -2,6 +2,7 @@ import {
   ApplicationFailure,
   defineSignal,
   defineUpdate,
+  isCancellation,
   setDefaultSignalHandler,
   setHandler,
 } from '@temporalio/workflow';
@@ -56,6 +57,8 @@ export function onSignal<Message>(
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its fields have been checked
         await apply((message ?? {}) as Message);
       } catch (error) {
+        // One that leaves a handler would end the workflow, as cancelled, before it has recorded its outcome.
+        if (isCancellation(error)) return ignored.add(`The signal ${name} was ignored: the workflow was cancelled.`);
         if (!(error instanceof ApplicationFailure)) throw error;
         ignored.add(`The signal ${name} was ignored: ${error.message}`);
       }

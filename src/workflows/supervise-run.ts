@@ -165,7 +165,12 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   onMessage<BudgetMessage>(setBudgetMessage, ignored, {
     description:
       'Change what the run may spend. {max_sandboxes?, max_llm_calls?, max_cost?, global_timeout?, id?}; what is left out stays',
-    apply: (message) => (budgetsSet = budgetsSet.then(() => setBudget(message))),
+    apply(message) {
+      const set = budgetsSet.then(() => setBudget(message));
+      // One that cannot be applied holds up none after it.
+      budgetsSet = set.catch(() => undefined);
+      return set;
+    },
     reply: status.read,
   });
   setHandler(

@@ -772,6 +772,26 @@ describe('a run', { concurrent: true }, () => {
     );
   });
 
+  it('that is cancelled while it applies a message of a person ends with its outcome all the same', async () => {
+    const asked = Promise.withResolvers();
+    const admitBudget = async (): Promise<void> => {
+      asked.resolve(undefined);
+      await untilCancelled();
+    };
+    await withRun(
+      { 0: { callModel: [untilCancelled] } },
+      {},
+      async ({ handle, outcome }) => {
+        await handle.signal(setBudgetMessage, { max_sandboxes: 5000, grant: 'that is looked for' });
+        await asked.promise;
+        await handle.cancel();
+        expect(await outcome()).toMatchObject({ status: 'cancelled', error: null });
+        expect(await closeStatuses(handle.workflowId)).toMatchObject({ '': 'CANCELLED', '/budget': 'COMPLETED' });
+      },
+      { admitBudget },
+    );
+  });
+
   it('that is cancelled cancels its agents, which record what they have', async () => {
     const asked = Promise.withResolvers<undefined>();
     await withRun(
