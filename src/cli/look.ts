@@ -10,6 +10,7 @@ import { refuseBatch, showBatchResult, showBatchStatus, type ShowBatch } from '.
 import { EXIT_DONE, EXIT_FAILED, exitCodeOf } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import { wantsColor } from './live/display.ts';
+import { countWorkingChildren } from './live/activity.ts';
 import { renderTree } from './live/tree.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { checkWritable, writeOutput } from './output-file.ts';
@@ -37,10 +38,25 @@ export function showStatus(io: Io, run: string, options: LookOptions): Promise<n
     const why = next === null ? null : asTyped(next, io.env);
     const limits = await limitsInForce(session, report);
     const size = { columns, rows: Number.MAX_SAFE_INTEGER };
-    const view = { snapshot, run, status, reason: why, limits, now: Date.now(), ...size, color };
+    const standing = await pausedAgents(report);
+    const view = { snapshot, run, status, reason: why, limits, standing, now: Date.now(), ...size, color };
     io.stdout.write(`${renderTree(view).join('\n')}\n`);
     return EXIT_DONE;
   });
+}
+
+/** Agents that are asked whether they are paused. */
+const MAX_ASKED_AGENTS = 20;
+
+/** Only an agent knows that it is paused, and only Temporal whether what it had begun goes on. */
+async function pausedAgents({ run, status, snapshot, runs }: RunReport): Promise<ReadonlyMap<string, string>> {
+  if (runs === undefined || snapshot === undefined || !['running', 'paused'].includes(status)) return new Map();
+  const parents = countWorkingChildren(snapshot.agents);
+  const open = snapshot.agents.filter(({ agent, state }) => state !== 'done' && !parents.has(agent));
+  return runs.pausedAgents(
+    run,
+    open.slice(0, MAX_ASKED_AGENTS).map(({ agent }) => agent),
+  );
 }
 
 async function limitsInForce(

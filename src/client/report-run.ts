@@ -19,6 +19,8 @@ export interface RunReport {
   readonly snapshot: RunSnapshot | undefined;
   /** As the run says them itself; absent where it does not answer. */
   readonly limits?: RunLimits;
+  /** Undefined where Temporal cannot be reached. */
+  readonly runs: TemporalRuns | undefined;
   readonly reader: RunReader;
 }
 
@@ -73,7 +75,7 @@ export async function reportRun(
   const execution = known?.execution ?? stored?.execution;
   if (execution === undefined) return undefined;
   const reader = createRunReader(blobs, { run, execution });
-  const report = { run, execution, reader };
+  const report = { run, execution, runs, reader };
   const recorded = await reader.snapshot();
   const snapshot = recorded === undefined ? undefined : currentSnapshot(recorded, known?.startedAt);
   if (snapshot?.run.outcome !== undefined) {

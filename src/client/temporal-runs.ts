@@ -23,6 +23,7 @@ import {
   configureMessage,
   setBudgetMessage,
   statusQuery,
+  type AgentStatusReply,
   type BudgetMessage,
   type ControlMessage,
   type DecisionMessage,
@@ -151,6 +152,11 @@ export interface TemporalRuns {
   forget(run: string): Promise<number>;
   /** Agents of a run that have not ended; those of a run that was ended early may still be cleaning up. */
   countOpenAgents(run: string): Promise<number>;
+  /**
+   * Those of the agents that are paused: `pausing` while what they had begun goes on. One that does not answer is left
+   * out.
+   */
+  pausedAgents(run: string, agents: readonly string[]): Promise<ReadonlyMap<string, 'paused' | 'pausing'>>;
   /** Activities that have failed and are being retried, such as calls of a model that cannot be reached. */
   pendingFailures(run: string, agents: readonly string[]): Promise<PendingFailure[]>;
 }
@@ -307,6 +313,23 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
     async countOpenAgents(run) {
       const query = `WorkflowId STARTS_WITH '${run}/' AND ExecutionStatus = 'Running'`;
       return (await workflow.count(query)).count;
+    },
+
+    async pausedAgents(run, agents) {
+      const asked = agents.map(async (agent) => {
+        const handle = workflow.getHandle(agentWorkflowId(run, agent));
+        try {
+          const { state: now } = await client.withDeadline(Date.now() + ANSWER_TIME, () =>
+            handle.query<AgentStatusReply>(statusQuery),
+          );
+          if (now !== 'paused') return [];
+          const { raw } = await handle.describe();
+          return [[agent, (raw.pendingActivities ?? []).length === 0 ? 'paused' : 'pausing'] as const];
+        } catch {
+          return []; // It has just ended, or no worker is there.
+        }
+      });
+      return new Map((await Promise.all(asked)).flat());
     },
 
     async pendingFailures(run, agents) {

@@ -16,6 +16,8 @@ export interface TreeView {
   readonly reason?: string | null;
   /** In force; where they are known, what is left of the money shows. */
   readonly limits?: Partial<RunLimits> | undefined;
+  /** What agents do, by their ids, where more is known than their references say. */
+  readonly standing?: ReadonlyMap<string, string>;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly columns: number;
@@ -125,7 +127,11 @@ interface Cells {
   readonly cost: string;
 }
 
-function cellsOf(agent: AgentReference, { now, status }: TreeView, working: ReadonlyMap<string, number>): Cells {
+function cellsOf(
+  agent: AgentReference,
+  { now, status, standing }: TreeView,
+  working: ReadonlyMap<string, number>,
+): Cells {
   const { usage } = agent;
   const isWaiting = (working.get(agent.agent) ?? 0) > 0;
   // Code that runs continues to its next call, also in a run that is paused.
@@ -133,7 +139,7 @@ function cellsOf(agent: AgentReference, { now, status }: TreeView, working: Read
   return {
     depth: `d${agent.depth}`,
     iteration: agent.iteration === 0 ? '' : `#${agent.iteration}`,
-    activity: isStill ? status : activity(agent, working.get(agent.agent) ?? 0),
+    activity: standing?.get(agent.agent) ?? (isStill ? status : activity(agent, working.get(agent.agent) ?? 0)),
     time: formatClock((agent.ended_at ?? now) - agent.started_at),
     tokens: usage.input_tokens + usage.output_tokens === 0 ? '' : formatCount(usage.input_tokens + usage.output_tokens),
     cost: formatCost(usage.cost),
@@ -196,7 +202,7 @@ function renderLine(line: TreeLine, { view, columns, working, paint }: LineConte
     columns.task === 0 ? '' : fit(oneLine(agent.task), columns.task),
   ].filter((part) => part !== '');
   const text = parts.length === 0 ? '' : `${' '.repeat(GAP)}${parts.join(' '.repeat(GAP))}`.trimEnd();
-  const whole = `${paint('dim', prefix)}${symbol(agent, { now: view.now, isStill: STILL.has(view.status), waits: (working.get(agent.agent) ?? 0) > 0, paint })} ${name}`;
+  const whole = `${paint('dim', prefix)}${symbol(agent, { now: view.now, isStill: STILL.has(view.standing?.get(agent.agent) ?? view.status), waits: (working.get(agent.agent) ?? 0) > 0, paint })} ${name}`;
   return done ? `${whole}${paint('dim', text)}` : `${whole}${text}`;
 }
 

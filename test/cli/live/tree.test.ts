@@ -80,6 +80,17 @@ describe('the live tree', () => {
     ]);
   });
 
+  it('says of an agent what it says itself', () => {
+    const agents = [agent('0', { state: 'waiting' }), agent('0.1', { state: 'running' }), agent('0.2')];
+    const standing = new Map([
+      ['0.1', 'paused'],
+      ['0.2', 'pausing'],
+    ]);
+    const [, , , first, second] = renderTree(view(agents, { standing }));
+    expect(first).toMatch(/^├ ‖ 0\.1 .* paused /);
+    expect(second).toMatch(/^└ [^‖] 0\.2 .* pausing /);
+  });
+
   it('says what run is continued, and what the money is of', () => {
     const shown = view([agent('0', { iteration: 5 })], { limits: { max_cost: 2 } });
     const { run, agents } = shown.snapshot ?? { agents: [] };
