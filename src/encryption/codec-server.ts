@@ -9,9 +9,11 @@ import { errorMessage } from '../domain/error-message.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
-/** As protobuf's JSON has them. */
+/** As protobuf's JSON has them, which leaves out a list without entries: what a query without arguments sends. */
 const bodySchema = z.object({
-  payloads: z.array(z.object({ metadata: z.record(z.string(), z.string()).optional(), data: z.string().optional() })),
+  payloads: z
+    .array(z.object({ metadata: z.record(z.string(), z.string()).optional(), data: z.string().optional() }))
+    .default([]),
 });
 
 export interface CodecServer {

@@ -1,9 +1,16 @@
 import type { DataConverter } from '@temporalio/common';
 import { readEncryptionKeys } from './keys.ts';
-import { createPayloadCodec } from './payload-codec.ts';
+import { createPayloadCodec, refuseEncryptedPayloads } from './payload-codec.ts';
 
-/** For clients and workers alike: nothing where there is no key. @throws TypedError `Input.Invalid` for what is none */
-export function dataConversion(env: NodeJS.ProcessEnv): { readonly dataConverter?: DataConverter } {
+/**
+ * For clients and workers alike: encrypts and decrypts where there is a key; without one, says which key is missing for what is
+ * encrypted.
+ *
+ * @throws TypedError `Input.Invalid` for a value that is no key
+ */
+export function dataConversion(env: NodeJS.ProcessEnv): { readonly dataConverter: DataConverter } {
   const keys = readEncryptionKeys(env);
-  return keys === undefined ? {} : { dataConverter: { payloadCodecs: [createPayloadCodec(keys)] } };
+  return {
+    dataConverter: { payloadCodecs: [keys === undefined ? refuseEncryptedPayloads : createPayloadCodec(keys)] },
+  };
 }

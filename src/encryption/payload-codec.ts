@@ -1,4 +1,5 @@
 import type { Payload, PayloadCodec } from '@temporalio/common';
+import type { TypedError } from '../domain/failures.ts';
 import { keyMissing, type EncryptionKeys } from './keys.ts';
 import { seal, unseal } from './seal.ts';
 
@@ -14,6 +15,16 @@ export function createPayloadCodec(keys: EncryptionKeys): PayloadCodec {
   };
 }
 
+/** For a process without a key. */
+export const refuseEncryptedPayloads: PayloadCodec = {
+  encode: (payloads) => Promise.resolve(payloads),
+  // oxlint-disable-next-line require-await -- a payload that is encrypted rejects the promise
+  decode: async (payloads) => {
+    for (const payload of payloads) if (textOf(payload, 'encoding') === ENCODING) throw missingKey(payload);
+    return payloads;
+  },
+};
+
 function encrypted({ current }: EncryptionKeys, payload: Payload): Payload {
   if (textOf(payload, 'encoding') === ENCODING) return payload;
   return {
@@ -25,10 +36,13 @@ function encrypted({ current }: EncryptionKeys, payload: Payload): Payload {
 /** What was written before there was a key stays as it is. */
 function decrypted({ byId }: EncryptionKeys, payload: Payload): Payload {
   if (textOf(payload, 'encoding') !== ENCODING) return payload;
-  const id = textOf(payload, KEY_ID);
-  const key = byId.get(id);
-  if (key === undefined) throw keyMissing(id, 'A payload in Temporal');
+  const key = byId.get(textOf(payload, KEY_ID));
+  if (key === undefined) throw missingKey(payload);
   return unpack(unseal(key, LABEL, payload.data ?? new Uint8Array()));
+}
+
+function missingKey(payload: Payload): TypedError {
+  return keyMissing(textOf(payload, KEY_ID), 'A payload in Temporal');
 }
 
 function textOf({ metadata }: Payload, name: string): string {

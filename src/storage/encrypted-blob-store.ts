@@ -14,6 +14,10 @@ const PART_BYTES = 1024 * 1024;
 const SEALED_PART_BYTES = PART_BYTES + SEAL_BYTES;
 const ENTRY = 'encrypted';
 
+/** Those that decrypt, by id. */
+type Keys = EncryptionKeys['byId'];
+const NO_KEYS: Keys = new Map();
+
 /**
  * Encrypts blobs, the values of references and the entries of journals on their way into a store, and decrypts them on
  * their way back. Names stay as they are: of runs and agents, and for a blob the hash of what is stored. The same bytes give
@@ -23,21 +27,8 @@ export function encryptBlobStore(store: BlobStore, keys: EncryptionKeys): BlobSt
   const wrap = (value: unknown): unknown => ({
     [ENTRY]: sealBytes(keys, Buffer.from(JSON.stringify(value) ?? 'null')).toString('base64'),
   });
-  const unwrap = (value: unknown): unknown => {
-    if (typeof value !== 'object' || value === null || !(ENTRY in value) || typeof value[ENTRY] !== 'string')
-      return value;
-    return JSON.parse(openBytes(keys, Buffer.from(value[ENTRY], 'base64')).toString('utf8'));
-  };
-  const unwrapReference = (found: StoredReference | undefined): StoredReference | undefined =>
-    found === undefined ? undefined : { ...found, value: unwrap(found.value) };
-  const readReference: BlobStore['readReference'] = async (name) => unwrapReference(await store.readReference(name));
-  const swapReference: BlobStore['swapReference'] = async (name, value, expected) => {
-    const outcome = await store.swapReference(name, wrap(value), expected);
-    return outcome.kind === 'swapped' ? outcome : { kind: 'conflict', current: unwrapReference(outcome.current) };
-  };
-
   return {
-    ...store,
+    ...convertValues(store, keys.byId, wrap),
     put: (bytes) => store.put(sealBytes(keys, bytes)),
     async putStream(stream) {
       let size = 0;
@@ -50,15 +41,52 @@ export function encryptBlobStore(store: BlobStore, keys: EncryptionKeys): BlobSt
       const { hash } = await store.putStream(Readable.from(sealStream(keys, counted())));
       return { hash, size };
     },
-    get: async (hash) => openBytes(keys, await store.get(hash)),
-    open: async (hash) => Readable.from(openStream(keys, (await store.open(hash)) as AsyncIterable<Buffer>)),
+    get: async (hash) => openBytes(keys.byId, await store.get(hash)),
+    open: async (hash) => Readable.from(openStream(keys.byId, (await store.open(hash)) as AsyncIterable<Buffer>)),
+  };
+}
+
+/**
+ * For a process without a key: what is encrypted is refused with the name of the key, not taken for damaged data. Streams are
+ * left as they are: the record that names one is read before it.
+ */
+export function refuseEncryptedBlobs(store: BlobStore): BlobStore {
+  return {
+    ...convertValues(store, NO_KEYS, (value) => value),
+    get: async (hash) => openBytes(NO_KEYS, await store.get(hash)),
+  };
+}
+
+/** The store with other values of references and entries of journals: decrypted when read, passed through `wrap` when written. */
+function convertValues(store: BlobStore, keys: Keys, wrap: (value: unknown) => unknown): BlobStore {
+  const unwrap = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null || !(ENTRY in value) || typeof value[ENTRY] !== 'string')
+      return value;
+    return JSON.parse(openBytes(keys, Buffer.from(value[ENTRY], 'base64')).toString('utf8'));
+  };
+  const unwrapReference = (found: StoredReference | undefined): StoredReference | undefined =>
+    found === undefined ? undefined : { ...found, value: unwrap(found.value) };
+  const readReference: BlobStore['readReference'] = async (name) => unwrapReference(await store.readReference(name));
+  const swapReference: BlobStore['swapReference'] = async (name, value, expected) => {
+    const outcome = await store.swapReference(name, wrap(value), expected);
+    return outcome.kind === 'swapped' ? outcome : { kind: 'conflict', current: unwrapReference(outcome.current) };
+  };
+  return {
+    ...store,
     readReference,
     swapReference,
     ...simpleReferences({ readReference, swapReference }),
     async openJournal(name) {
       const journal = await store.openJournal(name);
+      let entries: readonly unknown[];
+      try {
+        entries = journal.entries.map(unwrap);
+      } catch (error) {
+        await journal.close(); // Its caller never gets it.
+        throw error;
+      }
       return {
-        entries: journal.entries.map(unwrap),
+        entries,
         append: (entry) => journal.append(wrap(entry)),
         close: () => journal.close(),
       };
@@ -75,7 +103,7 @@ function sealBytes({ current }: EncryptionKeys, bytes: Uint8Array): Buffer {
   return Buffer.concat(parts);
 }
 
-function openBytes(keys: EncryptionKeys, bytes: Uint8Array): Buffer {
+function openBytes(keys: Keys, bytes: Uint8Array): Buffer {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!all.subarray(0, MAGIC.length).equals(MAGIC)) return all;
   const key = keyOf(keys, all.subarray(0, HEAD_BYTES));
@@ -96,28 +124,33 @@ async function* sealStream(keys: EncryptionKeys, source: AsyncIterable<Uint8Arra
   }
 }
 
-async function* openStream(keys: EncryptionKeys, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* openStream(keys: Keys, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const chunks = source[Symbol.asyncIterator]();
-  let head: Buffer = Buffer.alloc(0);
-  while (head.length < HEAD_BYTES) {
-    const { value, done } = await chunks.next();
-    if (done === true) break;
-    head = Buffer.concat([head, value]);
-  }
-  const rest = async function* (): AsyncGenerator<Buffer> {
-    if (head.length > HEAD_BYTES) yield head.subarray(HEAD_BYTES);
-    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
-  };
-  if (!head.subarray(0, MAGIC.length).equals(MAGIC)) {
-    yield head.subarray(0, HEAD_BYTES);
-    yield* rest();
-    return;
-  }
-  const key = keyOf(keys, head.subarray(0, HEAD_BYTES));
-  let index = 0;
-  for await (const { part, isLast } of inParts(rest(), SEALED_PART_BYTES)) {
-    yield openPart(key, index, isLast, part);
-    index += 1;
+  try {
+    let head: Buffer = Buffer.alloc(0);
+    while (head.length < HEAD_BYTES) {
+      const { value, done } = await chunks.next();
+      if (done === true) break;
+      head = Buffer.concat([head, value]);
+    }
+    const first = head.subarray(HEAD_BYTES);
+    const afterHead = async function* (): AsyncGenerator<Buffer> {
+      if (first.length > 0) yield first;
+      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
+    };
+    if (!head.subarray(0, MAGIC.length).equals(MAGIC)) {
+      yield head.subarray(0, HEAD_BYTES);
+      yield* afterHead();
+      return;
+    }
+    const key = keyOf(keys, head.subarray(0, HEAD_BYTES));
+    let index = 0;
+    for await (const { part, isLast } of inParts(afterHead(), SEALED_PART_BYTES)) {
+      yield openPart(key, index, isLast, part);
+      index += 1;
+    }
+  } finally {
+    await chunks.return?.(); // Closes its file, or its connection, also when the reader stops early.
   }
 }
 
@@ -146,9 +179,9 @@ function labelOf(index: number, isLast: boolean): string {
   return `blob ${index}${isLast ? ' last' : ''}`;
 }
 
-function keyOf(keys: EncryptionKeys, head: Buffer): EncryptionKeys['current'] {
+function keyOf(keys: Keys, head: Buffer): EncryptionKeys['current'] {
   const id = head.subarray(MAGIC.length).toString('latin1');
-  const key = keys.byId.get(id);
+  const key = keys.get(id);
   if (key === undefined) throw keyMissing(id, 'A blob');
   return key;
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { StorageConfig } from '../domain/config.ts';
-import { encryptBlobStore } from './encrypted-blob-store.ts';
+import { encryptBlobStore, refuseEncryptedBlobs } from './encrypted-blob-store.ts';
 import { readEncryptionKeys } from '../encryption/keys.ts';
 import type { BlobStore } from './blob-store.ts';
 import { createFileBlobStore } from './file-blob-store.ts';
@@ -19,7 +19,7 @@ export function blobFolder(input: {
 export async function openBlobStore(input: OpenInput): Promise<BlobStore> {
   const keys = readEncryptionKeys(input.env);
   const store = await openPlainStore(input);
-  return keys === undefined ? store : encryptBlobStore(store, keys);
+  return keys === undefined ? refuseEncryptedBlobs(store) : encryptBlobStore(store, keys);
 }
 
 interface OpenInput {

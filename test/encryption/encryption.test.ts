@@ -6,9 +6,9 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startCodecServer } from '../../src/encryption/codec-server.ts';
-import { encryptBlobStore } from '../../src/storage/encrypted-blob-store.ts';
+import { encryptBlobStore, refuseEncryptedBlobs } from '../../src/storage/encrypted-blob-store.ts';
 import { KEY_VARIABLE, readEncryptionKeys, type EncryptionKeys } from '../../src/encryption/keys.ts';
-import { createPayloadCodec } from '../../src/encryption/payload-codec.ts';
+import { createPayloadCodec, refuseEncryptedPayloads } from '../../src/encryption/payload-codec.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rlm-encryption-'));
@@ -104,6 +104,22 @@ describe('an encrypted blob store', () => {
     expect((await buffer(await store.open(hash))).toString()).toBe('plain');
   });
 
+  it('says which key is missing to a process that has none', async () => {
+    const without = refuseEncryptedBlobs(plain);
+    const missing = `is encrypted with the key ${keysOf(first).current.id}, which this process does not have`;
+    await expect(without.get(await store.put(Buffer.from(CANARY)))).rejects.toThrow(missing);
+    await store.setReference('runs/b', { task: CANARY });
+    await expect(without.getReference('runs/b')).rejects.toThrow(missing);
+    const journal = await store.openJournal('journal/b');
+    await journal.append({ answer: CANARY });
+    await journal.close();
+    await expect(without.openJournal('journal/b')).rejects.toThrow(missing);
+    // What is not encrypted is read and written as before.
+    await without.setReference('runs/c', { task: 'plain' });
+    expect(await plain.getReference('runs/c')).toEqual({ task: 'plain' });
+    expect(Buffer.from(await without.get(await without.put(Buffer.from('plain')))).toString()).toBe('plain');
+  });
+
   it('refuses bytes that were changed, cut or put into another order', async () => {
     const stored = Buffer.from(await plain.get(await store.put(randomBytes(3_000_000))));
     const part = 1024 * 1024 + 28;
@@ -141,6 +157,14 @@ describe('the codec of payloads', () => {
     await expect(async () => createPayloadCodec(keysOf(second)).decode([encoded])).rejects.toThrow('does not have');
   });
 
+  it('says which key is missing to a process that has none', async () => {
+    const [encoded = {}] = await codec.encode([payload]);
+    await expect(refuseEncryptedPayloads.decode([payload, encoded])).rejects.toThrow(
+      `A payload in Temporal is encrypted with the key ${keysOf(first).current.id}, which this process does not have: put it into ${KEY_VARIABLE}.`,
+    );
+    expect(await refuseEncryptedPayloads.decode(await refuseEncryptedPayloads.encode([payload]))).toEqual([payload]);
+  });
+
   it("is served to Temporal's own tools, to who shows the token", async () => {
     const server = await startCodecServer(codec, { port: 0, token: 'the-token' });
     onTestFinished(() => server.close());
@@ -155,6 +179,13 @@ describe('the codec of payloads', () => {
         body: JSON.stringify({ payloads: [{ metadata, data: base64(encoded.data ?? new Uint8Array()) }] }),
         headers: authorization === undefined ? {} : { authorization },
       });
+    // A query without arguments: what has no entries is left out of protobuf's JSON.
+    const empty = await fetch(`${server.url}/encode`, {
+      method: 'POST',
+      body: '{}',
+      headers: { authorization: 'Bearer the-token' },
+    });
+    expect([empty.status, await empty.json()]).toEqual([200, { payloads: [] }]);
     expect((await ask('/decode')).status).toBe(401);
     expect((await ask('/decode', 'Bearer another')).status).toBe(401);
     expect((await ask('/else', 'Bearer the-token')).status).toBe(404);
