@@ -74,7 +74,7 @@ function RunHead({
   return (
     <div class="run-head">
       <h1>
-        {view.run} <Status status={view.status} />
+        {view.run} <Status status={view.status} />{' '}
         {view.questions.length > 0 && <span class="status status-paused">waiting for you</span>}
       </h1>
       <p class="facts">

@@ -64,8 +64,10 @@ export function Tree({
     if (index < 0 || element === null) return;
     // By hand: the list of rows does not know its height before it was shown.
     const top = index * ROW_HEIGHT;
-    const isInSight = top >= element.scrollTop && top + ROW_HEIGHT <= element.scrollTop + element.clientHeight;
-    if (!isInSight) element.scrollTop = top - element.clientHeight / 2;
+    // The tree may be higher than what the window shows of it.
+    const shown = Math.min(element.clientHeight, window.innerHeight - element.getBoundingClientRect().top);
+    const isInSight = top >= element.scrollTop && top + ROW_HEIGHT <= element.scrollTop + shown;
+    if (!isInSight) element.scrollTop = top - shown / 2;
   }, [selected, closed]);
 
   const onKeyDown = (event: KeyboardEvent): void => {

@@ -3,10 +3,12 @@ import { planFork } from '../client/start-fork.ts';
 import { findEndedRun, retryRun } from '../client/retry-run.ts';
 import { startRun } from '../client/start-run.ts';
 import { TypedError } from '../domain/failures.ts';
+import { findRun } from '../results/find-run.ts';
+import { withoutOldOutcome } from '../results/run-snapshot.ts';
 import type { ControlOutcome } from '../viewer/model.ts';
 import type { ControlOrder } from '../viewer/orders.ts';
 import { asTyped } from './command-name.ts';
-import { hasEnded, findStoredRun, type FoundRun } from './find-run.ts';
+import { hasEnded, type FoundRun } from './find-run.ts';
 import type { Io } from './io.ts';
 import { noSuchRun } from './look.ts';
 import type { TemporalOptions } from './options.ts';
@@ -94,12 +96,12 @@ async function tell(
 }
 
 async function openRun(session: Session, opened: OpenTemporal, run: string): Promise<FoundRun> {
-  const [stored, known] = await Promise.all([findStoredRun(session, run), opened.runs.describe(run)]);
+  const [stored, known] = await Promise.all([findRun(session.blobs, run), opened.runs.describe(run)]);
   if (known === undefined && stored === undefined) throw noSuchRun(run);
   if (known === undefined)
     throw new CommandError('Temporal has no such workflow: it is on another server, or was deleted there.');
   if (known.status !== 'running') throw hasEnded(run);
-  return { ...opened, known, stored };
+  return { ...opened, known, stored: stored === undefined ? stored : withoutOldOutcome(stored, known.startedAt) };
 }
 
 async function retry(

@@ -135,8 +135,14 @@ describe('a failed run of 41 agents', () => {
     const { page } = opened;
     const first = page.locator('.finding').first();
     await soon(() => first.innerText()).toMatch(/Agent 0\.17\.1 failed: The model refused .*images/);
+    expect(await first.innerText()).toContain(
+      '$0.0322 in 2 iterations; its parent, agent 0.17, completed all the same',
+    );
     await first.getByRole('link').click();
     await soon(() => text(opened, '.agent-pane')).toContain('What its parent, agent 0.17, did then');
+    // The tree shows where it is.
+    const row = await page.locator('#row-0\\.17\\.1').boundingBox();
+    expect((row?.y ?? 0) + (row?.height ?? 0)).toBeLessThan(800);
     const pane = await text(opened, '.agent-pane');
     expect(pane).toMatch(/Cost\s+\$0\.032/);
     expect(pane).toContain('Its code was given this error');
