@@ -9,10 +9,11 @@ import type { Io } from '../../src/cli/io.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { createGrants } from '../../src/grants.ts';
 import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
+import { describeLong, LONG } from '../sizes.ts';
 import { createWorld, git, TASK_QUEUE, type World } from './world.ts';
 
 /** Schedules that fire every second, on a real server. */
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: LONG ? 900_000 : 120_000 });
 let world: World;
 let model: ScriptedModel;
 let schedules: TemporalSchedules;
@@ -149,6 +150,133 @@ describe.concurrent('a schedule', () => {
     expect(line).toContain('nightly: 2 occurrences were missed');
     expect(line).toContain('rlm schedule backfill nightly --from <time>');
     expect(renderHealth([{ ...stands, missed: 0 }], io).join('')).not.toContain('\u001B');
+  });
+});
+
+interface Occurrence {
+  /** Seconds of its time since the first occurrence's. */
+  readonly due: number;
+  readonly status: string;
+  readonly startedAt: number;
+  readonly closedAt: number;
+}
+
+/** Seconds between occurrences, and seconds that a run needs at least. */
+const EVERY = 3;
+const NEEDS = 7;
+
+/** Runs of a schedule in the order of their start. @throws where one has not ended */
+async function occurrences(name: string): Promise<Occurrence[]> {
+  const found: Occurrence[] = [];
+  const query = `WorkflowId STARTS_WITH '${name}-' AND WorkflowType = 'investigate'`;
+  for await (const { workflowId, status, startTime, closeTime } of world.client.workflow.list({ query })) {
+    if (closeTime === undefined) throw new Error(`${workflowId} has not ended`);
+    const due = Date.parse(workflowId.slice(name.length + 1)) / 1000;
+    found.push({ due, status: status.name, startedAt: startTime.getTime(), closedAt: closeTime.getTime() });
+  }
+  const sorted = found.toSorted((a, b) => a.startedAt - b.startedAt);
+  return sorted.map((each) => ({ ...each, due: each.due - (sorted[0]?.due ?? 0) }));
+}
+
+const following = (all: readonly Occurrence[]): (readonly [Occurrence, Occurrence])[] =>
+  all.slice(1).map((each, at) => [all[at] as Occurrence, each]);
+/** Seconds from the end of a run to the start of the next: below 0 where both were at work. */
+const gaps = (all: readonly Occurrence[]): number[] =>
+  following(all).map(([before, next]) => (next.startedAt - before.closedAt) / 1000);
+const intervals = (all: readonly Occurrence[]): number[] =>
+  following(all).map(([before, next]) => next.due - before.due);
+const statuses = (all: readonly Occurrence[]): string[] => [...new Set(all.map(({ status }) => status))].toSorted();
+
+describeLong('a schedule whose runs last longer than its interval', () => {
+  const lasting = `import time\ntime.sleep(${NEEDS})\nFINAL("seen")`;
+
+  /** Lets it run, pauses it, and waits for what is at work or still waits. */
+  async function play(
+    overlap: NonNullable<ScheduleOverlapPolicy>,
+    runs: number,
+  ): Promise<[Occurrence[], ScheduleHealth]> {
+    const name = `lasting-${overlap.toLowerCase().replace('_', '-')}`;
+    const slow = await world.startModel({ scripts: [forTask('take your time', [withCode(lasting)])] });
+    const given = await work(name, 'take your time', {
+      config: { model: { name: 'openai/scripted', base_url: slow.url }, sandbox: { isolation: 'bubblewrap' } },
+    });
+    await schedules.create(name, { every: [`${EVERY}s`], overlap }, given);
+    const wait = { timeout: 300_000, interval: 500 };
+    await vi.waitFor(async () => expect((await health(name)).runs).toBeGreaterThanOrEqual(runs), wait);
+    await schedules.pause(name, 'enough');
+    await vi.waitFor(async () => {
+      const state = await health(name);
+      expect(state.running).toBe(0);
+      expect((await occurrences(name)).length).toBe(state.runs);
+    }, wait);
+    const state = await health(name);
+    await schedules.delete(name);
+    await slow.close({ check: false });
+    await vi.waitFor(async () => expect(await world.leftovers(name)).toEqual([]), { timeout: 60_000, interval: 500 });
+    return [await occurrences(name), state];
+  }
+
+  it('skip: one at a time, and those that come meanwhile are left out and counted', async () => {
+    const [all, { skipped, missed, runs }] = await play('SKIP', 4);
+    expect(statuses(all)).toEqual(['COMPLETED']);
+    expect(Math.min(...gaps(all))).toBeGreaterThanOrEqual(0);
+    expect(Math.min(...intervals(all))).toBeGreaterThan(NEEDS);
+    const last = all.at(-1) as Occurrence;
+    // Every time is one that ran, or one that was skipped; some after the last may be.
+    expect(skipped + runs).toBeGreaterThanOrEqual(last.due / EVERY + 1);
+    expect(missed).toBe(0);
+  });
+
+  it('buffer_one: the next begins as soon as one ends, one waits, and the others are left out', async () => {
+    const [all, { skipped }] = await play('BUFFER_ONE', 4);
+    expect(statuses(all)).toEqual(['COMPLETED']);
+    expect(Math.min(...gaps(all))).toBeGreaterThanOrEqual(0);
+    // It waited already when the one before ended.
+    for (const [before, next] of following(all))
+      expect(next.due * 1000 + (all[0]?.startedAt ?? 0)).toBeLessThan(before.closedAt);
+    expect(skipped).toBeGreaterThan(0);
+  });
+
+  it('buffer_all: one at a time, and none is left out', async () => {
+    const [all, { skipped }] = await play('BUFFER_ALL', 3);
+    expect(statuses(all)).toEqual(['COMPLETED']);
+    expect(all.length).toBeGreaterThan(2);
+    expect(Math.min(...gaps(all))).toBeGreaterThanOrEqual(0);
+    expect(new Set(intervals(all))).toEqual(new Set([EVERY]));
+    expect(skipped).toBe(0);
+  });
+
+  it('cancel_other: the one before is cancelled and cleans up, then the next begins', async () => {
+    const [all, { last_result }] = await play('CANCEL_OTHER', 4);
+    expect(statuses(all.slice(0, -1))).toEqual(['CANCELLED']);
+    expect(all.at(-1)?.status).toBe('COMPLETED');
+    expect(Math.min(...gaps(all))).toBeGreaterThanOrEqual(0);
+    expect(last_result).toBe('completed');
+  });
+
+  it('terminate_other: the one before is ended at once, and its sandboxes go', async () => {
+    const [all, { last_result }] = await play('TERMINATE_OTHER', 4);
+    expect(statuses(all.slice(0, -1))).toEqual(['TERMINATED']);
+    expect(all.at(-1)?.status).toBe('COMPLETED');
+    expect(last_result).toBe('completed');
+    expect(Math.min(...gaps(all))).toBeGreaterThanOrEqual(0);
+  });
+
+  it('allow_all: each begins at its time, beside those before', async () => {
+    const [all, { skipped }] = await play('ALLOW_ALL', 5);
+    expect(statuses(all)).toEqual(['COMPLETED']);
+    expect(Math.max(...gaps(all))).toBeLessThan(0);
+    expect(new Set(intervals(all))).toEqual(new Set([EVERY]));
+    expect(skipped).toBe(0);
+  });
+});
+
+describeLong('a schedule whose run fails', () => {
+  it('goes on at its next time, and says of the last how it ended', async () => {
+    await schedules.create('fails-again', { every: ['2s'] }, await work('fails-again', ' '));
+    await vi.waitFor(async () => expect((await health('fails-again')).runs).toBeGreaterThan(2), 60_000);
+    expect(await health('fails-again')).toMatchObject({ paused: false, last_result: 'failed' });
+    await schedules.delete('fails-again');
   });
 });
 
