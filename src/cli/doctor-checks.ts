@@ -121,13 +121,14 @@ export async function checkTemporal(
   options: Pick<DoctorOptions, 'temporal' | 'stateDirectory' | 'cacheDirectory' | 'env'>,
 ): Promise<Check> {
   const name = 'Temporal';
-  const target = chooseTemporal(options.temporal);
+  const databaseFile = defaultDatabaseFile(options.stateDirectory);
+  const target = chooseTemporal({ ...options.temporal, databaseFile });
   if (target !== undefined) {
     const connection = await connect(target);
     await connection.close();
     return { name, ok: true, found: `server at ${target.address}, namespace ${target.namespace}` };
   }
-  const { server } = devServerStatus(defaultDatabaseFile(options.stateDirectory));
+  const { server } = devServerStatus(databaseFile);
   if (server !== undefined) return { name, ok: true, found: `embedded server at ${server.address} (running)` };
   const fault = namespaceFault();
   if (fault !== undefined) {

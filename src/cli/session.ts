@@ -52,7 +52,7 @@ export async function openSession(
   const taskQueue = config.temporal.task_queue;
   const databaseFile = defaultDatabaseFile(environment.stateDirectory);
   const { address, namespace, profile } = options;
-  const choice: TemporalChoice = { address, namespace, profile, env, config: config.temporal };
+  const choice: TemporalChoice = { address, namespace, profile, env, config: config.temporal, databaseFile };
   const embeddedNamespace = namespace ?? env['TEMPORAL_NAMESPACE'] ?? config.temporal.namespace ?? 'default';
   const closing: (() => Promise<void>)[] = [];
 

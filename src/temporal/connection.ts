@@ -5,11 +5,14 @@ import type { DataConverter } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import { dataConversion } from '../encryption/data-conversion.ts';
 import { errorMessage } from '../domain/error-message.ts';
-import { type DevServer, type DevServerOptions, startOrAttachDevServer } from './dev-server.ts';
+import { defaultDatabaseFile, type DevServer, type DevServerOptions, startOrAttachDevServer } from './dev-server.ts';
+import { devServerFiles } from './dev-server-files.ts';
+import { isSocketOf } from './dev-server-sockets.ts';
 import { dial, type Dialed } from './dial.ts';
 import { TemporalSetupError } from './errors.ts';
 import { networkFault } from './network-fault.ts';
 import { installRuntime } from './runtime.ts';
+import { unixSocketPath } from './unix-relay.ts';
 
 /** What says which Temporal server to use; the first that names an address counts, in the order of the fields. */
 export interface TemporalChoice {
@@ -22,6 +25,8 @@ export interface TemporalChoice {
   readonly env: NodeJS.ProcessEnv;
   /** The `temporal` section of the run's configuration. */
   readonly config?: { readonly address?: string | undefined; readonly namespace?: string | undefined };
+  /** Of the embedded server. An address that leads to it, such as that of the profile which `rlm up` writes, names no other. */
+  readonly databaseFile?: string;
 }
 
 export interface TemporalTarget {
@@ -75,8 +80,13 @@ export function chooseTemporal(choice: TemporalChoice): TemporalTarget | undefin
         `${choice.profile} --prop address --value host:port), or give --address.`,
     );
   }
-  if (address === undefined) return undefined;
+  if (address === undefined || isEmbedded(address, choice)) return undefined;
   return { address, namespace, options: { ...loaded.connectionOptions, address }, ...dataConversion(choice.env) };
+}
+
+function isEmbedded(address: string, { databaseFile }: TemporalChoice): boolean {
+  const socket = unixSocketPath(address);
+  return socket !== undefined && databaseFile !== undefined && isSocketOf(devServerFiles(databaseFile), socket);
 }
 
 /**
@@ -117,10 +127,11 @@ export async function connect(target: TemporalTarget): Promise<TemporalConnectio
 
 /** The server that was asked for, else the embedded one, started when it does not run. `close` releases it too. */
 export async function resolveTemporal(
-  choice: TemporalChoice,
+  choice: Omit<TemporalChoice, 'databaseFile'>,
   embedded: Omit<DevServerOptions, 'namespace'>,
 ): Promise<ResolvedTemporal> {
-  const target = chooseTemporal(choice);
+  const databaseFile = embedded.databaseFile ?? defaultDatabaseFile(embedded.stateDirectory);
+  const target = chooseTemporal({ ...choice, databaseFile });
   if (target !== undefined) return { ...(await connect(target)), embedded: undefined };
   const server = await startOrAttachDevServer({ ...embedded, namespace: namespaceOf(choice, loadProfile(choice)) });
   try {

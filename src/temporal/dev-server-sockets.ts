@@ -21,9 +21,18 @@ export interface DevServerSockets {
 export function prepareSockets(files: DevServerFiles, env: NodeJS.ProcessEnv = process.env): DevServerSockets {
   const own = socketsIn(files.folder);
   if (fits(own)) return own;
-  const name = createHash('sha256').update(files.databaseFile).digest('hex').slice(0, 16);
   const folder = makeOwnFolder(runtimeFolder(env));
-  return socketsIn(makeOwnFolder(join(folder, name)));
+  return socketsIn(makeOwnFolder(join(folder, hashedName(files))));
+}
+
+/** Whether a socket is that of the server of a database file, which need not run. Makes nothing. */
+export function isSocketOf(files: DevServerFiles, socket: string, env: NodeJS.ProcessEnv = process.env): boolean {
+  const own = socketsIn(files.folder);
+  return socket === (fits(own) ? own : socketsIn(join(runtimeFolder(env), hashedName(files)))).socket;
+}
+
+function hashedName({ databaseFile }: DevServerFiles): string {
+  return createHash('sha256').update(databaseFile).digest('hex').slice(0, 16);
 }
 
 function socketsIn(folder: string): DevServerSockets {

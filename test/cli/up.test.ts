@@ -62,6 +62,19 @@ describe('rlm up', { timeout: 120_000 }, () => {
     expect((await desk.run(['down', '--force'], other)).code).toBe(0);
   });
 
+  it('starts the server again with the profile that it wrote', async () => {
+    const another = await anotherDesk();
+    expect((await another.run(['up', '--detach'])).code).toBe(0);
+    expect((await another.run(['down', '--force'])).code).toBe(0);
+    const withProfile = { TEMPORAL_PROFILE: 'durable-rlm' };
+    const again = await another.run(['up', '--detach'], withProfile);
+    expect([again.code, again.stderr]).toEqual([
+      0,
+      expect.stringContaining('on the embedded server is in the background'),
+    ]);
+    expect((await another.run(['down', '--force'], withProfile)).code).toBe(0);
+  });
+
   it('names the address where the profile cannot be written', async () => {
     const another = await anotherDesk();
     mkdirSync(join(another.folder, '.config', 'temporalio'), { recursive: true });

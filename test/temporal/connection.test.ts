@@ -1,10 +1,13 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { afterAll, describe, expect, test } from 'vitest';
 import { chooseTemporal, connect, embeddedTarget, resolveTemporal } from '../../src/temporal/connection.ts';
+import { defaultDatabaseFile } from '../../src/temporal/dev-server.ts';
+import { devServerFiles } from '../../src/temporal/dev-server-files.ts';
+import { prepareSockets } from '../../src/temporal/dev-server-sockets.ts';
 import { dial } from '../../src/temporal/dial.ts';
 import { TemporalSetupError } from '../../src/temporal/errors.ts';
 import { isAlive } from '../../src/temporal/process-identity.ts';
@@ -63,6 +66,23 @@ describe('which server', () => {
     });
     expect(chooseTemporal({ env: { ...env, TEMPORAL_PROFILE: 'cloud' } })).toMatchObject({ namespace: 'team' });
     expect(chooseTemporal({ env })).toBeUndefined();
+  });
+
+  test('an address that leads to the embedded server names no other one', () => {
+    const folder = temporaryFolder();
+    for (const state of [folder, join(folder, 'long'.repeat(30))]) {
+      mkdirSync(state, { recursive: true });
+      const databaseFile = defaultDatabaseFile(state);
+      const { socket } = prepareSockets(devServerFiles(databaseFile));
+      const env = withConfigFile(`[profile.durable-rlm]\naddress = "unix://${socket}"\nnamespace = "default"`);
+      expect(chooseTemporal({ env, profile: 'durable-rlm', databaseFile })).toBeUndefined();
+      expect(chooseTemporal({ env: { ...env, TEMPORAL_PROFILE: 'durable-rlm' }, databaseFile })).toBeUndefined();
+      expect(chooseTemporal({ env: EMPTY, address: `unix://${socket}`, databaseFile })).toBeUndefined();
+      const other = defaultDatabaseFile(join(state, 'other'));
+      expect(chooseTemporal({ env, profile: 'durable-rlm', databaseFile: other })).toMatchObject({
+        address: `unix://${socket}`,
+      });
+    }
   });
 
   test('a profile that is missing, broken or without an address is an error that says what to do', () => {
