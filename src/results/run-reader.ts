@@ -39,7 +39,8 @@ export function createRunReader(blobs: BlobStore, scope: { run: string; executio
     if (finished !== undefined) return finished;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only
     const reference = (await blobs.getReference(name)) as AgentReference | undefined;
-    if (reference?.state === 'done') done.set(name, reference);
+    // Another end is opened again where the run is retried.
+    if (reference?.state === 'done' && reference.status === 'completed') done.set(name, reference);
     return reference;
   }
 

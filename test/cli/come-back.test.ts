@@ -150,6 +150,13 @@ describe('a run that failed', () => {
     expect(stderr).toContain('Run failed continues with rlm.max_iterations 5 (it was 50).');
     expect(json(stdout)).toMatchObject({ status: 'completed', answer: '2', iterations: 2 });
     expect(code).toBe(0);
+    // How it had ended before is neither said again nor written as its result.
+    expect(stderr).not.toContain('agent 0 failed');
+    expect(stderr).toContain('agent 0 done');
+    const results = join(desk.folder, 'results', 'failed.detail.json');
+    expect(JSON.parse(readFileSync(results, 'utf8'))).toMatchObject({
+      root_agent: { status: 'completed', result: '2' },
+    });
     expect(
       model.calls.filter(({ task, outcome }) => task.includes('Fail once') && outcome === 'answered'),
     ).toHaveLength(2);

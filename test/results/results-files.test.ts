@@ -154,6 +154,17 @@ describe('writing as the run goes', () => {
     expect(await readJson('growing.detail.json')).toMatchObject({ root_agent: { iterations: { length: 3 } } });
   });
 
+  it('has what becomes of an agent that had failed when its run is retried', async () => {
+    const run = await beginRun(store, { run: 'retried' });
+    const reader = createRunReader(store.blobs, { run: 'retried', execution: EXECUTION });
+    const stateOf = async (): Promise<unknown> => (await reader.snapshot())?.agents[0]?.status;
+    const failed = { state: 'done', status: 'failed' } as const;
+    await writeAgent(store, run, { agent: '0', turns: [{}], reference: failed });
+    expect(await stateOf()).toBe('failed');
+    await writeAgent(store, run, { agent: '0', turns: [{}, {}], answer: 'well' });
+    expect(await stateOf()).toBe('completed');
+  });
+
   it('leaves no temporary file', async () => {
     await beginRun(store, { run: 'tidy' });
     await write('tidy');

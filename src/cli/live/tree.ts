@@ -134,8 +134,9 @@ function cellsOf(
 ): Cells {
   const { usage } = agent;
   const isWaiting = (working.get(agent.agent) ?? 0) > 0;
-  // Code that runs continues to its next call, also in a run that is paused.
-  const isStill = STILL.has(status) && !isWaiting && agent.state !== 'done' && agent.state !== 'running';
+  // Code that runs continues to its next call, also in a run that is paused; without a worker nobody knows.
+  const mayRun = agent.state === 'running' && status !== 'suspended';
+  const isStill = STILL.has(status) && !isWaiting && agent.state !== 'done' && !mayRun;
   return {
     depth: `d${agent.depth}`,
     iteration: agent.iteration === 0 ? '' : `#${agent.iteration}`,
