@@ -6,7 +6,7 @@ import { AnswerTable, isTable } from './answer-table.tsx';
 import { count, plural, visible } from './format.ts';
 import { highlight } from './highlight.tsx';
 import { useData, useLoaded } from './hooks.ts';
-import { Copy, Show } from './parts.tsx';
+import { Copy, Download, Show } from './parts.tsx';
 import { agentLink } from './route.ts';
 
 const SOURCES: Readonly<Record<string, string>> = {
@@ -36,11 +36,7 @@ export function AnswerPanel({ view }: { readonly view: RunView }): ComponentChil
       </h2>
       <p class="tools">
         <Copy what="answer" text={answer.text} />
-        {download !== undefined && (
-          <a href={download} download>
-            Download
-          </a>
-        )}
+        {download !== undefined && <Download link={download} />}
       </p>
       {answer.value === undefined ? (
         <div class="answer pre" dir="auto">

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { plural, visible } from './format.ts';
 import { useData } from './hooks.ts';
+import { Download } from './parts.tsx';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -49,11 +50,7 @@ export function AnswerTable({
         <span class="quiet" role="status">
           {plural(found.length, 'row')}
         </span>
-        {csv !== undefined && (
-          <a href={csv} download>
-            Download CSV
-          </a>
-        )}
+        {csv !== undefined && <Download link={csv}>Download CSV</Download>}
       </div>
       {data.isLive && <Plot run={run} rows={rows} keys={keys} />}
       <div class="scroll-x" role="region" aria-label={`Table ${field}`} tabIndex={0}>

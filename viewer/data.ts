@@ -40,6 +40,8 @@ export interface Data {
   control(run: string, order: object): Promise<ControlOutcome>;
   /** Address of something to download; undefined where there is none. */
   link(run: string, what: string): string | undefined;
+  /** @throws DataError that says why what is there cannot be downloaded, such as that it is missing in the blob store */
+  check(link: string): Promise<void>;
 }
 
 export interface Listener {

@@ -37,6 +37,11 @@ export function liveData(): Data {
         })
       ).json() as Promise<ControlOutcome>,
     link: (run, what) => `${runPath(run)}/${what}`,
+    async check(link) {
+      const head = await fetch(link, { method: 'HEAD' }).catch(() => undefined);
+      // Only the whole answer says why.
+      if (head?.ok !== true) await answer(link);
+    },
   };
 }
 

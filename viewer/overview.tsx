@@ -28,7 +28,13 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
       <section>
         <h2>{problems.length === 0 ? 'Worth a look' : 'What went wrong'}</h2>
         {findings.length === 0 ? (
-          <p class="quiet">{isOver ? 'Nothing went wrong.' : 'Nothing has gone wrong so far.'}</p>
+          <p class="quiet">
+            {!isOver
+              ? 'Nothing has gone wrong so far.'
+              : view.agents.length === 0
+                ? 'No agent had begun.'
+                : 'Nothing went wrong.'}
+          </p>
         ) : (
           <ul class="findings">
             {findings.map((finding, index) => (

@@ -61,6 +61,7 @@ export async function packedData(): Promise<Data | undefined> {
     question: onlyLive,
     control: onlyLive,
     link: () => undefined,
+    check: onlyLive,
   };
 }
 

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { AgentRow, RunStatus } from '../src/viewer/model.ts';
 import { STATUS_WORDS } from './format.ts';
-import type { Loaded } from './hooks.ts';
+import { useData, type Loaded } from './hooks.ts';
 
 /** What is loaded, or that it is not. */
 export function Show<T>({
@@ -99,6 +99,42 @@ export function Copy({
     <button type="button" class="small" aria-label={`Copy ${what}`} onClick={() => void copy()}>
       {state === 'ready' ? 'Copy' : state === 'done' ? 'Copied' : 'Not allowed'}
     </button>
+  );
+}
+
+/** A link to a file, or why there is none. */
+export function Download({
+  link,
+  children = 'Download',
+}: {
+  readonly link: string;
+  readonly children?: ComponentChildren;
+}): ComponentChildren {
+  const data = useData();
+  const [problem, setProblem] = useState<string | null>(null);
+  const onClick = async (event: MouseEvent): Promise<void> => {
+    event.preventDefault();
+    setProblem(null);
+    try {
+      await data.check(link);
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    const file = document.createElement('a');
+    file.href = link;
+    file.download = '';
+    file.click();
+  };
+  return (
+    <>
+      <a href={link} download onClick={(event) => void onClick(event)}>
+        {children}
+      </a>
+      <span role="status" class="error-text">
+        {problem !== null && ` ${problem}`}
+      </span>
+    </>
   );
 }
 

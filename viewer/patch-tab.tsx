@@ -3,7 +3,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { plural, visible } from './format.ts';
 import { highlight, languageOf } from './highlight.tsx';
 import { useData, useLoaded, useStored } from './hooks.ts';
-import { Copy, Show } from './parts.tsx';
+import { Copy, Download, Show } from './parts.tsx';
 import { pairs, patchFiles, type PatchFile, type PatchLine } from './patch-files.ts';
 
 /** Files that are open at first, and lines of one that are: a patch may have any size. */
@@ -26,11 +26,7 @@ export function PatchTab({ run }: { readonly run: string }): ComponentChildren {
             <option value="split">side by side</option>
           </select>
         </label>
-        {download !== undefined && (
-          <a href={download} download>
-            Download
-          </a>
-        )}
+        {download !== undefined && <Download link={download} />}
         <code>rlm patch {run} | git apply</code>
       </div>
       <Show of={loaded} what="the patch">

@@ -3,6 +3,7 @@ import type { RunView } from '../src/viewer/model.ts';
 import { visible } from './format.ts';
 import { highlight } from './highlight.tsx';
 import { useData } from './hooks.ts';
+import { Download } from './parts.tsx';
 
 export function SettingsTab({ view }: { readonly view: RunView }): ComponentChildren {
   const data = useData();
@@ -20,9 +21,7 @@ export function SettingsTab({ view }: { readonly view: RunView }): ComponentChil
       <h2>Take it along</h2>
       {file !== undefined && (
         <p>
-          <a href={file} download>
-            Download the results as JSON
-          </a>
+          <Download link={file}>Download the results as JSON</Download>
         </p>
       )}
       <p>

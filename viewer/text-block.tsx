@@ -4,7 +4,7 @@ import type { Text } from '../src/viewer/model.ts';
 import { count, visible } from './format.ts';
 import { highlight } from './highlight.tsx';
 import { useData } from './hooks.ts';
-import { Copy } from './parts.tsx';
+import { Copy, Download } from './parts.tsx';
 
 /** Characters of one text that the page shows at most; what is longer is to be downloaded. */
 const MAX_SHOWN = 2_000_000;
@@ -64,11 +64,7 @@ export function TextBlock({ text, name, run, agent, language, kind = 'output' }:
             </button>
           )}{' '}
           {isCut && !data.isLive && 'The exported file has no more of it. '}
-          {whole !== undefined && (
-            <a href={whole} download>
-              Download all of it
-            </a>
-          )}
+          {whole !== undefined && <Download link={whole}>Download all of it</Download>}
           {whole === undefined && text.blob !== undefined && 'All of it is in the blob store.'}
         </p>
       )}

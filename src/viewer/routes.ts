@@ -96,6 +96,11 @@ export async function answerApi(
     if (!/^[\w-]{43}$/.test(agent)) return notFound(response);
     const stream = await source.blob(agent);
     response.writeHead(200, headers('text/plain; charset=utf-8', `output-${agent.slice(0, 8)}.txt`));
+    if (request.method === 'HEAD') {
+      stream.destroy();
+      response.end();
+      return;
+    }
     return pipeline(stream, response);
   }
   if (part !== 'agents') return notFound(response);

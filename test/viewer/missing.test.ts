@@ -12,7 +12,7 @@ import type { RunSource } from '../../src/viewer/run-source.ts';
 import { createStoredRuns } from '../../src/viewer/stored-runs.ts';
 import { startViewer, type ViewerServer } from '../../src/viewer/viewer-server.ts';
 import { launchBrowser, type TestBrowser } from './browser.ts';
-import { failedTree, writeRun } from './generated-run.ts';
+import { failedTree, writeRun, type GeneratedAgent } from './generated-run.ts';
 
 /** Blobs that were deleted: what they held is missing, and everything else is shown. */
 const soon = (read: () => unknown): ReturnType<typeof expect.poll> => expect.poll(read, { timeout: 30_000 });
@@ -26,7 +26,7 @@ let browser: TestBrowser;
 beforeAll(async () => {
   blobs = createFileBlobStore({ path: join(folder, 'blobs') });
   const agents = failedTree().map((agent) =>
-    agent.id === '0' ? { ...agent, answer: `an answer ${'.'.repeat(5000)}` } : agent,
+    agent.id === '0' ? { ...agent, answer: `an answer ${'.'.repeat(5000)}`, turns: printing(agent.turns) } : agent,
   );
   const patch = 'diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-1\n+2\n';
   await writeRun(blobs, { run: 'holes', prompt: 'Fix it.', agents, status: 'completed', patch });
@@ -53,6 +53,8 @@ beforeAll(async () => {
     // What the root asked its sub-agents, and what it was answered first by a model.
     calls.find(({ call }) => call === '2.1')?.request,
     first !== undefined && 'ref' in first ? first.ref : undefined,
+    // All that its first block printed.
+    root.find((record) => record.kind === 'block')?.full?.stdout,
     outcome?.answer_ref,
     outcome?.patch_ref,
     unasked?.spec,
@@ -69,6 +71,11 @@ afterAll(async () => {
   await browser?.close();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** The first turn printed more than what is recorded with it. */
+function printing([first, ...others]: GeneratedAgent['turns']): GeneratedAgent['turns'] {
+  return first === undefined ? [] : [{ ...first, whole: 'all that was printed' }, ...others];
+}
 
 async function headOf(agent: string): Promise<AgentReference> {
   const { run, execution } = (await findRun(blobs, 'holes')) ?? { run: '', execution: '' };
@@ -131,10 +138,16 @@ describe('blobs that are missing', () => {
     );
     await at('/agents/0.3');
     await soon(() => page.locator('.agent-pane').innerText()).toMatch(/What it did cannot be shown/);
+    await at('/agents/0/1');
+    await page.locator('#iteration-1').getByText('Download all of it').click();
+    await soon(() => page.locator('#iteration-1').innerText()).toMatch(/is not in the blob store/);
     await at('/timeline');
     await soon(() => page.locator('.time-row').count()).toBeGreaterThan(10);
     await page.goto(new URL('/#/runs/unasked', page.url()).href);
     await soon(() => page.locator('.overview').innerText()).toContain('used up its iterations');
-    expect(problems).toEqual([]);
+    // What was asked for and is not there: once to know, once to know why.
+    expect(problems.map((each) => each.replace(/ http.*/, ''))).toEqual(
+      Array.from({ length: 2 }, () => expect.stringContaining('404 (Not Found)')),
+    );
   });
 });
