@@ -18,32 +18,39 @@ const runId = z.string().superRefine((id, context) => {
 });
 
 /** What a page may tell a run to do. */
-const controlOrder = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('pause') }),
-  z.strictObject({ kind: z.literal('resume') }),
-  z.strictObject({ kind: z.literal('cancel') }),
-  z
-    .strictObject({
-      kind: z.literal('budget'),
-      max_cost: amount.optional(),
-      max_sandboxes: whole.optional(),
-      max_llm_calls: whole.optional(),
-      global_timeout: whole.optional(),
-    })
-    .refine((order) => Object.keys(order).length > 1, 'Say what to change.'),
-  z.strictObject({ kind: z.literal('steer'), message, agent: agent.optional() }),
-  z.strictObject({ kind: z.literal('approve'), question: z.string().optional() }),
-  z.strictObject({ kind: z.literal('reject'), question: z.string().optional(), reason: message.optional() }),
-  z.strictObject({ kind: z.literal('retry'), model: name.optional() }),
-  z.strictObject({
-    kind: z.literal('fork'),
-    agent: agent.optional(),
-    at: iteration.optional(),
-    message: message.optional(),
-    model: name.optional(),
-    id: runId.optional(),
-  }),
-]);
+const controlOrder = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('pause') }),
+    z.strictObject({ kind: z.literal('resume') }),
+    z.strictObject({ kind: z.literal('cancel') }),
+    z
+      .strictObject({
+        kind: z.literal('budget'),
+        max_cost: amount.optional(),
+        max_sandboxes: whole.optional(),
+        max_llm_calls: whole.optional(),
+        global_timeout: whole.optional(),
+      })
+      .refine((order) => Object.keys(order).length > 1, 'Say what to change.'),
+    z.strictObject({ kind: z.literal('steer'), message, agent: agent.optional() }),
+    z.strictObject({ kind: z.literal('approve'), question: z.string().optional() }),
+    z.strictObject({ kind: z.literal('reject'), question: z.string().optional(), reason: message.optional() }),
+    z.strictObject({ kind: z.literal('retry'), model: name.optional() }),
+    z.strictObject({
+      kind: z.literal('fork'),
+      agent: agent.optional(),
+      at: iteration.optional(),
+      message: message.optional(),
+      model: name.optional(),
+      id: runId.optional(),
+    }),
+  ],
+  {
+    error:
+      'A run can be paused, resumed, steered, approved, rejected, cancelled, retried, forked, or given another budget.',
+  },
+);
 
 export type ControlOrder = z.infer<typeof controlOrder>;
 

@@ -3,6 +3,7 @@ import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import { agentDepth, parentAgent } from '../../src/domain/ids.ts';
 import {
   agentReferenceName,
+  answerUsage,
   runReferenceName,
   type AgentReference,
   type Answer,
@@ -181,6 +182,14 @@ export async function writeRun(
           usage,
           ...items.map(() => ({ input_tokens: 50, output_tokens: 10, cost: 0.0001, llm_calls: 1 })),
         );
+        // As the worker does where they are many: a blob of their own has the rest.
+        const rest = items.splice(10);
+        if (rest.length > 0)
+          items.push({
+            list: await chains.putJson(rest),
+            count: rest.length,
+            usage: addUsage(...rest.map(answerUsage)),
+          });
         answered.push({ call: `${block}.2`, answer: { items } });
       }
       if (calls.length > 0) {

@@ -157,6 +157,16 @@ describe('a failed run of 41 agents', () => {
     await soon(() => text(opened, '.agent-pane h2')).toMatch(/Agent 0\.17\b(?!\.)/);
   });
 
+  it('has each answer of a call for many', async () => {
+    const { page } = await browser.open(viewer.link('todo-failed'));
+    await page.goto(new URL('/#/runs/todo-failed/agents/0/3', page.url()).href);
+    const third = page.locator('#iteration-3');
+    await third.locator('summary', { hasText: 'llm_query_batched' }).click();
+    await soon(() => third.locator('.call-items > li').count()).toBe(25);
+    expect(await third.innerText()).not.toContain('No answer yet');
+    expect(await third.locator('.call-items > li').last().innerText()).toMatch(/Answered.*easy/s);
+  });
+
   it('is read by keyboard alone', async () => {
     const opened = await browser.open(viewer.link('todo-failed'));
     const { page } = opened;
