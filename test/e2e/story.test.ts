@@ -8,6 +8,7 @@ import type { RunDocument } from '../../src/results/run-document.ts';
 import { createLocalProvider } from '../../src/sandbox/local/index.ts';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import { forTask, withCode, type Conversation, type ScriptedModel, type Step } from '../../src/testing/index.ts';
+import { runHere } from '../cli/in-process.ts';
 import { sizedCases } from '../sizes.ts';
 import { createDesk, says, type Desk, type RunningCommand } from './command.ts';
 import { tellerOfRlm, tellerOfTemporal, type Stage, type Storyteller } from './storytellers.ts';
@@ -148,11 +149,11 @@ function createHosts({ world: { folder, server }, desk }: Stage, config: ConfigI
 }
 
 async function document(desk: Desk, run: string): Promise<RunDocument> {
-  return JSON.parse((await desk.run(['result', run, '--json'])).stdout.toString()) as RunDocument;
+  return JSON.parse(await shown(desk, 'result', run, '--json')) as RunDocument;
 }
 
 async function shown(desk: Desk, ...args: string[]): Promise<string> {
-  return (await desk.run(args)).stdout.toString();
+  return (await runHere(desk, args)).stdout.toString();
 }
 
 const TELLERS: readonly (readonly [string, (stage: Stage) => Storyteller])[] = [
@@ -301,13 +302,13 @@ async function expectTold(
 
   // The patch of the sub-agent is that of the run, and git applies it.
   const copy = makeRepository(join(desk.folder, 'copy'), SMALL_REPOSITORY);
-  await desk.run(['patch', run, '-o', 'first.patch']);
+  await runHere(desk, ['patch', run, '-o', 'first.patch']);
   git(copy, 'apply', join(desk.folder, 'first.patch'));
   expect(git(copy, 'diff', '--name-only').trim()).toBe('pkg/a.py');
   expect(readFileSync(join(copy, 'pkg/a.py'), 'utf8')).toBe('def one():\n    return 2  # TODO: return two\n');
   expect(await shown(desk, 'patch', run, '0.1')).toBe(readFileSync(join(desk.folder, 'first.patch'), 'utf8'));
   git(copy, 'checkout', '-q', '.');
-  await desk.run(['patch', continued, '-o', 'second.patch']);
+  await runHere(desk, ['patch', continued, '-o', 'second.patch']);
   git(copy, 'apply', join(desk.folder, 'second.patch'));
   expect(readFileSync(join(copy, 'NOTES.md'), 'utf8')).toBe('begun\non another host\n');
 }
