@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createTemporalRuns } from '../../src/client/temporal-runs.ts';
 import { createTemporalSchedules } from '../../src/client/temporal-schedules.ts';
 import { reportRun } from '../../src/client/report-run.ts';
+import { createGrants } from '../../src/grants.ts';
 import { forTask, withCode } from '../../src/testing/index.ts';
 import { createStoredRuns } from '../../src/viewer/stored-runs.ts';
 import type { RunSource } from '../../src/viewer/run-source.ts';
@@ -57,8 +59,11 @@ beforeAll(async () => {
   });
   const schedules = createTemporalSchedules({ client: world.client, taskQueue: TASK_QUEUE });
   const config = { model: { name: 'openai/scripted', base_url: model.url }, sandbox: { isolation: 'bubblewrap' } };
-  const input = { repo: world.repository, prompt: 'look at the repository', config };
-  await schedules.create('nightly', { every: ['1 year'] }, { type: 'investigate', input, summary: 'look' });
+  // As `rlm schedule create` grants it.
+  const given = { repo: world.repository, prompt: 'look at the repository', config, grant_for: 'nightly' };
+  const granted = { run: 'nightly', type: 'investigate', input: given } as const;
+  const input = { ...given, grant: await createGrants(join(world.folder, 'state')).issue(granted) };
+  await schedules.create('nightly', { every: ['365d'] }, { type: 'investigate', input, summary: 'look' });
   await schedules.trigger('nightly', undefined);
   const approve = { rlm: { approve: ['sub_agents', 'patch'] } };
   await world.start({ id: 'asks', prompt: 'ask me', model, config: approve });
@@ -182,6 +187,11 @@ it('says which schedule started a run, and lists its runs', async () => {
   expect(await page.locator('.runs tbody tr td').last().innerText()).toBe('nightly');
   await page.locator('.run-cell a').click();
   await soon(() => head(opened)).toContain('started by schedule nightly');
+  // It is recorded: also without Temporal it is known.
+  const { runs } = await createStoredRuns({ blobs: world.blobs }).list(10);
+  expect(runs.filter(({ schedule }) => schedule !== null)).toMatchObject([
+    { run: expect.stringMatching(/^nightly-/), schedule: 'nightly', status: 'completed' },
+  ]);
 });
 
 it('says why nothing can be done where no server can be reached', async () => {
