@@ -90,10 +90,15 @@ function headLines({ snapshot, run, status, reason, limits, now, columns }: Tree
     lines.push(paint('dim', fit(parts.join(' · '), columns)));
   }
   if (reason !== undefined && reason !== null && reason !== '') {
-    // Whole: what to type is at its end.
-    lines.push(...wrapWords(oneLine(reason), columns).map((line) => paint('yellow', line)));
+    lines.push(...reasonLines(oneLine(reason), columns).map((line) => paint('yellow', line)));
   }
   return lines;
+}
+
+/** All of it, for what to type is at its end: on a line of its own where one line is too short. */
+function reasonLines(reason: string, columns: number): string[] {
+  const parts = displayWidth(reason) <= columns ? [reason] : reason.split(/(?<=;) (?=[^;]*\brlm \w)/);
+  return parts.flatMap((part) => wrapWords(part, columns));
 }
 
 function statusStyle(status: string): Style {

@@ -70,14 +70,16 @@ describe('the live tree', () => {
     expect(rendered([], { snapshot: undefined, status: 'starting' })).toBe('\ntodo · starting\n');
   });
 
-  it('shows a reason whole, in lines no wider than the window', () => {
-    const reason = 'the budget is used up; raise it with rlm budget todo --max-cost <more> && rlm resume todo';
-    const lines = renderTree(view([agent('0')], { status: 'paused', reason, columns: 40 }));
-    expect(lines.slice(2, 5)).toEqual([
-      'the budget is used up; raise it with rlm',
-      'budget todo --max-cost <more> && rlm',
-      'resume todo',
-    ]);
+  it('shows a reason whole, in lines no wider than the window, and what to type in one line where it fits', () => {
+    const [why, next] = [
+      'the budget is used up;',
+      'raise it with rlm budget todo --max-cost <more> && rlm resume todo',
+    ];
+    const shown = (columns: number): string[] =>
+      renderTree(view([agent('0')], { status: 'paused', reason: `${why} ${next}`, columns })).slice(2, -1);
+    expect(shown(100)).toEqual([`${why} ${next}`]);
+    expect(shown(80)).toEqual([why, next]);
+    expect(shown(40)).toEqual([why, 'raise it with rlm budget todo --max-cost', '<more> && rlm resume todo']);
   });
 
   it('says of an agent what it says itself', () => {
