@@ -99,15 +99,15 @@ export interface BlockedMessage {
 /** Answer of the query `status` on a run. */
 export interface RunState {
   readonly status: 'starting' | 'running' | 'paused' | 'finishing' | RunStatus;
-  /** Why it is paused, or whom it waits for. */
+  /** Why it is paused, whom it waits for, or why it failed. */
   readonly reason: string | null;
-  /** Type of the failure that paused it; null when a person did. */
+  /** Type of the failure that paused or ended it; null when a person paused it. */
   readonly failure: string | null;
   /** What a person has to approve or to reject. */
   readonly questions: readonly Question[];
   /** Milliseconds of the deadline that were left when the run last did something; time spent paused, or without a worker, does not count. */
   readonly remaining_ms: number;
-  /** When the deadline is, ISO 8601; null while the run is not running. */
+  /** When the deadline is, ISO 8601; null while the run is not running, or waits for an answer. */
   readonly ends_at: string | null;
   /** The execution id under which its data is kept. */
   readonly execution: string;

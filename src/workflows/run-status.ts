@@ -2,6 +2,7 @@ import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributeUpda
 import {
   ActivityCancellationType,
   condition,
+  isCancellation,
   setCurrentDetails,
   sleep,
   upsertMemo,
@@ -12,6 +13,7 @@ import type { PreparedRun } from '../domain/contract.ts';
 import type { Question, RunProgress, RunState } from '../domain/messages.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
+import { failureMessage, failureType } from './failure-type.ts';
 import type { IgnoredMessages } from './messages.ts';
 import type { PauseCause } from './pause-gate.ts';
 
@@ -39,7 +41,10 @@ export interface RunStatusKeeper {
   /** Looks at what the agents have done from time to time, until it is cancelled. */
   watch(paused: () => boolean): Promise<never>;
   finish(): void;
-  end(outcome: RunOutcome): void;
+  /** The run fails, or is cancelled, before it has begun. */
+  fail(error: unknown): void;
+  /** @param failure - its type, where the run fails */
+  end(outcome: RunOutcome, failure: string | undefined): void;
 }
 
 export function createRunStatus(input: {
@@ -57,6 +62,7 @@ export function createRunStatus(input: {
   let progress: RunProgress | null = null;
   let prepared: PreparedRun | undefined;
   let answer: string | null = null;
+  let end: Pick<RunState, 'reason' | 'failure'> | undefined;
   let maxCostAtPause: number | undefined;
 
   const raised = (): string => {
@@ -71,11 +77,13 @@ export function createRunStatus(input: {
   };
   const read = (): RunState => ({
     status,
-    reason: reason(),
-    failure: cause?.failure ?? null,
+    ...(end ?? { reason: reason(), failure: cause?.failure ?? null }),
     questions: input.questions(),
     remaining_ms: input.remaining(),
-    ends_at: status === 'running' ? new Date(Date.now() + input.remaining()).toISOString() : null,
+    ends_at:
+      status === 'running' && input.questions().length === 0
+        ? new Date(Date.now() + input.remaining()).toISOString()
+        : null,
     execution,
     limits,
     progress,
@@ -139,9 +147,19 @@ export function createRunStatus(input: {
       status = 'finishing';
       show();
     },
-    end(outcome) {
+    fail(error) {
+      const isCancelled = isCancellation(error);
+      status = isCancelled ? 'cancelled' : 'failed';
+      end = isCancelled
+        ? { reason: null, failure: null }
+        : { reason: failureMessage(error), failure: failureType(error) ?? null };
+      show(); // Not known yet: whether the namespace has the search attributes.
+    },
+    end(outcome, failure) {
       const { usage, agents, iterations, sandboxes } = outcome;
       answer = outcome.answer ?? outcome.error;
+      end = { reason: outcome.error, failure: failure ?? null };
+      progress = { at: new Date(Date.now()).toISOString(), agents, working: 0, iterations, ...usage, waiting_for: [] };
       upsertMemo({ status: outcome.status, cost: usage.cost, agents, iterations, sandboxes });
       changeStatus(outcome.status, [{ key: COST, value: usage.cost }]);
     },
@@ -162,7 +180,7 @@ function currentDetails(state: RunState, summary: string | undefined, answer: st
     progress === null
       ? []
       : [
-          `${progress.agents} agents (${progress.working} at work), ${progress.iterations} iterations, ` +
+          `${progress.agents} ${progress.agents === 1 ? 'agent' : 'agents'} (${progress.working} at work), ${progress.iterations} iterations, ` +
             `${progress.llm_calls} model calls, ${progress.input_tokens} + ${progress.output_tokens} tokens, ` +
             `$${progress.cost.toFixed(4)} (at ${progress.at})`,
           ...progress.waiting_for.map((what) => `- waits: ${what}`),

@@ -148,10 +148,13 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     if (message.max_cost !== undefined && limits.max_cost === undefined)
       ignored.add('max_cost was ignored: the run began without rlm.max_cost, so what it spends is not counted.');
     // The budget checks the grant itself, because anybody could send it this signal.
-    const [changes] = await Promise.all([
+    const [admitted] = await Promise.all([
       admittedLimits(message, { ceilings, limits }),
       deliver(budgetWorkflowId(run), setLimits, [message]),
     ]);
+    const { max_cost, ...others } = admitted;
+    // A limit that nothing counts must not be shown as one.
+    const changes = limits.max_cost === undefined || max_cost === undefined ? others : { ...others, max_cost };
     for (const [name, value] of Object.entries(changes)) {
       const asked = message[name as keyof RunLimits];
       if (asked !== undefined && value < asked)
@@ -182,7 +185,10 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
         .configureRun({ run, execution, ...request })
         .catch(failPlainly);
     },
-    { description: 'From rlm resume: another configuration, as the input that would retry the run' },
+    {
+      description:
+        'Ask models otherwise from the next call on. The whole input of the start, with other settings of model in its config',
+    },
   );
   setHandler(defineQuery<RunState>(statusQuery), status.read, {
     description: 'How the run stands: status, limits, agents, tokens, cost, what is waited for',
@@ -196,7 +202,10 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     rejectMessage,
   ]);
 
-  const prepared = await kind.prepare({ run, execution, ...startingSchedule() }).catch(failPlainly);
+  const prepared = await kind.prepare({ run, execution, ...startingSchedule() }).catch((error: unknown) => {
+    status.fail(error);
+    return failPlainly(error);
+  });
   if ('skipped' in prepared) return skippedOutcome(run, startedAt, prepared.skipped);
   ({ ceilings, notifies = false } = prepared);
   deadline.set(prepared.limits.global_timeout * 1000);
@@ -228,7 +237,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       ...(status.limits === null ? {} : { limits: status.limits }),
     }),
   );
-  status.end(outcome);
+  status.end(outcome, failure?.type);
   return closeRun(outcome, failure);
 }
 

@@ -159,6 +159,7 @@ describe.concurrent('a cancelled run', () => {
       handle.result().catch(() => undefined),
     );
     expect((await handle.describe()).status.name).toBe('CANCELLED');
+    expect(await handle.query<RunState>(statusQuery)).toMatchObject({ status: 'cancelled', reason: null });
     await model.close();
     await vi.waitFor(
       async () => expect(await new Promise((resolve) => silent.getConnections((_, count) => resolve(count)))).toBe(0),
