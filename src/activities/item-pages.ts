@@ -7,8 +7,10 @@ import type { ActivityDependencies } from './dependencies.ts';
  */
 
 const MAX_PAGE_ITEMS = 50;
-/** Characters of JSON, unless a single item has more. Temporal takes 2 MiB. */
-const MAX_PAGE_CHARACTERS = 500_000;
+/** Of JSON, unless a single item has more. */
+const MAX_PAGE_BYTES = 500_000;
+/** Of JSON: it becomes the input of a workflow, of which Temporal takes 2 MiB. */
+export const MAX_ITEM_BYTES = 1_900_000;
 
 type Chains = Pick<ActivityDependencies['chains'], 'putJson' | 'getJson'>;
 
@@ -26,15 +28,19 @@ function splitPages(items: readonly NextItem[]): { from: number; items: NextItem
   const pages: { from: number; items: NextItem[] }[] = [];
   let size = Infinity;
   for (const [index, item] of items.entries()) {
-    const { length } = JSON.stringify(item);
+    const bytes = jsonBytes(item);
     const last = pages.at(-1);
-    size += length;
-    if (last === undefined || last.items.length === MAX_PAGE_ITEMS || size > MAX_PAGE_CHARACTERS) {
+    size += bytes;
+    if (last === undefined || last.items.length === MAX_PAGE_ITEMS || size > MAX_PAGE_BYTES) {
       pages.push({ from: index, items: [item] });
-      size = length;
+      size = bytes;
     } else last.items.push(item);
   }
   return pages;
+}
+
+export function jsonBytes(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 /** From a position to the end of its page. Empty behind the last. */

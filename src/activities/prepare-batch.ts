@@ -22,7 +22,7 @@ import { isRecord } from '../domain/is-record.ts';
 import { canonicalJson, type RunReference } from '../domain/records.ts';
 import { truncate } from '../domain/truncate.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { itemsFrom, storePages } from './item-pages.ts';
+import { itemsFrom, jsonBytes, MAX_ITEM_BYTES, storePages } from './item-pages.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
 const MAX_ITEMS = 100_000;
@@ -77,6 +77,11 @@ function planItems(batch: string, given: readonly unknown[], config: unknown): P
     if (!isRecord(value)) throw invalid(`Item ${index + 1} must be an object: the input of a run.`);
     const { id, ...rest } = value as BatchItem & Record<string, unknown>;
     const input = config === undefined || rest.config !== undefined ? rest : { ...rest, config };
+    const bytes = jsonBytes(input);
+    if (bytes > MAX_ITEM_BYTES)
+      throw invalid(
+        `Item ${index + 1} has ${bytes} bytes of JSON: an item may have ${MAX_ITEM_BYTES}. Give what is large as a file, with rlm batch -i name=@{{path}}.`,
+      );
     const name = nameOf(id, input);
     const count = (taken.get(name) ?? 0) + 1;
     taken.set(name, count);

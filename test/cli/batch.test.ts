@@ -95,7 +95,37 @@ describe('a batch', () => {
     ).toEqual(['item 14']);
   });
 
+  it('that has ended is shown by its name: how it stands, and its report', async () => {
+    const result = await rlm(['result', 'numbers']);
+    expect(result.stdout.toString()).toContain(`# Batch numbers\n\n${ITEMS} items: `);
+    expect(result.stdout.toString()).toMatch(/^\| item 3 \| completed \| \{"double":4\} \| .* \| numbers\.\w{10} \|$/m);
+    expect(result.code).toBe(1);
+    expect((await rlm(['status', 'numbers'])).stdout.toString()).toMatch(
+      /^numbers · \d+ items: \d+ completed, 1 failed/,
+    );
+    expect((await rlm(['patch', 'numbers'])).stderr).toContain(
+      'numbers is a batch: rlm result numbers lists its runs.',
+    );
+    expect((await rlm(['result', 'letters'])).stderr).toContain('There is no run "letters"');
+  });
+
+  it('whose items have the same id does all of them, and says so', async () => {
+    writeFileSync(join(desk.folder, 'twins.csv'), '\u{FEFF}id,n\nx,1\nx,2\ny,3\n');
+    const twins = await rlm(['batch', 'twins.csv', '-s', 'n: int -> double: int', '--report', 'twins.json']);
+    expect(twins.stderr).toContain('2 items have the id "x": all of them run.');
+    const { items }: BatchReport = JSON.parse(readFileSync(join(desk.folder, 'twins.json'), 'utf8')) as BatchReport;
+    expect(items.map(({ item, answer }) => [item, answer])).toEqual([
+      ['x', '{"double":2}'],
+      ['x', '{"double":4}'],
+      ['y', '{"double":6}'],
+    ]);
+  });
+
   it('is refused before anything is spent where an item is wrong', async () => {
+    const missing = await rlm(['batch', 'none.csv', '-s', 'n: int -> double: int']);
+    expect(missing.stderr).toMatch(/^rlm: There is no file none\.csv with items: it was looked for at .*none\.csv\.$/m);
+    const column = await rlm(['batch', 'numbers.csv', '-s', 'm: int -> double: int']);
+    expect(column.stderr).toContain("Item 1 has no field m: it has n. -i takes another, such as -i 'm={{n}}'.");
     const wrong = await rlm(['batch', 'numbers.csv', '--repo', '.', '-p', 'Look at {{path}}']);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('Item 1 has no field "path" for {{path}}: it has n.');

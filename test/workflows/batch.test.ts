@@ -6,8 +6,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { bundleWorkflowCode, DefaultLogger, Worker, type NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ActivityDependencies } from '../../src/activities/dependencies.ts';
-import { endMeanwhile, endOfItem, prepareBatch, readBatchItems } from '../../src/activities/prepare-batch.ts';
-import { recordBatch } from '../../src/activities/record-batch.ts';
+import { createActivities } from '../../src/activities/index.ts';
 import { createTemporalBatches, type TemporalBatches } from '../../src/client/temporal-batches.ts';
 import type { BatchItem, BatchOutcome, BatchReport } from '../../src/domain/batch.ts';
 import type { BatchActivities } from '../../src/domain/contract-batch.ts';
@@ -28,7 +27,8 @@ import type { ShortRunActivities } from './batch-with-short-runs.ts';
 vi.setConfig({ testTimeout: sized(120_000, 1_800_000) });
 
 const TASK_QUEUE = 'batches';
-const ITEMS = sized(150, 10_000);
+const ITEMS = sized(80, 10_000);
+const CONCURRENCY = sized(20, 100);
 /** Events after which the server suggests to continue as new: its own default in the long run. */
 const LONG_HISTORY = sized(200, 4096);
 
@@ -101,12 +101,13 @@ function activitiesOn(store: BlobStore): BatchActivities & ShortRunActivities {
     indexRuns: (beginning: string) => indexRuns(counted, beginning),
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all that these activities use
   } as unknown as ActivityDependencies;
+  const real = createActivities(deps);
   return {
-    prepareBatch: (input) => prepareBatch(deps, input),
-    readBatchItems: (input) => readBatchItems(deps, input),
-    endMeanwhile: (input) => endMeanwhile(deps, input),
-    endOfItem: (input) => endOfItem(deps, input),
-    recordBatch: (input) => recordBatch(deps, input),
+    prepareBatch: (input) => real.prepareBatch(input),
+    readBatchItems: (input) => real.readBatchItems(input),
+    endMeanwhile: (input) => real.endMeanwhile(input),
+    endOfItem: (input) => real.endOfItem(input),
+    recordBatch: (input) => real.recordBatch(input),
     async doItem({ run, execution, input }) {
       done.set(run, (done.get(run) ?? 0) + 1);
       await held;
@@ -152,7 +153,7 @@ function itemsOf(count: number, text = ''): BatchItem[] {
 async function runBatch(batch: string, items: readonly BatchItem[], more: object = {}): Promise<BatchOutcome> {
   Object.assign(asked, { bytes: 0, lists: 0 });
   const chains = createChains(blobs);
-  await batches.start(batch, { stored_items: await chains.putJson(items), concurrency: 100, ...more }, batch);
+  await batches.start(batch, { stored_items: await chains.putJson(items), concurrency: CONCURRENCY, ...more }, batch);
   const end = await batches.end(batch);
   if (end.kind !== 'ended') throw new Error(`${end.kind}: ${end.error}`);
   return end.outcome;
@@ -205,7 +206,7 @@ describe('a batch of many items', () => {
     await vi.waitFor(async () => expect((await executionsOf('many')).length).toBeGreaterThan(1), 30_000);
     for (const { events, bytes, input } of await executionsOf('many')) {
       // What is at work when the server suggests it comes to its end.
-      expect(events).toBeLessThan(LONG_HISTORY + 100 * 12);
+      expect(events).toBeLessThan(LONG_HISTORY + CONCURRENCY * 12);
       expect(bytes).toBeLessThan(8_000_000);
       expect(input).toBeLessThan(1000);
     }
@@ -231,12 +232,19 @@ describe('a batch of many items', () => {
   });
 
   it('that are large is read in pages that fit into a payload of Temporal', async () => {
-    const outcome = await runBatch('large', itemsOf(12, 'x'.repeat(400_000)));
-    expect(outcome).toMatchObject({ status: 'completed', counts: { completed: 12 } });
+    const outcome = await runBatch('large', itemsOf(6, 'x'.repeat(400_000)));
+    expect(outcome).toMatchObject({ status: 'completed', counts: { completed: 6 } });
+  });
+
+  it('is refused where an item is too large for Temporal', async () => {
+    const items = [...itemsOf(1), ...itemsOf(1, 'x'.repeat(2_000_000))];
+    await expect(runBatch('too-large', items)).rejects.toThrow(
+      /failed: Item 2 has \d+ bytes of JSON: an item may have/,
+    );
   });
 
   it('reads again how a run ended that was at work when it started: it does not run twice', async () => {
-    const items = itemsOf(60, 'late');
+    const items = itemsOf(3, 'late');
     const { report_ref } = await runBatch('late', items);
     const report = await reportOf({ report_ref } as BatchOutcome);
     const last = report.items.at(-1)?.run ?? '';
@@ -252,7 +260,7 @@ describe('a batch of many items', () => {
     await vi.waitFor(() => expect(done.get(report.items[0]?.run ?? '')).toBe(2), 30_000);
     await blobs.setReference(name, ended);
     release();
-    expect((await again).counts).toMatchObject({ completed: 1, kept_completed: 58, kept_failed: 1 });
+    expect((await again).counts).toMatchObject({ completed: 1, kept_completed: 2 });
     expect(done.get(last)).toBe(1);
   });
 });
