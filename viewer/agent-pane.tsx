@@ -101,7 +101,7 @@ function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): Componen
         <Fact name="Cost">{dollars(row.usage.cost)}</Fact>
         {agent.children.length > 0 && <Fact name="With all below it">{dollars(spent)}</Fact>}
         <Fact name="Time">{seconds(row.execution_time)}</Fact>
-        <Fact name="Iterations">{agent.count}</Fact>
+        <Fact name="Iterations">{Math.max(agent.count, row.iteration)}</Fact>
         <Fact name="Tokens">
           {count(row.usage.input_tokens)} in, {count(row.usage.output_tokens)} out
         </Fact>

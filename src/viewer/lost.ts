@@ -17,8 +17,13 @@ export async function readable<T>(what: string, reading: Promise<T>): Promise<Re
     return { value: await reading };
   } catch (error) {
     if (!isLost(error)) throw error;
-    return { lost: `${what} cannot be shown: ${errorMessage(error)}.` };
+    return { lost: lostSentence(what, errorMessage(error)) };
   }
+}
+
+/** @param why - may be a question by itself */
+export function lostSentence(what: string, why: string): string {
+  return `${what} cannot be shown: ${why}${/[.?!]$/.test(why) ? '' : '.'}`;
 }
 
 export interface KnownRecords {

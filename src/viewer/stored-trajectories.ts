@@ -6,7 +6,7 @@ import type { AgentReference, Answer, CallRequest, ChainRecord, RunSpecification
 import { answerText } from '../results/export-agent.ts';
 import type { RunSnapshot } from '../results/run-snapshot.ts';
 import type { Chains } from '../storage/chain.ts';
-import { knownRecords, readable, type KnownRecords, type Readable } from './lost.ts';
+import { knownRecords, lostSentence, readable, type KnownRecords, type Readable } from './lost.ts';
 import type { AgentView, CallDetails, RequestView } from './model.ts';
 import { answeringAgent, answerItems, readAgent, readParent } from './read-agent.ts';
 import { childrenOf } from './read-findings.ts';
@@ -58,7 +58,7 @@ export function createTrajectories(
       now: Date.now(),
     });
     const missing = [
-      ...(lost === undefined ? [] : [`${lostPart(view)} cannot be shown: ${lost}.`]),
+      ...(lost === undefined ? [] : [lostSentence(lostPart(view), lost)]),
       ...('lost' in answer ? [answer.lost] : []),
     ];
     return { ...view, missing };
@@ -159,7 +159,7 @@ export function createTrajectories(
       const found = await recordsOf(run, agent);
       if (found === undefined) return undefined;
       const { records, specification, lost } = found;
-      if (lost !== undefined) throw new TypedError('Storage.Missing', `The request cannot be shown: ${lost}.`);
+      if (lost !== undefined) throw new TypedError('Storage.Missing', lostSentence('The request', lost));
       if ('lost' in specification) throw new TypedError('Storage.Missing', specification.lost);
       return renderRequest(records, specification.value, index);
     },
@@ -187,7 +187,7 @@ function askedTexts(request: CallRequest): readonly string[] {
 /** What is out of reach of an agent whose trajectory has a hole. */
 function lostPart({ iterations: [first] }: AgentView): string {
   if (first === undefined) return 'What it did';
-  return first.iteration > 1 ? `Its task, and what it did before iteration ${first.iteration},` : 'Its task';
+  return first.iteration > 1 ? `What it did before iteration ${first.iteration}` : 'All of its task';
 }
 
 /** The requests of a reply and of the one before it, rendered from the records that each had before it. */
