@@ -2,7 +2,7 @@ import type { TemporalRun, TemporalRuns } from '../client/temporal-runs.ts';
 import type { RunReference } from '../domain/records.ts';
 import { listRuns } from '../results/find-run.ts';
 import { createRunReader } from '../results/run-reader.ts';
-import { currentSnapshot, runTotals } from '../results/run-snapshot.ts';
+import { currentSnapshot, elapsedSeconds, runTotals } from '../results/run-snapshot.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { say, writeJson, type Io } from './io.ts';
 import { formatClock, formatCost } from './live/format.ts';
@@ -88,11 +88,12 @@ async function fromStore(
   const snapshot = currentSnapshot(recorded ?? { run: stored, agents: [] }, known?.startedAt);
   const { run } = snapshot;
   const { agents, usage } = runTotals(snapshot);
+  const status = run.outcome?.status ?? unendedStatus(known, reachable);
   return {
     run_id: run.run,
-    status: run.outcome?.status ?? unendedStatus(known, reachable),
+    status,
     started_at: new Date(run.started_at).toISOString(),
-    execution_time: run.outcome?.execution_time ?? Math.round((Date.now() - run.started_at) / 1000),
+    execution_time: elapsedSeconds(snapshot, status, Date.now()),
     agents,
     cost: usage.cost,
     repository: specification?.repository?.name ?? null,

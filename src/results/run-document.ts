@@ -4,7 +4,7 @@ import type { AnswerSource, RunOutcome, RunReference, RunSpecification, RunStatu
 import type { Usage } from '../domain/usage.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
-import { runTotals, type RunSnapshot } from './run-snapshot.ts';
+import { elapsedSeconds, runTotals, type RunSnapshot } from './run-snapshot.ts';
 import { parseJson } from '../domain/ordered-json.ts';
 
 /** For each input that is from files their names, in the order in which the variable holds them. */
@@ -86,7 +86,7 @@ export async function runDocument(
     usage,
     limits: limits ?? (await limitsOf(blobs, run, specification)),
     sandboxes,
-    execution_time: outcome?.execution_time ?? (now - run.started_at) / 1000,
+    execution_time: elapsedSeconds(snapshot, status, now),
     results,
     error: outcome?.error ?? reason ?? null,
     notes: outcome?.notes ?? [],

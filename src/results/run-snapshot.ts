@@ -67,6 +67,20 @@ function reopened(agent: AgentReference, startedAt: number): AgentReference {
   return { ...open, state: 'starting' };
 }
 
+/** When a run did something last, in milliseconds since the epoch: how far its clock got, where it has no outcome. */
+export function lastChange({ run, agents }: RunSnapshot): number {
+  return Math.max(run.started_at, ...agents.map(({ updated_at }) => updated_at));
+}
+
+const ENDED: ReadonlySet<string> = new Set(['completed', 'cancelled', 'failed', 'terminated', 'timed_out']);
+
+/** Seconds that a run has taken. One that Temporal ended has no outcome: it counts to the last thing that it did. */
+export function elapsedSeconds(snapshot: RunSnapshot, status: string, now: number): number {
+  const { outcome, started_at: startedAt } = snapshot.run;
+  if (outcome !== undefined) return outcome.execution_time;
+  return ((ENDED.has(status) ? lastChange(snapshot) : now) - startedAt) / 1000;
+}
+
 /** Orders `0`, `0.2`, `0.2.1`, `0.10`: by number, not by letter. */
 export function compareAgentIds(a: string, b: string): number {
   const [left, right] = [a.split('.').map(Number), b.split('.').map(Number)];

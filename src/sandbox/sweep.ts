@@ -1,4 +1,5 @@
 import { errorMessage } from '../domain/error-message.ts';
+import { TypedError } from '../domain/failures.ts';
 import type { SandboxLabels, SandboxListing, SandboxProvider } from './provider.ts';
 
 export interface SweepInput {
@@ -50,8 +51,15 @@ export async function sweep(input: SweepInput): Promise<SweepResult> {
   return { removed, renewed };
 }
 
+/** @returns how many were renewed: none where it is lost, which its agent notices when it uses it */
 async function renew(provider: SandboxProvider, { handle }: SandboxListing): Promise<number> {
-  const sandbox = await provider.connect(handle).catch(() => undefined); // A lost one is its agent's to notice.
-  await sandbox?.kernel.renew();
-  return sandbox === undefined ? 0 : 1;
+  const sandbox = await provider.connect(handle).catch(() => undefined);
+  if (sandbox === undefined) return 0;
+  try {
+    await sandbox.kernel.renew();
+    return 1;
+  } catch (error) {
+    if (error instanceof TypedError && error.type === 'Sandbox.Lost') return 0;
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createRunReader } from '../../src/results/run-reader.ts';
-import { currentSnapshot, runTotals } from '../../src/results/run-snapshot.ts';
+import { currentSnapshot, elapsedSeconds, lastChange, runTotals } from '../../src/results/run-snapshot.ts';
 import { scheduleOfOccurrence } from '../../src/domain/ids.ts';
 import { failedTree, STARTED_AT, writeRun } from '../viewer/generated-run.ts';
 import { createSyntheticStore, type SyntheticStore } from './synthetic-run.ts';
@@ -49,4 +49,17 @@ it.each([
   ['todo', undefined],
 ])('%s was started by the schedule %s', (id, schedule) => {
   expect(scheduleOfOccurrence(id)).toBe(schedule);
+});
+
+it('counts the time of a run that Temporal ended to the last thing that it did', async () => {
+  await writeRun(store.blobs, { run: 'cut', prompt: 'Fix it.', agents: failedTree(), status: 'failed', error: 'why' });
+  const run = await findRun(store.blobs, 'cut');
+  const recorded = run === undefined ? undefined : await createRunReader(store.blobs, run).snapshot();
+  if (recorded === undefined) throw new Error('no run');
+  const { outcome, ended_at: _ended, ...open } = recorded.run;
+  const cut = { ...recorded, run: open };
+  const now = lastChange(cut) + 60_000;
+  expect(elapsedSeconds(recorded, 'failed', now)).toBe(outcome?.execution_time);
+  expect(elapsedSeconds(cut, 'terminated', now)).toBe((lastChange(cut) - cut.run.started_at) / 1000);
+  expect(elapsedSeconds(cut, 'running', now)).toBe((now - cut.run.started_at) / 1000);
 });

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findMarked, type ProcessIdentity } from '../../src/sandbox/host/processes.ts';
 import { createLocalProvider, type LocalProvider } from '../../src/sandbox/local/index.ts';
+import { sweep } from '../../src/sandbox/sweep.ts';
 import { sized } from '../sizes.ts';
 import { makeRepository, sandboxRequest, shell, temporaryFolder, type TestRepository } from './fixtures.ts';
 
@@ -156,6 +157,22 @@ describe('local sandboxes', () => {
       .toBe('Sandbox.Lost');
     await provider.destroy(handle);
     expect(processesWith(['/broken.g0/'])).toEqual([]);
+  });
+
+  it('that a copied state folder names are left to their agents by the sweep, without a word', async () => {
+    const request = sandboxRequest('copied', repository);
+    const handle = await provider.create(request);
+    const copy = `${folder.path}/copy`;
+    execFileSync('cp', ['-a', directories.stateDirectory, copy]);
+    const restored = createLocalProvider({ ...directories, stateDirectory: copy });
+    const { cluster, namespace } = request.labels;
+    const lines: string[] = [];
+    const log = (line: string): number => lines.push(line);
+    expect((await restored.list()).map((listing) => listing.handle.id)).toContain(handle.id);
+    const swept = await sweep({ provider: restored, cluster, namespace, isOpen: () => Promise.resolve(true), log });
+    expect([swept.removed, lines]).toEqual([0, []]);
+    await restored.close();
+    await provider.destroy(handle);
   });
 
   it('without isolation end with all that their code started, also what has left no trace', async () => {

@@ -1,7 +1,7 @@
 import type { RunLimits } from '../../domain/budget.ts';
 import type { AgentReference } from '../../domain/records.ts';
 import { describeOrigin } from '../../results/describe-origin.ts';
-import { runTotals, type RunSnapshot } from '../../results/run-snapshot.ts';
+import { lastChange, runTotals, type RunSnapshot } from '../../results/run-snapshot.ts';
 import { activity, countWorkingChildren } from './activity.ts';
 import { collapseTree, type TreeLine } from './collapse.ts';
 import { formatClock, formatCost, formatCostOf, formatCount, plural } from './format.ts';
@@ -28,12 +28,13 @@ export interface TreeView {
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
-/** Nothing moves in these. */
-const STILL: ReadonlySet<string> = new Set(['paused', 'suspended']);
+/** Nothing moves in these; the last ones are of runs that Temporal ended, whose agents did not come to an end of their own. */
+const STILL: ReadonlySet<string> = new Set(['paused', 'suspended', 'cancelled', 'failed', 'terminated', 'timed_out']);
 
 /** The live tree as lines no wider than the window and no more than its rows: a pure function of what is known. */
 export function renderTree(given: TreeView): string[] {
-  const view = STILL.has(given.status) ? { ...given, now: lastChange(given) } : given;
+  const isStill = STILL.has(given.status) && given.snapshot !== undefined;
+  const view = isStill ? { ...given, now: lastChange(given.snapshot) } : given;
   const paint = painter(view.color);
   const head = headLines(view, paint);
   const { snapshot } = view;
@@ -42,12 +43,6 @@ export function renderTree(given: TreeView): string[] {
   const lines = collapseTree(snapshot.agents, Math.max(1, view.rows - head.length));
   const columns = measure(lines, snapshot.agents, view, working);
   return [...head, ...lines.map((line) => renderLine(line, { view, columns, working, paint }))].slice(0, view.rows);
-}
-
-/** When the run did something last: its clock stands there while it is paused or suspended. */
-function lastChange({ snapshot, now }: TreeView): number {
-  if (snapshot === undefined) return now;
-  return Math.max(snapshot.run.started_at, ...snapshot.agents.map(({ updated_at }) => updated_at));
 }
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -140,7 +135,7 @@ function cellsOf(
   const { usage } = agent;
   const isWaiting = (working.get(agent.agent) ?? 0) > 0;
   // Code that runs continues to its next call, also in a run that is paused; without a worker nobody knows.
-  const mayRun = agent.state === 'running' && status !== 'suspended';
+  const mayRun = agent.state === 'running' && status === 'paused';
   const isStill = STILL.has(status) && !isWaiting && agent.state !== 'done' && !mayRun;
   return {
     depth: `d${agent.depth}`,

@@ -113,7 +113,7 @@ describe('the live tree', () => {
     ]);
   });
 
-  it.each(['paused', 'suspended'])(
+  it.each(['paused', 'suspended', 'terminated', 'failed'])(
     'stands still while a run is %s: no spinner, no clock, nothing that works',
     (status) => {
       const agents = [agent('0', { updated_at: START + 5000 })];
@@ -122,7 +122,7 @@ describe('the live tree', () => {
         renderTree(view(agents, { status, reason: 'rlm resume todo continues', now: NOW + 60_000 })),
       );
       expect(lines.join('\n')).toMatch(
-        /^todo · \w+\n0:05 .*\nrlm resume todo continues\n‖ 0 .* (paused|suspended) .* 0:04 /,
+        /^todo · \w+\n0:05 .*\nrlm resume todo continues\n‖ 0 .* (paused|suspended|terminated|failed) .* 0:04 /,
       );
       expect(lines.join('\n')).not.toContain('asking the model');
     },
