@@ -59,6 +59,7 @@ const INPUTS: Readonly<Record<'investigate' | 'analyze', Readonly<Record<string,
 /** What is wrong with the form of an input that somebody typed, a sentence; undefined when nothing is. */
 export function inputProblem(type: 'investigate' | 'analyze', input: unknown): string | undefined {
   const fields = INPUTS[type];
+  if (input === undefined) return `The input of ${type} is missing: it must be an object. ${described(fields)}`;
   if (!isRecord(input)) return `The input of ${type} must be an object, not ${shown(input)}. ${described(fields)}`;
   for (const [name, value] of Object.entries(input)) {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;

@@ -98,6 +98,6 @@ export function createQuestions(
 }
 
 function nothingOpen(id: string | undefined, open: readonly string[]): string {
-  const are = open.length === 0 ? 'nothing is asked now' : `there are ${open.join(', ')}`;
+  const are = open.length === 0 ? 'nothing is asked now' : `asked now: ${open.join(', ')}`;
   return id === undefined ? `There is nothing to answer: ${are}.` : `There is no question "${id}": ${are}.`;
 }

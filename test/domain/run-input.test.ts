@@ -52,7 +52,13 @@ describe('the input of a run', () => {
       }
   });
 
-  it.each([undefined, null, 'text', 5, [], [REPO]])('is an object: %j', (input) => {
+  it('is said to be missing where there is none', () => {
+    expect(problem('analyze', undefined)).toMatch(
+      /^The input of analyze is missing: it must be an object\. Its fields: signature /,
+    );
+  });
+
+  it.each([null, 'text', 5, [], [REPO]])('is an object: %j', (input) => {
     for (const type of ['investigate', 'analyze'])
       expect(problem(type, input)).toMatch(/^The input of \w+ must be an object, not /);
   });
