@@ -9,7 +9,6 @@ import { createLocalProvider } from '../../src/sandbox/local/index.ts';
 import { cacheDirectory } from '../../src/config/directories.ts';
 import { forTask, withCode, type Conversation, type ScriptedModel, type Step } from '../../src/testing/index.ts';
 import { runHere } from '../cli/in-process.ts';
-import { sizedCases } from '../sizes.ts';
 import { createDesk, says, type Desk, type RunningCommand } from './command.ts';
 import { tellerOfRlm, tellerOfTemporal, type Stage, type Storyteller } from './storytellers.ts';
 import { createWorld, git, makeRepository, SMALL_REPOSITORY, type World } from './world.ts';
@@ -161,7 +160,7 @@ const TELLERS: readonly (readonly [string, (stage: Stage) => Storyteller])[] = [
   ['temporal', tellerOfTemporal],
 ];
 
-describe.concurrent.each(sizedCases(['temporal'], TELLERS))('told with %s, a run', (name, createTeller) => {
+describe.concurrent.each(TELLERS)('told with %s, a run', (name, createTeller) => {
   it('is paused, steered, given more, loses its worker and its host, is continued and forked', async () => {
     const desk = await createDesk('local');
     const play = await startPlay();
