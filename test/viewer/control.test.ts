@@ -22,6 +22,7 @@ let worker: RlmWorker;
 let source: RunSource;
 let viewer: ViewerServer;
 let browser: TestBrowser;
+let closeSession: (() => Promise<void>) | undefined;
 let canAnswer = false;
 let hold = Promise.withResolvers<void>();
 const begun = Promise.withResolvers<void>();
@@ -29,7 +30,9 @@ const begun = Promise.withResolvers<void>();
 beforeAll(async () => {
   [world, browser] = await Promise.all([createWorld(), launchBrowser()]);
   worker = await world.startWorker();
-  source = createStoredRuns({ blobs: world.blobs, live: await liveRunsOf(world) });
+  const { live, close } = await liveRunsOf(world);
+  closeSession = close;
+  source = createStoredRuns({ blobs: world.blobs, live });
   viewer = await startViewer(source);
   const refused = { error: { status: 400, body: { error: { message: 'no such model' } } } };
   const model = await world.startModel({
@@ -73,6 +76,7 @@ beforeAll(async () => {
 afterAll(async () => {
   hold.resolve();
   await viewer?.close();
+  await closeSession?.();
   await browser?.close();
   await world?.close();
 });

@@ -7,7 +7,9 @@ import type { LiveRuns } from '../../src/viewer/standings.ts';
 import type { World } from '../e2e/world.ts';
 
 /** What `rlm view` gives its page, typed in the folder of a world: its server is found by its state folder. */
-export async function liveRunsOf({ folder }: World): Promise<LiveRuns> {
+export async function liveRunsOf({
+  folder,
+}: World): Promise<{ readonly live: LiveRuns; readonly close: () => Promise<void> }> {
   const env = {
     PATH: process.env['PATH'],
     HOME: folder,
@@ -16,5 +18,6 @@ export async function liveRunsOf({ folder }: World): Promise<LiveRuns> {
   };
   const io = { ...processIo(), env, cwd: folder };
   const session = await openSession(io, {});
-  return createLiveRuns({ io, session, options: {} });
+  // Until it is closed it holds the server.
+  return { live: createLiveRuns({ io, session, options: {} }), close: () => session.close() };
 }

@@ -16,6 +16,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 let world: World;
 let viewer: ViewerServer;
 let browser: TestBrowser;
+let closeSession: (() => Promise<void>) | undefined;
 const gate = Promise.withResolvers<void>();
 const begun = Promise.withResolvers<void>();
 
@@ -36,7 +37,8 @@ const WEALTH = Array.from({ length: 30 }, (_, index) => ({
 beforeAll(async () => {
   [world, browser] = await Promise.all([createWorld(), launchBrowser()]);
   await world.startWorker();
-  const live = await liveRunsOf(world);
+  const { live, close } = await liveRunsOf(world);
+  closeSession = close;
   viewer = await startViewer(createStoredRuns({ blobs: world.blobs, live }));
   await writeRun(world.blobs, {
     run: 'todo-failed',
@@ -72,6 +74,7 @@ beforeAll(async () => {
 afterAll(async () => {
   gate.resolve();
   await viewer?.close();
+  await closeSession?.();
   await browser?.close();
   await world?.close();
 });
