@@ -644,7 +644,7 @@ describe('a run', { concurrent: true }, () => {
     ['investigate', { repo: 'r', promt: 'p' }, 'Did you mean `prompt`: what to do, in words (required)?'],
     ['investigate', { repo: 'r', prompt: 'p', branch: 7 }, "Left out, it is the repository's default branch."],
     ['investigate', { repo: 'r', prompt: ' ' }, 'The input needs `prompt`: what to do, in words.'],
-    ['analyze', undefined, 'The input of analyze must be an object'],
+    ['analyze', undefined, 'The input of analyze is missing: it must be an object'],
     ['analyze', { signature: 'a -> b', input: {} }, 'Did you mean `inputs`'],
     ['investgate', { repo: 'r', prompt: 'p' }, 'There is no workflow type "investgate". Did you mean investigate?'],
   ])('of the type %s with the input %j fails at once and says what is right', async (type, input, message) => {
