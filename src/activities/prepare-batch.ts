@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import {
+  itemFailureName,
   MAX_CONCURRENCY,
   runsOfBatch,
   type BatchInput,
   type BatchItem,
   type ItemEnd,
+  type ItemFailure,
   type NextItem,
   type PlannedItem,
 } from '../domain/batch.ts';
@@ -130,9 +132,15 @@ export async function endMeanwhile(
 }
 
 /** How the run of an item ended that gave no outcome to its batch. */
-export async function endOfItem(deps: ActivityDependencies, { run }: EndOfItemInput): Promise<ItemEnd> {
+export async function endOfItem(
+  deps: ActivityDependencies,
+  { execution, run, error }: EndOfItemInput,
+): Promise<ItemEnd> {
   const outcome = (await deps.findRun(run))?.outcome;
-  return outcome === undefined ? { status: 'failed', cost: 0 } : { status: outcome.status, cost: outcome.usage.cost };
+  if (outcome !== undefined) return { status: outcome.status, cost: outcome.usage.cost };
+  const failure: ItemFailure = { error: truncate(error, 1000) };
+  await deps.blobs.setReference(itemFailureName(execution, run), failure);
+  return { status: 'failed', cost: 0 };
 }
 
 function invalid(message: string): TypedError {

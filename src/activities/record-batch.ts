@@ -1,10 +1,12 @@
 import pLimit from 'p-limit';
 import {
   batchReferenceName,
+  itemFailureName,
   runsOfBatch,
   type BatchOutcome,
   type BatchReference,
   type BatchReport,
+  type ItemFailure,
   type PlannedItem,
   type ReportedItem,
 } from '../domain/batch.ts';
@@ -28,7 +30,14 @@ export async function recordBatch(
   return withHeartbeat(async () => {
     const planned = await plannedItems(deps, list);
     const find = await deps.indexRuns(runsOfBatch(outcome.batch));
-    const items = await pLimit(PARALLEL).map(planned, async (item) => reported(item, await find(item.run), started_at));
+    const failures = new Set(await deps.blobs.listReferences(itemFailureName(execution, '')));
+    const failureOf = async (run: string): Promise<ItemFailure | undefined> => {
+      const name = itemFailureName(execution, run);
+      return failures.has(name) ? ((await deps.blobs.getReference(name)) as ItemFailure) : undefined;
+    };
+    const items = await pLimit(PARALLEL).map(planned, async (item) =>
+      reported(item, { reference: await find(item.run), failure: await failureOf(item.run), since: started_at }),
+    );
     const now = Date.now();
     const report: BatchReport = {
       batch: outcome.batch,
@@ -47,17 +56,24 @@ export async function recordBatch(
   });
 }
 
-function reported({ run, name }: PlannedItem, reference: RunReference | undefined, since: number): ReportedItem {
+interface EndedRun {
+  readonly reference: RunReference | undefined;
+  readonly failure: ItemFailure | undefined;
+  /** When the batch started. */
+  readonly since: number;
+}
+
+function reported({ run, name }: PlannedItem, { reference, failure, since }: EndedRun): ReportedItem {
   const { outcome } = reference ?? {};
   if (reference === undefined || outcome === undefined) {
-    const isBegun = reference !== undefined;
+    const isBegun = reference !== undefined || failure !== undefined;
     return {
       item: name,
       run,
       status: isBegun ? 'failed' : 'not_started',
       is_new: isBegun,
       answer: null,
-      error: isBegun ? 'it was ended before it could record an outcome' : null,
+      error: failure?.error ?? (isBegun ? 'it was ended before it could record an outcome' : null),
       has_patch: false,
       cost: 0,
       execution_time: 0,

@@ -156,6 +156,15 @@ export function batchReferenceName(batch: string, execution: string): string {
   return `batches/${batch}@${execution}`;
 }
 
+/** Reference with the `ItemFailure` of a run that failed before it had stored anything: no worker admitted it, say. */
+export function itemFailureName(execution: string, run: string): string {
+  return `batch-failures/${execution}/${run}`;
+}
+
+export interface ItemFailure {
+  readonly error: string;
+}
+
 /** What the ids of all its runs begin with. */
 export function runsOfBatch(batch: string): string {
   return `${batch}.`;

@@ -43,6 +43,8 @@ export interface EndMeanwhileInput extends BatchActivity {
 
 export interface EndOfItemInput extends BatchActivity {
   readonly run: string;
+  /** What its workflow failed with. */
+  readonly error: string;
 }
 
 export interface RecordBatchInput extends BatchActivity {

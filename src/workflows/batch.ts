@@ -207,10 +207,10 @@ async function runItem(
     working.set(run, handle);
     const { status, usage } = await cancelledByName(run, handle.result());
     return { status, cost: usage.cost };
-  } catch {
+  } catch (error) {
     // What it cost all the same is in its books.
     const { endOfItem } = runActivities({ summary: `how ${run} ended` });
-    return CancellationScope.nonCancellable(() => endOfItem({ execution, run }));
+    return CancellationScope.nonCancellable(() => endOfItem({ execution, run, error: failureMessage(error) }));
   } finally {
     working.delete(run);
   }

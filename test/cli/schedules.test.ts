@@ -87,6 +87,10 @@ describe('rlm schedule', () => {
       [create('--every', '5m', '--catchup', '9s', ...REPOSITORY), /'9s' is invalid\. It must be at least 10s/],
       [create('--every', '5m', '--repo', 'nowhere', '-p', 'x'), /^rlm: There is no folder .*nowhere\.$/m],
       [create('--every', '5m', '--batch', 'none.csv', ...REPOSITORY), /^rlm: There is no file none\.csv with items/m],
+      [
+        create('--every', '5m', '--only-if-changed', '-s', 'n: int -> m: int', '-i', 'n=1'),
+        /is for runs on a repository/,
+      ],
       [['create', 'a b', '--every', '5m', ...REPOSITORY], /"a b" cannot be the name of a schedule/],
     ] as const) {
       // oxlint-disable-next-line no-await-in-loop -- one server

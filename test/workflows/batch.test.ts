@@ -112,6 +112,7 @@ function activitiesOn(store: BlobStore): BatchActivities & ShortRunActivities {
       done.set(run, (done.get(run) ?? 0) + 1);
       await held;
       const { n } = (input as { readonly inputs: { readonly n: number } }).inputs;
+      if (n < 0) throw ApplicationFailure.nonRetryable('no worker does this');
       const outcome = outcomeOf(run, isBad(n) ? 'failed' : 'completed', `${2 * n}`);
       const now = Date.now();
       const reference = { run, execution, spec: '', started_at: now, ended_at: now, outcome };
@@ -234,6 +235,19 @@ describe('a batch of many items', () => {
   it('that are large is read in pages that fit into a payload of Temporal', async () => {
     const outcome = await runBatch('large', itemsOf(6, 'x'.repeat(400_000)));
     expect(outcome).toMatchObject({ status: 'completed', counts: { completed: 6 } });
+  });
+
+  it('says of a run that failed before it had stored anything why it did', async () => {
+    const [item] = itemsOf(1);
+    const outcome = await runBatch('early', [
+      item as BatchItem,
+      { signature: 'n: int, text: str -> m: int', inputs: { n: -1 } },
+    ]);
+    expect(outcome.counts).toMatchObject({ completed: 1, failed: 1, not_started: 0 });
+    expect((await reportOf(outcome)).items).toMatchObject([
+      { status: 'completed' },
+      { status: 'failed', is_new: true, error: expect.stringContaining('no worker does this') as unknown },
+    ]);
   });
 
   it('is refused where an item is too large for Temporal', async () => {

@@ -81,6 +81,8 @@ export function createSchedule(io: Io, name: string, options: CreateOptions): Pr
 }
 
 async function workOf(session: Session, name: string, options: CreateOptions): Promise<ScheduledWork> {
+  if (options.onlyIfChanged === true && options.signature !== undefined)
+    throw new CommandError('--only-if-changed is for runs on a repository: an analysis has no commit.');
   if (options.batch !== undefined) return batchWork(session, name, options.batch, options);
   const { signature, repo, prompt } = options;
   if (signature !== undefined) return analysisWork(session, name, signature, options);
