@@ -14,6 +14,7 @@ it.each([
   '{"__proto__":1,"1":2,"0":3}',
   String.raw`{"2":"\"1\": \"0\":","1":"2\":"}`,
   '{"":1,"2":"1","1":"2"}',
+  '{"toJSON":1,"2":"1","1":[{},[]]}',
   String.raw`{"x\"5":1,"7":2,"\"3":{"\\":0,"4":1},"2\"":1}`,
   // What looks like a mark of ours is left alone.
   '{"2":"\u{E000}#1","1":"x"}',
@@ -31,6 +32,11 @@ it.each([
 it('is indented as JSON.stringify does it', () => {
   expect(stringifyJson(parseJson('{"2": {"b": 1}, "1": []}'), 2)).toBe('{\n  "2": {\n    "b": 1\n  },\n  "1": []\n}');
   expect(stringifyJson(undefined)).toBe('null');
+  const odd = { date: new Date(0), nothing: undefined, list: [undefined, Number.NaN], empty: [{}, []] };
+  for (const indent of [undefined, 2]) {
+    const written = JSON.stringify({ ...odd, inner: { '1': odd } }, undefined, indent);
+    expect(stringifyJson({ ...odd, inner: { '1': odd } }, indent)).toBe(written);
+  }
 });
 
 it('reads what it says itself, spaces or none', () => {
