@@ -7,6 +7,13 @@ import { parseJson, stringifyJson } from '../domain/ordered-json.ts';
 const MAX_SHARE = 1 / 10;
 
 /**
+ * Larger values: a call with thousands of prompts is read by hundreds of activities, one part each, and by every
+ * sub-agent that it starts. As many as sandboxes may hand over at the same time are kept for a moment.
+ */
+const MAX_LARGE_VALUES = 2;
+const LARGE_VALUE_TTL_MS = 30_000;
+
+/**
  * Reads and extends trajectories. Records that were read or written are kept in memory, those used last, up to
  * `cacheCharacters` of JSON: rendering turn after turn does not read the whole chain again.
  */
@@ -25,18 +32,39 @@ export function createChains(
   blobs: BlobStore,
   { cacheCharacters = 64_000_000 }: { cacheCharacters?: number } = {},
 ): Chains {
+  const maxEntrySize = Math.max(1, Math.floor(cacheCharacters * MAX_SHARE));
   // The cache does not know a size of zero: then nothing fits.
   const cache = new LRUCache<string, { readonly value: unknown }>({
     maxSize: Math.max(1, cacheCharacters),
-    maxEntrySize: Math.max(1, Math.floor(cacheCharacters * MAX_SHARE)),
+    maxEntrySize,
   });
+  const large = new LRUCache<string, { readonly value: unknown }>({
+    max: MAX_LARGE_VALUES,
+    ttl: LARGE_VALUE_TTL_MS,
+    ttlAutopurge: true,
+  });
+  const reading = new Map<string, Promise<unknown>>();
 
-  async function read(hash: string): Promise<unknown> {
-    const cached = cache.get(hash);
-    if (cached !== undefined) return cached.value;
+  function remember(hash: string, value: unknown, size: number): void {
+    if (size <= maxEntrySize) cache.set(hash, { value }, { size: Math.max(1, size) });
+    else if (cacheCharacters > 0) large.set(hash, { value });
+  }
+
+  /** Those who ask at the same time get what is read once. */
+  function read(hash: string): Promise<unknown> {
+    const cached = cache.get(hash) ?? large.get(hash);
+    if (cached !== undefined) return Promise.resolve(cached.value);
+    const known = reading.get(hash);
+    if (known !== undefined) return known;
+    const value = readBlob(hash).finally(() => reading.delete(hash));
+    reading.set(hash, value);
+    return value;
+  }
+
+  async function readBlob(hash: string): Promise<unknown> {
     const text = Buffer.from(await blobs.get(hash)).toString('utf8');
     const value = parseJson(text);
-    cache.set(hash, { value }, { size: Math.max(1, text.length) });
+    remember(hash, value, text.length);
     return value;
   }
 
@@ -44,7 +72,7 @@ export function createChains(
     // Keys keep their order: answers and arguments are Python's.
     const text = stringifyJson(value);
     const hash = await blobs.put(Buffer.from(text, 'utf8'));
-    cache.set(hash, { value }, { size: Math.max(1, text.length) });
+    remember(hash, value, text.length);
     return hash;
   }
 

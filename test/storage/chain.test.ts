@@ -68,6 +68,26 @@ describe('a chain', () => {
     expect(read.slice(2)).toEqual([head]);
   });
 
+  it('reads a value that is too large for the cache once for all who ask for its parts', async () => {
+    const prompts = Array.from({ length: 100 }, (_, at) => `${at} ${'x'.repeat(1000)}`);
+    const hash = await createChains(createFileBlobStore({ path })).putJson(prompts);
+    const blobs = createFileBlobStore({ path });
+    let reads = 0;
+    const chains = createChains(
+      {
+        ...blobs,
+        get(name) {
+          reads += 1;
+          return blobs.get(name);
+        },
+      },
+      { cacheCharacters: 10_000 },
+    );
+    expect(await Promise.all(prompts.map(() => chains.getJson(hash)))).toEqual(prompts.map(() => prompts));
+    expect(await chains.getJson(hash)).toEqual(prompts);
+    expect(reads).toBe(1);
+  });
+
   it('keeps a bounded cache: with hardly any, or none, everything is read again and right', async () => {
     for (const cacheCharacters of [300, 0]) {
       const chains = createChains(createFileBlobStore({ path }), { cacheCharacters });
