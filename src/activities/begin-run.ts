@@ -48,6 +48,8 @@ export async function beginRun(
     ...(findingsBefore === undefined ? {} : { findings_before: findingsBefore }),
     ...(granted ? { granted } : {}),
     ...(schedule === undefined ? {} : { schedule }),
+    cluster: deps.cluster,
+    namespace: deps.namespace,
     started_at: Date.now(),
   };
   await deps.blobs.setReference(runReferenceName(run, execution), reference);

@@ -357,6 +357,9 @@ export interface RunReference {
   readonly findings_before?: { readonly run: string; readonly ref: string };
   /** Its worker's own user started it; else somebody who can reach Temporal. */
   readonly granted?: true;
+  /** The Temporal server that knows it: others may share the store. */
+  readonly cluster: string;
+  readonly namespace: string;
   /** The schedule that started it, or the batch that it is of. */
   readonly schedule?: string;
   readonly started_at: number;

@@ -181,7 +181,12 @@ describe('runs and blobs', () => {
   const blobs = () => createFileBlobStore({ path: join(desk.state, 'blobs') });
 
   /** A run in the store; its blobs are as old as itself. */
-  async function stored(run: string, daysAgo: number, execution: string, ended = true): Promise<string> {
+  async function stored(
+    run: string,
+    daysAgo: number,
+    execution: string,
+    { ended = true, cluster = at(0).cluster }: { readonly ended?: boolean; readonly cluster?: string } = {},
+  ): Promise<string> {
     const chains = createChains(blobs());
     const started_at = Date.now() - daysAgo * DAY;
     const bundle = await blobs().put(Buffer.from(`# bundle of ${run}`));
@@ -195,7 +200,15 @@ describe('runs and blobs', () => {
     const ref = await chains.putJson(`an answer to ${run}`);
     await blobs().setReference(`journal/${run}@${execution}/0/1.1-x.0`, { ref, usage: [1, 1, 0] });
     const outcome = ended ? { outcome: { status: 'completed' }, ended_at: started_at + 1000 } : {};
-    await blobs().setReference(runReferenceName(run, execution), { run, execution, spec, started_at, ...outcome });
+    await blobs().setReference(runReferenceName(run, execution), {
+      run,
+      execution,
+      spec,
+      cluster,
+      namespace: 'default',
+      started_at,
+      ...outcome,
+    });
     for (const hash of [bundle, spec, head, ref]) {
       const hex = Buffer.from(hash, 'base64url').toString('hex');
       const date = new Date(started_at);
@@ -209,10 +222,11 @@ describe('runs and blobs', () => {
     const [old, recent] = [await stored('old', 60, 'e1'), await stored('recent', 5, 'e2')];
     // It had ended and was reset; and one that no outcome was ever recorded of, which Temporal does not know.
     const running = await stored('running', 40, await openRun(client, 'running'));
-    const unknown = await stored('unknown', 45, 'e4', false);
+    const unknown = await stored('unknown', 45, 'e4', { ended: false });
     const terminated = await openRun(client, 'terminated');
     await client.workflow.getHandle('terminated').terminate();
-    const ended = await stored('terminated', 60, terminated, false);
+    await stored('elsewhere', 60, 'e6', { cluster: 'another' });
+    const ended = await stored('terminated', 60, terminated, { ended: false });
     const has = (): Promise<boolean[]> =>
       Promise.all([old, recent, running, unknown, ended].map((hash) => blobs().has(hash)));
 
@@ -237,6 +251,7 @@ describe('runs and blobs', () => {
     expect(shown.grants).toEqual({ grants: 3, deleted: false });
     expect(shown.runs.map(({ run_id, deleted }) => [run_id, deleted])).toEqual([['old', false]]);
     expect(shown.notes.join()).toMatch(/1 run without an end could not be judged/);
+    expect(shown.notes.join()).toMatch(/1 run of another Temporal server or namespace was left alone/);
     expect(shown.blobs).toMatchObject({ abandoned: { blobs: 4 }, deleted: false });
     expect(await has()).toEqual([true, true, true, true, true]);
 
@@ -251,12 +266,14 @@ describe('runs and blobs', () => {
     // What was terminated has no outcome, but Temporal knows that it has ended.
     const all = await clean('--yes', '--older-than', '0d');
     expect(all.runs.map(({ run_id }) => run_id).toSorted()).toEqual(['recent', 'terminated']);
+    const everywhere = await clean('--yes', '--older-than', '0d', '--all-servers');
+    expect(everywhere.runs.map(({ run_id }) => run_id)).toEqual(['elsewhere']);
     await client.workflow.getHandle('running').terminate();
   });
 
   it('are kept as long as a run that has not ended may refer to them from its history alone', async () => {
     const execution = await openRun(at(0).client, 'paused');
-    await stored('paused', 3, execution, false);
+    await stored('paused', 3, execution, { ended: false });
     const request = await blobs().put(Buffer.from('{"list":["only the history knows of this"]}'));
     const hex = Buffer.from(request, 'base64url').toString('hex');
     const then = new Date(Date.now() - 2 * DAY);

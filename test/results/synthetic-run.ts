@@ -53,7 +53,14 @@ export async function beginRun(
     repository: { name: 'example', commit: 'c'.repeat(40), branch: 'main' },
     config: DEFAULT_CONFIG,
   });
-  const reference: RunReference = { run, execution: EXECUTION, spec, started_at: startedAt };
+  const reference: RunReference = {
+    run,
+    execution: EXECUTION,
+    spec,
+    cluster: 'c',
+    namespace: 'n',
+    started_at: startedAt,
+  };
   await blobs.setReference(runReferenceName(run, EXECUTION), reference);
   return reference;
 }

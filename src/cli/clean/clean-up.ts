@@ -25,6 +25,7 @@ export interface CleanOptions extends TemporalOptions, JsonOption {
   readonly unusedFor: number;
   readonly blobs?: boolean;
   readonly olderThan?: number;
+  readonly allServers?: boolean;
   /** Folder of results files. */
   readonly results: string;
 }
@@ -127,11 +128,14 @@ async function cleanStored(context: Context): Promise<Pick<CleanReport, 'runs' |
     return { runs: [], grants: null, blobs: null };
   }
   const { blobs } = session;
-  const { client } = temporal;
+  const { client, clusterId: cluster, namespace } = temporal;
+  const owner = options.allServers === true ? undefined : { cluster, namespace };
   const judged = await judgeRuns(blobs, client);
   const before = olderThan === undefined ? undefined : Date.now() - olderThan;
   const forgetting =
-    before === undefined ? { runs: [], bundles: [], notes: [] } : await planForgetting(blobs, client, judged, before);
+    before === undefined
+      ? { runs: [], bundles: [], notes: [] }
+      : await planForgetting(blobs, client, judged, { before, owner });
   const { runs: forgotten } = forgetting;
   const left =
     before === undefined

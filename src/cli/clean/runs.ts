@@ -87,14 +87,25 @@ export interface Forgetting {
   readonly notes: readonly string[];
 }
 
-/** Which runs can be forgotten: ended long enough ago, and no agent of theirs is at work. */
+/**
+ * Which runs can be forgotten: ended long enough ago, and no agent of theirs is at work.
+ *
+ * @param owner - only runs of this server; undefined: of any that has the store
+ */
 export async function planForgetting(
   blobs: BlobStore,
   client: Client,
   judged: JudgedRuns,
-  before: number,
+  {
+    before,
+    owner,
+  }: { readonly before: number; readonly owner: Pick<RunReference, 'cluster' | 'namespace'> | undefined },
 ): Promise<Forgetting> {
-  const old = judged.runs.filter(({ state, endedAt }) => state === 'ended' && endedAt < before);
+  const isOwn = ({ reference }: JudgedRun): boolean =>
+    owner === undefined || (reference.cluster === owner.cluster && reference.namespace === owner.namespace);
+  const ended = judged.runs.filter(({ state, endedAt }) => state === 'ended' && endedAt < before);
+  const old = ended.filter(isOwn);
+  const others = ended.length - old.length;
   const idle = await pLimit(PARALLEL).map(old, (run) => isIdle(client, run.reference));
   const runs = old.filter((_, at) => idle[at]);
   const unknown = judged.runs.filter(({ state, endedAt }) => state === 'unknown' && endedAt < before).length;
@@ -106,6 +117,11 @@ export async function planForgetting(
       ...(unknown === 0
         ? []
         : [`${plural(unknown, 'run')} without an end could not be judged: this Temporal server does not know them.`]),
+      ...(others === 0
+        ? []
+        : [
+            `${plural(others, 'run')} of another Temporal server or namespace ${others === 1 ? 'was' : 'were'} left alone (--all-servers).`,
+          ]),
       ...(busy === 0 ? [] : [`${plural(busy, 'run')} that ended still ${busy === 1 ? 'has' : 'have'} agents at work.`]),
     ],
   };

@@ -22,6 +22,7 @@ export function cleanCommand({ io, perform }: CommandContext): Command {
         'also runs that ended so long ago: all that is known of them, their results files, and blobs that no other run refers to',
       ).argParser(age),
     )
+    .option('--all-servers', 'with --older-than: also runs of other Temporal servers or namespaces that have ended')
     .option('--results <folder>', 'where their results files are', 'results')
     .action((options: import('../clean/clean-up.ts').CleanOptions) =>
       perform(async () => (await import('../clean/clean-up.ts')).cleanUp(io, options)),

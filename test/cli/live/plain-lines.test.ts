@@ -25,7 +25,7 @@ function agent(id: string, fields: Partial<AgentReference> = {}): AgentReference
 const DONE = { state: 'done', status: 'completed', ended_at: 65_000, iteration: 3 } as const;
 
 function snapshot(...agents: AgentReference[]): RunSnapshot {
-  return { run: { run: 'r', execution: 'e', spec: 's', started_at: 0 }, agents };
+  return { run: { run: 'r', execution: 'e', spec: 's', cluster: 'c', namespace: 'n', started_at: 0 }, agents };
 }
 
 describe('plain lines', () => {

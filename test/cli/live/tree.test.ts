@@ -41,7 +41,10 @@ function fortyOne(): AgentReference[] {
 }
 
 function view(agents: AgentReference[], fields: Partial<TreeView> = {}): TreeView {
-  const snapshot: RunSnapshot = { run: { run: 'todo', execution: 'e', spec: 's', started_at: START }, agents };
+  const snapshot: RunSnapshot = {
+    run: { run: 'todo', execution: 'e', spec: 's', cluster: 'c', namespace: 'n', started_at: START },
+    agents,
+  };
   return { snapshot, run: 'todo', status: 'running', now: NOW, columns: 100, rows: 60, color: false, ...fields };
 }
 
