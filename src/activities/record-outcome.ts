@@ -23,7 +23,13 @@ export async function recordOutcome(
   const name = runReferenceName(outcome.run_id, execution);
   const before = (await deps.blobs.getReference(name)) as RunReference | undefined;
   if (before === undefined) throw new TypedError('Storage.Missing', `run ${outcome.run_id} is not in the blob store`);
-  const known = incomplete === true ? await withRecords(deps, outcome, before) : outcome;
+  const { runId } = activityInfo().workflowExecution ?? {};
+  const known =
+    incomplete === true
+      ? await withRecords(deps, outcome, before)
+      : runId === execution
+        ? outcome
+        : await withEarlierWork(deps, outcome, before);
   const failed = await describeFailedPrompts(deps.blobs, before);
   const noted = failed === undefined ? known : { ...known, notes: [...known.notes, failed] };
   const completed = await withFindings(deps, noted, before);
@@ -41,6 +47,23 @@ export async function recordOutcome(
 function noticeOf({ run_id: run, status, error, answer, usage }: RunOutcome): Notice {
   const event = status === 'completed' ? 'completed' : 'failed';
   return { event, run, status, reason: error, answer, cost: usage.cost, next: `rlm result ${run}` };
+}
+
+/** After a reset or a retry: what is recorded was not done again, so the agents have not told of it. */
+async function withEarlierWork(
+  deps: ActivityDependencies,
+  outcome: RunOutcome,
+  { run, execution }: RunReference,
+): Promise<RunOutcome> {
+  const recorded = await recordedTotals(deps, { run, execution }, ROOT_AGENT);
+  return {
+    ...outcome,
+    agents: Math.max(outcome.agents, recorded.agents),
+    max_depth: Math.max(outcome.max_depth, recorded.depth),
+    iterations: Math.max(outcome.iterations, recorded.iterations),
+    sandboxes: Math.max(outcome.sandboxes, recorded.sandboxes),
+    usage: recorded.usage.llm_calls > outcome.usage.llm_calls ? recorded.usage : outcome.usage,
+  };
 }
 
 async function withRecords(

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { forTask, withCode } from '../../src/testing/index.ts';
 import { reportRun } from '../../src/client/report-run.ts';
+import type { RunOutcome } from '../../src/domain/records.ts';
 import { createTemporalRuns } from '../../src/client/temporal-runs.ts';
 import { createWorld, TASK_QUEUE, type World } from './world.ts';
 
@@ -161,6 +162,9 @@ it('every command of docs/temporal-cli.md does what the page shows', { timeout: 
     return [report?.status, report?.snapshot?.run.outcome?.answer ?? null];
   };
   expect(await statusOf('fix-todo')).toEqual(['completed', 'return 1  # TODO: return two']);
+  // Its sub-agent did not work again, and still counts.
+  const outcome = (await world.client.workflow.result('fix-todo')) as RunOutcome;
+  expect(outcome).toMatchObject({ agents: 2, sandboxes: 2, usage: { llm_calls: 3 } });
   expect(await statusOf('stop-me')).toEqual(['cancelled', null]);
   expect(await statusOf('end-me')).toEqual(['terminated', null]);
 });
