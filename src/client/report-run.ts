@@ -6,6 +6,7 @@ import { createRunReader, type RunReader } from '../results/run-reader.ts';
 import type { RunDocument } from '../results/run-document.ts';
 import { currentSnapshot, type RunSnapshot } from '../results/run-snapshot.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { describePendingFailure } from './pending-failure.ts';
 import type { RunEnd, TemporalRun, TemporalRuns } from './temporal-runs.ts';
 
 /** How a run stands, from its references and, where it can be reached, from Temporal. */
@@ -99,11 +100,18 @@ export async function reportRun(
         reason: unansweredReason(run, { isStored: snapshot !== undefined }),
       };
     const pause = pauseOf(state);
-    const reason = pause === undefined ? null : pauseReason(run, pause);
+    const reason = pause === undefined ? await preparationFailure(runs, run, state) : pauseReason(run, pause);
     const { status, limits } = state;
     return { ...report, snapshot, status, reason, ...(limits === null ? {} : { limits }) };
   }
   return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
+}
+
+/** What keeps a run from starting: its repository cannot be reached, say, and is tried again. */
+async function preparationFailure(runs: TemporalRuns, run: string, { status }: RunState): Promise<string | null> {
+  if (status !== 'starting') return null;
+  const [failure] = await runs.pendingFailures(run, []).catch(() => []);
+  return failure === undefined ? null : describePendingFailure(failure);
 }
 
 function endOf(runs: TemporalRuns, known: TemporalRun): Promise<RunEnd> {

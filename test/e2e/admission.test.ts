@@ -8,7 +8,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { DEFAULT_CONFIG } from '../../src/domain/config.ts';
 import { runReferenceName, type RunOutcome, type RunReference } from '../../src/domain/records.ts';
+import { reportRun } from '../../src/client/report-run.ts';
 import { withGrant } from '../../src/client/start-run.ts';
+import { createTemporalRuns } from '../../src/client/temporal-runs.ts';
 import { readSignature } from '../../src/domain/signature/read-signature.ts';
 import { createGrants } from '../../src/grants.ts';
 import { storeValues } from '../../src/inputs/index.ts';
@@ -231,6 +233,15 @@ describe('a worker without a configuration, and a run that somebody starts who c
         expect(message).toMatch(said);
       }),
     );
+  });
+
+  it.concurrent('says why it does not start while its repository cannot be reached', async () => {
+    const handle = await start(world, 'unreachable', { repo: 'https://127.0.0.1:1/none.git', prompt: 'Do it' });
+    const runs = createTemporalRuns({ client: world.client, taskQueue: TASK_QUEUE });
+    const report = async (): Promise<unknown> => reportRun({ blobs: world.blobs, runs }, 'unreachable');
+    const reason = expect.stringMatching(/none\.git.*trying again/);
+    await expect.poll(report).toMatchObject({ status: 'starting', reason });
+    await handle.terminate();
   });
 
   it('costs nothing where it is refused', () => {
