@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,6 +60,38 @@ it('holds what it needs and nothing else', () => {
   for (const name of ['LICENSE', 'README.md', 'dist/cli/main.js', 'dist/workflow-bundle.js', 'docs/cli.md'])
     expect(files).toContain(name);
   expect(files.filter((name) => /(^|\/)\.|\.test\.|^(src|test|bench|scripts)\//.test(name))).toEqual([]);
+});
+
+/** Of ranges such as `^20.19.0 || >=22.13.0`: all that engines of packages use. */
+function fits(range: string, version: string): boolean {
+  const order = (text: string): number =>
+    text.split('.').reduce((sum, part, place) => sum + Number(part) * 1e4 ** (2 - place), 0);
+  return range.split('||').some((part) => {
+    const [, sign, least = ''] = /^(\^|>=|~)\s*([\d.]+)$/.exec(part.trim()) ?? [];
+    if (sign === undefined) throw new Error(`${range}: a range that this test does not know`);
+    return order(version) >= order(least) && (sign === '>=' || version.split('.')[0] === least.split('.')[0]);
+  });
+}
+
+it('comes complete with the oldest Node that the README names', () => {
+  interface Locked {
+    readonly optional?: boolean;
+    readonly engines?: { readonly node?: string };
+  }
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, Locked>;
+  };
+  const ours = packages['']?.engines?.node ?? '';
+  const oldest = ours.split('||').map((part) => part.trim().replace(/^\D+/, ''));
+  expect(readFileSync(join(ROOT, 'README.md'), 'utf8')).toContain(
+    `It takes Node ${oldest.map((version) => version.replace(/\.0$/, '')).join(', ')} or newer`,
+  );
+  // npm leaves an optional package out, without a word, where Node is too old for it; of others it only warns.
+  const leftOut = Object.entries(packages).filter(
+    ([, { optional, engines }]) =>
+      optional === true && engines?.node !== undefined && !oldest.every((version) => fits(engines.node ?? '', version)),
+  );
+  expect(leftOut.map(([name, { engines }]) => `${name} takes Node ${engines?.node}`)).toEqual([]);
 });
 
 it('has a command that a link from anywhere starts', async () => {
