@@ -21,6 +21,9 @@ import { openTools, refuseDetachedTools } from './open-tools.ts';
 /** Milliseconds in which small inputs are read. */
 const FIRST_LOOK = 500;
 
+/** Endings of files that a person would open with a program that reads no JSON. */
+const OTHER_FORMS = /\.(?:csv|tsv|tab|xlsx?|xlsm|ods|parquet|pdf|docx?|ya?ml|toml|xml|html?|md|svg|png|jpe?g)$/i;
+
 export interface AnalyzeOptions extends LaunchOptions {
   readonly signature: string;
   readonly input?: readonly string[];
@@ -48,7 +51,7 @@ export async function analyzeOnce(
   const session = await openSession(io, options, settings, ANALYSIS_DEFAULTS);
   const { input = [] } = options;
   if (options.detach === true) refuseDetachedTools(options.tools ?? []);
-  if (options.instructions === '-' && input.some((each) => /=@?-$/.test(each)))
+  if (options.instructions === '-' && input.some((each) => /=@?-(?:;|$)/.test(each)))
     throw new CommandError('Standard input can be read once: for --instructions - or for one -i name=-, not for both.');
   const tools = await openTools(session, options.tools, (line) => say(io, line));
   if (options.verbose === true && tools !== undefined)
@@ -56,6 +59,8 @@ export async function analyzeOnce(
   try {
     const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
     await checkLaunch(session, options);
+    if (options.output !== undefined && OTHER_FORMS.test(options.output))
+      say(io, `Note: ${options.output} will hold the fields as JSON, whatever its name says.`);
     const signature = await signatureForm(io.cwd, options);
     if (plot !== undefined) await checkPlotAgainst(signature, plot);
     const plan = planAnalysis(

@@ -4,6 +4,8 @@ import { toJson } from './to-json.ts';
 
 /** As Python's `int` and `float` take them. */
 const INTEGER = /^[+-]?\d+(?:_\d+)*$/;
+/** As pandas writes integers of a column where some are missing. */
+const WHOLE_FLOAT = /^([+-]?\d+)\.0+$/;
 const NUMBER = /^[+-]?(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+(?:_\d+)*)?$/;
 
 /**
@@ -15,8 +17,10 @@ export function cellValue(cell: unknown, type: FieldType): unknown {
   if (typeof cell !== 'string') return type.kind === 'str' ? textOf(cell) : cell;
   const text = cell.trim();
   switch (type.kind) {
-    case 'int':
-      return INTEGER.test(text) ? BigInt(text.replaceAll('_', '').replace(/^\+/, '')) : cell;
+    case 'int': {
+      const whole = WHOLE_FLOAT.exec(text)?.[1] ?? text;
+      return INTEGER.test(whole) ? BigInt(whole.replaceAll('_', '').replace(/^\+/, '')) : cell;
+    }
     case 'float':
       return NUMBER.test(text) ? Number(text.replaceAll('_', '')) : cell;
     case 'bool':

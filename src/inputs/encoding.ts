@@ -1,7 +1,7 @@
 import iconv from 'iconv-lite';
 import { analyse } from 'chardet';
 import { invalid } from './invalid.ts';
-import { asBuffer } from './utf8-reader.ts';
+import { asBuffer, Utf8Reader } from './utf8-reader.ts';
 
 /** Longest first: the mark of UTF-32 LE begins with that of UTF-16 LE. */
 const BYTE_ORDER_MARKS: readonly (readonly [mark: readonly number[], encoding: string])[] = [
@@ -22,6 +22,10 @@ export interface TextEncoding {
   readonly markLength: number;
 }
 
+function markOf(start: Uint8Array): (typeof BYTE_ORDER_MARKS)[number] | undefined {
+  return BYTE_ORDER_MARKS.find(([mark]) => mark.every((byte, index) => start[index] === byte));
+}
+
 /** A byte order mark decides the encoding; else the caller; else it is UTF-8. */
 export function encodingOf(start: Uint8Array, named: string | undefined, input: string): TextEncoding {
   const isUnknown: boolean = named !== undefined && !iconv.encodingExists(named);
@@ -29,9 +33,20 @@ export function encodingOf(start: Uint8Array, named: string | undefined, input: 
     throw invalid(
       `${input}: there is no encoding ${named}; name one such as windows-1252, iso-8859-15, utf-16le or shift_jis`,
     );
-  const found = BYTE_ORDER_MARKS.find(([mark]) => mark.every((byte, index) => start[index] === byte));
+  const found = markOf(start);
   if (found !== undefined) return { name: found[1], markLength: found[0].length };
   return { name: named === undefined || UTF_8.test(named) ? 'UTF-8' : named, markLength: 0 };
+}
+
+/**
+ * Whether a file of many stays UTF-8, for which another encoding is named: bytes of another that are well-formed UTF-8 by
+ * chance are all but unheard of, and most folders with some files of the one have some of the other.
+ */
+export function keepsUtf8(start: Uint8Array, named: string | undefined): boolean {
+  if (named === undefined || /utf|ucs/i.test(named) || markOf(start) !== undefined) return false;
+  // The last character may be cut.
+  const reader = new Utf8Reader();
+  return /[^\0-\x7f]/.test(reader.read(start)) && reader.oddSample === undefined;
 }
 
 /** The same text as UTF-8 without a byte order mark. What is UTF-8 by name is passed on as it is, right or wrong. */
@@ -73,6 +88,14 @@ export function utf16WithoutMark(start: Uint8Array): string | undefined {
   const [even = 0, odd = 0] = zeros.map((count) => count / (sample.length / 2));
   if (odd > 0.7 && even < 0.1) return 'UTF-16LE';
   return even > 0.7 && odd < 0.1 ? 'UTF-16BE' : undefined;
+}
+
+/** Of files of a folder that are UTF-8, although another encoding is named for it. */
+export function describeKeptUtf8(input: string, names: readonly string[], named: string | undefined): string {
+  const shown = names.slice(0, SHOWN_NAMES).join(', ');
+  const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : '';
+  const files = names.length === 1 ? '1 file of' : `${names.length} files of`;
+  return `${files} ${input} ${names.length === 1 ? 'is' : 'are'} UTF-8, not ${named}, and ${names.length === 1 ? 'was' : 'were'} read as such: ${shown}${more}`;
 }
 
 /** Names of files that are listed. */

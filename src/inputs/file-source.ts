@@ -4,12 +4,12 @@ import type { Field } from '../domain/signature/field-type.ts';
 import { renderType } from '../domain/signature/render.ts';
 import { summarizeValue } from '../domain/summarize-value.ts';
 import { accepts } from './check-part.ts';
-import { contentOf, describeBinary, fileOrigin, type Content, type Origin } from './content.ts';
+import { contentOf, describeBinary, fileOrigin, refuseUtf16, type Content, type Origin } from './content.ts';
 import { TextCounter } from './counters.ts';
 import { isTable, kindName } from './documents/kinds.ts';
 import { documentText } from './documents/messages.ts';
 import { notUtf8 } from './encoding.ts';
-import { formOf, wantsText } from './form.ts';
+import { formOf, wantsText, type Form } from './form.ts';
 import { givenSource } from './given-value.ts';
 import { fileFault, invalid } from './invalid.ts';
 import { csvItems, documentItems, jsonLinesItems, refuseDocument, type FileItems } from './items.ts';
@@ -38,7 +38,7 @@ export async function fileSource(path: string, field: Field, label: string, opti
 
 /** The same for standard input, which has no name. */
 export function streamSource(bytes: AsyncIterable<Uint8Array>, field: Field, options: ReadOptions): Promise<Source> {
-  return sourceOf({ label: 'standard input', bytes, extension: '' }, field, options);
+  return sourceOf({ label: 'standard input', typed: '-', bytes, extension: '' }, field, options);
 }
 
 async function sourceOf(origin: Origin, field: Field, options: ReadOptions): Promise<Source> {
@@ -54,7 +54,10 @@ async function sourceOf(origin: Origin, field: Field, options: ReadOptions): Pro
 
 async function textContentSource(content: Text, field: Field, options: ReadOptions): Promise<Source> {
   const { label } = content;
-  switch (formOf(field.type, content)) {
+  const form = formOf(field.type, content);
+  refuseOptions(field.name, content, options, form === 'csv' ? CSV_OPTIONS : ['encoding'], FORM_NAMES[form]);
+  if (form !== 'text') refuseUtf16(field.name, content);
+  switch (form) {
     case 'text':
       return textSource(content, field);
     case 'json':
@@ -83,8 +86,8 @@ export function itemsSource({ lines, notes }: FileItems, items: ListItems): Sour
   return { format: 'jsonl', bytes: encoded(checked()), summary: () => items.summary(), notes };
 }
 
-function jsonSource({ bytes, label, extension, found }: Text, field: Field): Source {
-  const check = new JsonCheck(field, label);
+function jsonSource({ bytes, label, typed, extension, found }: Text, field: Field): Source {
+  const check = new JsonCheck(field, label, typed);
   async function* checked(): AsyncGenerator<Uint8Array> {
     for await (const chunk of bytes) {
       check.take(chunk);
@@ -101,7 +104,37 @@ function jsonSource({ bytes, label, extension, found }: Text, field: Field): Sou
   };
 }
 
-function textSource({ bytes, label, start, found, looksBinary }: Text, { name, type }: Field): Source {
+const CSV_OPTIONS: readonly (keyof ReadOptions)[] = ['encoding', 'delimiter', 'quote', 'escape'];
+const FORM_NAMES: Readonly<Record<Form, string>> = {
+  text: 'text',
+  json: 'JSON',
+  'json lines': 'JSON Lines',
+  csv: 'CSV',
+  scalar: 'one value',
+  nothing: 'text',
+};
+
+/**
+ * An option that changes nothing was meant to change something.
+ *
+ * @throws TypedError `Input.Invalid`
+ */
+function refuseOptions(
+  input: string,
+  { label }: Pick<Content, 'label'>,
+  options: ReadOptions,
+  known: readonly (keyof ReadOptions)[],
+  form: string,
+): void {
+  const unused = Object.keys(options).filter((name) => !(known as readonly string[]).includes(name));
+  if (unused.length === 0) return;
+  throw invalid(
+    `${input}: ${label} is read as ${form}, which has no ${unused.join(' and no ')}: leave ${unused.map((each) => `;${each}=`).join(' and ')} out`,
+  );
+}
+
+function textSource(content: Text, { name, type }: Field): Source {
+  const { bytes, label, typed, found, looksBinary } = content;
   const counter = new TextCounter();
   const reader = new Utf8Reader();
   async function* measured(): AsyncGenerator<Uint8Array> {
@@ -116,11 +149,12 @@ function textSource({ bytes, label, start, found, looksBinary }: Text, { name, t
     bytes: measured(),
     summary: () => summarizeValue(counter.preview(), type),
     notes() {
-      if (looksBinary) return [describeBinary(name, { label, start })];
+      if (looksBinary) return [describeBinary(name, content)];
       const sample = reader.oddSample;
       return [
         ...(found.length === 0 ? [] : [`${name}: read ${label} as text, ${found.join(', ')}`]),
-        ...(sample === undefined ? [] : [notUtf8(name, `@${label}`, { names: [label], count: 1, sample })]),
+        ...(sample === undefined ? [] : [notUtf8(name, typed, { names: [label], count: 1, sample })]),
+        ...(counter.preview().length === 0 ? [`${name}: ${label} is empty`] : []),
       ];
     },
   };
@@ -129,6 +163,7 @@ function textSource({ bytes, label, start, found, looksBinary }: Text, { name, t
 function documentSource(content: Document, field: Field, options: ReadOptions): Source {
   const { document, label } = content;
   const { name, type } = field;
+  refuseOptions(name, content, options, document === 'xlsx' ? ['sheet'] : [], kindName(document));
   const isRows = isTable(document) && takesRows(type) && !wantsText(type);
   if (!isRows && accepts(type, 'text')) return documentTextSource(content, field, options);
   if (!isTable(document) && !accepts(type, ['text'])) throw refuseDocument(field, label, document);
@@ -145,8 +180,12 @@ function documentSource(content: Document, field: Field, options: ReadOptions): 
 function documentTextSource(content: Document, { name, type }: Field, options: ReadOptions): Source {
   const { document, label } = content;
   const counter = new TextCounter();
+  let lost: readonly string[] = [];
+  const onNotes = (notes: readonly string[]): void => {
+    lost = notes;
+  };
   async function* measured(): AsyncGenerator<string> {
-    for await (const text of documentText(content, name, options)) {
+    for await (const text of documentText(content, name, { ...options, onNotes })) {
       counter.take(text);
       yield text;
     }
@@ -157,6 +196,7 @@ function documentTextSource(content: Document, { name, type }: Field, options: R
     summary: () => summarizeValue(counter.preview(), type),
     notes: () => [
       `${name}: read ${label} as the text of ${kindName(document)}: ${counter.preview().length} characters`,
+      ...lost.map((each) => `${name}: ${label}: ${each.replaceAll(' None', ' empty')}`),
     ],
   };
 }

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import * as paths from 'node:path';
 import { fileFault, invalid } from './invalid.ts';
 
@@ -15,6 +15,8 @@ export interface Found {
   readonly hidden: number;
   /** Links to folders, links to nothing, sockets and the like. */
   readonly odd: number;
+  /** Those whose names are not UTF-8, which no path can name here. */
+  readonly unnameable: number;
   /** Links to files elsewhere: they come with a folder that may be a stranger's, and could name any file of its reader. */
   readonly outside: number;
   /** Each of them was asked for. */
@@ -27,8 +29,8 @@ const VERSION_CONTROL = new Set(['CVS', '_darcs', 'RCS', 'SCCS']);
 export async function findInFolder(folder: string): Promise<Found> {
   const walk = new Walk(folder, { depth: Infinity, takesHidden: false, takes: () => true });
   await walk.enter('', 1);
-  const { names, hidden, odd, outside } = walk;
-  return { folder: walk.folder, names, hidden, odd, outside, isPattern: false };
+  const { names, hidden, odd, unnameable, outside } = walk;
+  return { folder: walk.folder, names, hidden, odd, unnameable, outside, isPattern: false };
 }
 
 /** The files that a pattern names; its wildcards stand for no hidden ones. */
@@ -45,7 +47,8 @@ export async function findByPattern(pattern: string, cwd: string): Promise<Found
   });
   await walk.enter('', 1);
   // Nobody expects hidden and odd ones of a pattern.
-  return { folder: walk.folder, names: walk.names, hidden: 0, odd: 0, outside: walk.outside, isPattern: true };
+  const { names, unnameable, outside } = walk;
+  return { folder: walk.folder, names, hidden: 0, odd: 0, unnameable, outside, isPattern: true };
 }
 
 /** Whether a path that does not exist is a pattern. */
@@ -73,6 +76,7 @@ class Walk {
   readonly names: string[] = [];
   hidden = 0;
   odd = 0;
+  unnameable = 0;
   outside = 0;
   readonly #options: WalkOptions;
 
@@ -86,7 +90,10 @@ class Walk {
     for (const entry of await this.#entries(prefix)) {
       const name = `${prefix}${entry.name}`;
       if (this.#isHidden(entry)) this.hidden += 1;
-      else if (entry.isDirectory()) {
+      // oxlint-disable-next-line no-await-in-loop -- they are few
+      else if (await isUnnameable(paths.join(this.folder, name))) {
+        if (entry.isDirectory() || this.#options.takes(name)) this.unnameable += 1;
+      } else if (entry.isDirectory()) {
         // oxlint-disable-next-line no-await-in-loop -- in their order
         if (level < this.#options.depth) await this.enter(`${name}/`, level + 1);
       } else if (this.#options.takes(name)) {
@@ -114,6 +121,15 @@ class Walk {
     if (entry.isDirectory() && VERSION_CONTROL.has(entry.name)) return true;
     return entry.name.startsWith('.') && !(this.#options.takesHidden && entry.name !== '.git');
   }
+}
+
+/** A name whose bytes are not UTF-8 arrives with these in their place, and leads nowhere. */
+async function isUnnameable(path: string): Promise<boolean> {
+  if (!path.includes('\ufffd')) return false;
+  return lstat(path).then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT',
+  );
 }
 
 async function behindLink(folder: string, name: string): Promise<'file' | 'outside' | 'odd'> {

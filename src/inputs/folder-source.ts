@@ -3,10 +3,10 @@ import type { Field, FieldType } from '../domain/signature/field-type.ts';
 import { renderType } from '../domain/signature/render.ts';
 import { DictPreview, summarizeValue, type TextPreview } from '../domain/summarize-value.ts';
 import { accepts } from './check-part.ts';
-import { contentOf, fileOrigin } from './content.ts';
+import { contentOf, fileOrigin, refuseUtf16 } from './content.ts';
 import { DictCounter, ListCounter, TextCounter } from './counters.ts';
 import { DocumentReader } from './documents/document-reader.ts';
-import { notUtf8 } from './encoding.ts';
+import { describeKeptUtf8, notUtf8 } from './encoding.ts';
 import { itemsSource } from './file-source.ts';
 import type { Found } from './find-files.ts';
 import { folderText, type FolderText } from './folder-text.ts';
@@ -98,8 +98,12 @@ function textsSource(place: Place, shape: Shape): Source {
     summary: () => summarizeValue(files.preview(), field.type),
     names: files.names,
     notes() {
-      const { odd } = files;
-      return [...skippedNote(place), ...(odd === undefined ? [] : [notUtf8(field.name, `@${label}`, odd)])];
+      const { odd, keptUtf8 } = files;
+      return [
+        ...skippedNote(place),
+        ...(odd === undefined ? [] : [notUtf8(field.name, `@${label}`, odd)]),
+        ...(keptUtf8.length === 0 ? [] : [describeKeptUtf8(field.name, keptUtf8, options.encoding)]),
+      ];
     },
   };
 }
@@ -125,6 +129,8 @@ class FilesWriter {
   readonly #list = new ListCounter();
   readonly #dict = new DictCounter();
   readonly #odd: string[] = [];
+  /** Those that stayed UTF-8, although another encoding is named. */
+  readonly keptUtf8: string[] = [];
   #oddSample: Buffer | undefined;
 
   constructor(shape: Shape) {
@@ -137,7 +143,10 @@ class FilesWriter {
     return { names: this.#odd, count: this.#odd.length, sample: this.#oddSample };
   }
 
-  async *write(name: string, { pieces, oddSample }: Extract<FolderText, { kind: 'text' }>): AsyncGenerator<string> {
+  async *write(
+    name: string,
+    { pieces, oddSample, isUtf8Anyway = false }: Extract<FolderText, { kind: 'text' }>,
+  ): AsyncGenerator<string> {
     const key = JSON.stringify(name);
     const shows = this.#shape === 'dict' ? this.#dict.shows(name) : this.#list.shows;
     const counter = shows ? new TextCounter() : undefined;
@@ -150,6 +159,7 @@ class FilesWriter {
     yield { texts: '"\n', objects: '"}\n', dict: '"' }[this.#shape];
     this.#take(name, counter?.preview());
     this.names.push(name);
+    if (isUtf8Anyway) this.keptUtf8.push(name);
     const sample = oddSample();
     if (sample === undefined) return;
     this.#odd.push(name);
@@ -185,10 +195,11 @@ function rowsSource(place: Place): Source {
   const { found, field, label, options } = place;
   const items = new ListItems(field, label);
   const notes: string[] = [];
+  const keptUtf8: string[] = [];
   let files = 0;
   async function* lines(): AsyncGenerator<string | Uint8Array> {
     for (const name of found.names) {
-      const read = await itemsOf(join(found.folder, name), name, field, items, options);
+      const read = await itemsOf(place, name, items, keptUtf8);
       yield* read.lines;
       files += 1;
       if (files <= SHOWN_TABLES) notes.push(...read.notes());
@@ -196,21 +207,29 @@ function rowsSource(place: Place): Source {
   }
   const all = (): readonly string[] =>
     files <= SHOWN_TABLES ? [] : [`${field.name}: read ${files} files of ${label}: ${items.length} rows in all`];
+  const kept = (): readonly string[] =>
+    keptUtf8.length === 0 ? [] : [describeKeptUtf8(field.name, keptUtf8, options.encoding)];
   return {
-    ...itemsSource({ lines: lines(), notes: () => [...notes, ...all(), ...skippedNote(place)] }, items),
+    ...itemsSource({ lines: lines(), notes: () => [...notes, ...all(), ...kept(), ...skippedNote(place)] }, items),
     names: found.names,
   };
 }
 
 async function itemsOf(
-  path: string,
+  { found, field, label, options }: Place,
   name: string,
-  field: Field,
   items: ListItems,
-  options: ReadOptions,
+  keptUtf8: string[],
 ): Promise<FileItems> {
-  const content = await contentOf(fileOrigin(path, name, extname(name).toLowerCase()), field.name, options);
+  const origin = {
+    ...fileOrigin(join(found.folder, name), name, extname(name).toLowerCase()),
+    typed: `@${label}`,
+    isOneOfMany: true,
+  };
+  const content = await contentOf(origin, field.name, options);
   if (content.kind === 'document') return documentItems(content, field, items, options);
+  refuseUtf16(field.name, content);
+  if (content.isUtf8Anyway) keptUtf8.push(name);
   const isLines = content.extension === '.jsonl' || content.extension === '.ndjson';
   return isLines ? jsonLinesItems(content, field, items) : csvItems(content, field, items, options);
 }

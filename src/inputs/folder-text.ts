@@ -3,7 +3,7 @@ import { TypedError } from '../domain/failures.ts';
 import { documentKind, isArchive, unreadable } from './documents/kinds.ts';
 import { documentText } from './documents/messages.ts';
 import { DocumentFault, type DocumentReader } from './documents/document-reader.ts';
-import { encodingOf, transcoded } from './encoding.ts';
+import { encodingOf, keepsUtf8, transcoded } from './encoding.ts';
 import type { Reason } from './leave-out.ts';
 import { peek } from './peek.ts';
 import type { BegunFile } from './read-files.ts';
@@ -15,7 +15,12 @@ const START = 64 * 1024;
 
 /** A file of a folder as a text, or why it is none. */
 export type FolderText =
-  | { readonly kind: 'text'; readonly pieces: AsyncIterable<string>; readonly oddSample: () => Buffer | undefined }
+  | {
+      readonly kind: 'text';
+      readonly pieces: AsyncIterable<string>;
+      readonly oddSample: () => Buffer | undefined;
+      readonly isUtf8Anyway?: boolean;
+    }
   | { readonly kind: 'none'; readonly reason: Reason }
   | { readonly kind: 'fault'; readonly why: string };
 
@@ -70,7 +75,8 @@ async function textOf(
     if (pieces.every((piece) => piece.trim() === '')) return { kind: 'none', reason: 'empty' };
     return { kind: 'text', pieces: each(pieces), oddSample: () => undefined };
   }
-  const encoding = encodingOf(start, options.encoding, input);
+  const isUtf8Anyway = keepsUtf8(start, options.encoding);
+  const encoding = encodingOf(start, isUtf8Anyway ? undefined : options.encoding, input);
   if (encoding.name === 'UTF-8' && start.includes(0)) {
     const fault = extension === '' ? undefined : unreadable(start, extension);
     return fault === undefined || isArchive(start, extension)
@@ -78,7 +84,12 @@ async function textOf(
       : { kind: 'fault', why: fault };
   }
   const utf8 = new Utf8Reader();
-  return { kind: 'text', pieces: decoded(transcoded(bytes, encoding), utf8), oddSample: () => utf8.oddSample };
+  return {
+    kind: 'text',
+    pieces: decoded(transcoded(bytes, encoding), utf8),
+    oddSample: () => utf8.oddSample,
+    isUtf8Anyway,
+  };
 }
 
 async function* decoded(bytes: AsyncIterable<Uint8Array>, reader: Utf8Reader): AsyncGenerator<string> {

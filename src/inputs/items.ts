@@ -22,9 +22,9 @@ type Text = Extract<Content, { kind: 'text' }>;
 
 /** Rows of CSV. */
 export function csvItems(content: Text, field: Field, items: ListItems, options: ReadOptions): FileItems {
-  const { label, extension, start, isWhole, found, bytes } = content;
+  const { label, typed, extension, start, isWhole, found, bytes } = content;
   const dialect = findDialect(start, isWhole, { ...options, extension });
-  const table = new Table(field, label, items);
+  const table = new Table(field, { label, typed, isNamedDelimiter: options.delimiter !== undefined }, items);
   const reader = new Utf8Reader();
   async function* watched(): AsyncGenerator<Uint8Array> {
     for await (const chunk of bytes) {
@@ -37,7 +37,7 @@ export function csvItems(content: Text, field: Field, items: ListItems, options:
     lines: tableLines(csvRows(watched(), dialect, label), table),
     notes() {
       const sample = reader.oddSample;
-      const odd = sample === undefined ? [] : [notUtf8(field.name, `@${label}`, { names: [label], count: 1, sample })];
+      const odd = sample === undefined ? [] : [notUtf8(field.name, typed, { names: [label], count: 1, sample })];
       return [
         `${field.name}: read ${label} as ${[describeDialect(dialect), ...found].join(', ')}: ${table.describe()}`,
         ...table.notes(),
@@ -54,9 +54,9 @@ async function* tableLines(rows: AsyncIterable<TableRow>, table: Table): AsyncGe
 
 /** Values on lines. */
 export function jsonLinesItems(content: Text, field: Field, items: ListItems): FileItems {
-  const { label, extension, found, bytes } = content;
+  const { label, typed, extension, found, bytes } = content;
   const before = items.length;
-  const check = new JsonLinesCheck(label, items);
+  const check = new JsonLinesCheck(label, items, typed);
   async function* lines(): AsyncGenerator<Uint8Array> {
     let last = 0;
     for await (const chunk of bytes) {
@@ -88,8 +88,9 @@ export function documentItems(
   options: ReadOptions,
 ): FileItems {
   const { document, label } = content;
-  const table = isTable(document) ? new Table(field, label, items) : undefined;
+  const table = isTable(document) ? new Table(field, { label }, items) : undefined;
   let about: string | undefined;
+  let lost: readonly string[] = [];
   let line = 0;
   const before = items.length;
   async function* lines(): AsyncGenerator<string> {
@@ -102,7 +103,7 @@ export function documentItems(
         }
       } else if (message.kind === 'text') {
         yield `${JSON.stringify(items.take(message.text, label))}\n`;
-      } else if (message.kind === 'end') ({ about } = message);
+      } else if (message.kind === 'end') ({ about, notes: lost = [] } = message);
     }
     table?.end();
   }
@@ -113,6 +114,7 @@ export function documentItems(
       return [
         `${field.name}: read ${label} as ${name}: ${table?.describe() ?? count(items.length - before, PARTS[document])}`,
         ...(table?.notes() ?? []),
+        ...lost.map((each) => `${field.name}: ${label}: ${each}`),
       ];
     },
   };

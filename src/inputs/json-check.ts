@@ -11,15 +11,18 @@ import { Utf8Reader } from './utf8-reader.ts';
 export class JsonCheck {
   readonly #field: Field;
   readonly #label: string;
+  readonly #typed: string;
   readonly #reader = new Utf8Reader();
   readonly #tokens: JsonTokens;
   readonly #walk: ReturnType<typeof walkValue>;
   #isEmpty = true;
   #result: { readonly preview: unknown } | undefined;
 
-  constructor(field: Field, label: string) {
+  /** @param typed - what names it on the command line: `@label`, `-` */
+  constructor(field: Field, label: string, typed = `@${label}`) {
     this.#field = field;
     this.#label = label;
+    this.#typed = typed;
     this.#walk = walkValue(field.type, field.name);
     this.#walk.next();
     this.#tokens = new JsonTokens((token) => {
@@ -58,7 +61,7 @@ export class JsonCheck {
 
   #checkEncoding(): void {
     const { oddSample } = this.#reader;
-    if (oddSample !== undefined) throw invalid(notUtf8Json(this.#label, oddSample));
+    if (oddSample !== undefined) throw invalid(notUtf8Json(this.#label, this.#typed, oddSample));
   }
 
   #do(act: () => void): void {
@@ -73,9 +76,9 @@ export class JsonCheck {
   }
 }
 
-export function notUtf8Json(label: string, sample: Uint8Array): string {
+export function notUtf8Json(label: string, typed: string, sample: Uint8Array): string {
   const likely = likelyEncoding(sample);
-  return `${label} holds bytes that are not UTF-8; it looks like ${likely}: name its encoding (@${label};encoding=${likely})`;
+  return `${label} holds bytes that are not UTF-8; it looks like ${likely}: name its encoding (${typed};encoding=${likely})`;
 }
 
 /** Of JSON that is known to be right, what a summary shows: numbers as they are written, keys in their order. */

@@ -13,14 +13,17 @@ const BLANK = /^[ \t\r\v\f]*$/;
 /** Checks a JSON value on each line while they pass; lines of blanks do not count. */
 export class JsonLinesCheck {
   readonly #label: string;
+  readonly #typed: string;
   readonly #items: ListItems;
   readonly #reader = new Utf8Reader();
   #parts: string[] = [];
   #length = 0;
   #line = 0;
 
-  constructor(label: string, items: ListItems) {
+  /** @param typed - what names it on the command line: `@label`, `-` */
+  constructor(label: string, items: ListItems, typed = `@${label}`) {
     this.#label = label;
+    this.#typed = typed;
     this.#items = items;
   }
 
@@ -41,7 +44,7 @@ export class JsonLinesCheck {
 
   #checkEncoding(): void {
     const { oddSample } = this.#reader;
-    if (oddSample !== undefined) throw invalid(notUtf8Json(this.#label, oddSample));
+    if (oddSample !== undefined) throw invalid(notUtf8Json(this.#label, this.#typed, oddSample));
   }
 
   #text(text: string): void {

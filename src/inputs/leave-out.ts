@@ -45,7 +45,7 @@ export class LeftOut {
   }
 
   /** `3 hidden, 1 image, 1 empty`; '' for nothing. */
-  describe({ hidden, odd, outside }: Pick<Found, 'hidden' | 'odd' | 'outside'>): string {
+  describe({ hidden, odd, unnameable, outside }: Pick<Found, 'hidden' | 'odd' | 'unnameable' | 'outside'>): string {
     const count = (reason: Reason): number => this.#counts.get(reason) ?? 0;
     const one = (number: number, single: string, several: string): string[] =>
       number === 0 ? [] : [`${number} ${number === 1 ? single : several}`];
@@ -56,6 +56,7 @@ export class LeftOut {
       ...one(count('empty'), 'empty', 'empty'),
       ...one(count('binary'), 'that looks binary', 'that look binary'),
       ...one(odd, 'that is no file', 'that are no files'),
+      ...one(unnameable, 'whose name is not UTF-8', 'whose names are not UTF-8'),
       ...one(outside, 'link to a file elsewhere', 'links to files elsewhere'),
       ...one(this.#faults.length, 'that cannot be read', 'that cannot be read'),
     ].join(', ');

@@ -31,15 +31,20 @@ export class ListItems {
   /**
    * @param place - `rows.csv, line 3`
    * @param shown - the item as a summary shows it
+   * @param advice - what to do where it does not fit
    * @returns the item as it is to be kept
    */
   take(
     item: unknown,
     place: string,
-    { type = this.#itemType(), shown }: { type?: FieldType; shown?: unknown } = {},
+    {
+      type = this.#itemType(),
+      shown,
+      advice = () => '',
+    }: { type?: FieldType; shown?: unknown; advice?: () => string } = {},
   ): unknown {
     const checked = checkPart(`${this.#field.name}[${this.#counter.length}]`, type, item);
-    if ('problems' in checked) throw invalid(`${place}: ${checked.problems}`);
+    if ('problems' in checked) throw invalid(`${place}: ${checked.problems}${advice()}`);
     this.#counter.take(shown ?? item);
     return checked.value;
   }

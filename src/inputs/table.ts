@@ -13,6 +13,16 @@ import { toJson } from './to-json.ts';
 const SHOWN_LINES = 5;
 const SHOWN_COLUMNS = 8;
 const MAX_COLUMNS = 20_000;
+const MAX_LISTED_COLUMNS = 50;
+
+/** What a table is read from. */
+export interface TableSource {
+  readonly label: string;
+  /** Of CSV: what names it on the command line. */
+  readonly typed?: string;
+  /** Of CSV: whether its delimiter is named there. */
+  readonly isNamedDelimiter?: boolean;
+}
 
 /** A row of a table, and where it ends in its file. */
 export interface TableRow {
@@ -27,8 +37,10 @@ export interface TableRow {
 export class Table {
   readonly #items: ListItems;
   readonly #label: string;
+  readonly #delimiterAdvice: string;
   readonly #type: FieldType;
   readonly #input: string;
+  #nameless = 0;
   #names: readonly string[] | undefined;
   #rows = 0;
   #renamed: readonly string[] = [];
@@ -36,22 +48,27 @@ export class Table {
   readonly #long: number[] = [];
 
   /** @throws TypedError `Input.Invalid` where the field can hold no rows */
-  constructor(field: Field, label: string, items: ListItems) {
+  constructor(field: Field, { label, typed = `@${label}`, isNamedDelimiter = false }: TableSource, items: ListItems) {
     this.#input = field.name;
     this.#label = label;
+    this.#delimiterAdvice = isNamedDelimiter
+      ? 'or name another delimiter'
+      : `or name the delimiter (${typed};delimiter=...)`;
     this.#type = recordTypeOf(field, label);
     this.#items = items;
   }
 
-  /** @returns a line of JSON; '' for the first row */
+  /** @returns a line of JSON; '' for the first row, and for blank ones above it */
   take({ values, line }: TableRow): string {
     if (this.#names === undefined) {
+      if (values.every(isBlank)) return '';
       this.#names = this.#header(values);
       return '';
     }
     const { length } = this.#names;
     this.#rows += 1;
-    if (values.length > length) {
+    // A delimiter at the end of each line, as some programs write it, begins no value.
+    if (values.slice(length).some((value) => !isBlank(value))) {
       this.#long.push(line);
       return '';
     }
@@ -59,7 +76,7 @@ export class Table {
     const place = `${this.#label}, line ${line}`;
     const record = this.#record(values, this.#names, place);
     const shown = this.#items.shows ? withSignedZeros(record) : record;
-    this.#items.take(record, place, { type: this.#type, shown });
+    this.#items.take(record, place, { type: this.#type, shown, advice: () => this.#numberAdvice(record) });
     return `${toJson(record)}\n`;
   }
 
@@ -69,15 +86,14 @@ export class Table {
     if (this.#long.length === 0) return;
     const columns = `${this.#names.length} column${this.#names.length === 1 ? '' : 's'}`;
     const tooLong = `${this.#label}: ${rows(this.#long.length, this.#rows)} more values than the ${columns}: ${lines(this.#long)}`;
-    // A report, with its title above the table.
-    if (this.#long.length === this.#rows)
+    // A report, with its title above the table, or with comments.
+    const isTitled = this.#names.length === 1 && this.#long.length * 2 > this.#rows;
+    if (isTitled || this.#long.length === this.#rows)
       throw invalid(
         `${tooLong}; the names of the columns were read from the first line, ${this.#columns()}: delete what stands above them, ` +
-          `or name the delimiter (@${this.#label};delimiter=...)`,
+          this.#delimiterAdvice,
       );
-    throw invalid(
-      `${tooLong}; put values that hold the delimiter in quotes, or name the delimiter (@${this.#label};delimiter=...)`,
-    );
+    throw invalid(`${tooLong}; put values that hold the delimiter in quotes, ${this.#delimiterAdvice}`);
   }
 
   /** What was found, after the end: `2 rows, columns id, amount`. */
@@ -89,15 +105,18 @@ export class Table {
   #columns(): string {
     const names = this.#names ?? [];
     const more = names.length > SHOWN_COLUMNS ? ` and ${names.length - SHOWN_COLUMNS} more` : '';
-    return `${names
-      .slice(0, SHOWN_COLUMNS)
-      .map((name) => (name === '' ? "''" : name))
-      .join(', ')}${more}`;
+    return `${names.slice(0, SHOWN_COLUMNS).map(shownName).join(', ')}${more}`;
   }
 
   /** What looks wrong, after the end. */
   notes(): readonly string[] {
     const notes: string[] = [];
+    const columns = this.#names?.length ?? 0;
+    if (columns > 1 && this.#nameless * 2 >= columns)
+      notes.push(
+        `${this.#input}: ${this.#label}: ${this.#nameless} of ${columns} columns have no name in the first row; ` +
+          'where the names stand below a title, or right of empty columns, delete what is before them',
+      );
     if (this.#renamed.length > 0)
       notes.push(
         `${this.#input}: ${this.#label} has columns of the same name; they were renamed: ${this.#renamed.join(', ')}`,
@@ -116,12 +135,23 @@ export class Table {
         `${this.#label} has ${values.length} columns, and at most ${MAX_COLUMNS} can be read; is its delimiter right?`,
       );
     const given = values.map(cellText);
+    this.#nameless = given.filter((name) => name.trim() === '').length;
     const names = withoutDuplicates(given);
     this.#renamed = names
-      .flatMap((name, index) => (name === given[index] ? [] : [`${given[index]} to ${name}`]))
+      .flatMap((name, index) => (name === given[index] ? [] : [`${shownName(given[index] ?? '')} to ${name}`]))
       .slice(0, SHOWN_COLUMNS);
     checkColumns(names, this.#type, this.#label);
     return names;
+  }
+
+  /** Numbers as people write them are texts to Python, too. */
+  #numberAdvice(record: Readonly<Record<string, unknown>>): string {
+    const odd = Object.entries(record).filter(
+      ([name, value]) => typeof value === 'string' && isNumeric(columnTypeOf(name, this.#type)) && /\d/.test(value),
+    );
+    if (odd.length === 0) return '';
+    const names = odd.slice(0, SHOWN_COLUMNS).map(([name]) => shownName(name));
+    return `\na number is written as in 1234 or 1234.5: make ${names.join(', ')} a str, which the code can convert`;
   }
 
   #record(values: readonly unknown[], names: readonly string[], place: string): Record<string, unknown> {
@@ -195,7 +225,11 @@ function checkColumns(names: readonly string[], type: FieldType, label: string):
   const known = type.properties.map(({ name }) => name);
   for (const { name, required } of type.properties) {
     if (required && !names.includes(name))
-      throw invalid(`${label} has no column ${name}; its columns are ${names.join(', ')}`);
+      throw invalid(
+        `${label} has no column ${name}; its columns are ${names.slice(0, MAX_LISTED_COLUMNS).map(shownName).join(', ')}` +
+          (names.length > MAX_LISTED_COLUMNS ? ` and ${names.length - MAX_LISTED_COLUMNS} more` : '') +
+          (blanks(name, names) ?? ''),
+      );
   }
   const unknown = type.additional === null ? names.find((name) => !known.includes(name)) : undefined;
   if (unknown === undefined) return;
@@ -203,6 +237,27 @@ function checkColumns(names: readonly string[], type: FieldType, label: string):
   const advice =
     nearest === undefined ? `add ${unknown}, or ..., to the object in the signature` : `did you mean ${nearest}?`;
   throw invalid(`${label} has a column ${unknown} that ${renderType(type)} does not have; ${advice}`);
+}
+
+/** A name that differs by blanks alone, which nobody sees. */
+function blanks(wanted: string, names: readonly string[]): string | undefined {
+  const same = names.find((name) => name.trim() === wanted);
+  if (same === undefined) return undefined;
+  return `; ${shownName(same)} has blanks around it: remove them in the file, or make the field a list[dict]`;
+}
+
+/** In quotes where one would not see where it begins and ends. */
+function shownName(name: string): string {
+  return name === '' || name !== name.trim() ? `'${name}'` : name;
+}
+
+function isBlank(value: unknown): boolean {
+  return value === null || value === undefined || (typeof value === 'string' && value.trim() === '');
+}
+
+function isNumeric(type: FieldType): boolean {
+  if (type.kind === 'union') return type.members.some(isNumeric) && !accepts(type, 'text');
+  return type.kind === 'int' || type.kind === 'float';
 }
 
 function columnTypeOf(name: string, type: FieldType): FieldType {

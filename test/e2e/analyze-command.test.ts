@@ -87,6 +87,22 @@ describe('rlm analyze', () => {
     expect(model.count()).toBe(asked);
   });
 
+  it('says before it begins that a file for another program will hold JSON', async () => {
+    for (const [file, hasNote] of [
+      ['rows.csv', true],
+      ['rows.XLSX', true],
+      ['report.html', true],
+      ['rows.json', false],
+      ['rows', false],
+    ] as const) {
+      const wrong = ['analyze', '-s', 'd: int -> answer', '-i', 'd=three', '-o', file];
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const { code, stderr } = await desk.run(wrong);
+      expect(code).toBe(2);
+      expect(stderr.includes(`Note: ${file} will hold the fields as JSON, whatever its name says.`)).toBe(hasNote);
+    }
+  });
+
   it('finds the run again, writes the fields to a file, and shows it in every other command', async () => {
     const again = ['analyze', ...given, 'question=How many?', '--id', 'plain', '-o', 'fields.json'];
     const asked = model.count();

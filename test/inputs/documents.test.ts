@@ -5,7 +5,7 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DocumentReader } from '../../src/inputs/documents/document-reader.ts';
 import type { DocumentKind } from '../../src/inputs/documents/kinds.ts';
-import { assemble, docx, docxOf, largeZip, parquet, pdf, xlsx, zip } from './make-documents.ts';
+import { assemble, docx, docxOf, largeZip, parquet, pdf, xlsx, xlsxWith, zip } from './make-documents.ts';
 import { Reading } from './reading.ts';
 
 const reading = new Reading();
@@ -160,6 +160,104 @@ describe('XLSX', () => {
     expect(await reading.refusal('v: list[str]', ['v=@c.xlsx'])).toContain(
       'c.xlsx is a table, and the signature wants list[str]: make the field a list[dict]',
     );
+  });
+});
+
+describe('what Excel shows and its file does not hold', () => {
+  const SHEET = 'xl/worksheets/sheet1.xml';
+  const cells = (row: string): Uint8Array =>
+    xlsxWith({ Sheet: [['a', 'b']], Other: [['x']] }, (files) => ({
+      ...files,
+      [SHEET]: (files[SHEET] ?? '').replace('</sheetData>', `<row r="2">${row}</row></sheetData>`),
+    }));
+
+  it.each([
+    ['without a value', '<c r="A2"><f>1+1</f></c>'],
+    ['with an empty one', '<c r="A2"><f>1+1</f><v></v></c>'],
+    ['with an empty tag', '<c r="A2"><f>1+1</f><v/></c>'],
+    ['shared', '<c r="A2"><f t="shared" si="0"/></c>'],
+  ])('a formula %s is None, and is told', async (_how, cell) => {
+    const { value, notes } = await reading.of('list[dict]', 'f.xlsx', cells(`${cell}<c r="B2"><v>1</v></c>`));
+    expect(value).toEqual([{ a: null, b: 1 }]);
+    expect(notes).toContain(
+      'value: f.xlsx: 1 cell holds a formula that was never computed, and is None: open the file in Excel or LibreOffice and save it',
+    );
+    expect((await reading.value('str', '@f.xlsx')).notes.join()).toContain('never computed, and is empty');
+    expect((await reading.value('list[dict]', '@f.xlsx;sheet=Other')).notes.join()).not.toContain('formula');
+  });
+
+  it('an error is None, and is told; a formula that was computed is its value', async () => {
+    const row = '<c r="A2" t="e"><f>1/0</f><v>#DIV/0!</v></c><c r="B2"><f>1+1</f><v>2</v></c>';
+    const { value, notes } = await reading.of('list[dict]', 'e.xlsx', cells(row));
+    expect(value).toEqual([{ a: null, b: 2 }]);
+    expect(notes.slice(1)).toEqual(['value: e.xlsx: 1 cell holds an error such as #N/A, and is None']);
+    const text = '<c r="A2" t="str"><f>""</f><v></v></c><c r="B2"><v>1</v></c>';
+    expect((await reading.of('list[dict]', 't.xlsx', cells(text))).notes).toHaveLength(1);
+  });
+
+  it('a sheet that is a chart is passed over', async () => {
+    const content = xlsxWith({ Chart: [], Data: [['a'], [1]] }, (files) => ({
+      ...files,
+      'xl/_rels/workbook.xml.rels': (files['xl/_rels/workbook.xml.rels'] ?? '').replace(
+        /worksheet" Target="worksheets\/sheet1.xml"/,
+        'chartsheet" Target="chartsheets/sheet1.xml"',
+      ),
+    }));
+    const { value, notes } = await reading.of('list[dict]', 'chart.xlsx', content);
+    expect(value).toEqual([{ a: 1 }]);
+    expect(notes).toEqual(['value: read chart.xlsx as XLSX: 1 row, column a']);
+  });
+
+  it('a sheet is found as Excel finds it, whatever its case and the blanks around it', async () => {
+    const content = xlsx({ First: [['a']], ' Data ': [['b'], [1]], data: [['c'], [2]] });
+    expect((await reading.of('list[dict]', 's.xlsx', content, ';sheet=data')).value).toEqual([{ c: 2 }]);
+    expect((await reading.of('list[dict]', 's.xlsx', content, ';sheet=DATA')).value).toEqual([{ b: 1 }]);
+  });
+});
+
+describe('a document under another name', () => {
+  const book = Buffer.from(xlsx({ Sheet: [['a'], [1]] }));
+  const text = Buffer.from(docx(['One', 'Two']));
+
+  it.each(['book.xls', 'book.csv', 'book.zip', 'download', 'book.docx'])('XLSX as %s', async (name) => {
+    expect((await reading.of('list[dict]', name, book)).value).toEqual([{ a: 1 }]);
+  });
+
+  it('DOCX, and both from standard input and in a folder', async () => {
+    expect((await reading.of('list[str]', 'text.doc', text)).value).toEqual(['One', 'Two']);
+    expect((await reading.value('list[dict]', '-', book)).value).toEqual([{ a: 1 }]);
+    expect((await reading.value('str', '-', text)).value).toBe('One\n\nTwo');
+    reading.write({ 'other-names/a.doc': text, 'other-names/b': book });
+    expect((await reading.value('list[str]', '@other-names')).value).toEqual(['One\n\nTwo', 'a\n1\n']);
+  });
+
+  const ole = (entry: string): Buffer =>
+    Buffer.concat([Buffer.from('d0cf11e0a1b11ae1', 'hex'), Buffer.alloc(504), Buffer.from(entry, 'utf16le')]);
+  const openDocument = (kind: string): Uint8Array =>
+    zip({ mimetype: `application/vnd.oasis.opendocument.${kind}`, 'content.xml': '<x/>' });
+  it.each([
+    ['locked.xlsx', ole('EncryptedPackage'), 'it is protected by a password; save a copy without one'],
+    ['locked.docx', ole('EncryptedPackage'), 'it is protected by a password; save a copy without one'],
+    ['locked', ole('EncryptedPackage'), 'it is protected by a password; save a copy without one'],
+    ['old.xlsx', ole('Workbook'), 'it is a file of old Microsoft Office, or protected by a password; save it as'],
+    [
+      'page.xlsx',
+      '<table><tr><td>1</td></tr></table>',
+      'it is no XLSX file, whatever its name says; it looks like a text',
+    ],
+    ['rows.parquet', 'a,b\n1,2\n', 'it is no PARQUET file, whatever its name says; it looks like a text'],
+    ['table.xlsb', zip({ 'xl/workbook.bin': 'x' }), 'it is an XLSB file; save it as XLSX'],
+    ['talk.pptx', zip({ 'ppt/presentation.xml': 'x' }), 'it is a PPTX file; save it as PDF'],
+    ['table.ods', openDocument('spreadsheet'), 'it is an OpenDocument file; save it as XLSX'],
+    ['text.odt', openDocument('text'), 'it is an OpenDocument file; save it as DOCX'],
+    ['a.zip', zip({ 'a.csv': 'a,b' }), 'it is an archive, or compressed; unpack it'],
+  ])('%s that cannot be read is told for what it is', async (name, content, expected) => {
+    reading.write({ [name]: content, [`with-${name}/${name}`]: content, [`with-${name}/a.txt`]: 'a' });
+    expect(await reading.refusal('v: Any', [`v=@${name}`])).toContain(`v: ${name} cannot be read: ${expected}`);
+    const { value, notes } = await reading.value('list[str]', `@with-${name}`);
+    expect(value).toContain('a');
+    if (name.includes('.') && Buffer.from(content).includes(0) && !name.endsWith('.zip'))
+      expect(notes.join()).toContain(`${name} (${expected}`);
   });
 });
 

@@ -79,6 +79,72 @@ describe('an encoding that no mark tells', () => {
     expect(await notes(french, 'utf-8')).toBe('');
   });
 
+  it.each(['utf-16le', 'utf-16be'])('%s without a mark is an error where it is no text', async (encoding) => {
+    const [name, hint] = [encoding.toUpperCase(), `;encoding=${encoding.toUpperCase()}'`];
+    for (const [type, file, text] of [
+      ['list[dict]', 'bare.csv', 'name,amount\nMüller,12\n'],
+      ['list[dict]', 'bare.tsv', 'name\tamount\nanna\t12\n'],
+      ['list[dict]', 'bare.json', '[{"a": "plain"}]'],
+      ['list[dict]', 'bare.jsonl', '{"a": "plain"}\n{"a": "text"}\n'],
+      ['int', 'bare.txt', '1234'],
+    ] as const) {
+      reading.write({ [file]: iconv.encode(text, encoding) });
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect(await reading.refusal(`v: ${type}`, [`v=@${file}`])).toBe(
+        `Input.Invalid: v: ${file} looks like ${name} without a byte order mark; write 'v=@${file}${hint}`,
+      );
+    }
+    reading.write({ [`bare-${encoding}/a.csv`]: iconv.encode('name,amount\nanna,12\n', encoding) });
+    expect(await reading.refusal('v: list[dict]', [`v=@bare-${encoding}`])).toContain(
+      `write 'v=@bare-${encoding}${hint}`,
+    );
+  });
+
+  it('named for many files leaves those alone that are UTF-8', async () => {
+    const western = (text: string): Buffer => iconv.encode(text, 'windows-1252');
+    reading.write({
+      'mixed/a.txt': 'Müller',
+      'mixed/b.txt': western('Sørensen'),
+      'mixed/c.txt': marked('é', 'utf-16le'),
+      'mixed/d.txt': 'plain',
+      'mixed/e.txt': 'ü'.repeat(100_000),
+      'tables/a.csv': 'n\nMüller\n',
+      'tables/b.csv': western('n\nSørensen\n'),
+      'tables/c.jsonl': '{"n": "é"}\n',
+    });
+    const texts = await reading.value('list[str]', '@mixed;encoding=windows-1252');
+    expect(texts.value).toEqual(['Müller', 'Sørensen', 'é', 'plain', 'ü'.repeat(100_000)]);
+    expect(texts.notes).toEqual(['2 files of value are UTF-8, not windows-1252, and were read as such: a.txt, e.txt']);
+    const tables = await reading.value('list[dict]', '@tables;encoding=windows-1252');
+    expect(tables.value).toEqual([{ n: 'Müller' }, { n: 'Sørensen' }, { n: 'é' }]);
+    expect(tables.notes).toContain(
+      '2 files of value are UTF-8, not windows-1252, and were read as such: a.csv, c.jsonl',
+    );
+    // Of one file, its reader knows.
+    expect((await reading.value('str', '@mixed/a.txt;encoding=windows-1252')).value).toBe('MÃ¼ller');
+  });
+
+  it('is named as the input was: of standard input, of a folder', async () => {
+    const odd = (text: string): Buffer => iconv.encode(text, 'latin-1');
+    expect((await reading.value('str', '-', odd('café'))).notes.join()).toContain(
+      "write 'value=-;encoding=windows-1252'",
+    );
+    expect((await reading.value('list[dict]', '-', odd('a,b\ncafé,1\n'))).notes.join()).toContain(
+      "write 'value=-;encoding=windows-1252'",
+    );
+    expect((await reading.value('str', '-', iconv.encode('plain', 'utf-16le'))).notes.join()).toContain(
+      "write 'value=-;encoding=UTF-16LE'",
+    );
+    await expect(reading.value('list[str]', '-', odd('["café"]'))).rejects.toThrow('(-;encoding=windows-1252)');
+    await expect(reading.value('list[dict]', '-', `a,b\n${'1,2\n'.repeat(20)}3,4,5\n`)).rejects.toThrow(
+      '(-;delimiter=...)',
+    );
+    reading.write({ 'odd-tables/a.csv': odd('a,b\ncafé,1\n') });
+    expect((await reading.value('list[dict]', '@odd-tables')).notes.join()).toContain(
+      "write 'value=@odd-tables;encoding=windows-1252'",
+    );
+  });
+
   it('of JSON is an error, because a number or a name might be lost', async () => {
     reading.write({
       'odd.json': iconv.encode('["café"]', 'latin-1'),
@@ -100,6 +166,23 @@ describe('an encoding that no mark tells', () => {
       'there is no option separator of a file (x.csv;separator=x); the options are encoding, delimiter',
     );
     expect(await refusal(';delimiter=ab')).toContain('the delimiter of CSV is one character');
+  });
+
+  it.each([
+    ['str', 'o.txt', ';sheet=2', 'text, which has no sheet: leave ;sheet= out'],
+    ['list[dict]', 'o.csv', ';sheet=2', 'CSV, which has no sheet'],
+    ['list[int]', 'o.json', ';delimiter=,', 'JSON, which has no delimiter'],
+    ['list[int]', 'o.jsonl', ";quote='", 'JSON Lines, which has no quote'],
+    ['str', 'o.csv', ';delimiter=tab', 'text, which has no delimiter'],
+    ['str', 'o.pdf', ';encoding=latin1', 'PDF, which has no encoding'],
+  ])('must be of use: of a %s from %s%s', async (type, file, options, expected) => {
+    const content = { '.csv': 'a,b\n1,2\n', '.json': '[1]', '.jsonl': '1\n2\n', '.pdf': '%PDF-1.7' }[
+      /\.\w+$/.exec(file)?.[0] ?? ''
+    ];
+    reading.write({ [file]: content ?? 'text' });
+    expect(await reading.refusal(`v: ${type}`, [`v=@${file}${options}`])).toContain(
+      `v: ${file} is read as ${expected}`,
+    );
   });
 
   it('a file whose name looks like options is that file', async () => {

@@ -51,7 +51,12 @@ const RELATIONS =
 const OFFICE = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships';
 
 export function zip(files: Readonly<Record<string, string>>): Uint8Array {
-  return zipSync(Object.fromEntries(Object.entries(files).map(([name, text]) => [name, strToU8(text)])));
+  // OpenDocument wants its type where it can be read without unpacking.
+  return zipSync(
+    Object.fromEntries(
+      Object.entries(files).map(([name, text]) => [name, [strToU8(text), { level: name === 'mimetype' ? 0 : 6 }]]),
+    ),
+  );
 }
 
 /** As `zip`, of contents that are much. */
@@ -103,7 +108,19 @@ export function docx(paragraphs: readonly string[]): Uint8Array {
 
 export type Cell = string | number | boolean | Date | null;
 
+/** @param patch - changes its files */
+export function xlsxWith(
+  sheets: Readonly<Record<string, readonly (readonly Cell[])[]>>,
+  patch: (files: Readonly<Record<string, string>>) => Record<string, string>,
+): Uint8Array {
+  return zip(patch(xlsxFiles(sheets)));
+}
+
 export function xlsx(sheets: Readonly<Record<string, readonly (readonly Cell[])[]>>): Uint8Array {
+  return zip(xlsxFiles(sheets));
+}
+
+function xlsxFiles(sheets: Readonly<Record<string, readonly (readonly Cell[])[]>>): Record<string, string> {
   const names = Object.keys(sheets);
   const files: Record<string, string> = {
     '[Content_Types].xml': `${TYPES}<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>`,
@@ -121,7 +138,7 @@ export function xlsx(sheets: Readonly<Record<string, readonly (readonly Cell[])[
     files[`xl/worksheets/sheet${index + 1}.xml`] =
       `<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>${rows.join('')}</sheetData></worksheet>`;
   }
-  return zip(files);
+  return files;
 }
 
 function columnName(index: number): string {

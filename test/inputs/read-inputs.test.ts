@@ -269,6 +269,30 @@ describe('a file', () => {
     expect(await refusal('text', ['text=@loop'])).toContain('cannot read loop: its links lead in a circle');
   });
 
+  it.each([
+    [
+      'https://example.com/a.csv',
+      "addresses are not fetched: download it first, such as with curl -o file 'https://example.com/a.csv'",
+    ],
+    ['s3://bucket/a.csv', 'addresses are not fetched: download it first, and name the file'],
+    ['file:///data/a.csv', 'name it by its path: @/data/a.csv'],
+    [String.raw`C:\Users\me\a b.csv`, 'in WSL, the path of Windows is /mnt/c/Users/me/a b.csv'],
+    ['d:/a.csv', 'in WSL, the path of Windows is /mnt/d/a.csv'],
+    ['broken', 'it is a link to nowhere/at-all, which does not exist'],
+  ])('as %s is told with what to do', async (typed, expected) => {
+    rmSync(join(cwd, 'broken'), { force: true });
+    symlinkSync('nowhere/at-all', join(cwd, 'broken'));
+    expect(await refusal('text', [`text=@${typed}`])).toContain(
+      `text: there is no file or folder ${typed}; ${expected}`,
+    );
+  });
+
+  it('that is empty is told, of standard input too', async () => {
+    write({ 'nothing.txt': '' });
+    expect((await read('text', ['text=@nothing.txt'])).warnings).toEqual(['text: nothing.txt is empty']);
+    expect((await read('text', ['text=-'])).warnings).toEqual(['text: standard input is empty']);
+  });
+
   it('that is not UTF-8 is told, of a folder how many', async () => {
     const odd = Buffer.from([0x63, 0x61, 0x66, 0xe9]);
     write({ 'caf.txt': odd, 'a.csv': odd, 'fine.txt': 'café' });
@@ -376,6 +400,18 @@ describe('a folder', () => {
     const matching = await read('texts: list[str]', ['texts=@docs/*.txt']);
     expect(await loaded(matching.inputs)).toEqual(["['a', 'a']"]);
     expect(matching.warnings).toEqual(['texts: of docs/*.txt these were left out: 1 link to a file elsewhere']);
+  });
+
+  it('leaves out files whose names are not UTF-8, and says so', async () => {
+    write({ 'names/a.txt': 'a', 'names/\ufffd.txt': 'a name that has this character' });
+    for (const name of ['bad\xff.txt', 'caf\xe9.txt'])
+      writeFileSync(Buffer.concat([Buffer.from(`${cwd}/names/`), Buffer.from(name, 'latin1')]), 'x');
+    const { inputs, warnings } = await read('texts: list[str]', ['texts=@names']);
+    expect(await loaded(inputs)).toEqual(["['a', 'a name that has this character']"]);
+    expect(warnings).toEqual(['texts: of names these were left out: 2 whose names are not UTF-8']);
+    expect((await read('texts: list[str]', ['texts=@names/*.txt'])).warnings).toEqual([
+      'texts: of names/*.txt these were left out: 2 whose names are not UTF-8',
+    ]);
   });
 
   it('without texts, or for a field that holds one value, is refused', async () => {

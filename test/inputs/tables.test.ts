@@ -171,6 +171,59 @@ it('a title above a table is told from the names of its columns', async () => {
   );
 });
 
+it('comments above a table are told so too', async () => {
+  reading.write({ 'comment.csv': '# exported by X\n# in 2024\nid,name\n1,a\n' });
+  expect(await reading.refusal('v: list[dict]', ['v=@comment.csv'])).toContain(
+    '2 of 3 rows have more values than the 1 column: lines 3, 4; the names of the columns were read from the first line, ' +
+      '# exported by X: delete what stands above them',
+  );
+});
+
+it('a title with a delimiter for each column is read, with a note', async () => {
+  const { notes: told } = await reading.of(
+    'list[dict]',
+    'titled.csv',
+    'Sales 2024;;\n;;\nregion;month;amount\nnorth;May;5\n',
+  );
+  expect(told).toContain(
+    'value: titled.csv: 2 of 3 columns have no name in the first row; where the names stand below a title, or right of empty columns, delete what is before them',
+  );
+});
+
+describe('delimiters that begin no value', () => {
+  it.each([
+    ['at the end of each line', 'a,b\n1,2,\n3,4,,\n'],
+    ['of rows that are empty', 'a,b\n1,2\n3,4\n,,,\n'],
+    ['in blank lines above the names', ';;\n  \na;b\n1;2\n3;4;\n'],
+  ])('%s are no error', async (_where, content) => {
+    const found = (await rows(content)) as Readonly<Record<string, string>>[];
+    expect(found.slice(0, 2)).toEqual([
+      { a: '1', b: '2' },
+      { a: '3', b: '4' },
+    ]);
+  });
+
+  it('but a file of blank lines alone is empty', async () => {
+    reading.write({ 'blank.csv': '\n  \n\t\n' });
+    expect(await reading.refusal('v: list[dict]', ['v=@blank.csv'])).toContain('blank.csv is empty');
+  });
+});
+
+describe('names of columns that one does not see', () => {
+  it('are shown in quotes', async () => {
+    const { notes: told } = await reading.of('list[dict]', 'blanks.csv', 'id ,, name,\n1,2,3,4\n');
+    expect(told).toContain("value: read blanks.csv as CSV with commas: 1 row, columns 'id ', '', ' name', .1");
+    expect(told).toContain("value: blanks.csv has columns of the same name; they were renamed: '' to .1");
+  });
+
+  it.each(['id ', ' id', '\tid', '\u00a0id'])('%j is no column id, and why is told', async (name) => {
+    reading.write({ 'blanks.csv': `${name},n\n1,2\n` });
+    expect(await reading.refusal('v: list[{id: int, n: int}]', ['v=@blanks.csv'])).toContain(
+      `blanks.csv has no column id; its columns are '${name}', n; '${name}' has blanks around it: remove them in the file`,
+    );
+  });
+});
+
 // The ideas of csv-spectrum: what readers of CSV get wrong.
 it.each([
   [
@@ -221,6 +274,30 @@ describe('values have the types of their columns', () => {
     reading.write({ 'bad.csv': 'n\n1\n1,5\n'.replace('1,5', '"1,5"') });
     expect(await reading.refusal('v: list[{n: float}]', ['v=@bad.csv'])).toContain(
       "bad.csv, line 3: v[1].n: expected float, got str '1,5'",
+    );
+  });
+});
+
+describe('numbers as programs and people write them', () => {
+  it.each(['1', '1.0', ' 1 ', '+1', '1.000'])('%j is an int where it is whole', async (cell) => {
+    expect((await reading.of('list[{n: int, m: int | None}]', 'ints.csv', `n,m\n${cell},${cell}\n2,\n`)).value).toEqual(
+      [
+        { n: 1, m: 1 },
+        { n: 2, m: null },
+      ],
+    );
+  });
+
+  it.each([
+    ['float', '"1.234,50"'],
+    ['float', '"12,5"'],
+    ['int', '"1,234"'],
+    ['float | None', '12 %'],
+    ['float', '$5.00'],
+  ])('a %s that is %s is told with what to do', async (type, cell) => {
+    reading.write({ 'prices.csv': `name,price\nx,${cell}\n` });
+    expect(await reading.refusal(`v: list[{name: str, price: ${type}}]`, ['v=@prices.csv'])).toContain(
+      `got str '${cell.replaceAll('"', '')}'\na number is written as in 1234 or 1234.5: make price a str, which the code can convert`,
     );
   });
 });

@@ -22,6 +22,8 @@ export interface DocumentOptions {
   readonly allSheets?: boolean;
   /** Default: one that ends with this document. */
   readonly reader?: DocumentReader;
+  /** Takes what was lost of it, a line each. */
+  readonly onNotes?: (notes: readonly string[]) => void;
 }
 
 /**
@@ -71,7 +73,10 @@ export async function* documentText(
     if (message.kind === 'rows') yield message.rows.map(csvLine).join('');
     else if (message.kind === 'sheet') yield `${separator}[${message.name}]\n`;
     else if (message.kind === 'text') yield `${separator}${message.text}`;
-    else continue;
+    else {
+      if (message.kind === 'end') options.onNotes?.(message.notes ?? []);
+      continue;
+    }
     separator = message.kind === 'text' ? '\n\n' : '\n';
   }
 }

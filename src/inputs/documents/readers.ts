@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { SchemaTree } from 'hyparquet';
+import type { SheetData } from 'read-excel-file/node';
 import { BIG_INTEGER, type DocumentKind, type DocumentMessage, type DocumentRequest } from './kinds.ts';
+import { describeGaps, findGaps } from './xlsx-gaps.ts';
 
 type Messages = AsyncGenerator<DocumentMessage>;
 
@@ -48,11 +50,18 @@ async function* readDocx({ path }: DocumentRequest): Messages {
 /** The rows of one sheet, or of all. */
 async function* readXlsx({ path, sheet: wanted, allSheets = false }: DocumentRequest): Messages {
   const { default: readExcelFile } = await import('read-excel-file/node');
-  const sheets = await readExcelFile(path).catch((error: unknown) => {
+  const all = await readExcelFile(path).catch((error: unknown) => {
     throw new Error(`it is damaged, or no XLSX (${(error as Error).message})`, { cause: error });
   });
+  // A sheet that is a chart has no data, whatever the types of the library say.
+  const sheets = all
+    .map(({ sheet, data }, index) => ({ sheet, data: data as typeof data | undefined, index }))
+    .filter((each): each is { sheet: string; data: SheetData; index: number } => each.data !== undefined);
   const names = sheets.map(({ sheet }) => sheet);
-  const found = sheets.filter(({ sheet }) => sheet === wanted);
+  const exact = sheets.filter(({ sheet }) => sheet === wanted);
+  // Excel tells names apart neither by case nor, for who reads them, by blanks around them.
+  const found =
+    exact.length > 0 ? exact : sheets.filter(({ sheet }) => plainName(sheet) === plainName(wanted)).slice(0, 1);
   const numbered = sheets.slice(Number(wanted) - 1, Number(wanted));
   const read =
     wanted === undefined ? sheets.slice(0, allSheets ? sheets.length : 1) : found.length > 0 ? found : numbered;
@@ -63,8 +72,14 @@ async function* readXlsx({ path, sheet: wanted, allSheets = false }: DocumentReq
     for (let start = 0; start < rows.length; start += ROWS)
       yield { kind: 'rows', rows: rows.slice(start, start + ROWS) };
   }
-  if (sheets.length === read.length) yield { kind: 'end' };
-  else yield { kind: 'end', about: `sheet ${read[0]?.sheet} of ${names.join(', ')}` };
+  const archive = await readFile(path);
+  const notes = describeGaps(read.map(({ index }) => findGaps(archive, index)));
+  if (sheets.length === read.length) yield { kind: 'end', notes };
+  else yield { kind: 'end', notes, about: `sheet ${read[0]?.sheet} of ${names.join(', ')}` };
+}
+
+function plainName(name = ''): string {
+  return name.trim().toLowerCase();
 }
 
 /** Excel counts its days from here; a time of day is a part of the first. */
