@@ -20,6 +20,16 @@ const MARKS = new Map<number, Token>([
   [TokenType.COMMA, { kind: 'mark', mark: ',' }],
 ]);
 const NEWLINE = 0x0a;
+/** What people and programs write in place of JSON, by what is found there. */
+const ADVICE: readonly (readonly [beginning: RegExp, advice: string])[] = [
+  [/^'/, 'texts and keys are in double quotes'],
+  [/^(?:True|False|None)\b/, 'JSON writes true, false and null'],
+  [/^(?:\/[/*]|#)/, 'JSON has no comments'],
+  [/^<[!a-z?]/i, 'it looks like a web page or XML; make the field a str for its text'],
+  [/^\./, 'a number begins with a digit'],
+  [/^\+/, 'a number has no plus sign'],
+  [/^undefined\b/, 'write null where a value is missing'],
+];
 
 /** Numbers stay as they are written. */
 class ExactTokenizer extends Tokenizer {
@@ -91,12 +101,13 @@ export class JsonTokens {
     if (found === null) return 'it ends in the middle of a value';
     const [, text = '', position = '0'] = found;
     this.#offset = Number(position);
-    const rest = this.#chunk.toString('latin1', this.#offset - this.#before, this.#offset - this.#before + 9);
+    const rest = this.#chunk.toString('latin1', this.#offset - this.#before, this.#offset - this.#before + 10);
     if (/^(?:NaN|-?Infinity)/.test(rest) || text === 'I') return NO_NAN;
     if (this.#isDone) return 'there is more after the end of the JSON value';
     if (text < ' ' && text !== '')
       return 'a text holds a line end or another control character, which JSON writes as \\n or \\u0000';
-    return `${JSON.stringify(text)} is not expected there`;
+    const advice = ADVICE.find(([beginning]) => beginning.test(rest))?.[1];
+    return `${JSON.stringify(text)} is not expected there${advice === undefined ? '' : `; ${advice}`}`;
   }
 }
 

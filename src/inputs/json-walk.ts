@@ -7,6 +7,9 @@ import { checkPart } from './check-part.ts';
 import { DictCounter, ListCounter } from './counters.ts';
 import { JsonFault, type Token } from './json-tokens.ts';
 
+/** Characters of a path that is too deep to be read. */
+const MAX_SHOWN_PATH = 60;
+
 /** Takes tokens one by one; what comes of them is what a summary shows of the value, however large it is. */
 type Walk<Result> = Generator<undefined, Result, Token>;
 
@@ -31,7 +34,7 @@ export function* walkValue(type: FieldType, name: string): Walk<unknown> {
 
 function* valueOf(token: Token, type: FieldType, place: Place): Walk<unknown> {
   if (token.kind === 'value') return leaf(token.value, type, place.path);
-  if (place.depth > MAX_DEPTH) throw new TypeFault(`${renderPath(place.path)}: it is nested deeper than ${MAX_DEPTH}`);
+  if (place.depth > MAX_DEPTH) throw tooDeep(`${renderPath(place.path).slice(0, MAX_SHOWN_PATH)}...: `);
   const { mark } = token;
   if (mark !== '[' && mark !== '{') throw unexpected(mark);
   const members = membersOf(type, mark);
@@ -141,7 +144,7 @@ function entryTypeOf(type: FieldType, key: string, path: Path): FieldType {
 
 /** A value as a whole, of numbers as they are written. */
 function* built(mark: '[' | '{', depth: number): Walk<unknown> {
-  if (depth > MAX_DEPTH) throw new TypeFault(`it is nested deeper than ${MAX_DEPTH}`);
+  if (depth > MAX_DEPTH) throw tooDeep();
   const items: unknown[] = [];
   const entries = new Map<string, unknown>();
   const close = mark === '[' ? ']' : '}';
@@ -178,6 +181,10 @@ function keyOf(token: Token): string {
 
 function isMark(token: Token, mark: string): boolean {
   return token.kind === 'mark' && token.mark === mark;
+}
+
+function tooDeep(place = ''): TypeFault {
+  return new TypeFault(`${place}it is nested deeper than ${MAX_DEPTH}; make the field a str, which the code can parse`);
 }
 
 function unexpected(mark: string): JsonFault {

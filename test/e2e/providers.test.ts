@@ -427,6 +427,9 @@ it.concurrent('the notes of a run say how many prompts failed and with what', as
       asking('all fail', ['a', 'b', 'c']),
       asking('some fail', ['a', 'b', 'cut', 'd']),
       asking('none fail', ['d']),
+      forTask('one by one', [withCode('FINAL([llm_query(each) for each in ("a", "d")])')]),
+      forTask('a parent', [withCode('FINAL([llm_query("a"), rlm_query("a child")])')]),
+      asking('a child', ['b', 'd']),
       prompts((prompt) => {
         if (prompt === 'd') return 'answered';
         return prompt === 'cut' ? raw('length', { content: 'half' }) : badRequest('no such parameter');
@@ -439,6 +442,10 @@ it.concurrent('the notes of a run say how many prompts failed and with what', as
   expect(some.notes).toEqual([
     expect.stringMatching(/^3 of 4 llm_query calls failed: 2 x .*no such parameter.*; 1 x the answer was cut/),
   ]);
+  const single = await world.run({ id: 'one-by-one', prompt: 'one by one', model });
+  expect(single.notes).toEqual([expect.stringMatching(/^1 of 2 llm_query calls failed: .*no such parameter/)]);
+  const tree = await world.run({ id: 'in-a-tree', prompt: 'a parent', model });
+  expect(tree.notes).toEqual([expect.stringMatching(/^2 of 3 llm_query calls failed: .*no such parameter/)]);
   const none = await world.run({ id: 'none-fail', prompt: 'none fail', model });
   expect(none.notes).toEqual([]);
   await model.close();

@@ -262,7 +262,21 @@ describe('the place of a fault is told', () => {
     ['{a: int}', '{"a": 1,\n"b": 2}', 'line 2: v.b: there is no such key; did you mean a?'],
     ['list[{a: int}]', '[{"a": 1},\n{}]', 'line 2: v[1].a: is missing; expected int'],
     ['list[int] | None', '[1,\n2.5]', 'line 2: v[1]: expected int, got float 2.5'],
-    ['list', '['.repeat(150), 'it is nested deeper than 100'],
+    ['list', '['.repeat(150), `v${'[0]'.repeat(19)}[0...: it is nested deeper than 100; make the field a str`],
+    ['dict', '{"a":'.repeat(150), '...: it is nested deeper than 100; make the field a str, which the code can parse'],
+    ['list | dict[str, Any]', '['.repeat(150), 'it is nested deeper than 100; make the field a str'],
+    ['dict', "{'a': 1}", 'line 1 is not JSON: "\'" is not expected there; texts and keys are in double quotes'],
+    ['list', "['a']", 'texts and keys are in double quotes'],
+    ['list', '[1, True]', '"T" is not expected there; JSON writes true, false and null'],
+    ['dict', '{"a":\nNone}', 'line 2 is not JSON: "N" is not expected there; JSON writes true, false and null'],
+    ['list', '// rows\n[]', '"/" is not expected there; JSON has no comments'],
+    ['dict', '{"a": 1, /* b */ "b": 2}', 'JSON has no comments'],
+    ['list', '[1, # one\n2]', 'JSON has no comments'],
+    ['dict', '<!DOCTYPE html><html></html>', 'it looks like a web page or XML; make the field a str'],
+    ['Any', '<?xml version="1.0"?><a/>', 'it looks like a web page or XML'],
+    ['list', '[.5]', 'a number begins with a digit'],
+    ['list', '[+5]', 'a number has no plus sign'],
+    ['dict', '{"a": undefined}', 'write null where a value is missing'],
   ])('%s', async (type, content, expected) => {
     reading.write({ 'fault.json': content });
     expect(await reading.refusal(`v: ${type}`, ['v=@fault.json'])).toContain(expected);
