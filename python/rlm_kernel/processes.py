@@ -63,8 +63,8 @@ def _is_helper(pid):
 
 
 def _kill(find):
-    """Kills what `find` returns until it returns nothing: what is killed may just have forked."""
-    for _ in range(_KILL_ROUNDS):
+    """Kills what `find` returns until it returns nothing: what is killed may just have forked, and ends slowly on a busy machine."""
+    for attempt in range(_KILL_ROUNDS):
         pids = find()
         if not pids:
             return
@@ -73,4 +73,4 @@ def _kill(find):
                 os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass
-        sleep(0.001)
+        sleep(0.001 if attempt < _KILL_ROUNDS // 2 else 0.02)
