@@ -1,5 +1,5 @@
 import { forgetRun } from './clean/runs.ts';
-import { listRuns } from '../results/find-run.ts';
+import { findRun, readableRuns } from '../results/find-run.ts';
 import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
 import { say, type Io } from './io.ts';
 import { plural } from './live/format.ts';
@@ -12,8 +12,10 @@ import { withSession } from './session.ts';
 export function deleteRuns(io: Io, names: readonly string[], options: TemporalOptions): Promise<number> {
   return withSession(io, options, async (session) => {
     const found = (await session.findTemporal()) ?? (await startServerIfNeeded(session));
-    const all = await listRuns(session.blobs);
+    const { runs: all, unreadable } = await readableRuns(session.blobs);
     for (const run of new Set(names)) {
+      // Says which key is missing.
+      if (unreadable.includes(run)) await findRun(session.blobs, run);
       const stored = all.filter((each) => each.run === run);
       const known = await found?.runs.describe(run);
       if (stored.length === 0 && known === undefined) throw noSuchRun(run);

@@ -1,11 +1,12 @@
 import type { TemporalRun, TemporalRuns } from '../client/temporal-runs.ts';
+import { KEY_VARIABLE, KeyMissing } from '../domain/key-missing.ts';
 import type { RunReference } from '../domain/records.ts';
-import { listRuns } from '../results/find-run.ts';
+import { readableRuns } from '../results/find-run.ts';
 import { createRunReader } from '../results/run-reader.ts';
 import { currentSnapshot, elapsedSeconds, runTotals } from '../results/run-snapshot.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { say, writeJson, type Io } from './io.ts';
-import { formatClock, formatCost } from './live/format.ts';
+import { formatClock, formatCost, plural } from './live/format.ts';
 import { fit, oneLine, padEnd } from './live/text.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { CommandError } from './report-error.ts';
@@ -37,18 +38,22 @@ export async function showList(io: Io, options: ListOptions): Promise<number> {
     throw new CommandError(`--limit takes a whole number, not "${options.limit}".`);
   return withSession(io, options, async (session) => {
     const found = await session.findTemporal();
-    const runs = await collect(session, found?.runs, limit);
+    const { runs, unreadable } = await collect(session, found?.runs, limit);
     if (options.json === true) await writeJson(io, runs);
     else if (runs.length === 0) say(io, 'There are no runs yet: rlm run <repo> -p "..." starts one.');
     else for (const line of table(runs, io.stdout.isTTY ? io.stdout.columns : 160)) io.stdout.write(`${line}\n`);
+    if (unreadable.length > 0) say(io, describeUnreadable(unreadable));
     if (options.json !== true && runs.some(({ status }) => status === 'paused' || status === 'suspended'))
       say(io, 'rlm resume <run> continues one that is paused or suspended; rlm status <run> says why it is.');
     return EXIT_DONE;
   });
 }
 
-async function collect(session: Session, runs: TemporalRuns | undefined, limit: number): Promise<ListedRun[]> {
-  const [stored, known] = await Promise.all([listRuns(session.blobs), runs?.list(limit) ?? []]);
+async function collect(session: Session, runs: TemporalRuns | undefined, limit: number): Promise<Collected> {
+  const [{ runs: stored, unreadable }, known] = await Promise.all([
+    readableRuns(session.blobs),
+    runs?.list(limit) ?? [],
+  ]);
   const byId = new Map(known.map((run) => [run.run, run]));
   const storedIds = new Set(stored.map(({ run }) => run));
   const listed = await Promise.all([
@@ -56,16 +61,36 @@ async function collect(session: Session, runs: TemporalRuns | undefined, limit: 
     ...known.filter(({ run }) => !storedIds.has(run)).map(fromTemporal),
   ]);
   const newest = listed.toSorted((a, b) => (a.started_at < b.started_at ? 1 : -1)).slice(0, limit);
-  return runs === undefined ? newest : withStates(newest, runs);
+  return { runs: runs === undefined ? newest : await withStates(newest, runs, new Set(unreadable)), unreadable };
 }
 
+interface Collected {
+  readonly runs: readonly ListedRun[];
+  /** Ids of those that cannot be read without a key. */
+  readonly unreadable: readonly string[];
+}
+
+function describeUnreadable(runs: readonly string[]): string {
+  const named = runs.slice(0, MAX_NAMED).map(oneLine).join(', ');
+  const more = runs.length > MAX_NAMED ? ', ...' : '';
+  return `${plural(runs.length, 'run')} cannot be read without the key that encrypted ${runs.length === 1 ? 'it' : 'them'}: ${named}${more}. Put it into ${KEY_VARIABLE}.`;
+}
+
+/** Unreadable runs that are named. */
+const MAX_NAMED = 5;
 /** Open runs asked how they stand, and milliseconds in which they answer where a worker is there. */
 const MAX_ASKED = 20;
 const ANSWER = 1000;
 
 /** What Temporal calls running may be paused, or nobody may be at work on it: the newest of them are asked. */
-async function withStates(listed: readonly ListedRun[], runs: TemporalRuns): Promise<ListedRun[]> {
-  const open = listed.filter(({ status }) => status === 'running').slice(0, MAX_ASKED);
+async function withStates(
+  listed: readonly ListedRun[],
+  runs: TemporalRuns,
+  unreadable: ReadonlySet<string>,
+): Promise<ListedRun[]> {
+  const open = listed
+    .filter(({ run_id, status }) => status === 'running' && !unreadable.has(run_id))
+    .slice(0, MAX_ASKED);
   const states = new Map(
     await Promise.all(
       open.map(async ({ run_id: run }) => [run, (await runs.state(run, ANSWER))?.status ?? 'suspended'] as const),
@@ -82,7 +107,7 @@ async function fromStore(
 ): Promise<ListedRun> {
   const reader = createRunReader(session.blobs, stored);
   const [recorded, specification] = await Promise.all([
-    reader.snapshot(),
+    reader.snapshot().catch(undefinedWithoutKey),
     reader.specification(stored).catch(() => undefined),
   ]);
   const snapshot = currentSnapshot(recorded ?? { run: stored, agents: [] }, known?.startedAt);
@@ -100,6 +125,11 @@ async function fromStore(
     prompt: specification?.prompt ?? null,
     schedule: run.schedule ?? known?.schedule ?? null,
   };
+}
+
+/** A run that was begun without a key may be continued by a worker that has one. */
+function undefinedWithoutKey(error: unknown): undefined {
+  if (!(error instanceof KeyMissing)) throw error;
 }
 
 /** As far as Temporal knows without a worker. */

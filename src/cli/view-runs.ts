@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { KeyMissing } from '../domain/key-missing.ts';
 import { errorMessage } from '../domain/error-message.ts';
 import { runIdProblem } from '../domain/ids.ts';
 import { openResults } from '../viewer/results-folder.ts';
@@ -59,7 +60,8 @@ export async function openSource(
 ): Promise<{ readonly source: RunSource; readonly shown: string | undefined }> {
   const stored = createStoredRuns({ blobs: session.blobs, live: createLiveRuns({ io, session, options }) });
   if (named === undefined) return { source: stored, shown: undefined };
-  const isRun = runIdProblem(named) === undefined && (await stored.view(named).catch(() => undefined)) !== undefined;
+  const view = runIdProblem(named) === undefined ? stored.view(named) : Promise.resolve(undefined);
+  const isRun = (await view.catch(undefinedUnlessEncrypted)) !== undefined;
   if (isRun) return { source: stored, shown: named };
   const path = resolve(session.cwd, named);
   if (!existsSync(path)) throw noSuchRun(named);
@@ -79,4 +81,8 @@ function openBrowser({ env }: Io, link: string): void {
   const child = spawn(command, [link], { detached: true, stdio: 'ignore', env });
   child.on('error', () => undefined);
   child.unref();
+}
+
+function undefinedUnlessEncrypted(error: unknown): undefined {
+  if (error instanceof KeyMissing) throw error;
 }

@@ -30,6 +30,7 @@ import {
   type RunState,
   type SteerMessage,
 } from '../domain/messages.ts';
+import { listWorkflows } from '../encryption/list-workflows.ts';
 import type { RunRequest } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { agentWorkflowId, scheduleOfOccurrence, splitAgentWorkflowId } from '../domain/ids.ts';
@@ -196,7 +197,7 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
 
   async function list(query: string, limit: number): Promise<TemporalRun[]> {
     const runs = new Map<string, TemporalRun>();
-    for await (const execution of workflow.list({ query })) {
+    for await (const execution of listWorkflows(client, query)) {
       // One that was retried, or reset, has executions that ended before: they come after the one that counts.
       if (!runs.has(execution.workflowId)) runs.set(execution.workflowId, temporalRun(execution));
       if (runs.size >= limit) break;
@@ -301,9 +302,8 @@ export function createTemporalRuns({ client, taskQueue }: { client: Client; task
     async forget(run) {
       const namespace = client.options.namespace;
       let count = 0;
-      for await (const { workflowId, runId } of workflow.list({
-        query: `WorkflowId = '${run}' OR WorkflowId STARTS_WITH '${run}/'`,
-      })) {
+      const query = `WorkflowId = '${run}' OR WorkflowId STARTS_WITH '${run}/'`;
+      for await (const { workflowId, runId } of listWorkflows(client, query)) {
         await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } });
         count += 1;
       }

@@ -1,7 +1,9 @@
 import { createHash, createHmac } from 'node:crypto';
 import { TypedError } from '../domain/failures.ts';
+import { KEY_VARIABLE } from '../domain/key-missing.ts';
 
-export const KEY_VARIABLE = 'DURABLE_RLM_ENCRYPTION_KEY';
+export { KEY_VARIABLE } from '../domain/key-missing.ts';
+
 const KEY_BYTES = 32;
 
 /** A key for AES-256-GCM, and one that nonces are derived with. */
@@ -43,12 +45,4 @@ function keyOf(text: string): EncryptionKey {
   const derive = (purpose: string): Buffer => createHmac('sha256', bytes).update(`durable-rlm ${purpose}`).digest();
   const id = createHash('sha256').update(derive('id')).digest('hex').slice(0, 8);
   return { id, cipher: derive('cipher'), nonce: derive('nonce') };
-}
-
-/** What is encrypted with a key that this process does not have. */
-export function keyMissing(id: string, what: string): TypedError {
-  return new TypedError(
-    'Storage.Damaged',
-    `${what} is encrypted with the key ${id}, which this process does not have: put it into ${KEY_VARIABLE}.`,
-  );
 }

@@ -1,6 +1,6 @@
 import type { Payload, PayloadCodec } from '@temporalio/common';
-import type { TypedError } from '../domain/failures.ts';
-import { keyMissing, type EncryptionKeys } from './keys.ts';
+import { KeyMissing } from '../domain/key-missing.ts';
+import type { EncryptionKeys } from './keys.ts';
 import { seal, unseal } from './seal.ts';
 
 const ENCODING = 'binary/encrypted';
@@ -25,6 +25,24 @@ export const refuseEncryptedPayloads: PayloadCodec = {
   },
 };
 
+const NULL: Payload = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('null') };
+
+/** Decodes what a codec has no key for as null, so that one memo does not spoil a whole list. */
+export function nullWithoutKey(codec: PayloadCodec): PayloadCodec {
+  const decodeOne = async (payload: Payload): Promise<Payload> => {
+    try {
+      return (await codec.decode([payload]))[0] ?? payload;
+    } catch (error) {
+      if (error instanceof KeyMissing) return NULL;
+      throw error;
+    }
+  };
+  return {
+    encode: (payloads) => codec.encode(payloads),
+    decode: (payloads) => Promise.all(payloads.map(decodeOne)),
+  };
+}
+
 function encrypted({ current }: EncryptionKeys, payload: Payload): Payload {
   if (textOf(payload, 'encoding') === ENCODING) return payload;
   return {
@@ -41,8 +59,8 @@ function decrypted({ byId }: EncryptionKeys, payload: Payload): Payload {
   return unpack(unseal(key, LABEL, payload.data ?? new Uint8Array()));
 }
 
-function missingKey(payload: Payload): TypedError {
-  return keyMissing(textOf(payload, KEY_ID), 'A payload in Temporal');
+function missingKey(payload: Payload): KeyMissing {
+  return new KeyMissing(textOf(payload, KEY_ID), 'A payload in Temporal');
 }
 
 function textOf({ metadata }: Payload, name: string): string {

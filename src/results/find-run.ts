@@ -1,3 +1,4 @@
+import { KeyMissing } from '../domain/key-missing.ts';
 import type { RunReference } from '../domain/records.ts';
 import { runReferenceName } from '../domain/records.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -5,12 +6,27 @@ import type { BlobStore } from '../storage/blob-store.ts';
 const SUFFIX = '/run';
 const PREFIX = 'runs/';
 
-/** Every run that the blob store knows, newest first. */
+/** Every run that the blob store knows and this process can read, newest first. */
 export async function listRuns(blobs: BlobStore): Promise<RunReference[]> {
-  return readRuns(
-    blobs,
-    (await blobs.listReferences(PREFIX)).filter((name) => name.endsWith(SUFFIX)),
-  );
+  return (await readableRuns(blobs)).runs;
+}
+
+/** The same, with the ids of those that it has no key for. */
+export async function readableRuns(
+  blobs: BlobStore,
+): Promise<{ readonly runs: RunReference[]; readonly unreadable: readonly string[] }> {
+  const names = (await blobs.listReferences(PREFIX)).filter((name) => name.endsWith(SUFFIX));
+  const unreadable: string[] = [];
+  const read = async (name: string): Promise<unknown> => {
+    try {
+      return await blobs.getReference(name);
+    } catch (error) {
+      if (!(error instanceof KeyMissing)) throw error;
+      unreadable.push(name.slice(PREFIX.length, name.lastIndexOf('@')));
+      return undefined;
+    }
+  };
+  return { runs: newestFirst(await Promise.all(names.map(read))), unreadable };
 }
 
 /**
@@ -67,7 +83,10 @@ export async function readRun(blobs: BlobStore, run: string, execution: string):
 }
 
 async function readRuns(blobs: BlobStore, names: readonly string[]): Promise<RunReference[]> {
-  const values = await Promise.all(names.map((name) => blobs.getReference(name)));
+  return newestFirst(await Promise.all(names.map((name) => blobs.getReference(name))));
+}
+
+function newestFirst(values: readonly unknown[]): RunReference[] {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by activities only
   const runs = values as (RunReference | undefined)[];
   return runs.filter((run) => run !== undefined).toSorted((a, b) => b.started_at - a.started_at);

@@ -2,7 +2,8 @@ import { Readable } from 'node:stream';
 import { TypedError } from '../domain/failures.ts';
 import type { BlobStore, StoredReference } from './blob-store.ts';
 import { simpleReferences } from './reference-entry.ts';
-import { keyMissing, type EncryptionKeys } from '../encryption/keys.ts';
+import { KeyMissing } from '../domain/key-missing.ts';
+import type { EncryptionKeys } from '../encryption/keys.ts';
 import { seal, SEAL_BYTES, unseal } from '../encryption/seal.ts';
 
 /** Begins what is encrypted; eight characters follow that name the key. */
@@ -182,7 +183,7 @@ function labelOf(index: number, isLast: boolean): string {
 function keyOf(keys: Keys, head: Buffer): EncryptionKeys['current'] {
   const id = head.subarray(MAGIC.length).toString('latin1');
   const key = keys.get(id);
-  if (key === undefined) throw keyMissing(id, 'A blob');
+  if (key === undefined) throw new KeyMissing(id, 'A blob');
   return key;
 }
 

@@ -1,8 +1,10 @@
 import type { Client } from '@temporalio/client';
 import pLimit from 'p-limit';
 import { agentReferenceName, runReferenceName, type AgentReference, type RunReference } from '../../domain/records.ts';
+import { KEY_VARIABLE } from '../../domain/key-missing.ts';
+import { listWorkflows } from '../../encryption/list-workflows.ts';
 import { storedInputsOf } from '../../grants.ts';
-import { listRuns } from '../../results/find-run.ts';
+import { readableRuns } from '../../results/find-run.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import { createChains } from '../../storage/chain.ts';
 import type { TimeSpan } from '../../storage/sweep-blobs.ts';
@@ -20,6 +22,8 @@ export interface JudgedRun {
 
 export interface JudgedRuns {
   readonly runs: readonly JudgedRun[];
+  /** Ids of runs that cannot be read without a key. */
+  readonly unreadable: readonly string[];
   /** When runs began that wait for a worker and have stored nothing yet. Milliseconds since the epoch. */
   readonly waiting: readonly number[];
 }
@@ -33,12 +37,16 @@ export async function judgeRuns(blobs: BlobStore, client: Client): Promise<Judge
   // What has ended is asked for by name where it matters; a run that was reset is only found in the list.
   const running = new Map<string, number>();
   const query = "ExecutionStatus = 'Running' AND WorkflowType IN ('investigate', 'analyze', 'batch')";
-  for await (const { workflowId, startTime } of client.workflow.list({ query }))
+  for await (const { workflowId, startTime } of listWorkflows(client, query))
     running.set(workflowId, startTime.getTime());
-  const references = await listRuns(blobs);
+  const { runs: references, unreadable } = await readableRuns(blobs);
   const runs = await pLimit(PARALLEL).map(references, (reference) => judge(blobs, client, reference, running));
-  const known = new Set(references.map(({ run }) => run));
-  return { runs, waiting: [...running].filter(([run]) => !known.has(run)).map(([, startedAt]) => startedAt) };
+  const known = new Set([...references.map(({ run }) => run), ...unreadable]);
+  return {
+    runs,
+    unreadable,
+    waiting: [...running].filter(([run]) => !known.has(run)).map(([, startedAt]) => startedAt),
+  };
 }
 
 async function judge(
@@ -112,8 +120,14 @@ export async function planForgetting(
   const busy = old.length - runs.length;
   return {
     runs,
-    bundles: judged.waiting.length > 0 ? [] : await ownBundles(blobs, judged.runs, runs),
+    bundles:
+      judged.waiting.length > 0 || judged.unreadable.length > 0 ? [] : await ownBundles(blobs, judged.runs, runs),
     notes: [
+      ...(judged.unreadable.length === 0
+        ? []
+        : [
+            `${plural(judged.unreadable.length, 'run')} could not be judged: encrypted with a key that ${KEY_VARIABLE} does not have.`,
+          ]),
       ...(unknown === 0
         ? []
         : [`${plural(unknown, 'run')} without an end could not be judged: this Temporal server does not know them.`]),

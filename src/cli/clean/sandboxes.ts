@@ -1,4 +1,5 @@
 import { errorMessage } from '../../domain/error-message.ts';
+import { KEY_VARIABLE, KeyMissing } from '../../domain/key-missing.ts';
 import { createDaytonaProvider } from '../../sandbox/daytona/index.ts';
 import { createLocalProvider } from '../../sandbox/local/index.ts';
 import { lookAtSandboxes, type FoundSandbox } from '../../sandbox/local/look-at-sandboxes.ts';
@@ -67,17 +68,28 @@ async function local({ stateDirectory }: Session, temporal: TemporalConnection |
     };
   const { clusterId, namespace, client } = temporal;
   const ours = labelled.filter(({ labels }) => labels.cluster === clusterId && labels.namespace === namespace);
-  const open = await Promise.all(ours.map(({ labels }) => agentIsOpen(client)(labels)));
+  const open = await Promise.all(ours.map(({ labels }) => agentIsOpen(client)(labels).catch(undefinedWithoutKey)));
+  const unreadable = open.filter((each) => each === undefined).length;
   const others = labelled.length - ours.length;
   return {
     left: [...unrecorded, ...ours.filter((_, at) => open[at] === false).map((each) => leftSandbox(each, each.labels))],
-    notes:
-      others === 0
+    notes: [
+      ...(others === 0
         ? []
         : [
             `${plural(others, 'sandbox', 'sandboxes')} of other Temporal servers or namespaces: only those can judge them.`,
-          ],
+          ]),
+      ...(unreadable === 0
+        ? []
+        : [
+            `${plural(unreadable, 'sandbox', 'sandboxes')} could not be judged: what Temporal keeps of the run is encrypted, and ${KEY_VARIABLE} does not have the key.`,
+          ]),
+    ],
   };
+}
+
+function undefinedWithoutKey(error: unknown): undefined {
+  if (!(error instanceof KeyMissing)) throw error;
 }
 
 type Labelled = FoundSandbox & { readonly labels: SandboxLabels };
