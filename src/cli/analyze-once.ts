@@ -14,6 +14,7 @@ import { say, type Io } from './io.ts';
 import { checkLaunch, launchRun, type LaunchOptions } from './launch-run.ts';
 import { checkPlot, checkPlotAgainst, presentAnalysis } from './present-analysis.ts';
 import { CommandError } from './report-error.ts';
+import { reportReading } from './report-reading.ts';
 import { openSession } from './session.ts';
 import { withOptions } from './settings.ts';
 import { openTools, refuseDetachedTools } from './open-tools.ts';
@@ -71,7 +72,14 @@ export async function analyzeOnce(
         ...(instructions === undefined ? {} : { instructions }),
       },
       {
-        store: (wanted) => readInputs(session.blobs, wanted, input, { cwd: io.cwd, stdin: io.stdin }),
+        store: (wanted) =>
+          reportReading(
+            session.blobs,
+            (line) => {
+              if (options.quiet !== true) say(io, line);
+            },
+            (blobs) => readInputs(blobs, wanted, input, { cwd: io.cwd, stdin: io.stdin }),
+          ),
         typed: { inputs: input, cwd: input.some((each) => each.includes('@')) ? io.cwd : '' },
       },
       { config: session.config, tools: tools?.descriptions ?? [] },
