@@ -138,7 +138,7 @@ describe('a batch', () => {
 
 describe('an item', () => {
   it('is a value where its template names no file, whatever it begins with', async () => {
-    const bodies = ['@secret.txt', '@@twice', '-', '@numbers.csv;encoding=utf-8', 'plain'];
+    const bodies = sized(['@secret.txt', '-'], ['@secret.txt', '@@twice', '-', '@numbers.csv;encoding=utf-8', 'plain']);
     writeFileSync(join(desk.folder, 'secret.txt'), 'of the user');
     writeFileSync(
       join(desk.folder, 'bodies.csv'),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDesk, says, type Desk, type RunningCommand } from '../e2e/command.ts';
+import { itLong } from '../sizes.ts';
 import { runHere } from './in-process.ts';
 
 describe('rlm up', { timeout: 120_000 }, () => {
@@ -62,7 +63,7 @@ describe('rlm up', { timeout: 120_000 }, () => {
     expect((await desk.run(['down', '--force'], other)).code).toBe(0);
   });
 
-  it('starts the server again with the profile that it wrote', async () => {
+  itLong('starts the server again with the profile that it wrote', async () => {
     const another = await anotherDesk();
     expect((await another.run(['up', '--detach'])).code).toBe(0);
     expect((await another.run(['down', '--force'])).code).toBe(0);
