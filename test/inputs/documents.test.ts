@@ -287,6 +287,14 @@ describe('Parquet', () => {
     expect(input.summary).toMatchObject({ type: 'list', length: 3 });
   });
 
+  it('keeps bytes that are no text, as a text that is not UTF-8 does', async () => {
+    const data = ['plain', 'ä'].map((each) => Buffer.from(each)).concat(Buffer.from([0xff, 0x61]), Buffer.from([0xc3]));
+    const bytes = parquet([{ name: 'b', data: data.map((each) => new Uint8Array(each)), type: 'BYTE_ARRAY' }]);
+    expect((await reading.of('list[dict]', 'bytes.parquet', bytes)).value).toEqual(
+      ['plain', 'ä', '\udcffa', '\udcc3'].map((b) => ({ b })),
+    );
+  });
+
   it('that is damaged is told', async () => {
     reading.write({ 'bad.parquet': Buffer.concat([Buffer.from('PAR1'), Buffer.alloc(40), Buffer.from('PAR1')]) });
     expect(await reading.refusal('v: list[dict]', ['v=@bad.parquet'])).toContain(

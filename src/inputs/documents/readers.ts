@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { SchemaTree } from 'hyparquet';
 import type { SheetData } from 'read-excel-file/node';
+import { utf8Text } from '../utf8-reader.ts';
 import { BIG_INTEGER, type DocumentKind, type DocumentMessage, type DocumentRequest } from './kinds.ts';
 import { describeGaps, findGaps } from './xlsx-gaps.ts';
 
@@ -117,7 +118,7 @@ async function* readParquet({ path }: DocumentRequest): Messages {
   const count = Number(metadata.num_rows);
   for (let rowStart = 0; rowStart < count; rowStart += ROWS) {
     const rowEnd = Math.min(rowStart + ROWS, count);
-    const found = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd });
+    const found = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd, utf8: false });
     yield { kind: 'rows', rows: found.map((row) => names.map((name, at) => plainValue(row[name], forms[at]))) };
   }
   yield { kind: 'end' };
@@ -133,13 +134,13 @@ function dateForm({ element, children }: SchemaTree): DateForm {
   return converted?.startsWith('TIMESTAMP') === true ? 'utc' : 'local';
 }
 
-/** A value of Parquet as JSON has it: bytes as text, where they are one. */
+/** A value of Parquet as JSON has it: bytes as text, those that are not UTF-8 as `surrogateescape` has them. */
 function plainValue(value: unknown, form: DateForm = 'local'): unknown {
   if (typeof value === 'bigint')
     return Number.isSafeInteger(Number(value)) ? Number(value) : { [BIG_INTEGER]: String(value) };
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
   if (value instanceof Date) return isoDate(value, form);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+  if (value instanceof Uint8Array) return utf8Text(Buffer.from(value).toString('latin1'));
   if (Array.isArray(value)) return value.map((each) => plainValue(each, form));
   if (typeof value !== 'object' || value === null) return value ?? null;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainValue(item, form)]));
