@@ -119,6 +119,21 @@ _IOCTL = (16, 29)
 _PERSONALITY = (135, 92)
 _PRLIMIT = (302, 261)
 
+_SUPERVISOR = 1
+# How the processor and the disk are given out, with the argument that names a process: the code could have the supervisor,
+# of the same uid, run only when nothing else does, and nobody would look at the memory any more.
+_SCHEDULING = {
+    "sched_setparam": ((142, 118), 0),
+    "sched_setscheduler": ((144, 119), 0),
+    "sched_setaffinity": ((203, 122), 0),
+    "sched_setattr": ((314, 274), 0),
+}
+# The same, for a process, a group or (by this value of the first argument) all processes of the user.
+_SCHEDULING_BY_KIND = {
+    "setpriority": ((141, 140), 2),
+    "ioprio_set": ((251, 30), 3),
+}
+
 # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 _NAMESPACE_FLAGS = 0x7E020000
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
@@ -196,6 +211,11 @@ def program(machine=None):
     parts.append(_when(_PERSONALITY[column], _one_of(0, [0, 0xFFFFFFFF], _refusal())))
     # One's own limits only: the code could leave the supervisor, of the same uid, without descriptors.
     parts.append(_when(_PRLIMIT[column], _one_of(0, [0], _refusal())))
+    for numbers, index in _SCHEDULING.values():
+        parts.append(_when(numbers[column], _not_one_of(index, [_SUPERVISOR], _refusal())))
+    for numbers, user in _SCHEDULING_BY_KIND.values():
+        of_user = _load_argument(0) + _jump(_JEQ, user, 0, 1) + _refusal()
+        parts.append(_when(numbers[column], of_user + _not_one_of(1, [_SUPERVISOR], _refusal())))
     for numbers in _ABSENT.values():
         if numbers[column] is not None:
             parts.append(_when(numbers[column], _refusal(errno.ENOSYS)))

@@ -263,6 +263,13 @@ export const ATTEMPTS: readonly Attempt[] = [
   { name: "writing the supervisor's memory", code: 'open("/proc/1/mem", "r+b")' },
   refusedCall('process_vm_readv', '1, 0, 0, 0, 0, 0'),
   refusedCall('kcmp', '1, 1, 0, 0, 0'),
+  { name: "making the supervisor's turn come last", code: 'os.setpriority(os.PRIO_PROCESS, 1, 19)' },
+  { name: 'making the turn of all processes come last', code: 'os.setpriority(os.PRIO_USER, 0, 19)' },
+  {
+    name: 'having the supervisor run only when nothing else does',
+    code: 'os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))',
+  },
+  { name: "changing the supervisor's processors", code: 'os.sched_setaffinity(1, os.sched_getaffinity(0))' },
   { name: "changing the supervisor's limits", code: 'resource.prlimit(1, resource.RLIMIT_NOFILE, (1, 1))' },
   // Settings of the machine.
   ...['core_pattern', 'hostname', 'printk', 'randomize_va_space', 'modprobe', 'keys/maxkeys'].map((name): Attempt => ({

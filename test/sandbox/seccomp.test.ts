@@ -43,9 +43,12 @@ const ORDINARY = {
   },
 };
 const NUMBERS = {
-  x86_64: { socket: 41, socketpair: 53, ioctl: 16, prlimit: 302 },
-  aarch64: { socket: 198, socketpair: 199, ioctl: 29, prlimit: 261 },
+  x86_64: { socket: 41, socketpair: 53, ioctl: 16, prlimit: 302, setpriority: 141, ioprio_set: 251 },
+  aarch64: { socket: 198, socketpair: 199, ioctl: 29, prlimit: 261, setpriority: 140, ioprio_set: 30 },
 };
+
+/** `sched_setparam`, `sched_setscheduler`, `sched_setaffinity`, `sched_setattr`. */
+const SCHEDULING = { x86_64: [142, 144, 203, 314], aarch64: [118, 119, 122, 274] };
 
 function assemble(machine: string): Buffer {
   const script =
@@ -126,6 +129,23 @@ describe.each(['x86_64', 'aarch64'] as const)('the system call filter for %s', (
     for (const family of [0, 15, 17, 31, 38, 40, 44, 45]) expect(ask(numbers.socket, family, 1, 0)).toBe(EAFNOSUPPORT);
     expect(ask(numbers.socketpair, 1, 1, 0)).toBe(ALLOW);
     expect(ask(numbers.socketpair, 2, 1, 0)).toBe(EAFNOSUPPORT);
+  });
+
+  it('lets nobody change when the supervisor has its turn', () => {
+    for (const number of SCHEDULING[machine]) {
+      expect([0, 2, 77].map((pid) => ask(number, pid))).toEqual([ALLOW, ALLOW, ALLOW]);
+      expect(ask(number, 1)).toBe(EPERM);
+    }
+    for (const [number, user] of [
+      [numbers.setpriority, 2],
+      [numbers.ioprio_set, 3],
+    ] as const) {
+      for (const kind of [user - 2, user - 1]) {
+        expect([0, 2].map((who) => ask(number, kind, who))).toEqual([ALLOW, ALLOW]);
+        expect(ask(number, kind, 1)).toBe(EPERM);
+      }
+      expect([0, 1, 1000].map((who) => ask(number, user, who))).toEqual([EPERM, EPERM, EPERM]);
+    }
   });
 
   it('looks at the arguments of the others', () => {
