@@ -34,6 +34,10 @@ export function applyPatch(io: Io, run: string, folder: string, options: ApplyOp
         );
       const checked = await git(['apply', '--check', '-'], patch);
       if (checked.code !== 0) {
+        if ((await git(['apply', '--check', '--reverse', '-'], patch)).code === 0) {
+          say(io, `The patch of run ${run} is in ${tree} already: there is nothing to apply.`);
+          return EXIT_DONE;
+        }
         const three = `rlm patch ${run} | git -C ${shellWord(tree)} apply --3way`;
         throw new CommandError(
           `The patch does not apply to ${tree}, and nothing was changed: ${checked.stderr.trim().replaceAll('\n', '; ')}. ` +

@@ -143,6 +143,10 @@ describe('without server and worker', () => {
     expect(applied.stderr).toContain(`git -C ${clone} diff shows it`);
     expect(applied.code).toBe(0);
     expect(readFileSync(join(clone, 'file.py'), 'utf8')).toBe('x = 2\n');
+    const twice = await rlm(['apply', 'edit', 'clone']);
+    expect(twice.stderr).toBe(`The patch of run edit is in ${clone} already: there is nothing to apply.\n`);
+    expect(twice.code).toBe(0);
+    writeFileSync(join(clone, 'file.py'), 'x = 3\n');
     const again = await rlm(['apply', 'edit', 'clone']);
     expect(again.stderr).toContain(`rlm patch edit | git -C ${clone} apply --3way`);
     expect(again.code).toBe(1);
