@@ -11,6 +11,7 @@ import { EXIT_DONE, EXIT_FAILED, exitCodeOf } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
 import { wantsColor } from './live/display.ts';
 import { countWorkingChildren } from './live/activity.ts';
+import { columnsOf } from './live/screen.ts';
 import { renderTree } from './live/tree.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { checkWritable, writeOutput } from './output-file.ts';
@@ -32,7 +33,7 @@ export function showStatus(io: Io, run: string, options: LookOptions): Promise<n
       return EXIT_DONE;
     }
     const { snapshot, status, reason } = report;
-    const columns = io.stdout.isTTY ? io.stdout.columns : 120;
+    const columns = columnsOf(io.stdout, 120);
     const color = wantsColor(io.stdout, io.env);
     const next = reasonWithNext(run, status, reason);
     const why = next === null ? null : asTyped(next, io.env);

@@ -7,6 +7,7 @@ import { currentSnapshot, elapsedSeconds, runTotals } from '../results/run-snaps
 import { EXIT_DONE } from './exit-codes.ts';
 import { say, writeJson, type Io } from './io.ts';
 import { formatClock, formatCost, plural } from './live/format.ts';
+import { columnsOf } from './live/screen.ts';
 import { fit, oneLine, padEnd } from './live/text.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { CommandError } from './report-error.ts';
@@ -41,7 +42,7 @@ export async function showList(io: Io, options: ListOptions): Promise<number> {
     const { runs, unreadable } = await collect(session, found?.runs, limit);
     if (options.json === true) await writeJson(io, runs);
     else if (runs.length === 0) say(io, 'There are no runs yet: rlm run <repo> -p "..." starts one.');
-    else for (const line of table(runs, io.stdout.isTTY ? io.stdout.columns : 160)) io.stdout.write(`${line}\n`);
+    else for (const line of table(runs, columnsOf(io.stdout, 160))) io.stdout.write(`${line}\n`);
     if (unreadable.length > 0) say(io, describeUnreadable(unreadable));
     if (options.json !== true && runs.some(({ status }) => status === 'paused' || status === 'suspended'))
       say(io, 'rlm resume <run> continues one that is paused or suspended; rlm status <run> says why it is.');

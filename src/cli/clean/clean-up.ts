@@ -10,6 +10,7 @@ import type { TemporalConnection } from '../../temporal/connection.ts';
 import { EXIT_DONE, EXIT_FAILED } from '../exit-codes.ts';
 import { say, writeJson, type Io } from '../io.ts';
 import { plural } from '../live/format.ts';
+import { columnsOf } from '../live/screen.ts';
 import type { JsonOption, TemporalOptions } from '../options.ts';
 import { CommandError } from '../report-error.ts';
 import { withSession, type Session } from '../session.ts';
@@ -190,7 +191,7 @@ function failing<T>({ failures }: Context['findings'], item: T & { readonly path
 }
 
 function present(io: Io, report: CleanReport, options: CleanOptions): void {
-  const lines = reportTable(report, io.stdout.isTTY ? io.stdout.columns : 160);
+  const lines = reportTable(report, columnsOf(io.stdout, 160));
   for (const line of lines) io.stdout.write(`${line}\n`);
   for (const note of report.notes) say(io, note);
   for (const failure of report.failures) say(io, `rlm: ${failure}`);

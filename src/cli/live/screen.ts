@@ -8,6 +8,14 @@ export interface TerminalStream {
   write(text: string): unknown;
 }
 
+/** How wide to print; a terminal that does not know its size says 0. @param otherwise - where there is no terminal */
+export function columnsOf(stream: { readonly isTTY?: boolean; readonly columns?: number }, otherwise: number): number {
+  return stream.isTTY === true ? stream.columns || COLUMNS : otherwise;
+}
+
+const COLUMNS = 80;
+const ROWS = 24;
+
 /** Lines at the bottom of a terminal that are drawn over and over, and text that scrolls by above them. */
 export interface Screen {
   draw(lines: readonly string[]): void;
@@ -33,8 +41,8 @@ export function createScreen(stream: TerminalStream): Screen {
   let hidden = false;
 
   const size = (): { columns: number; rows: number } => ({
-    columns: Math.max(10, stream.columns ?? 80),
-    rows: Math.max(3, stream.rows ?? 24),
+    columns: Math.max(10, stream.columns || COLUMNS),
+    rows: Math.max(3, stream.rows || ROWS),
   });
 
   /** To the first column of the first line drawn. */

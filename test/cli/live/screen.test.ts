@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createScreen } from '../../../src/cli/live/screen.ts';
+import { columnsOf, createScreen } from '../../../src/cli/live/screen.ts';
 
 // An escape sequence, or a character.
 const TOKENS = new RegExp(String.raw`\u001b\[\??[\d;]*[A-Za-z]|[\s\S]`, 'gu');
@@ -60,6 +60,13 @@ describe('the screen', () => {
     screen.draw(['three', 'four', 'five']);
     screen.draw(['six']);
     expect(terminal.text()).toBe('six');
+  });
+
+  it('takes a terminal that does not know its size for one of 80 columns and 24 lines', () => {
+    expect(createScreen(createTerminal(0, 0)).size()).toEqual({ columns: 80, rows: 24 });
+    expect(columnsOf({ isTTY: true, columns: 0 }, 120)).toBe(80);
+    expect(columnsOf({ isTTY: true, columns: 200 }, 120)).toBe(200);
+    expect(columnsOf({}, 120)).toBe(120);
   });
 
   it('prints above the lines', () => {
