@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { makePrivateFolder } from '../files/private-folder.ts';
+import { isExecutable } from './find-python.ts';
 
 /** The newest that Go installs by module path; a download gets the same one. */
 export const CLI_VERSION = '1.5.1';
@@ -60,9 +61,11 @@ export const downloadCli: InstallWay = async (target, env, log, options) => {
 };
 
 export const installWithGo: InstallWay = async (target, env, log) => {
+  const program = findGo(env);
+  if (program === undefined) throw new Error('Go is not installed');
   log(`Building the Temporal CLI ${CLI_VERSION} with Go (about two minutes, once) ...`);
   await inTemporaryFolder(target, async (folder) => {
-    const go = spawn('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`], {
+    const go = spawn(program, ['install', `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`], {
       // Not the current folder: it may hold a go.mod or a go.work that says what to build and with which Go.
       cwd: folder,
       env: { ...env, GOBIN: folder },
@@ -73,15 +76,18 @@ export const installWithGo: InstallWay = async (target, env, log) => {
     try {
       await exitOf(go, 'go install');
     } catch (error) {
-      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
       const lastLine = said.trim().split('\n').at(-1) ?? '';
-      throw new Error(missing ? 'Go is not installed' : `go install failed: ${lastLine || reasonOf(error)}`, {
-        cause: error,
-      });
+      throw new Error(`go install failed: ${lastLine || reasonOf(error)}`, { cause: error });
     }
     return join(folder, 'temporal');
   });
 };
+
+/** On PATH; a relative folder of it would be looked for in the current one. */
+function findGo(env: NodeJS.ProcessEnv): string | undefined {
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
+  return folders.map((folder) => join(folder, 'go')).find(isExecutable);
+}
 
 async function inTemporaryFolder(target: string, make: (folder: string) => Promise<string>): Promise<void> {
   const folder = join(dirname(target), `.install-${randomUUID()}`);

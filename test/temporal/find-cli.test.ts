@@ -99,12 +99,15 @@ describe('one that has to be installed', () => {
     const cacheDirectory = temporaryFolder();
     const url = await serve((_request, response) => response.writeHead(503).end());
     const failing = folderWith({ go: '#!/bin/sh\necho "go: no network" >&2\nexit 1\n' });
+    const said: string[] = [];
     const find = (env: NodeJS.ProcessEnv): Promise<string> =>
-      findTemporalCli({ cacheDirectory, env, install: { downloadUrl: url } });
+      findTemporalCli({ cacheDirectory, env, install: { downloadUrl: url }, log: (line) => said.push(line) });
     await expect(find(environment())).rejects.toThrow(
       /it answered 503; Go is not installed[^]*go install github.com\/temporalio\/cli\/cmd\/temporal@v1.5.1/,
     );
+    expect(said.join('\n')).not.toContain('Building');
     await expect(find(environment(failing))).rejects.toThrow(/go install failed: go: no network/);
+    expect(said.join('\n')).toContain('Building');
     expect(readdirSync(join(cacheDirectory, 'bin'))).toEqual([]);
   });
 });
