@@ -30,7 +30,7 @@ export function reasonWithNext(run: string, status: string, reason: string | nul
     return `${reason}; rlm approve ${run} ${question} allows it, rlm reject ${run} ${question} does not`;
   if (status !== 'paused' || /\brlm \w/.test(reason ?? '')) return reason;
   const next = `rlm resume ${run} continues`;
-  return reason === null ? next : `${reason}; ${next}`;
+  return reason === null ? next : `${reason.replace(/\.$/, '')}; ${next}`;
 }
 
 /** Why a run that has ended has no patch: it need not be that it changed nothing. */

@@ -143,7 +143,7 @@ async function conclude(watching: WatchOptions, followed: Followed, document: Ru
   }
   if (followed.kind === 'paused') {
     const raise = raiseCommand(run, followed.pause);
-    say(io, `Run ${run} is paused: ${followed.pause.reason}.`);
+    say(io, `Run ${run} is paused: ${followed.pause.reason.replace(/\.$/, '')}.`);
     const goOn =
       raise === undefined ? `Fix the cause, then resume it with ${resumeCommand}` : `Resume it with ${raise}`;
     say(io, `The run keeps everything it has recorded. ${goOn}.`);

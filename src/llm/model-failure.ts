@@ -120,11 +120,11 @@ function advice({ type, overMinuteLimit }: Meaning, status: number, { resolved }
       return 'A lower model.max_concurrency asks less at once.';
     case 'Model.Refused':
       if (resolved.apiKey === undefined) {
-        return `No key was sent: set ${resolved.keyVariables.join(' or ')} where the worker runs, then resume a paused run with rlm resume.`;
+        return `No key was sent: set ${resolved.keyVariables.join(' or ')} where the worker runs.`;
       }
       return status === 401
-        ? `Put a valid key for ${host} into ${resolved.keyVariables.join(' or ')} where the worker runs, then resume a paused run with rlm resume.`
-        : `Check credit and rights of the key with ${host}; then resume a paused run with rlm resume.`;
+        ? `Put a valid key for ${host} into ${resolved.keyVariables.join(' or ')} where the worker runs.`
+        : `Check credit and rights of the key with ${host}.`;
     case 'Model.ContextLength':
       return overMinuteLimit === true
         ? `One request is larger than the limit of ${host} for a minute: ask there for a higher one, or choose another model.`

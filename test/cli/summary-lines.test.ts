@@ -17,6 +17,7 @@ it.each([
   ['running', null, null],
   ['running', 'no server', 'no server'],
   ['paused', null, 'rlm resume todo continues'],
+  ['paused', 'No key was sent.', 'No key was sent; rlm resume todo continues'],
   ['paused', 'to look at it', 'to look at it; rlm resume todo continues'],
   [
     'running',
