@@ -184,6 +184,16 @@ describe('a module with tools', () => {
     expect(reply.type).toBe('Input.Invalid');
   });
 
+  it('is refused where package.json says that it is CommonJS, with what to do', async () => {
+    mkdirSync(join(host.folder, 'commonjs'));
+    writeFileSync(join(host.folder, 'commonjs', 'package.json'), '{"type": "commonjs"}');
+    for (const text of [HEAD, `export const f = { ${RUN} };`]) {
+      // oxlint-disable-next-line no-await-in-loop -- the process answers one question at a time
+      const { error } = await host.load(text, `commonjs/tools-${text.length}.ts`);
+      expect(error).toContain('package.json says "type": "commonjs" for it, as npm init writes: name the file .mts');
+    }
+  });
+
   it('is refused where it is not there, a folder, or no module', async () => {
     mkdirSync(join(host.folder, 'folder'));
     writeFileSync(join(host.folder, 'tools.py'), '');

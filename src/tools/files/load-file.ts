@@ -90,7 +90,10 @@ function importProblem(error: unknown, path: string): string {
         ? `${message}. Install it beside the file (npm install)`
         : `${message}. Imports of files need their extension, such as './prices.ts'`;
     default:
-      return message;
+      // What Node says where it was told to read a module of the other kind.
+      return /Cannot use import statement outside a module|Unexpected token 'export'/.test(message)
+        ? `${message}. package.json says "type": "commonjs" for it, as npm init writes: name the file .mts (or .mjs), or write "type": "module" there`
+        : message;
   }
 }
 
