@@ -156,6 +156,14 @@ export interface RlmClient {
  *   not answer
  */
 export async function connect(options: ConnectOptions = {}): Promise<RlmClient> {
+  return openClient(options, { asksForWorkers: true });
+}
+
+/** @param asksForWorkers - false where the caller is about to work itself */
+export async function openClient(
+  options: ConnectOptions,
+  { asksForWorkers }: { readonly asksForWorkers: boolean },
+): Promise<RlmClient> {
   const cwd = options.cwd ?? process.cwd();
   const env = options.env ?? (await environmentOf(cwd, options.log));
   const config = parseConfig(options.config ?? {});
@@ -167,7 +175,7 @@ export async function connect(options: ConnectOptions = {}): Promise<RlmClient> 
   );
   const taskQueue = config.temporal.task_queue;
   const runs = createTemporalRuns({ client: temporal.client, taskQueue });
-  if (log !== undefined && (await lacksWorker(temporal, taskQueue)))
+  if (asksForWorkers && log !== undefined && (await lacksWorker(temporal, taskQueue)))
     log(`No worker polls task queue ${taskQueue} of ${temporal.address}: ${waysToWork(taskQueue)}.`);
   return createClient({
     environment,

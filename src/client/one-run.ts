@@ -1,4 +1,4 @@
-import { connect, environmentOf, type ConnectOptions, type RlmClient } from './connect.ts';
+import { environmentOf, openClient, type ConnectOptions, type RlmClient } from './connect.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseConfig } from '../config/load-config.ts';
 import type { ToolDefinition } from '../tools/tool.ts';
@@ -125,7 +125,7 @@ async function withClient<T>(
 ): Promise<T> {
   const env = options.env ?? (await environmentOf(options.cwd ?? process.cwd(), options.log));
   if (works) checkKeys(parseConfig(options.config ?? {}), env);
-  const client = await connect({ ...options, env });
+  const client = await openClient({ ...options, env }, { asksForWorkers: !works });
   try {
     if (!works) return await work(client);
     const worker = await client.work({ servesOthers: false, ...(tools === undefined ? {} : { tools }) });

@@ -58,8 +58,10 @@ const WEATHER = tool({ description: 'Tells.', parameters: z.object({}), run: () 
 
 describe('analyze', () => {
   it('works in this process, and its result has the types of the signature', async () => {
+    const lines: string[] = [];
     const result = await analyze({
       ...options,
+      log: (line) => lines.push(line),
       signature: 'text -> colours: list[str], counts: dict[str, int]',
       inputs: { text: 'blue green' },
     });
@@ -67,6 +69,7 @@ describe('analyze', () => {
     expect(result).toMatchObject({ status: 'completed', type: 'analyze', patch: null });
     expect(result.answer).toEqual({ colours: ['blue', 'green'], counts: { n: 2 } });
     expect(Object.keys(result.answer)).toEqual(['colours', 'counts']);
+    expect(lines.join('\n')).not.toContain('No worker');
   });
 
   it('finds the run of an id again, without asking the model again', async () => {
