@@ -14,6 +14,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
 import { forkCommand } from './commands/fork.ts';
 import { findingsCommand } from './commands/findings.ts';
+import { asTyped } from './command-name.ts';
 import type { CommandContext, DefineCommand } from './command-context.ts';
 import { EXIT_DONE, EXIT_USAGE } from './exit-codes.ts';
 import { flush, processIo, type Io } from './io.ts';
@@ -97,7 +98,7 @@ export function createProgram(context: CommandContext): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.io.stdout.write(text),
-      writeErr: (text) => context.io.stderr.write(text),
+      writeErr: (text) => context.io.stderr.write(asTyped(text, context.io.env)),
     });
   for (const [heading, commands] of COMMANDS) {
     for (const define of commands) {

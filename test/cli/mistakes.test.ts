@@ -131,6 +131,11 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
     ['no such run to watch', ['watch', 'nobody'], /no run "nobody"/],
   ])('%s', (_, args, message) => isRefused(args, message));
 
+  it('a command is named as it has to be typed here', async () => {
+    const { stderr } = await runHere(desk, ['run', 'repository'], { npm_command: 'exec' });
+    expect(stderr).toContain('(npx rlm run --help shows what it takes)');
+  });
+
   it('no server for a worker', () => isRefused(['worker'], /start one with rlm up, or give --address/));
 
   it('leaves no file behind that was only to be written', () => {
