@@ -144,8 +144,8 @@ function assertSameArguments(run: string, now: RunIdentity, before: Pick<Started
     differing.length === 0 ? '.' : `: ${differing.join(', ')} ${differing.length === 1 ? 'differs' : 'differ'}.`;
   throw new TypedError(
     'Input.Invalid',
-    `Run "${run}" exists and was started with other arguments${what} Go on with it by rlm resume ${run}, ` +
-      `or choose another --id for a new run.`,
+    `Run "${run}" exists and was started with other arguments${what} To go on with that run: rlm resume ${run}. ` +
+      `For a new one choose another --id.`,
   );
 }
 

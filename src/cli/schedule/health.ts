@@ -151,7 +151,7 @@ function formatDuration(milliseconds: number): string {
   return unit === 'day' ? plural(count, unit) : `${count} ${unit}`;
 }
 
-function shortTime(iso: string): string {
+export function shortTime(iso: string): string {
   return iso.slice(0, 19).replace('T', ' ');
 }
 

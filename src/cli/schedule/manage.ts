@@ -27,7 +27,7 @@ import { say, writeJson, type Io } from '../io.ts';
 import type { JsonOption, TemporalOptions } from '../options.ts';
 import { CommandError } from '../report-error.ts';
 import { openSession, type Session } from '../session.ts';
-import { healthOf, renderHealth, renderSchedule } from './health.ts';
+import { healthOf, renderHealth, renderSchedule, shortTime } from './health.ts';
 
 export interface TimesOptions extends TemporalOptions {
   readonly cron?: readonly string[];
@@ -73,7 +73,7 @@ export function createSchedule(io: Io, name: string, options: CreateOptions): Pr
     const [next] = (await schedules.describe(name))?.info.nextActionTimes ?? [];
     say(
       io,
-      `Schedule ${name} is there; its next run is at ${next?.toISOString() ?? 'no time'}. A worker must be there then:`,
+      `Schedule ${name} is there; it next runs ${next === undefined ? 'never' : `at ${shortTime(next.toISOString())} UTC`}. A worker must be there then:`,
     );
     say(io, `rlm up, or rlm worker. rlm schedule list shows whether it does what it should.`);
     return EXIT_DONE;
