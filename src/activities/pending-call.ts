@@ -61,7 +61,7 @@ async function query(
   const { variables, ...parameters } = given;
   const [value] = Object.values(parameters);
   const isBatch = Array.isArray(value);
-  const list = (isBatch ? value : [value]) as readonly string[];
+  const list = checkedTexts(name, isBatch ? value : [value]);
   assertBounded(list.length, variables);
   const handed = await handedVariables(deps, variables, isBatch ? list.length : undefined);
   const request = { function: name, hash, list, ...(handed === undefined ? {} : { variables: handed }) };
@@ -70,6 +70,20 @@ async function query(
 
 function tool({ function: name, hash, arguments: given }: CallEvent): StoredRequest {
   return { request: { function: name, hash, list: [], arguments: given } };
+}
+
+/**
+ * The kernel hands over nothing but text; one that has been tampered with may. A provider would take an object for a part of a
+ * message, such as an image that it fetches or a file that it keeps for the user.
+ *
+ * @throws TypedError `Sandbox.Diverged`
+ */
+function checkedTexts(name: string, values: readonly unknown[]): readonly string[] {
+  if (values.every((value) => typeof value === 'string')) return values;
+  throw new TypedError(
+    'Sandbox.Diverged',
+    `A call of ${name} with something else than text is none that a kernel lets through.`,
+  );
 }
 
 /** The kernel refuses more itself; one that has been tampered with may not. */

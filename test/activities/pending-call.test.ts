@@ -28,6 +28,15 @@ it.each([
     'rlm_query_batched',
     { tasks: Array.from({ length: 200 }, () => 'x'), variables: variables(51, []) },
   ],
+  ['an object for a prompt', 'llm_query', { prompt: { type: 'image_url', image_url: { url: 'http://a.example' } } }],
+  [
+    'parts of a message for prompts',
+    'llm_query_batched',
+    { prompts: ['x', [{ type: 'file', file: { file_id: 'f' } }]] },
+  ],
+  ['a number for a task', 'rlm_query', { task: 1 }],
+  ['nothing for tasks', 'rlm_query_batched', { tasks: [null] }],
+  ['no argument', 'llm_query', {}],
 ])('the host stores nothing of a call of %s', async (_, name, given) => {
   await expect(storedBy(name, given)).rejects.toMatchObject({ type: 'Sandbox.Diverged' });
 });
