@@ -4,6 +4,7 @@ import { agentDepth } from '../domain/ids.ts';
 import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
 import { finalAnswer, signatureOf } from '../domain/final-answer.ts';
 import { replyOutcome, splitReasoning } from '../domain/reply.ts';
+import { truncate } from '../domain/truncate.ts';
 import { addUsage } from '../domain/usage.ts';
 import { openTrajectory, usageOf, type Trajectory } from './agent-trajectory.ts';
 import { isContextLength } from './ask-model.ts';
@@ -12,6 +13,9 @@ import { askWithinContext } from './compact-conversation.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
+
+/** Characters of what is wrong with a final answer that a person is told. */
+const MAX_PROBLEM_LENGTH = 300;
 
 /**
  * Asks the model for an agent's next reply and records it. A reply that is recorded is never asked for again: repeated,
@@ -99,7 +103,9 @@ function result(
   const head = trajectory.hashOf(reply);
   if (purpose === 'final_answer') {
     const closing = finalAnswer(signatureOf(run, agentDepth(scope.agent)), reply);
-    return { kind: closing.kind === 'answer' ? 'answer' : 'invalid', head, usage };
+    return closing.kind === 'answer'
+      ? { kind: 'answer', head, usage }
+      : { kind: 'invalid', head, usage, problem: truncate(closing.problem, MAX_PROBLEM_LENGTH) };
   }
   const outcome = replyOutcome(reply);
   if (outcome.kind === 'truncated' || outcome.kind === 'tool_call') return { kind: outcome.kind, head, usage };

@@ -301,8 +301,11 @@ export type CallModelResult =
   | { readonly kind: 'tool_call'; readonly head: string; readonly usage: Usage }
   /** The final answer that was asked for. */
   | { readonly kind: 'answer'; readonly head: string; readonly usage: Usage }
-  /** A final answer that cannot be used: cut off, withheld, empty, code, or without the fields of the signature. */
-  | { readonly kind: 'invalid'; readonly head: string; readonly usage: Usage }
+  /**
+   * A final answer that cannot be used: cut off, withheld, empty, code, or without the fields of the signature. `problem`:
+   * the beginning of what the model reads about it.
+   */
+  | { readonly kind: 'invalid'; readonly head: string; readonly usage: Usage; readonly problem?: string }
   /** The conversation is longer than the model's context, and could not be compacted further. */
   | { readonly kind: 'context_length' };
 

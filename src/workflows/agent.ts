@@ -111,12 +111,15 @@ async function callModel(self: Agent, purpose: CallModelInput['purpose']): Promi
 
 /** @param why - for a person: why there is no result without it */
 async function askFinalAnswer(self: Agent, why: string): Promise<'final_answer'> {
+  let problem: string | undefined;
   for (let attempt = 1; attempt <= MAX_FINAL_ANSWERS; attempt += 1) {
     // oxlint-disable-next-line no-await-in-loop -- the next question depends on this answer
     const reply = await callModel(self, 'final_answer');
     if (reply.kind === 'answer') return 'final_answer';
+    problem = reply.kind === 'invalid' ? reply.problem : undefined;
   }
-  const message = `${why}, and ${MAX_FINAL_ANSWERS} final answers could not be used.`;
+  const told = problem === undefined ? '' : ` The model was told of the last: ${problem}`;
+  const message = `${why}, and ${MAX_FINAL_ANSWERS} final answers could not be used.${told}`;
   throw ApplicationFailure.nonRetryable(message, 'Agent.NoAnswer');
 }
 

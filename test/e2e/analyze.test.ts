@@ -148,7 +148,9 @@ describe.concurrent('an analysis', () => {
       config: { rlm: { max_iterations: 1 } },
     });
     expect(outcome).toMatchObject({ status: 'failed', answer: null });
-    expect(outcome.error).toContain('final answers could not be used');
+    expect(outcome.error).toContain(
+      'final answers could not be used. The model was told of the last: That result does not fit:',
+    );
     expect(outcome.notes.join()).toContain('seen');
   });
 
