@@ -97,7 +97,7 @@ async function tell(
 
 async function openRun(session: Session, opened: OpenTemporal, run: string): Promise<FoundRun> {
   const [stored, known] = await Promise.all([findRun(session.blobs, run), opened.runs.describe(run)]);
-  if (known === undefined && stored === undefined) throw noSuchRun(run);
+  if (known === undefined && stored === undefined) throw await noSuchRun(run, session.blobs);
   if (known === undefined)
     throw new CommandError('Temporal has no such workflow: it is on another server, or was deleted there.');
   if (known.status !== 'running') throw hasEnded(run);

@@ -18,7 +18,7 @@ export function deleteRuns(io: Io, names: readonly string[], options: TemporalOp
       if (unreadable.includes(run)) await findRun(session.blobs, run);
       const stored = all.filter((each) => each.run === run);
       const known = await found?.runs.describe(run);
-      if (stored.length === 0 && known === undefined) throw noSuchRun(run);
+      if (stored.length === 0 && known === undefined) throw await noSuchRun(run, session.blobs);
       const isOpen = known?.status === 'running' || ((await found?.runs.countOpenAgents(run)) ?? 0) > 0;
       if (isOpen) throw new CommandError(`Run ${run} has not ended: rlm cancel ${run} ends it.`, EXIT_FAILED);
       for (const reference of stored) await forgetRun(session.blobs, reference);

@@ -49,7 +49,7 @@ export function diffRuns(io: Io, run: string, other: string, options: DiffOption
 async function readCompared(blobs: BlobStore, runs: TemporalRuns | undefined, run: string): Promise<ComparedRun> {
   const report = await reportRun({ blobs, runs }, run);
   const { snapshot, reader } = report ?? {};
-  if (report === undefined || snapshot === undefined || reader === undefined) throw noSuchRun(run);
+  if (report === undefined || snapshot === undefined || reader === undefined) throw await noSuchRun(run, blobs);
   const [specification, trajectories, document] = await Promise.all([
     reader.specification(snapshot.run),
     reader.trajectories(snapshot),

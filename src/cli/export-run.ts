@@ -28,7 +28,7 @@ export function exportRun(io: Io, named: string, options: ExportOptions): Promis
       options.json === true
         ? `${stringifyJson(await source.document(run), 2)}\n`
         : await exportHtml(source, run, { redact: options.redact === true });
-    if (text === undefined) throw noSuchRun(run);
+    if (text === undefined) throw await noSuchRun(run, session.blobs);
     await writeOutput(session.cwd, file, Buffer.from(text));
     say(io, `Run ${run} is in ${file} (${(text.length / 1_000_000).toFixed(1)} MB).`);
     return EXIT_DONE;

@@ -33,7 +33,7 @@ export async function findOpenRun(session: Session, run: string, log: (line: str
   if (stored?.outcome !== undefined) throw hasEnded(run);
   const opened = (await session.findTemporal()) ?? (await startServerIfNeeded(session, log));
   const known = await opened?.runs.describe(run);
-  if (opened === undefined || known === undefined) throw noSuchRun(run);
+  if (opened === undefined || known === undefined) throw await noSuchRun(run, session.blobs);
   if (known.status !== 'running') throw hasEnded(run);
   return { ...opened, known, stored };
 }

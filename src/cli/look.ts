@@ -3,6 +3,9 @@ import { join, resolve } from 'node:path';
 import { emptyDocument } from '../client/empty-document.ts';
 import { reportRun, type RunReport } from '../client/report-run.ts';
 import type { RunLimits } from '../domain/budget.ts';
+import { nearestName } from '../domain/nearest-name.ts';
+import { runIds } from '../results/find-run.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import { createResultsWriter } from '../results/results-files.ts';
 import { limitsOf, runDocument, type RunDocument } from '../results/run-document.ts';
 import { asTyped } from './command-name.ts';
@@ -12,6 +15,7 @@ import { say, writeJson, writeResult, type Io } from './io.ts';
 import { wantsColor } from './live/display.ts';
 import { countWorkingChildren } from './live/activity.ts';
 import { columnsOf } from './live/screen.ts';
+import { oneLine } from './live/text.ts';
 import { renderTree } from './live/tree.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { checkWritable, writeOutput } from './output-file.ts';
@@ -138,7 +142,7 @@ function lookAt(
     const report =
       (await reportRun({ blobs, runs: found?.runs }, run)) ??
       (found === undefined ? await reportAwoken(session, run) : undefined);
-    if (report === undefined) throw noSuchRun(run);
+    if (report === undefined) throw await noSuchRun(run, session.blobs);
     return show(session, report);
   });
 }
@@ -160,9 +164,18 @@ export async function startServerIfNeeded(
   return session.openTemporal(log === undefined ? {} : { log });
 }
 
-export function noSuchRun(run: string): CommandError {
-  return new CommandError(`There is no run "${run}": rlm list shows those there are.`);
+/** With the ids that may be meant: those that begin so, else the one that is spelt most like it. */
+export async function noSuchRun(run: string, blobs: BlobStore): Promise<CommandError> {
+  const ids = await runIds(blobs).catch(() => []);
+  const longer = ids.filter((id) => run !== '' && id.startsWith(run)).toSorted();
+  const nearest = longer.length > 0 ? undefined : nearestName(run, ids);
+  const meant = nearest === undefined ? longer.slice(-MAX_MEANT) : [nearest];
+  const question = meant.length === 0 ? '' : ` Did you mean ${meant.map(oneLine).join(' or ')}?`;
+  return new CommandError(`There is no run "${run}": rlm list shows those there are.${question}`);
 }
+
+/** Ids that are named; the default ones end with the time, so that the last are the newest. */
+const MAX_MEANT = 3;
 
 async function documentOf(session: Session, report: RunReport, results: string | null): Promise<RunDocument> {
   const { snapshot, status, reason, run, limits } = report;

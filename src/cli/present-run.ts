@@ -45,6 +45,9 @@ export async function presentRun(
   } else {
     if (options.quiet !== true) sayAnswer(io, document);
     await writeResult(io, patch);
+    // Who sends it to a file or a program knows what to do with it.
+    if (options.quiet !== true && io.stdout.isTTY)
+      say(io, `\nTo apply it: ${applyCommand(document, { ...options, cwd })}`);
   }
   return exitCodeOf(document);
 }
@@ -60,12 +63,25 @@ function outputLine(
   { cwd, output, repo }: { readonly cwd: string; readonly output: string; readonly repo?: string },
 ): string {
   if (patch === undefined) return `${withoutPatch(run, notes)} ${output} is empty.`;
-  const folder = repo === undefined || !existsSync(resolve(cwd, repo)) ? undefined : resolve(cwd, repo);
+  const folder = folderOf(cwd, repo);
   const command =
     folder === undefined
       ? `rlm apply ${run} <folder>`
       : `git -C ${shellWord(folder)} apply ${shellWord(resolve(cwd, output))}`;
   return `The patch is in ${output}. To apply it: ${command}`;
+}
+
+function applyCommand(
+  { run_id: run }: RunDocument,
+  { cwd, repo }: { readonly cwd: string; readonly repo?: string },
+): string {
+  const folder = folderOf(cwd, repo);
+  return `rlm apply ${run} ${folder === undefined ? '<folder>' : shellWord(folder)}`;
+}
+
+/** The repository, where it is a folder here. */
+function folderOf(cwd: string, repo: string | undefined): string | undefined {
+  return repo === undefined || !existsSync(resolve(cwd, repo)) ? undefined : resolve(cwd, repo);
 }
 
 export async function printAnswer(io: Io, document: RunDocument): Promise<void> {

@@ -18,7 +18,7 @@ export async function presentStored(
 ): Promise<number> {
   const { blobs } = session;
   const report = await reportRun({ blobs, runs: undefined }, run);
-  if (report?.snapshot === undefined) throw noSuchRun(run);
+  if (report?.snapshot === undefined) throw await noSuchRun(run, blobs);
   const { snapshot, reader, status, reason } = report;
   if (options.results !== undefined) {
     const folder = resultsFolder(session.cwd, options.results);

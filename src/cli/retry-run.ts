@@ -25,7 +25,7 @@ export async function retry(io: Io, session: Session, run: string, options: Retr
   const log = (line: string): void => say(io, line);
   const overrides: ConfigInput = settingsOf(options);
   if ((await findRun(session.blobs, run)) === undefined && (await session.findTemporal()) === undefined)
-    throw noSuchRun(run);
+    throw await noSuchRun(run, session.blobs);
   const opened = await session.openTemporal({ log });
   const { runs } = opened;
   const ended = await findEndedRun(session.blobs, runs, run);

@@ -18,7 +18,7 @@ export interface FindingsOptions extends TemporalOptions, JsonOption {
 export function showFindings(io: Io, run: string, options: FindingsOptions): Promise<number> {
   return withSession(io, options, async ({ blobs }) => {
     const reference = await findRun(blobs, run);
-    if (reference === undefined) throw noSuchRun(run);
+    if (reference === undefined) throw await noSuchRun(run, blobs);
     const { outcome } = reference;
     if (outcome === undefined)
       throw new CommandError(`Run ${run} has not ended: rlm watch ${run} follows it.`, EXIT_FAILED);

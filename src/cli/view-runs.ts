@@ -64,7 +64,7 @@ export async function openSource(
   const isRun = (await view.catch(undefinedUnlessEncrypted)) !== undefined;
   if (isRun) return { source: stored, shown: named };
   const path = resolve(session.cwd, named);
-  if (!existsSync(path)) throw noSuchRun(named);
+  if (!existsSync(path)) throw await noSuchRun(named, session.blobs);
   const source = await openResults(path);
   const { runs, problems } = await source.list(2);
   const [first] = runs;

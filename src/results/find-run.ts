@@ -29,6 +29,12 @@ export async function readableRuns(
   return { runs: newestFirst(await Promise.all(names.map(read))), unreadable };
 }
 
+/** Ids of all runs that the blob store knows, with or without a key for them. */
+export async function runIds(blobs: BlobStore): Promise<string[]> {
+  const names = (await blobs.listReferences(PREFIX)).filter((name) => name.endsWith(SUFFIX));
+  return [...new Set(names.map((name) => name.slice(PREFIX.length, name.lastIndexOf('@'))))];
+}
+
 /**
  * The newest execution of a run; undefined where the store knows none. A run id is used once, unless Temporal has
  * forgotten its first use.

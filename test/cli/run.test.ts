@@ -133,6 +133,25 @@ describe('without server and worker', () => {
     expect(json(watched.stdout).status).toBe('completed');
   });
 
+  it('a person at a terminal sees how to apply the patch', async () => {
+    const args = [...EDIT, '--id', 'edit'];
+    const { stderr } = await runHere(desk, args, {}, { isTTY: true });
+    expect(stderr).toContain(`\nTo apply it: rlm apply edit ${join(desk.folder, 'repository')}\n`);
+    expect((await runHere(desk, args)).stderr).not.toContain('To apply it');
+  });
+
+  it('of a run that is not there names those that may be meant', async () => {
+    const error = async (args: string[]): Promise<string> => (await rlm(args)).stderr;
+    const start = 'There is no run';
+    expect(await error(['status', 'edti'])).toBe(
+      `rlm: ${start} "edti": rlm list shows those there are. Did you mean edit?\n`,
+    );
+    expect(await error(['cancel', 'loo'])).toBe(
+      `rlm: ${start} "loo": rlm list shows those there are. Did you mean look?\n`,
+    );
+    expect(await error(['view', 'something'])).toBe(`rlm: ${start} "something": rlm list shows those there are.\n`);
+  });
+
   it('a patch is applied to a working tree of the repository, all of it or nothing, and to no other', async () => {
     const clone = join(desk.folder, 'clone');
     execFileSync('git', ['clone', '-q', join(desk.folder, 'repository'), clone]);
