@@ -97,7 +97,7 @@ export function createProgram(context: CommandContext): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => context.io.stdout.write(text),
+      writeOut: (text) => context.io.stdout.write(asTyped(text, context.io.env)),
       writeErr: (text) => context.io.stderr.write(asTyped(text, context.io.env)),
     });
   for (const [heading, commands] of COMMANDS) {
@@ -115,6 +115,13 @@ function preferUnknownOption(program: Command, [name, ...args]: readonly string[
   const command = program.commands.find((each) => each.name() === name);
   if (command === undefined || !hasUnknownOption(command, args)) return;
   for (const option of command.options) option.makeOptionMandatory(false);
+}
+
+/** Asked to help with a command that there is not, commander prints all of its help: it is to say that there is none. */
+function withoutUnknownHelp({ commands }: Command, argv: readonly string[]): readonly string[] {
+  const [help, name] = argv;
+  if (help !== 'help' || name === undefined || name === help || name.startsWith('-')) return argv;
+  return commands.some((command) => command.name() === name) ? argv : argv.slice(1);
 }
 
 /** How errors and help are printed, of a command and of those below it (`rlm schedule create`). */
@@ -136,7 +143,7 @@ function hasUnknownOption({ options }: Command, args: readonly string[]): boolea
 }
 
 /** @returns the exit code */
-export async function runProgram(argv: readonly string[], io: Io = processIo()): Promise<number> {
+export async function runProgram(typed: readonly string[], io: Io = processIo()): Promise<number> {
   let exitCode = EXIT_DONE;
   const program = createProgram({
     io,
@@ -144,6 +151,7 @@ export async function runProgram(argv: readonly string[], io: Io = processIo()):
       exitCode = await work();
     },
   });
+  const argv = withoutUnknownHelp(program, typed);
   try {
     if (argv.length === 0) program.outputHelp();
     else {

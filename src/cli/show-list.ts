@@ -36,7 +36,7 @@ interface ListedRun {
 export async function showList(io: Io, options: ListOptions): Promise<number> {
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1)
-    throw new CommandError(`--limit takes a whole number, not "${options.limit}".`);
+    throw new CommandError(`--limit takes a whole number above 0, not "${options.limit}".`);
   return withSession(io, options, async (session) => {
     const found = await session.findTemporal();
     const { runs, unreadable } = await collect(session, found?.runs, limit);

@@ -62,6 +62,6 @@ export async function readConfigFile(
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if ((code === 'ENOENT' || code === 'ENOTDIR') && about.origin !== 'named') return undefined;
     const reason = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code || String(error)})`;
-    throw new ConfigError([{ source: path, message: `${reason}; name a readable file, or leave the option out.` }]);
+    throw new ConfigError([{ source: path, message: `${reason}.` }]);
   }
 }

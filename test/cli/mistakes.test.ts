@@ -127,6 +127,13 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
       /unknown option '--signture'[^]*--signature/,
     ],
     ['unknown command', ['rnu'], /unknown command 'rnu'[^]*run/],
+    ['help with an unknown command', ['help', 'rnu'], /unknown command 'rnu'[^]*run/],
+    [
+      'no such book',
+      ['demo', 'monte-cristo', '--book', 'none.txt'],
+      /There is no book none\.txt \(it was looked for at \//,
+    ],
+    ['a limit of nothing', ['list', '-n', '0'], /--limit takes a whole number above 0, not "0"/],
     ['no such run', ['status', 'nobody'], /no run "nobody": rlm list/],
     ['no such run to watch', ['watch', 'nobody'], /no run "nobody"/],
   ])('%s', (_, args, message) => isRefused(args, message));
@@ -134,6 +141,8 @@ describe('a mistake ends with exit code 2 and what to do, before anything is spe
   it('a command is named as it has to be typed here', async () => {
     const { stderr } = await runHere(desk, ['run', 'repository'], { npm_command: 'exec' });
     expect(stderr).toContain('(npx rlm run --help shows what it takes)');
+    const { stdout } = await runHere(desk, ['run', '--help'], { npm_command: 'exec' });
+    expect(stdout.toString()).toMatch(/^Usage: npx rlm run [^]*\n {2}npx rlm run \. -p/);
   });
 
   it('no server for a worker', () => isRefused(['worker'], /start one with rlm up, or give --address/));

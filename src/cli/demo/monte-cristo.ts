@@ -110,6 +110,8 @@ async function fetchedBook(folder: string, tell: (line: string) => void): Promis
 
 async function readBook(path: string, named: string): Promise<string> {
   return readFile(path, 'utf8').catch((error: unknown) => {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (isMissing) throw new CommandError(`There is no book ${named} (it was looked for at ${path}).`);
     const reason = errorMessage(error);
     throw new CommandError(`The book ${named} cannot be read: ${reason}. Name a plain text file with --book.`);
   });
