@@ -61,8 +61,19 @@ async function collect(session: Session, runs: TemporalRuns | undefined, limit: 
     ...stored.slice(0, limit).map((run) => fromStore(session, run, byId.get(run.run), runs !== undefined)),
     ...known.filter(({ run }) => !storedIds.has(run)).map(fromTemporal),
   ]);
-  const newest = listed.toSorted((a, b) => (a.started_at < b.started_at ? 1 : -1)).slice(0, limit);
-  return { runs: runs === undefined ? newest : await withStates(newest, runs, new Set(unreadable)), unreadable };
+  const newest = listed.toSorted((a, b) => (a.run.started_at < b.run.started_at ? 1 : -1)).slice(0, limit);
+  const states = runs === undefined ? new Map<string, string>() : await statesOf(newest, runs, new Set(unreadable));
+  return { runs: newest.map(({ run, timeIn }) => withStatus(run, states.get(run.run_id), timeIn)), unreadable };
+}
+
+function withStatus(run: ListedRun, status: string | undefined, timeIn: LookedAtRun['timeIn']): ListedRun {
+  return status === undefined ? run : { ...run, status, execution_time: timeIn(status) };
+}
+
+interface LookedAtRun {
+  readonly run: ListedRun;
+  /** Seconds that it has taken, when this is its status. */
+  readonly timeIn: (status: string) => number;
 }
 
 interface Collected {
@@ -84,20 +95,22 @@ const MAX_ASKED = 20;
 const ANSWER = 1000;
 
 /** What Temporal calls running may be paused, or nobody may be at work on it: the newest of them are asked. */
-async function withStates(
-  listed: readonly ListedRun[],
+async function statesOf(
+  listed: readonly LookedAtRun[],
   runs: TemporalRuns,
   unreadable: ReadonlySet<string>,
-): Promise<ListedRun[]> {
+): Promise<ReadonlyMap<string, string>> {
   const open = listed
-    .filter(({ run_id, status }) => status === 'running' && !unreadable.has(run_id))
+    .filter(({ run: { run_id, status } }) => status === 'running' && !unreadable.has(run_id))
     .slice(0, MAX_ASKED);
-  const states = new Map(
+  return new Map(
     await Promise.all(
-      open.map(async ({ run_id: run }) => [run, (await runs.state(run, ANSWER))?.status ?? 'suspended'] as const),
+      open.map(async ({ run: { run_id: run } }) => {
+        const state = await runs.state(run, ANSWER);
+        return [run, state?.status ?? 'suspended'] as const;
+      }),
     ),
   );
-  return listed.map((run) => ({ ...run, status: states.get(run.run_id) ?? run.status }));
 }
 
 async function fromStore(
@@ -105,7 +118,7 @@ async function fromStore(
   stored: RunReference,
   known: TemporalRun | undefined,
   reachable: boolean,
-): Promise<ListedRun> {
+): Promise<LookedAtRun> {
   const reader = createRunReader(session.blobs, stored);
   const [recorded, specification] = await Promise.all([
     reader.snapshot().catch(undefinedWithoutKey),
@@ -115,17 +128,19 @@ async function fromStore(
   const { run } = snapshot;
   const { agents, usage } = runTotals(snapshot);
   const status = run.outcome?.status ?? unendedStatus(known, reachable);
-  return {
+  const timeIn = (now: string): number => elapsedSeconds(snapshot, now, Date.now());
+  const listed = {
     run_id: run.run,
     status,
     started_at: new Date(run.started_at).toISOString(),
-    execution_time: elapsedSeconds(snapshot, status, Date.now()),
+    execution_time: timeIn(status),
     agents,
     cost: usage.cost,
     repository: specification?.repository?.name ?? null,
     prompt: specification?.prompt ?? null,
     schedule: run.schedule ?? known?.schedule ?? null,
   };
+  return { run: listed, timeIn };
 }
 
 /** A run that was begun without a key may be continued by a worker that has one. */
@@ -139,8 +154,8 @@ function unendedStatus(known: TemporalRun | undefined, reachable: boolean): stri
   return reachable ? 'unknown' : 'suspended';
 }
 
-async function fromTemporal({ run, status, startedAt, schedule }: TemporalRun): Promise<ListedRun> {
-  return {
+async function fromTemporal({ run, status, startedAt, schedule }: TemporalRun): Promise<LookedAtRun> {
+  const listed = {
     run_id: run,
     status: status === 'ended' ? 'completed' : status,
     started_at: new Date(startedAt).toISOString(),
@@ -151,6 +166,7 @@ async function fromTemporal({ run, status, startedAt, schedule }: TemporalRun): 
     prompt: null,
     schedule: schedule ?? null,
   };
+  return { run: listed, timeIn: () => 0 };
 }
 
 function table(runs: readonly ListedRun[], columns: number): string[] {

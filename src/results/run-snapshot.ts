@@ -72,13 +72,24 @@ export function lastChange({ run, agents }: RunSnapshot): number {
   return Math.max(run.started_at, ...agents.map(({ updated_at }) => updated_at));
 }
 
-const ENDED: ReadonlySet<string> = new Set(['completed', 'cancelled', 'failed', 'terminated', 'timed_out']);
+/**
+ * Nothing moves in these, and the clock stands; the last ones are of runs that Temporal ended, whose agents did not come to
+ * an end of their own.
+ */
+export const STILL: ReadonlySet<string> = new Set([
+  'paused',
+  'suspended',
+  'cancelled',
+  'failed',
+  'terminated',
+  'timed_out',
+]);
 
-/** Seconds that a run has taken. One that Temporal ended has no outcome: it counts to the last thing that it did. */
+/** Seconds that a run has taken: where nothing moves and there is no outcome, to the last thing that it did. */
 export function elapsedSeconds(snapshot: RunSnapshot, status: string, now: number): number {
   const { outcome, started_at: startedAt } = snapshot.run;
   if (outcome !== undefined) return outcome.execution_time;
-  return ((ENDED.has(status) ? lastChange(snapshot) : now) - startedAt) / 1000;
+  return ((STILL.has(status) || status === 'completed' ? lastChange(snapshot) : now) - startedAt) / 1000;
 }
 
 /** Orders `0`, `0.2`, `0.2.1`, `0.10`: by number, not by letter. */

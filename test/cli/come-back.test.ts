@@ -106,6 +106,14 @@ describe('a run whose machine slept', () => {
     hold = undefined;
     const { stdout } = await rlm(['status', 'sleeper', ...sleepy]);
     expect(stdout.toString()).toMatch(/^sleeper · suspended\n.*\n.*rlm resume sleeper/);
+    const listed = async (): Promise<unknown> => {
+      const list = JSON.parse((await rlm(['list', '--json', ...sleepy])).stdout.toString()) as { run_id: string }[];
+      return list.find(({ run_id }) => run_id === 'sleeper');
+    };
+    const before = await listed();
+    expect(before).toMatchObject({ status: 'suspended' });
+    // Its clock stands.
+    expect(await listed()).toEqual(before);
   });
 
   it('can be paused and given more meanwhile', async () => {

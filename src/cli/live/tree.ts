@@ -1,7 +1,7 @@
 import type { RunLimits } from '../../domain/budget.ts';
 import type { AgentReference } from '../../domain/records.ts';
 import { describeOrigin } from '../../results/describe-origin.ts';
-import { lastChange, runTotals, type RunSnapshot } from '../../results/run-snapshot.ts';
+import { lastChange, runTotals, STILL, type RunSnapshot } from '../../results/run-snapshot.ts';
 import { activity, countWorkingChildren } from './activity.ts';
 import { collapseTree, type TreeLine } from './collapse.ts';
 import { formatClock, formatCost, formatCostOf, formatCount, plural } from './format.ts';
@@ -27,9 +27,6 @@ export interface TreeView {
 }
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
-
-/** Nothing moves in these; the last ones are of runs that Temporal ended, whose agents did not come to an end of their own. */
-const STILL: ReadonlySet<string> = new Set(['paused', 'suspended', 'cancelled', 'failed', 'terminated', 'timed_out']);
 
 /** The live tree as lines no wider than the window and no more than its rows: a pure function of what is known. */
 export function renderTree(given: TreeView): string[] {
