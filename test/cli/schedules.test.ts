@@ -140,7 +140,8 @@ describe('rlm schedule', () => {
       await rlm(['trigger', 'review']);
       await eventually(async () => expect(await health('review')).toMatchObject({ last_result: 'completed', runs }));
       const { last_run } = await health('review');
-      const { stdout } = await runHere(desk, ['findings', last_run ?? '', '--json']);
+      const { stdout, stderr } = await runHere(desk, ['findings', last_run ?? '', '--json']);
+      expect(stderr).toBe('');
       found.push(JSON.parse(stdout.toString()) as ComparedFindings);
       /* oxlint-enable no-await-in-loop */
     }
