@@ -184,10 +184,14 @@ describe.concurrent('a conversation longer than the context', () => {
 
 describe.concurrent('a refusal for good', () => {
   const refusals: readonly [name: string, ScriptedReply, RegExp][] = [
-    ['401', error(401), /HTTP 401.*LLM_API_KEY.*resume/],
+    ['401', error(401), /HTTP 401.*LLM_API_KEY where the worker runs\./],
     ['503-for-too-long', error(503), /HTTP 503.*asked 2 times/],
-    ['402', error(402, { error: { message: 'Insufficient credits' } }), /HTTP 402, Insufficient credits.*resume/],
-    ['insufficient_quota', QUOTA, /HTTP 429.*quota.*resume/],
+    [
+      '402',
+      error(402, { error: { message: 'Insufficient credits' } }),
+      /HTTP 402, Insufficient credits.*Check credit and rights/,
+    ],
+    ['insufficient_quota', QUOTA, /HTTP 429.*quota.*Check credit and rights/],
   ];
   it.each(sized(refusals.slice(0, 1), refusals))(
     '%s pauses the run and says why; resumed, it continues from the same conversation',
