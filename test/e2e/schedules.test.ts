@@ -9,7 +9,7 @@ import type { Io } from '../../src/cli/io.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { createGrants } from '../../src/grants.ts';
 import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
-import { describeLong, LONG } from '../sizes.ts';
+import { describeLong, LONG, sizedCases } from '../sizes.ts';
 import { createWorld, git, TASK_QUEUE, type World } from './world.ts';
 
 /** Schedules that fire every second, on a real server. */
@@ -87,29 +87,23 @@ describe.concurrent('a schedule', () => {
     await schedules.delete('nightly');
   });
 
-  it.each([
+  const policies: readonly (readonly [NonNullable<ScheduleOverlapPolicy>, (state: ScheduleHealth) => boolean])[] = [
     ['SKIP', (state) => state.skipped > 0 && state.running === 1],
     ['ALLOW_ALL', (state) => state.runs > 2 && state.skipped === 0],
     ['CANCEL_OTHER', (state) => state.runs > 1],
-  ] as readonly (readonly [ScheduleOverlapPolicy, (state: ScheduleHealth) => boolean])[])(
-    'whose run is still at work: %s',
-    async (overlap, isAsTold) => {
-      const name = `overlap-${overlap?.toLowerCase().replace('_', '-')}`;
-      await schedules.create(
-        name,
-        { ...EVERY_SECOND, ...(overlap === undefined ? {} : { overlap }) },
-        await work(name, 'never ends'),
-      );
-      await vi.waitFor(async () => expect(isAsTold(await health(name))).toBe(true), { timeout: 30_000, interval: 300 });
-      await schedules.delete(name);
-      const query = `WorkflowId STARTS_WITH '${name}-' AND WorkflowType = 'investigate'`;
-      for await (const { workflowId } of world.client.workflow.list({ query }))
-        await world.client.workflow
-          .getHandle(workflowId)
-          .terminate()
-          .catch(() => undefined);
-    },
-  );
+  ];
+  it.each(sizedCases(['SKIP', 'ALLOW_ALL'], policies))('whose run is still at work: %s', async (overlap, isAsTold) => {
+    const name = `overlap-${overlap.toLowerCase().replace('_', '-')}`;
+    await schedules.create(name, { ...EVERY_SECOND, overlap }, await work(name, 'never ends'));
+    await vi.waitFor(async () => expect(isAsTold(await health(name))).toBe(true), { timeout: 30_000, interval: 300 });
+    await schedules.delete(name);
+    const query = `WorkflowId STARTS_WITH '${name}-' AND WorkflowType = 'investigate'`;
+    for await (const { workflowId } of world.client.workflow.list({ query }))
+      await world.client.workflow
+        .getHandle(workflowId)
+        .terminate()
+        .catch(() => undefined);
+  });
 
   it('pauses when a run fails, where it is told to', async () => {
     await schedules.create('fails', { ...EVERY_SECOND, pauseOnFailure: true }, await work('fails', ' '));

@@ -27,7 +27,7 @@ import type { ShortRunActivities } from './batch-with-short-runs.ts';
 vi.setConfig({ testTimeout: sized(120_000, 1_800_000) });
 
 const TASK_QUEUE = 'batches';
-const ITEMS = sized(80, 10_000);
+const ITEMS = sized(60, 10_000);
 const CONCURRENCY = sized(20, 100);
 /** Events after which the server suggests to continue as new: its own default in the long run. */
 const LONG_HISTORY = sized(200, 4096);
