@@ -54,7 +54,7 @@ const timed = async (what: string, work: () => Promise<unknown>): Promise<void> 
 const scrolled = async (what: string, selector: string): Promise<void> => {
   const { work, longestFrame } = await scrollThrough(page, selector);
   note(`${what}, scrolled by a page: CPU time of the page's thread for a step`, work);
-  note(`${what}, scrolled by a page: the longest frame`, longestFrame);
+  note(`${what}, scrolled by a page: the slowest frame`, longestFrame);
 };
 const { page } = await browser.open(viewer.link());
 try {

@@ -17,7 +17,7 @@ export interface ModelRequest {
   readonly run: RunSpecification;
   readonly messages: readonly Message[];
   readonly purpose: Exclude<Purpose, 'llm_query'>;
-  /** Counted from 1 where the same request is made again, for another reply. */
+  /** Counted from 1 where the same request is repeated for another reply. */
   readonly attempt?: number;
   readonly signal: AbortSignal;
 }

@@ -53,7 +53,7 @@ export function showStatus(io: Io, run: string, options: LookOptions): Promise<n
 /** Agents that are asked whether they are paused. */
 const MAX_ASKED_AGENTS = 20;
 
-/** Only an agent knows that it is paused, and only Temporal whether what it had begun goes on. */
+/** Only an agent knows that it is paused, and only Temporal whether what it had begun continues. */
 async function pausedAgents({ run, status, snapshot, runs }: RunReport): Promise<ReadonlyMap<string, string>> {
   if (runs === undefined || snapshot === undefined || !['running', 'paused'].includes(status)) return new Map();
   const parents = countWorkingChildren(snapshot.agents);

@@ -154,7 +154,7 @@ export interface TemporalRuns {
   /** Agents of a run that have not ended; those of a run that was ended early may still be cleaning up. */
   countOpenAgents(run: string): Promise<number>;
   /**
-   * Those of the agents that are paused: `pausing` while what they had begun goes on. One that does not answer is left
+   * Those of the agents that are paused: `pausing` while what they had begun continues. One that does not answer is left
    * out.
    */
   pausedAgents(run: string, agents: readonly string[]): Promise<ReadonlyMap<string, 'paused' | 'pausing'>>;

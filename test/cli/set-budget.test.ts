@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(stateDirectory, { recursive: true }));
 
-/** What is said of a run that answers so, and has 5 USD in the end. */
+/** The words for a run that answers so, and has 5 USD in the end. */
 function said(told: Told['kind'], status: RunState['status'] = 'running', usd = 5): Promise<string> {
   const limits = { max_cost: 5, max_sandboxes: 50, max_llm_calls: 100, global_timeout: 60 };
   const answer = { kind: told, state: { status, limits } as RunState, reason: 'no' } as Told;

@@ -71,7 +71,11 @@ const CASES: readonly Case[] = [
     code: 'try: FINAL("x" * 100_000_000)\nexcept Exception as error: FINAL(str(error)[:5])',
     answer: expect.any(String),
   },
-  { name: 'the longest answer there may be', code: 'FINAL("é" * 30_000_000)', answer: 'é'.repeat(30 * MILLION) },
+  {
+    name: 'an answer of the greatest length allowed',
+    code: 'FINAL("é" * 30_000_000)',
+    answer: 'é'.repeat(30 * MILLION),
+  },
   {
     name: 'a report of 100,000 lines',
     code: 'r = rlm_query("lines")\nFINAL([len(r.full.splitlines()), len(r) < len(r.full)])',
@@ -138,7 +142,7 @@ describe('a worker that is handed', () => {
     return found.value;
   }
 
-  it.each(CASES)('$name goes on with the work of others', async ({ name, answer, signature }) => {
+  it.each(CASES)('$name continues with the work of others', async ({ name, answer, signature }) => {
     await delay(500);
     await lag();
     const began = performance.now();

@@ -266,7 +266,7 @@ describeLong('a schedule whose runs last longer than its interval', () => {
 });
 
 describeLong('a schedule whose run fails', () => {
-  it('goes on at its next time, and says of the last how it ended', async () => {
+  it('continues at its next time, and tells how the last ended', async () => {
     await schedules.create('fails-again', { every: ['2s'] }, await work('fails-again', ' '));
     await vi.waitFor(async () => expect((await health('fails-again')).runs).toBeGreaterThan(2), 60_000);
     expect(await health('fails-again')).toMatchObject({ paused: false, last_result: 'failed' });

@@ -176,7 +176,7 @@ async function cleanBlobs(
   } catch (error) {
     const isBroken = error instanceof Error && ['Storage.Missing', 'Storage.Damaged'].includes(error.name);
     if (!isBroken) throw error;
-    // Without the key nobody knows what encrypted runs refer to: no blob is deleted.
+    // Without the key it is unknown what encrypted runs refer to: no blob is deleted.
     const isNote = error instanceof KeyMissing && options.blobs !== true && options.olderThan === undefined;
     (isNote ? findings.notes : findings.failures).push(error.message);
     return null;

@@ -131,7 +131,7 @@ function cellsOf(
 ): Cells {
   const { usage } = agent;
   const isWaiting = (working.get(agent.agent) ?? 0) > 0;
-  // Code that runs continues to its next call, also in a run that is paused; without a worker nobody knows.
+  // Code that runs continues to its next call, also in a run that is paused; without a worker this is unknown.
   const mayRun = agent.state === 'running' && status === 'paused';
   const isStill = STILL.has(status) && !isWaiting && agent.state !== 'done' && !mayRun;
   return {

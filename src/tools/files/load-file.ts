@@ -90,7 +90,7 @@ function importProblem(error: unknown, path: string): string {
         ? `${message}. Install it beside the file (npm install)`
         : `${message}. Imports of files need their extension, such as './prices.ts'`;
     default:
-      // What Node says where it was told to read a module of the other kind.
+      // Node's message where package.json names the other kind of module.
       return /Cannot use import statement outside a module|Unexpected token 'export'/.test(message)
         ? `${message}. package.json says "type": "commonjs" for it, as npm init writes: name the file .mts (or .mjs), or write "type": "module" there`
         : message;
