@@ -97,7 +97,10 @@ function readIterations(records: readonly ChainRecord[]): IterationView[] {
       const told = record.message === null ? '' : `\nIt was told: ${record.message}`;
       waiting.push(`Up to here it is the work of agent ${agent} of run ${run}, which this run was forked from.${told}`);
     } else if (record.kind === 'rebuild') {
-      const note = record.reason === null ? 'It had been evicted to save memory.' : record.reason;
+      const note =
+        record.reason === null
+          ? 'There was none: it had been evicted, or had ended itself, while its agent waited; or the agent was forked.'
+          : record.reason;
       const shown = record.note === '' ? '' : `\nThe model was told: ${record.note}`;
       (turn?.events ?? waiting).push(`The sandbox was rebuilt (${record.sandbox}). ${note}${shown}`);
     } else if (turn === undefined) continue;
