@@ -23,12 +23,10 @@ def use_more_than(pids, limit, shared):
     `shared`: the sandbox's SharedMemory.
     """
     beside = _page_tables(pids) + _descriptors(pids) + socket_buffers(limit // 8) + _supervisor()
-    beside += shared.bytes(pids, limit // 8)
-    # The exact count is dear; that of resident pages is never below it.
-    return (
-        system.resident_bytes(pids) + beside > limit
-        and system.proportional_bytes(pids) + beside > limit
-    )
+    # The exact counts are dear; these are never below them, but for shared memory that has just been freed.
+    if system.resident_bytes(pids) + beside + shared.bytes(pids, limit // 8) <= limit:
+        return False
+    return system.proportional_bytes(pids) + beside + shared.read(pids) > limit
 
 
 def socket_buffers(spare):
@@ -77,10 +75,13 @@ class SharedMemory:
 
     def bytes(self, pids, step):
         """`step`: by how many bytes the machine's shared memory may grow before the maps are read again."""
-        now = _shared_memory_of_machine()
-        if abs(now - self._seen) > step:
-            self._seen = now
-            self._bytes = _hidden(pids)
+        if abs(_shared_memory_of_machine() - self._seen) > step:
+            self.read(pids)
+        return self._bytes
+
+    def read(self, pids):
+        self._seen = _shared_memory_of_machine()
+        self._bytes = min(_hidden(pids), self._seen)
         return self._bytes
 
 

@@ -31,8 +31,12 @@ afterAll(async () => {
   folder.remove();
 });
 
-const make = async (name: string, memory_mb = 256): Promise<Sandbox> =>
-  makeReady(provider, sandboxRequest(name, undefined, { memory_mb, labels: { ...LABELS, agent: name } }));
+let made = 0;
+/** A new one each time, also where a test is tried once more. */
+const make = async (kind: string, memory_mb = 256): Promise<Sandbox> => {
+  const name = `${kind}-${++made}`;
+  return makeReady(provider, sandboxRequest(name, undefined, { memory_mb, labels: { ...LABELS, agent: name } }));
+};
 
 describe('a sandbox full of busy processes', () => {
   it('leaves the processor to its neighbour, also where each process has a session of its own', async () => {
@@ -141,6 +145,21 @@ for part in range(10):
     },
     60_000,
   );
+
+  it('is what shared memory holds, not what it could hold', async () => {
+    const sandbox = await make('sparse');
+    const program = `
+import mmap, os, time
+sparse, full = mmap.mmap(-1, 1 << 30), mmap.mmap(-1, 100 << 20)
+for at in range(0, 100 << 20, 4096): full[at] = 1
+os.fork()
+time.sleep(100)`;
+    const start = `import subprocess, sys\nleft = subprocess.Popen([sys.executable, "-c", ${JSON.stringify(program)}])`;
+    await runCode(sandbox, 1, start);
+    const block = await runCode(sandbox, 2, 'import time\ntime.sleep(1.5)\nprint(left.poll())');
+    expect(block.stdout).toBe('None\n');
+    await provider.destroy(sandbox.handle);
+  });
 
   it('is files of a bounded number on every file system that it can write', async () => {
     const sandbox = await make('inodes');

@@ -30,7 +30,7 @@ const TASK_QUEUE = 'batches';
 const ITEMS = sized(60, 10_000);
 const CONCURRENCY = sized(20, 100);
 /** Events after which the server suggests to continue as new: its own default in the long run. */
-const LONG_HISTORY = sized(200, 4096);
+const LONG_HISTORY = sized(100, 4096);
 
 let folder: string;
 let server: DevServer;
