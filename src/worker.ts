@@ -21,6 +21,7 @@ import type { ModelConfig } from './domain/config.ts';
 import { TypedError } from './domain/failures.ts';
 import { storeValues } from './inputs/index.ts';
 import { dataConversion } from './encryption/data-conversion.ts';
+import { readEncryptionKeys } from './encryption/keys.ts';
 import { openCassette, type Cassette, type CassetteOptions } from './llm/cassette.ts';
 import type { ChatModels } from './llm/chat-model.ts';
 import { createModelLimits, type ModelLimits } from './llm/concurrency.ts';
@@ -47,7 +48,7 @@ import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import type { Traces } from './telemetry/traces.ts';
 import { createQueueWorkers } from './temporal/queue-workers.ts';
 import { pendingFailuresOf } from './temporal/pending-failures.ts';
-import { hasSearchAttributesOf } from './temporal/search-attributes.ts';
+import { settableAttributesOf } from './temporal/search-attributes.ts';
 import { lastPollOf } from './temporal/last-poll.ts';
 import { installRuntime } from './temporal/runtime.ts';
 import { QUEUES, WORKER_OPTIONS, type Concurrency, type Queue } from './temporal/worker-options.ts';
@@ -345,7 +346,9 @@ function dependencies(options: WorkerOptions, { sandboxes, modelLimits, telemetr
     namespace: options.namespace,
     lastPoll: lastPollOf(options.client),
     pendingFailures: pendingFailuresOf(options.client),
-    hasSearchAttributes: hasSearchAttributesOf(options.client),
+    searchAttributes: settableAttributesOf(options.client, {
+      isEncrypted: readEncryptionKeys(environment) !== undefined,
+    }),
     hostPatience: options.hostPatience ?? HOST_PATIENCE,
     notify: createNotify(notify, { environment, log: options.log }),
     notifies: notify.command !== undefined || notify.webhook !== undefined,

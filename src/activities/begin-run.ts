@@ -89,6 +89,6 @@ export async function readyToBegin(
       ...(specification.repository === undefined ? {} : { commit: specification.repository.commit }),
       prompt: truncate(specification.prompt.replaceAll(/\s+/g, ' '), MAX_SUMMARY_CHARACTERS),
     },
-    searchable: await deps.hasSearchAttributes(),
+    search_attributes: await deps.searchAttributes(),
   };
 }

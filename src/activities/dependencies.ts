@@ -3,6 +3,7 @@ import type { ModelConfig, RunConfig } from '../domain/config.ts';
 import type { StoredInput } from '../domain/inputs.ts';
 import type { PresenceRecord } from '../domain/presence.ts';
 import type { RepositoryReference, RunReference } from '../domain/records.ts';
+import type { SettableAttributes } from '../domain/search-attributes.ts';
 import type { Signature } from '../domain/signature/field-type.ts';
 import type { ToolDescription } from '../domain/tools.ts';
 import type { ChatModels } from '../llm/chat-model.ts';
@@ -53,8 +54,8 @@ export interface ActivityDependencies {
   readonly lastPoll: (taskQueue: string) => Promise<number | undefined>;
   /** Activities of these workflows that have failed and are being retried. */
   readonly pendingFailures: (workflowIds: readonly string[]) => Promise<readonly RetriedActivity[]>;
-  /** Whether the namespace has those of runs, so that a workflow may set them. */
-  readonly hasSearchAttributes: () => Promise<boolean>;
+  /** Those that the workflow of a run may set. */
+  readonly searchAttributes: () => Promise<SettableAttributes>;
   /** Milliseconds after its worker's last poll in which a host still counts as there: it may be starting again. */
   readonly hostPatience: number;
   /** Tells a person about a run; does not fail. */

@@ -1,9 +1,9 @@
 import { ROOT_AGENT } from '../domain/ids.ts';
 import type { ChainRecord, ReplyRecord } from '../domain/records.ts';
-import { codeBlocks, proseOf } from '../domain/reply.ts';
 import { reportRun } from '../client/report-run.ts';
 import type { TemporalRuns } from '../client/temporal-runs.ts';
 import { answerText } from '../results/export-agent.ts';
+import { readReply } from '../results/read-reply.ts';
 import { runDocument, type RunDocument } from '../results/run-document.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
@@ -60,10 +60,13 @@ async function readCompared(blobs: BlobStore, runs: TemporalRuns | undefined, ru
   return { document, model: specification.config.model.name, records, turns: replies.map(turnOf) };
 }
 
-function turnOf({ iteration, text }: ReplyRecord): Turn {
-  const [code] = codeBlocks(text);
-  const lines = (code ?? proseOf(text)).split('\n').filter((each) => each.trim() !== '');
-  return { iteration, what: `${lines[0] ?? '(empty reply)'}${lines.length > 1 ? ` … ${lines.length} lines` : ''}` };
+function turnOf(reply: ReplyRecord): Turn {
+  const { prose, code } = readReply(reply);
+  const lines = (code[0] ?? prose).split('\n').filter((each) => each.trim() !== '');
+  return {
+    iteration: reply.iteration,
+    what: `${lines[0] ?? '(empty reply)'}${lines.length > 1 ? ` … ${lines.length} lines` : ''}`,
+  };
 }
 
 /** Turns that both have from the same records: of runs of which one was forked from the other. */

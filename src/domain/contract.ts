@@ -5,6 +5,7 @@ import type { Notice } from './notice.ts';
 import type { Span } from './presence.ts';
 import type { AgentStatus, Answer, AnswerList, AnswerSource, CallAnswer, PendingCall, RunOutcome } from './records.ts';
 import type { SandboxName } from './sandbox.ts';
+import type { SettableAttributes } from './search-attributes.ts';
 import type { Usage } from './usage.ts';
 
 /** The messages between workflows and activities. Hashes and small metadata only: history stays small. */
@@ -179,8 +180,8 @@ export interface PreparedRun {
   readonly summary: string;
   /** For the memo of the run's workflow. */
   readonly memo: { readonly repository?: string; readonly commit?: string; readonly prompt: string };
-  /** Whether the namespace has the search attributes of runs (`domain/search-attributes.ts`). */
-  readonly searchable: boolean;
+  /** Those that the run's workflow may set. */
+  readonly search_attributes: SettableAttributes;
 }
 
 /** Input of the workflow `agent`. Run and agent are in its workflow id. */

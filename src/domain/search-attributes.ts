@@ -7,5 +7,11 @@ export const SEARCH_ATTRIBUTES = [
   { name: 'RlmCost', type: 'Double' },
 ] as const;
 
+/**
+ * Which of them the workflow of a run sets. They are readable for everybody who may list workflows: with encryption no
+ * text, but status and cost only.
+ */
+export type SettableAttributes = 'none' | 'status and cost' | 'all';
+
 /** Set by Temporal, on what a schedule starts. */
 export const SCHEDULED_BY = 'TemporalScheduledById';

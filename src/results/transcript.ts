@@ -1,10 +1,10 @@
 import type { Answer, CallRequest, ChainRecord, PendingCall } from '../domain/records.ts';
 import { stringifyJson } from '../domain/ordered-json.ts';
-import { codeBlocks, proseOf } from '../domain/reply.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains, type Chains } from '../storage/chain.ts';
 import { describeOrigin } from './describe-origin.ts';
 import { answerText } from './export-agent.ts';
+import { readReply } from './read-reply.ts';
 import type { AgentTrajectory } from './run-reader.ts';
 
 /**
@@ -37,11 +37,13 @@ async function partsOf(
       return ['## Task', record.task];
     case 'reply': {
       const title = record.purpose === 'turn' ? `Iteration ${record.iteration}` : 'Final answer';
+      const { prose, code, notRun } = readReply(record);
       return [
         `## ${title} (${record.model}, ${record.execution_time.toFixed(1)} s)`,
         quoted(record.reasoning ?? ''),
-        proseOf(record.text).trim(),
-        ...codeBlocks(record.text).map((code) => fenced('python', code)),
+        prose,
+        ...code.map((block) => fenced('python', block)),
+        notRun === null ? '' : `(${notRun})`,
       ];
     }
     case 'answers':

@@ -1,15 +1,20 @@
 import type { Client } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.ts';
+import { SEARCH_ATTRIBUTES, type SettableAttributes } from '../domain/search-attributes.ts';
 
 /**
- * Whether a namespace has the search attributes of runs: a workflow that sets others is stopped by the server. Where
- * that cannot be asked (a server without the operator service, or credentials without the right to) it counts as no.
+ * What the workflows of runs may set: none where the namespace does not have all of them, for the server stops a workflow
+ * that sets others. A namespace that cannot be asked (a server without the operator service, or credentials without
+ * the right to) counts as one without.
  */
-export function hasSearchAttributesOf(client: Client): () => Promise<boolean> {
-  let known = false;
+export function settableAttributesOf(
+  client: Client,
+  { isEncrypted }: { readonly isEncrypted: boolean },
+): () => Promise<SettableAttributes> {
+  let hasAll = false;
   return async () => {
-    known ||= await ask(client);
-    return known;
+    hasAll ||= await ask(client);
+    if (!hasAll) return 'none';
+    return isEncrypted ? 'status and cost' : 'all';
   };
 }
 

@@ -1,6 +1,5 @@
 import { fold } from '../domain/agent-state.ts';
 import { parentAgent } from '../domain/ids.ts';
-import { proseOf, replyOutcome } from '../domain/reply.ts';
 import {
   answerUsage,
   type AgentReference,
@@ -13,6 +12,7 @@ import {
 } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { answerText } from '../results/export-agent.ts';
+import { readReply } from '../results/read-reply.ts';
 import type { AgentRow, AgentView, BlockView, CallView, IterationView } from './model.ts';
 import { head, wholeText } from './text.ts';
 
@@ -118,6 +118,7 @@ function readIterations(records: readonly ChainRecord[]): IterationView[] {
 }
 
 function readTurn({ reply, blocks, calls, answers, events }: Turn, index: number): IterationView {
+  const { prose, notRun } = readReply(reply);
   return {
     index,
     iteration: reply.iteration,
@@ -126,24 +127,15 @@ function readTurn({ reply, blocks, calls, answers, events }: Turn, index: number
     finish_reason: reply.finish_reason,
     prompt: wholeText(reply.request.last),
     reasoning: reply.reasoning === undefined ? null : wholeText(reply.reasoning),
-    prose: wholeText(reply.purpose === 'turn' ? proseOf(reply.text) : reply.text),
+    prose: wholeText(prose),
     reply: wholeText(reply.text),
     request: { messages: reply.request.messages, characters: reply.request.characters },
     usage: reply.usage,
     model_time: reply.execution_time,
-    not_run: notRun(reply),
+    not_run: notRun,
     blocks: blocks.map((block) => readBlock(block, callViews(calls.get(block.block) ?? [], answers))),
     events,
   };
-}
-
-function notRun(reply: ReplyRecord): string | null {
-  if (reply.purpose === 'final_answer') return null;
-  const outcome = replyOutcome(reply);
-  if (outcome.kind === 'truncated') return 'The reply was cut off at the length limit, so nothing of it was run.';
-  if (outcome.kind === 'withheld') return "The reply was stopped by the provider's content filter.";
-  if (outcome.kind === 'tool_call') return 'The reply calls a tool in place of writing code, so nothing was run.';
-  return outcome.kind === 'text' ? 'The reply has no code.' : null;
 }
 
 function readBlock(block: BlockRecord, calls: readonly CallView[]): BlockView {

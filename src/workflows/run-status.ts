@@ -96,7 +96,9 @@ export function createRunStatus(input: {
 
   function changeStatus(next: RunState['status'], others: readonly SearchAttributeUpdatePair[] = []): void {
     status = next;
-    if (prepared?.searchable === true) upsertSearchAttributes([{ key: STATUS, value: status }, ...others]);
+    if (prepared !== undefined && prepared.search_attributes !== 'none') {
+      upsertSearchAttributes([{ key: STATUS, value: status }, ...others]);
+    }
     show();
   }
 
@@ -109,12 +111,10 @@ export function createRunStatus(input: {
       prepared = run;
       limits = runLimits(run.limits);
       upsertMemo({ ...run.memo });
-      const { repository, commit, prompt } = run.memo;
-      changeStatus(status === 'starting' ? 'running' : status, [
-        ...(repository === undefined ? [] : [{ key: REPOSITORY, value: repository }]),
-        ...(commit === undefined ? [] : [{ key: COMMIT, value: commit }]),
-        { key: PROMPT, value: prompt },
-      ]);
+      changeStatus(
+        status === 'starting' ? 'running' : status,
+        run.search_attributes === 'all' ? textsToSearch(run.memo) : [],
+      );
     },
     refresh: show,
     setPaused(why) {
@@ -164,6 +164,14 @@ export function createRunStatus(input: {
       changeStatus(outcome.status, [{ key: COST, value: usage.cost }]);
     },
   };
+}
+
+function textsToSearch({ repository, commit, prompt }: PreparedRun['memo']): SearchAttributeUpdatePair[] {
+  return [
+    ...(repository === undefined ? [] : [{ key: REPOSITORY, value: repository }]),
+    ...(commit === undefined ? [] : [{ key: COMMIT, value: commit }]),
+    { key: PROMPT, value: prompt },
+  ];
 }
 
 /** A line for a person while something is asked. */

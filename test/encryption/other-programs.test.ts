@@ -77,11 +77,19 @@ describe("Temporal's own command line with rlm codec", () => {
   });
 
   it('shows nothing of it without', async () => {
-    // `describe` has search attributes, among them the prompt's beginning: Temporal could not search what is encrypted.
-    for (const command of ['show', 'result']) {
+    for (const command of ['show', 'result', 'describe', 'metadata']) {
       // oxlint-disable-next-line no-await-in-loop -- one after another
-      expect(await temporal(command, '--workflow-id', 'secret')).not.toContain(CANARY);
+      expect(await temporal(command, '--workflow-id', 'secret', '--output', 'json')).not.toContain(CANARY);
     }
+    const found = async (query: string): Promise<string[]> => {
+      const listed = await temporal('list', '--query', query, '--output', 'json');
+      expect(listed).not.toContain(CANARY);
+      const runs = JSON.parse(listed) as { execution: { workflowId: string } }[];
+      return runs.map(({ execution }) => execution.workflowId).toSorted();
+    };
+    // A text that Temporal can search is one that it keeps readable.
+    await vi.waitFor(async () => expect(await found("RlmStatus = 'completed'")).toEqual(['plain', 'secret']), 30_000);
+    expect(await found('RlmPrompt IS NOT NULL')).toEqual(['plain']);
   });
 
   it('starts and signals runs, whose input is encrypted on its way', async () => {

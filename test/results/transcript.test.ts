@@ -65,15 +65,18 @@ it('has the messages of a person, and the run that is continued, where the model
     '# Agent 0 (completed)',
     '## Iteration 1 (m, 1.0 s)',
     'thought 1',
+    '(The reply has no code.)',
     'A message from a person:',
     '> Leave the tests\n> alone',
     '## Iteration 2 (m, 1.0 s)',
     'thought 2',
+    '(The reply has no code.)',
     '## Continues before after iteration 2',
     'A message from a person:',
     '> Now document it',
     '## Iteration 3 (m, 1.0 s)',
     'thought 3',
+    '(The reply has no code.)',
     'Note: a note',
   ]);
 });

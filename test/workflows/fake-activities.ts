@@ -78,7 +78,7 @@ export function fakeActivities(
       queues: 'shared',
       summary: 'a fake run',
       memo: { repository: 'r', commit: 'c', prompt: 'p' },
-      searchable: true,
+      search_attributes: 'all',
       notifies: true,
     }),
     prepareAnalysis: () => Promise.reject(new Error('not scripted')),

@@ -1,6 +1,6 @@
 import type { ChainRecord } from '../../domain/records.ts';
-import { codeBlocks, proseOf } from '../../domain/reply.ts';
 import { describeOrigin } from '../../results/describe-origin.ts';
+import { readReply } from '../../results/read-reply.ts';
 import { visibleControls } from './text.ts';
 
 /** Lines shown of what the model thought, of its code, and of what that printed. */
@@ -26,10 +26,12 @@ function linesOf(agent: string, record: ChainRecord): string[] {
   switch (record.kind) {
     case 'reply': {
       const title = record.purpose === 'turn' ? `turn ${record.iteration}` : 'final answer';
+      const { prose, code, notRun } = readReply(record);
       return [
         `── agent ${agent}, ${title}`,
-        ...shown(proseOf(record.text), SHOWN.thought),
-        ...codeBlocks(record.text).flatMap((code) => shown(code, SHOWN.code).map((line) => `  │ ${line}`)),
+        ...shown(prose, SHOWN.thought),
+        ...code.flatMap((block) => shown(block, SHOWN.code).map((line) => `  │ ${line}`)),
+        ...(notRun === null ? [] : [`  (${notRun})`]),
       ];
     }
     case 'block': {

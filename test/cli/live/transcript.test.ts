@@ -54,6 +54,19 @@ it('tells each turn once: what was thought, written and printed', () => {
   expect(lines.join('')).not.toContain('\u001b');
 });
 
+it('says of code that did not run that it did not', () => {
+  const lines: string[] = [];
+  const cut = { ...reply(1, '```python\nremove()\n```'), finish_reason: 'length' } as ChainRecord;
+  createTranscript('0', (line) => lines.push(line)).tell([cut]);
+  expect(lines).toEqual([
+    '── agent 0, turn 1',
+    '```python',
+    'remove()',
+    '```',
+    '  (The reply was cut off at the length limit, so nothing of it was run.)',
+  ]);
+});
+
 it('cuts what is long, and says how much', () => {
   const lines: string[] = [];
   createTranscript('0', (line) => lines.push(line)).tell([block(1, 'line\n'.repeat(100))]);
