@@ -97,7 +97,7 @@ function tableOf(a: ComparedRun, b: ComparedRun, shared: number): string[] {
   return [
     ...lines,
     '',
-    shared === 0 ? 'They share no turn.' : `Turns 1 to ${shared} are shared.`,
+    shared === 0 ? 'They share no iteration.' : `Iterations 1 to ${shared} are shared.`,
     ...(ways.length === 0 ? [] : ['', ...ways]),
   ];
 }

@@ -26,7 +26,7 @@ export function withSettings(command: Command): Command {
       .option('--model <name>', 'model of the agents, such as openrouter/google/gemini-3-flash-preview (model.name)')
       .option('--sub-model <name>', 'model that answers llm_query (model.sub_name)'),
   )
-    .addOption(new Option('--max-iterations <n>', 'turns of one agent (rlm.max_iterations)').argParser(whole))
+    .addOption(new Option('--max-iterations <n>', 'iterations of one agent (rlm.max_iterations)').argParser(whole))
     .addOption(new Option('--max-depth <n>', 'depth of sub-agents; 0 allows none (rlm.max_depth)').argParser(natural))
     .addOption(
       new Option('--set <setting=value>', 'any other setting, such as rlm.compaction=50000; repeatable').argParser(

@@ -65,7 +65,7 @@ export const rlmSchema = z.strictObject({
   max_sandboxes: count
     .default(rlm.max_sandboxes)
     .describe("Sandboxes created over the run's lifetime, the root's included."),
-  max_iterations: count.default(rlm.max_iterations).describe('Turns of one agent.'),
+  max_iterations: count.default(rlm.max_iterations).describe('Iterations of one agent.'),
   global_timeout: z
     .number()
     .positive()
@@ -106,7 +106,7 @@ export const rlmSchema = z.strictObject({
   compaction: count
     .default(rlm.compaction ?? 100_000)
     .describe(
-      "Tokens of an agent's conversation beyond which a summary takes the place of its older turns in what the model sees; variables and records are untouched. Less than the model's context. It is made earlier where the model finds a conversation too long.",
+      "Tokens of an agent's conversation beyond which a summary takes the place of its older iterations in what the model sees; variables and records are untouched. Less than the model's context. It is made earlier where the model finds a conversation too long.",
     ),
   prompts_per_activity: count
     .max(1000)

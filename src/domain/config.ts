@@ -50,7 +50,7 @@ export interface ModelPrice {
 export interface RlmConfig {
   /** Sandboxes created over the run's lifetime. Default 50. */
   readonly max_sandboxes: number;
-  /** Turns of one agent. Default 50. */
+  /** Iterations of one agent. Default 50. */
   readonly max_iterations: number;
   /** Seconds for the whole run; time spent paused does not count. Default 3600. */
   readonly global_timeout: number;
@@ -66,7 +66,7 @@ export interface RlmConfig {
   readonly max_parallel: number;
   /** Characters of one block's output that the model sees; head and tail are kept. Default 10000. */
   readonly output_limit: number;
-  /** Tokens of a conversation beyond which a summary takes the place of its older turns. Default 100000. */
+  /** Tokens of a conversation beyond which a summary takes the place of its older iterations. Default 100000. */
   readonly compaction: number;
   /** Prompts of an `llm_query_batched` that share an activity. Default 10. */
   readonly prompts_per_activity: number;

@@ -5,7 +5,7 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-/** Why a model is asked: for a turn of an agent, for a summary of its turns, for its final answer, or by `llm_query`. */
+/** Why a model is asked: for an iteration of an agent, for a summary of its iterations, for its final answer, or by `llm_query`. */
 export type Purpose = 'turn' | 'summary' | 'final_answer' | 'llm_query';
 
 export interface ChatRequest {

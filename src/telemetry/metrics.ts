@@ -54,7 +54,7 @@ export function createMetrics(): Metrics {
   const tokens = counter('rlm_tokens_total', 'Tokens of answered requests', ['model', 'direction']);
   const cost = counter('rlm_cost_usd_total', 'US dollars for answered requests, where the price is known', ['model']);
   const prompts = counter('rlm_llm_query_prompts_total', 'Prompts of llm_query that were answered', ['model']);
-  const iterations = counter('rlm_iterations_total', 'Turns that agents took', ['model']);
+  const iterations = counter('rlm_iterations_total', 'Iterations of agents', ['model']);
   const blocks = histogram('rlm_block_seconds', 'Seconds that a code block computed', {
     labelNames: ['status'],
     buckets: BLOCK_SECONDS,

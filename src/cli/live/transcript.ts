@@ -25,7 +25,7 @@ export function createTranscript(agent: string, note: (line: string) => void): T
 function linesOf(agent: string, record: ChainRecord): string[] {
   switch (record.kind) {
     case 'reply': {
-      const title = record.purpose === 'turn' ? `turn ${record.iteration}` : 'final answer';
+      const title = record.purpose === 'turn' ? `iteration ${record.iteration}` : 'final answer';
       const { prose, code, notRun } = readReply(record);
       return [
         `── agent ${agent}, ${title}`,
@@ -41,7 +41,7 @@ function linesOf(agent: string, record: ChainRecord): string[] {
     }
     case 'summary':
       return [
-        `── agent ${agent}, a summary in place of turns 1 to ${record.through}`,
+        `── agent ${agent}, a summary in place of iterations 1 to ${record.through}`,
         ...shown(record.text, SHOWN.thought),
       ];
     case 'steer':

@@ -42,12 +42,12 @@ it('tells each turn once: what was thought, written and printed', () => {
   transcript.tell(first);
   transcript.tell([...first, reply(2, '```python\n1/0\n```'), block(2, '', 'ZeroDivisionError: \u001b[31mno')]);
   expect(lines).toEqual([
-    '── agent 0, turn 1',
+    '── agent 0, iteration 1',
     'I look first.',
     '  │ x = 1',
     '  │ print(x)',
     '  ▸ 1',
-    '── agent 0, turn 2',
+    '── agent 0, iteration 2',
     '  │ 1/0',
     expect.stringMatching(/^ {2}▸ ZeroDivisionError: .*no$/),
   ]);
@@ -59,7 +59,7 @@ it('says of code that did not run that it did not', () => {
   const cut = { ...reply(1, '```python\nremove()\n```'), finish_reason: 'length' } as ChainRecord;
   createTranscript('0', (line) => lines.push(line)).tell([cut]);
   expect(lines).toEqual([
-    '── agent 0, turn 1',
+    '── agent 0, iteration 1',
     '```python',
     'remove()',
     '```',
