@@ -11,6 +11,7 @@ import {
   type ReportedItem,
 } from '../domain/batch.ts';
 import type { RecordBatchInput } from '../domain/contract-batch.ts';
+import { findingCounts } from '../domain/findings.ts';
 import type { RunReference } from '../domain/records.ts';
 import { truncate } from '../domain/truncate.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -87,6 +88,7 @@ function reported({ run, name }: PlannedItem, { reference, failure, since }: End
     answer: outcome.answer === null ? null : truncate(outcome.answer, SHOWN_ANSWER),
     error: outcome.error,
     has_patch: outcome.patch_ref !== null,
+    ...findingCounts(outcome),
     cost: outcome.usage.cost,
     execution_time: outcome.execution_time,
   };

@@ -1,10 +1,13 @@
-import type { ComparedFindings, Finding } from '../domain/findings.ts';
-import { isRecord } from '../domain/is-record.ts';
+import type { ComparedFindings } from '../domain/findings.ts';
 import { findRun } from '../results/find-run.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import { createChains } from '../storage/chain.ts';
+import { lastReport } from './batch/report.ts';
 import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
 import { say, writeJson, writeResult, type Io } from './io.ts';
+import { oneLine } from './live/text.ts';
 import { noSuchRun } from './look.ts';
+import { renderFindings } from './render-findings.ts';
 import type { JsonOption, TemporalOptions } from './options.ts';
 import { CommandError } from './report-error.ts';
 import { withSession } from './session.ts';
@@ -14,52 +17,77 @@ export interface FindingsOptions extends TemporalOptions, JsonOption {
   readonly quietIfUnchanged?: boolean;
 }
 
-/** `rlm findings`. */
-export function showFindings(io: Io, run: string, options: FindingsOptions): Promise<number> {
+/** `rlm findings`, of a run or of the runs of a batch. */
+export function showFindings(io: Io, name: string, options: FindingsOptions): Promise<number> {
   return withSession(io, options, async ({ blobs }) => {
-    const reference = await findRun(blobs, run);
-    if (reference === undefined) throw await noSuchRun(run, blobs);
-    const { outcome } = reference;
-    if (outcome === undefined)
-      throw new CommandError(`Run ${run} has not ended: rlm watch ${run} follows it.`, EXIT_FAILED);
-    if (outcome.findings === undefined)
+    const reference = await findRun(blobs, name);
+    const report = reference === undefined ? await lastReport(blobs, name) : undefined;
+    if (reference === undefined && report === undefined) throw await noSuchRun(name, blobs);
+    if (reference !== undefined && reference.outcome === undefined)
+      throw new CommandError(`Run ${name} has not ended: rlm watch ${name} follows it.`, EXIT_FAILED);
+    const found =
+      report === undefined
+        ? await comparedFindings(blobs, [{ run: name }])
+        : await comparedFindings(
+            blobs,
+            report.items.filter(({ findings }) => findings !== undefined),
+          );
+    if (found.length === 0)
       throw new CommandError(
-        `Run ${run} has no findings to compare: rlm.findings in its configuration declares them.`,
+        `${report === undefined ? 'Run' : 'Batch'} ${name} has no findings to compare: rlm.findings in its configuration declares them.`,
         EXIT_FAILED,
       );
-    const { findings } = outcome;
-    if (options.quietIfUnchanged === true && findings.new + findings.changed + findings.gone === 0) return EXIT_DONE;
-    const compared = (await createChains(blobs).getJson(findings.ref)) as ComparedFindings;
-    if (options.json === true) await writeJson(io, compared);
-    else await writeResult(io, renderFindings(compared, options.all === true));
-    if (compared.held_back > 0)
-      say(io, `${compared.held_back} more are new and held back until the next run (rlm.findings.max_new).`);
+    const shown = options.quietIfUnchanged === true ? found.filter(({ compared }) => isChanged(compared)) : found;
+    await write(io, report === undefined ? 'run' : 'batch', shown, options);
+    const heldBack = shown.reduce((sum, { compared }) => sum + compared.held_back, 0);
+    if (heldBack > 0) say(io, `${heldBack} more are new and held back until the next run (rlm.findings.max_new).`);
     return EXIT_DONE;
   });
 }
 
-/** As Markdown: what is new first. */
-export function renderFindings({ new: fresh, changed, gone, open, since }: ComparedFindings, all: boolean): string {
-  const sections: readonly (readonly [string, readonly string[]])[] = [
-    ['New', fresh.map(lineOf)],
-    ['Changed', changed.map(({ before, now }) => `${lineOf(now)} (was ${lineOf(before)})`)],
-    ['Gone', gone.map(lineOf)],
-    ...(all ? [['Still open', open.map(lineOf)] as const] : []),
-  ];
-  const counts = `${fresh.length} new, ${changed.length} changed, ${gone.length} gone, ${open.length} still open`;
-  return [
-    since === null ? `${counts}.` : `${counts}, since ${since}.`,
-    ...sections.flatMap(([title, lines]) =>
-      lines.length === 0 ? [] : ['', `## ${title}`, '', ...lines.map((line) => `- ${line}`)],
-    ),
-    '',
-  ].join('\n');
+interface RunFindings {
+  readonly run: string;
+  /** Of a batch. */
+  readonly item?: string;
+  readonly compared: ComparedFindings;
 }
 
-function lineOf(finding: Finding): string {
-  return Object.entries(finding)
-    .map(
-      ([name, value]) => `${name}: ${isRecord(value) || Array.isArray(value) ? JSON.stringify(value) : String(value)}`,
-    )
-    .join(', ');
+async function comparedFindings(
+  blobs: BlobStore,
+  runs: readonly Pick<RunFindings, 'run' | 'item'>[],
+): Promise<RunFindings[]> {
+  const chains = createChains(blobs);
+  const found: RunFindings[] = [];
+  for (const each of runs) {
+    // oxlint-disable-next-line no-await-in-loop -- one after another: a batch may have many
+    const findings = (await findRun(blobs, each.run))?.outcome?.findings;
+    // oxlint-disable-next-line no-await-in-loop
+    if (findings !== undefined)
+      found.push({ ...each, compared: (await chains.getJson(findings.ref)) as ComparedFindings });
+  }
+  return found;
+}
+
+function isChanged(compared: ComparedFindings): boolean {
+  return compared.new.length + compared.changed.length + compared.gone.length > 0;
+}
+
+async function write(
+  io: Io,
+  kind: 'run' | 'batch',
+  found: readonly RunFindings[],
+  { json, all }: FindingsOptions,
+): Promise<void> {
+  if (json === true && kind === 'batch')
+    return writeJson(
+      io,
+      found.map(({ item, run, compared }) => ({ item, run, ...compared })),
+    );
+  for (const { item, compared } of found) {
+    const title = item === undefined ? '' : `# ${oneLine(item)}\n\n`;
+    // oxlint-disable-next-line no-await-in-loop -- in this order
+    await (json === true
+      ? writeJson(io, compared)
+      : writeResult(io, `${title}${renderFindings(compared, all === true)}`));
+  }
 }

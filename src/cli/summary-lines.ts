@@ -1,5 +1,6 @@
 import { describeOrigin } from '../results/describe-origin.ts';
 import type { RunDocument } from '../results/run-document.ts';
+import { describeFindings } from './render-findings.ts';
 import { formatClock, formatCost, formatCount, plural } from './live/format.ts';
 
 /** How a run ended and what it took, for a person. */
@@ -43,8 +44,7 @@ export function withoutPatch(run: string, notes: readonly string[]): string {
 
 function findingsLine({ run_id, findings }: RunDocument): string[] {
   if (findings === undefined) return [];
-  const { new: fresh, changed, gone, open } = findings;
-  return [`Findings: ${fresh} new, ${changed} changed, ${gone} gone, ${open} still open (rlm findings ${run_id}).`];
+  return [`Findings: ${describeFindings(findings)} (rlm findings ${run_id}).`];
 }
 
 const STATUS_WORDS: Partial<Record<RunDocument['status'], string>> = {

@@ -1,4 +1,5 @@
 import type { AnalyzeInput, InvestigateInput } from './contract.ts';
+import type { FindingCounts } from './findings.ts';
 import type { RunStatus } from './records.ts';
 
 /** Input of the workflow `batch`: many runs, at most so many at once. */
@@ -137,6 +138,8 @@ export interface ReportedItem {
   readonly answer: string | null;
   readonly error: string | null;
   readonly has_patch: boolean;
+  /** Beside those of the occurrence before, where its run declares findings. */
+  readonly findings?: FindingCounts;
   readonly cost: number;
   /** Seconds. */
   readonly execution_time: number;

@@ -1,6 +1,6 @@
 import type { FindingsConfig } from './config.ts';
 import { isRecord } from './is-record.ts';
-import { canonicalJson } from './records.ts';
+import { canonicalJson, type RunOutcome } from './records.ts';
 
 /** One of the things that a run was to find, as its answer has it. */
 export type Finding = Readonly<Record<string, unknown>>;
@@ -65,6 +65,17 @@ export function rememberedFindings({ new: fresh, open, changed }: ComparedFindin
 
 export function countFindings({ new: fresh, open, changed, gone }: ComparedFindings): FindingCounts {
   return { new: fresh.length, open: open.length, changed: changed.length, gone: gone.length };
+}
+
+/** Without the blob that has them. */
+export function findingCounts({ findings }: Pick<RunOutcome, 'findings'>): { readonly findings?: FindingCounts } {
+  if (findings === undefined) return {};
+  const { ref: _, ...counts } = findings;
+  return { findings: counts };
+}
+
+export function addFindings(a: FindingCounts, b: FindingCounts): FindingCounts {
+  return { new: a.new + b.new, open: a.open + b.open, changed: a.changed + b.changed, gone: a.gone + b.gone };
 }
 
 /** Of several with one key the last counts. */

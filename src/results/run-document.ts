@@ -1,4 +1,4 @@
-import type { FindingCounts } from '../domain/findings.ts';
+import { findingCounts, type FindingCounts } from '../domain/findings.ts';
 import { runLimits, type RunLimits } from '../domain/budget.ts';
 import type { AnswerSource, RunOutcome, RunReference, RunSpecification, RunStatus } from '../domain/records.ts';
 import type { Usage } from '../domain/usage.ts';
@@ -90,7 +90,7 @@ export async function runDocument(
     results,
     error: outcome?.error ?? reason ?? null,
     notes: outcome?.notes ?? [],
-    ...findingsOf(outcome),
+    ...(outcome === undefined ? {} : findingCounts(outcome)),
   };
 }
 
@@ -107,12 +107,6 @@ export async function limitsOf(
   if (limits !== undefined) return limits;
   const { config } = settings === undefined ? specification : await createChains(blobs).specification(settings);
   return runLimits(config.rlm);
-}
-
-function findingsOf(outcome: RunOutcome | undefined): Pick<RunDocument, 'findings'> {
-  if (outcome?.findings === undefined) return {};
-  const { ref: _, ...counts } = outcome.findings;
-  return { findings: counts };
 }
 
 /** Of an analysis, the inputs that are from files. */

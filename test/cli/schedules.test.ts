@@ -17,21 +17,28 @@ let desk: Desk;
 let model: ScriptedModel;
 let up: RunningCommand;
 
-const ISSUES = [
-  '[{"file": "a", "line": 1}, {"file": "b", "line": 1}]',
-  '[{"file": "a", "line": 1}, {"file": "c", "line": 7}]',
-];
+/** What each text has the first time and the second. */
+const ISSUES: Readonly<Record<string, readonly string[]>> = {
+  'one text': [
+    '[{"file": "a", "line": 1}, {"file": "b", "line": 1}]',
+    '[{"file": "a", "line": 1}, {"file": "c", "line": 7}]',
+  ],
+  'first of a batch': ['[{"file": "a", "line": 1}]', '[{"file": "a", "line": 2}]'],
+  'second of a batch': ['[]', '[{"file": "a", "line": 1}]'],
+};
 
 beforeAll(async () => {
   desk = await createDesk();
-  let analyses = 0;
+  const analyses = new Map<string, number>();
   model = await startScriptedModel({
     scripts: [
       forTask('look at the repository', [withCode('FINAL("seen")')]),
       ({ opening, turn }) => {
-        if (!opening.includes('issues')) return undefined;
-        if (turn === 0) analyses += 1;
-        return withCode(`SUBMIT(issues=${ISSUES[analyses - 1]})`);
+        const text = Object.keys(ISSUES).find((each) => opening.includes(each));
+        if (text === undefined) return undefined;
+        const done = (analyses.get(text) ?? 0) + (turn === 0 ? 1 : 0);
+        analyses.set(text, done);
+        return withCode(`SUBMIT(issues=${ISSUES[text]?.[done - 1]})`);
       },
     ],
   });
@@ -131,7 +138,7 @@ describe('rlm schedule', () => {
   });
 
   it('of an analysis with findings reports the second time what is new, and what is gone', async () => {
-    const analysis = ['-c', 'findings.yaml', '-s', 'text -> issues: list[dict]', '-i', 'text=x'];
+    const analysis = ['-c', 'findings.yaml', '-s', 'text -> issues: list[dict]', '-i', 'text=one text'];
     const created = await rlm(['create', 'review', '--every', '12h', ...analysis]);
     expect(created.code, created.stderr).toBe(0);
     const found: ComparedFindings[] = [];
@@ -151,6 +158,34 @@ describe('rlm schedule', () => {
     expect(text).toMatch(/^1 new, 0 changed, 1 gone, 1 still open, since review-.*\n\n## New\n\n- file: c, line: 7\n/);
     expect(text).not.toContain('file: a');
     await rlm(['delete', 'review']);
+  });
+
+  it('of a batch with findings compares each item with itself at the occurrence before', async () => {
+    writeFileSync(join(desk.folder, 'items.csv'), 'id,text\nx,first of a batch\ny,second of a batch\n');
+    const batch = ['-c', 'findings.yaml', '--batch', 'items.csv', '-s', 'text -> issues: list[dict]'];
+    const created = await rlm(['create', 'every', '--every', '12h', ...batch]);
+    expect(created.code, created.stderr).toBe(0);
+    for (const runs of [1, 2]) {
+      /* oxlint-disable no-await-in-loop -- the second is compared with the first */
+      await rlm(['trigger', 'every']);
+      await eventually(async () => expect(await health('every')).toMatchObject({ last_result: 'completed', runs }));
+      /* oxlint-enable no-await-in-loop */
+    }
+    const { last_run } = await health('every');
+    const text = (await runHere(desk, ['findings', last_run ?? ''])).stdout.toString();
+    expect(text).toMatch(
+      /^# x\n\n0 new, 1 changed, 0 gone, 0 still open, since every-.*\n\n## Changed\n\n- file: a, line: 2 .*\n# y\n\n1 new, 0 changed/s,
+    );
+    const json = JSON.parse(
+      (await runHere(desk, ['findings', last_run ?? '', '--json'])).stdout.toString(),
+    ) as object[];
+    expect(json).toMatchObject([
+      { item: 'x', new: [], changed: [{ before: { line: 1 }, now: { line: 2 } }] },
+      { item: 'y', new: [{ file: 'a', line: 1 }], changed: [] },
+    ]);
+    const report = (await runHere(desk, ['result', last_run ?? ''])).stdout.toString();
+    expect(report).toContain('Findings: 1 new, 1 changed, 0 gone, 0 still open.');
+    await rlm(['delete', 'every']);
   });
 
   itLong('makes up for a time that has passed, run after run', async () => {

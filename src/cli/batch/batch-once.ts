@@ -105,7 +105,12 @@ async function batchInput(
   { batch, onProgress }: { readonly batch: string; readonly onProgress: (planned: number) => void },
 ): Promise<BatchInput> {
   const { config, blobs } = session;
-  const planned = await planItems(session, items, options, { config, owner: batch, bundle: true, onProgress });
+  const planned = await planItems(session, items, options, {
+    configOf: () => config,
+    owner: batch,
+    bundle: true,
+    onProgress,
+  });
   const { concurrency, maxCost, retryFailed } = options;
   return {
     stored_items: await createChains(blobs).putJson(planned),

@@ -29,7 +29,8 @@ export interface ItemOptions {
 }
 
 interface PlanOptions {
-  readonly config: RunConfig;
+  /** Of the item at this position. */
+  readonly configOf: (index: number) => RunConfig;
   /** Id of the batch, or the schedule, whose runs they are: the grant of this user is for its runs. */
   readonly owner: string;
   /** Whether a folder is bundled now; else its path travels. */
@@ -50,15 +51,14 @@ export async function planItems(
   session: Session,
   items: readonly FileItem[],
   options: ItemOptions,
-  { config, owner, bundle, extra, onProgress }: PlanOptions,
+  { configOf, owner, bundle, extra, onProgress }: PlanOptions,
 ): Promise<BatchItem[]> {
-  const limited = withItemLimit(config, options);
   const plan =
     options.signature === undefined
-      ? repositoryItems(session, options, limited, bundle)
-      : analysisItems(session, options, limited);
+      ? repositoryItems(session, options, bundle)
+      : analysisItems(session, options, analysisSignature(options.signature, options.instructions));
   const planOne = async (item: FileItem, index: number): Promise<BatchItem> => {
-    const start = await plan(item, index);
+    const start = await plan({ item, index, config: withItemLimit(configOf(index), options) });
     const more = extra?.(start.type === 'investigate' ? start.input : {});
     const { input } = await withGrant(session, owner, {
       ...start,
@@ -85,18 +85,23 @@ export function withItemLimit(config: RunConfig, { itemMaxCost }: ItemOptions): 
   return itemMaxCost === undefined ? config : { ...config, rlm: { ...config.rlm, max_cost: itemMaxCost } };
 }
 
-function idOf({ id }: FileItem, index: number): { readonly id?: string } {
+/** The id of an item as reports and runs have it; nothing where it has none. */
+export function idOf({ id }: FileItem, index: number): { readonly id?: string } {
   if (id === undefined || id === null || id === '') return {};
   const text = typeof id === 'number' ? String(id) : id;
   if (typeof text !== 'string') throw new CommandError(`The id of item ${index + 1} must be a text or a number.`);
   return { id: text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').slice(0, 80) };
 }
 
-type PlanItem = (item: FileItem, index: number) => Promise<WorkflowStart>;
+type PlanItem = (item: {
+  readonly item: FileItem;
+  readonly index: number;
+  readonly config: RunConfig;
+}) => Promise<WorkflowStart>;
 
-function repositoryItems(session: Session, options: ItemOptions, config: RunConfig, bundle: boolean): PlanItem {
+function repositoryItems(session: Session, options: ItemOptions, bundle: boolean): PlanItem {
   const prepared = new Map<string, ReturnType<typeof prepareInput>>();
-  return async (item, index) => {
+  return async ({ item, index, config }) => {
     const text = (name: 'repo' | 'prompt' | 'branch' | 'commit'): string | undefined => {
       const own = item[name];
       if (typeof own === 'string' && own !== '') return own;
@@ -116,15 +121,14 @@ function repositoryItems(session: Session, options: ItemOptions, config: RunConf
     const key = JSON.stringify([name, at]);
     const known = prepared.get(key) ?? prepareInput(session, { repo, prompt, ...at }, name, config);
     prepared.set(key, known);
-    const input: InvestigateInput = { ...(await known).input, prompt };
+    const input: InvestigateInput = { ...(await known).input, prompt, config: portableConfig(config) };
     return { type: 'investigate', input };
   };
 }
 
-function analysisItems(session: Session, options: ItemOptions, config: RunConfig): PlanItem {
-  const signature = analysisSignature(options.signature, options.instructions);
+function analysisItems(session: Session, options: ItemOptions, signature: Signature): PlanItem {
   const chains = createChains(session.blobs);
-  return async (item, index) => {
+  return async ({ item, index, config }) => {
     const stored = await storeItem(session, signature, { item, index, templates: options.input ?? [] });
     const input: AnalyzeInput = {
       signature: {

@@ -1,11 +1,13 @@
 import { extname } from 'node:path';
 import { batchReferenceName, type BatchReference, type BatchReport, type ReportedItem } from '../../domain/batch.ts';
 import { csvLine } from '../../inputs/index.ts';
+import { addFindings, type FindingCounts } from '../../domain/findings.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import { createChains } from '../../storage/chain.ts';
 import { formatCost, plural } from '../live/format.ts';
 import { oneLine } from '../live/text.ts';
 import { CommandError } from '../report-error.ts';
+import { describeFindings } from '../render-findings.ts';
 
 export type ReportFormat = 'md' | 'json' | 'csv';
 
@@ -32,31 +34,45 @@ const COLUMNS = [
   'run',
 ] as const satisfies readonly (keyof ReportedItem)[];
 
+const FINDINGS = ['new', 'changed', 'gone', 'open'] as const satisfies readonly (keyof FindingCounts)[];
+
 function renderCsv({ items }: BatchReport): string {
-  const rows = items.map((item) => COLUMNS.map((name) => item[name] ?? ''));
-  return [COLUMNS, ...rows].map((row) => csvLine(row)).join('');
+  const hasFindings = items.some(({ findings }) => findings !== undefined);
+  const kinds = hasFindings ? FINDINGS : [];
+  const rows = items.map((item) => [
+    ...COLUMNS.map((name) => item[name] ?? ''),
+    ...kinds.map((kind) => item.findings?.[kind] ?? ''),
+  ]);
+  return [[...COLUMNS, ...kinds.map((kind) => `findings_${kind}`)], ...rows].map((row) => csvLine(row)).join('');
 }
 
 function renderMarkdown(report: BatchReport): string {
   const cell = (text: string): string => oneLine(text).replaceAll('|', String.raw`\|`);
-  const rows = report.items.map(({ item, status, answer, error, has_patch, cost, run }) => {
-    const cells = [item, status, answer ?? error ?? '', has_patch ? 'yes' : '', formatCost(cost), run];
-    return `| ${cells.map(cell).join(' | ')} |`;
+  const hasFindings = report.items.some(({ findings }) => findings !== undefined);
+  const line = (...cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  const rows = report.items.map(({ item, status, answer, error, has_patch, findings, cost, run }) => {
+    const found = hasFindings ? [findings === undefined ? '' : describeFindings(findings)] : [];
+    return line(item, status, answer ?? error ?? '', has_patch ? 'yes' : '', ...found, formatCost(cost), run);
   });
+  const titles = ['item', 'status', 'answer', 'patch', ...(hasFindings ? ['findings'] : []), 'cost', 'run'];
   return [
     `# Batch ${report.batch}`,
     '',
     summaryOf(report),
     '',
-    '| item | status | answer | patch | cost | run |',
-    '| --- | --- | --- | --- | --- | --- |',
+    line(...titles),
+    line(...titles.map(() => '---')),
     ...rows,
     '',
   ].join('\n');
 }
 
 /** One line: what is new, and what all of it is. */
-export function summaryOf({ total, counts, cost }: Pick<BatchReport, 'total' | 'counts' | 'cost'>): string {
+export function summaryOf(report: BatchReport): string {
+  return `${endsOf(report)}${findingsOf(report)}`;
+}
+
+function endsOf({ total, counts, cost }: BatchReport): string {
   const { completed, failed, kept_completed, kept_failed, not_started } = counts;
   const ran = completed + failed;
   const all = `${plural(total, 'item')}: ${completed + kept_completed} completed, ${failed + kept_failed} failed`;
@@ -64,6 +80,12 @@ export function summaryOf({ total, counts, cost }: Pick<BatchReport, 'total' | '
   if (ran === 0) return `${all}${rest}. Nothing ran, and nothing changed since the last time.`;
   const spent = formatCost(cost);
   return `${all}${rest}. ${ran} ran this time${spent === '' ? '' : `, for ${spent}`}.`;
+}
+
+/** Of what ran this time. */
+function findingsOf({ items }: BatchReport): string {
+  const found = items.flatMap(({ is_new, findings }) => (is_new && findings !== undefined ? [findings] : []));
+  return found.length === 0 ? '' : ` Findings: ${describeFindings(found.reduce(addFindings))}.`;
 }
 
 /** Whether an item failed, or was not started. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
@@ -14,14 +15,15 @@ import {
 } from '../../client/temporal-schedules.ts';
 import { ANALYSIS_DEFAULTS, type RunConfig } from '../../domain/config.ts';
 import { runIdProblem } from '../../domain/ids.ts';
+import { canonicalJson } from '../../domain/records.ts';
 import { truncate } from '../../domain/truncate.ts';
 import { readInputs } from '../../inputs/index.ts';
 import { hostIdentity } from '../../sandbox/host/host-identity.ts';
 import { parseRepositoryName } from '../../sandbox/repository/repository-name.ts';
 import { createChains } from '../../storage/chain.ts';
 import type { BatchDefinition } from '../batch/batch-once.ts';
-import { planItems } from '../batch/plan-items.ts';
-import { readItems } from '../batch/read-items.ts';
+import { idOf, planItems } from '../batch/plan-items.ts';
+import { readItems, type FileItem } from '../batch/read-items.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import { say, writeJson, type Io } from '../io.ts';
 import type { JsonOption, TemporalOptions } from '../options.ts';
@@ -107,11 +109,22 @@ function checkFolder(path: string): void {
     throw new CommandError(`There is no folder ${path}.`);
 }
 
-/** Its runs are compared with each other. */
-function inSeries(config: RunConfig, name: string): RunConfig {
+/** Runs of the same series are compared with each other. */
+function inSeries(config: RunConfig, series: string): RunConfig {
   const { findings } = config.rlm;
   if (findings === undefined || findings.series !== undefined) return config;
-  return { ...config, rlm: { ...config.rlm, findings: { ...findings, series: name } } };
+  return { ...config, rlm: { ...config.rlm, findings: { ...findings, series } } };
+}
+
+/** Series of their own for the items of a batch: each is compared with itself at the occurrence before. */
+function itemSeries(name: string, items: readonly FileItem[]): string[] {
+  const taken = new Map<string, number>();
+  return items.map((item, index) => {
+    const id = idOf(item, index).id ?? createHash('sha256').update(canonicalJson(item)).digest('hex').slice(0, 10);
+    const count = (taken.get(id) ?? 0) + 1;
+    taken.set(id, count);
+    return `${name}.${id}${count === 1 ? '' : `-${count}`}`;
+  });
 }
 
 /** What is known at an occurrence only. */
@@ -129,8 +142,9 @@ function occurrence(
 
 async function batchWork(session: Session, name: string, file: string, options: CreateOptions): Promise<ScheduledWork> {
   const items = await readItems(session.blobs, file, session);
+  const series = itemSeries(name, items);
   const planned = await planItems(session, items, options, {
-    config: session.config,
+    configOf: (index) => inSeries(session.config, series[index] ?? name),
     owner: name,
     bundle: false,
     extra({ repo }) {
