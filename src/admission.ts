@@ -16,6 +16,7 @@ import { ANALYSIS_DEFAULTS, type RunConfig } from './domain/config.ts';
 import type { InvestigateInput } from './domain/contract.ts';
 import { TypedError } from './domain/failures.ts';
 import { runIdProblem } from './domain/ids.ts';
+import { keptSettingsProblem } from './domain/check-configure.ts';
 import type { BudgetMessage } from './domain/messages.ts';
 import type { RepositoryReference, RunSpecification } from './domain/records.ts';
 import { BLOB_FIELDS, checkRunInput, type GivenRun } from './domain/run-input.ts';
@@ -52,6 +53,16 @@ export interface Admission {
    *   `Worker.NotAllowed` where another worker may hold the grant that the input names
    */
   admit(request: AdmissionRequest): Promise<AdmittedRun>;
+  /**
+   * The configuration of a run that is open, with the models of another: who sent that is not known.
+   *
+   * @throws TypedError `Input.Invalid`, also for other settings than those of models; `Input.NotAllowed` as `admit`
+   */
+  admitModels(request: {
+    readonly type: AdmissionRequest['type'];
+    readonly given: unknown;
+    readonly current: RunConfig;
+  }): Promise<RunConfig>;
   /** Whether runs of others may see what runs of the worker's own user have seen (`worker.allow.own_runs`). */
   readonly mayTakeUpOwnRuns: boolean;
   /**
@@ -165,6 +176,18 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const granted = validConfig(request.input.config ?? {}, { ...ofType, ...queues });
       assertCostsKnown(granted);
       return { config: granted, ceilings: runLimits(granted.rlm), granted: true };
+    },
+    async admitModels({ type, given, current }) {
+      const { model, rlm, sandbox } = defaults[type];
+      const asked = validConfig(given, { model, rlm, sandbox, ...queues });
+      const verdict = authorize({ given: given as GivenConfig, config: asked }, await authority());
+      if (verdict.kind === 'refused') throw new TypedError('Input.NotAllowed', refusalMessage(verdict.refusals, host));
+      const { config } = verdict;
+      const problem = keptSettingsProblem(given as GivenConfig, { ...config, repository: asked.repository }, current);
+      if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
+      const changed = { ...current, model: config.model };
+      assertCostsKnown(changed);
+      return changed;
     },
     mayTakeUpOwnRuns: own.worker.allow.own_runs,
     async admitBudget(run, { grant = '', ...message }) {

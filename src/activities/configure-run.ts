@@ -6,8 +6,22 @@ import type { ActivityDependencies } from './dependencies.ts';
 /** Gives an open run another configuration: what its agents do from now on is done by it. */
 export async function configureRun(deps: ActivityDependencies, input: ConfigureInput): Promise<void> {
   const before = await recordedRun(deps, input);
-  const { settings } = await admitSettings(deps, input, before);
+  const { settings } =
+    input.input.grant === undefined ? await otherModels(deps, input, before) : await admitSettings(deps, input, before);
   await deps.blobs.setReference(runReferenceName(input.run, input.execution), { ...before, settings });
+}
+
+/** What a person sends changes models only; `rlm` sends all that the run may take, and a grant. */
+async function otherModels(
+  deps: ActivityDependencies,
+  { run, type, input }: ConfigureInput,
+  { spec, settings = spec }: RunReference,
+): Promise<{ readonly settings: string }> {
+  const current = await deps.chains.specification(settings);
+  const config = await deps.admission.admitModels({ type, given: input.config ?? {}, current: current.config });
+  const changed = await deps.chains.putJson({ ...current, config });
+  await deps.admission.admitted(changed, run);
+  return { settings: changed };
 }
 
 /** @throws TypedError `Input.Invalid` where nothing of the run is known */

@@ -29,7 +29,7 @@ export interface ActivityDependencies {
   /** Which work has ended workers. */
   readonly workerDeaths: WorkerDeaths;
   /** Which runs this worker does, with which configuration. `chains` asks it for every specification. */
-  readonly admission: Pick<Admission, 'admit' | 'admitted' | 'admitBudget' | 'mayTakeUpOwnRuns'>;
+  readonly admission: Pick<Admission, 'admit' | 'admitModels' | 'admitted' | 'admitBudget' | 'mayTakeUpOwnRuns'>;
   /** A run that the store knows: its newest execution, or the one that is named. */
   readonly findRun: (run: string, execution?: string) => Promise<RunReference | undefined>;
   /** The same for many runs whose ids begin so. */

@@ -11,6 +11,7 @@ export async function analyze(input: AnalyzeInput): Promise<RunOutcome> {
   const given = checkStart('analyze', input);
   return superviseRun({
     type: 'analyze',
+    input: given,
     from: input.from,
     prepare: (of) => runActivities({ summary: 'read signature and inputs' }).prepareAnalysis({ ...of, input: given }),
     typed: true,

@@ -12,6 +12,7 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
   const given = checkStart('investigate', input);
   return superviseRun({
     type: 'investigate',
+    input: given,
     from: input.from,
     prepare: (of) =>
       runActivities({ summary: 'resolve the repository', ...onHost(input) }).prepareInvestigation({

@@ -92,19 +92,33 @@ export function onMessage<Message>(
       description,
       validator(message) {
         const problem = messageProblem(name, message);
-        if (problem !== undefined)
-          throw ApplicationFailure.nonRetryable(
-            `The update ${name} was refused: ${sentence(problem)}`,
-            'Input.Invalid',
-          );
+        if (problem !== undefined) throw refusedUpdate(name, problem);
       },
     },
   );
 }
 
-/** Notes signals of other names. To be called when all others are set. @param names - those that a person may send */
-export function ignoreOtherSignals(ignored: IgnoredMessages, names: readonly string[]): void {
+/** @param problem - a phrase for a person */
+export function refusedUpdate(name: string, problem: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(`The update ${name} was refused: ${sentence(problem)}`, 'Input.Invalid');
+}
+
+/**
+ * Notes signals of other names. To be called when all others are set.
+ *
+ * @param names - those that a person may send
+ * @param updates - those that are updates only
+ */
+export function ignoreOtherSignals(
+  ignored: IgnoredMessages,
+  names: readonly string[],
+  updates: readonly string[] = [],
+): void {
   setDefaultSignalHandler((name) => {
+    if (updates.includes(name)) {
+      const command = `temporal workflow update execute --name ${name}`;
+      return ignored.add(`The signal ${name} was ignored: it is an update only (${command}).`);
+    }
     const nearest = nearestName(name, names);
     const advice = nearest === undefined ? `known are ${names.join(', ')}` : `did you mean ${nearest}?`;
     ignored.add(`The signal "${name.slice(0, 80)}" was ignored: there is none of this name; ${sentence(advice)}`);

@@ -13,6 +13,7 @@ import {
   isCancellation,
 } from '@temporalio/workflow';
 import { budgetLimits, type RunLimits } from '../domain/budget.ts';
+import { configureProblem } from '../domain/check-configure.ts';
 import type {
   AgentInput,
   AgentResult,
@@ -48,7 +49,7 @@ import { agentFailure } from './agent-end.ts';
 import { deliver, setLimits, type budget, type BudgetReport } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType } from './failure-type.ts';
-import { createIgnoredMessages, ignoreOtherSignals, onMessage, onSignal } from './messages.ts';
+import { createIgnoredMessages, ignoreOtherSignals, onMessage, onSignal, refusedUpdate } from './messages.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { tellPerson } from './tell-person.ts';
 import { createQuestions } from './questions.ts';
@@ -72,6 +73,8 @@ const GRACE = 8;
 /** What the kinds of runs differ by. */
 export interface RunKind {
   readonly type: RunRequest['type'];
+  /** As the run was started with it. */
+  readonly input: RunRequest['input'];
   /** Execution whose data a run that is retried continues. */
   readonly from: string | undefined;
   /** The first activity: everything that must be right before anything is spent. */
@@ -187,20 +190,21 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     },
     {
       description:
-        'Ask models otherwise from the next call on. The whole input of the start, with other settings of model in its config',
+        'Ask models otherwise from the next call on. {config: {model: {...}}}; what else the input of the start has may be given as it was',
+      validator(given) {
+        const problem = configureProblem(kind.type, { ...kind.input }, given);
+        if (problem !== undefined) throw refusedUpdate(configureMessage, problem);
+      },
     },
   );
   setHandler(defineQuery<RunState>(statusQuery), status.read, {
     description: 'How the run stands: status, limits, agents, tokens, cost, what is waited for',
   });
-  ignoreOtherSignals(ignored, [
-    pauseMessage,
-    resumeMessage,
-    setBudgetMessage,
-    steerMessage,
-    approveMessage,
-    rejectMessage,
-  ]);
+  ignoreOtherSignals(
+    ignored,
+    [pauseMessage, resumeMessage, setBudgetMessage, steerMessage, approveMessage, rejectMessage],
+    [configureMessage],
+  );
 
   const prepared = await kind.prepare({ run, execution, ...startingSchedule() }).catch((error: unknown) => {
     status.fail(error);
