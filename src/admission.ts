@@ -182,10 +182,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const asked = validConfig(given, { model, rlm, sandbox, ...queues });
       const verdict = authorize({ given: given as GivenConfig, config: asked }, await authority());
       if (verdict.kind === 'refused') throw new TypedError('Input.NotAllowed', refusalMessage(verdict.refusals, host));
-      const { config } = verdict;
-      const problem = keptSettingsProblem(given as GivenConfig, { ...config, repository: asked.repository }, current);
+      // It names no repository, so that the settings of that are as they were asked for.
+      const admitted = { ...verdict.config, repository: asked.repository };
+      const problem = keptSettingsProblem(given as GivenConfig, admitted, current);
       if (problem !== undefined) throw new TypedError('Input.Invalid', problem);
-      const changed = { ...current, model: config.model };
+      const changed = { ...current, model: admitted.model };
       assertCostsKnown(changed);
       return changed;
     },

@@ -11,6 +11,7 @@ import { cacheDirectory } from '../../src/config/directories.ts';
 import type { RlmConfig } from '../../src/domain/config.ts';
 import {
   blockedSignal,
+  configureMessage,
   grantedSignal,
   pauseMessage,
   reserveSignal,
@@ -586,6 +587,7 @@ describe('a run', { concurrent: true }, () => {
       await handle.signal(setBudgetMessage, 'more');
       await handle.signal(pauseMessage, ['now']);
       await handle.signal('pasue');
+      await handle.signal(configureMessage, { config: {} });
       await connection.workflowService.signalWorkflowExecution({
         namespace: temporal.namespace,
         workflowExecution: { workflowId: handle.workflowId },
@@ -600,6 +602,7 @@ describe('a run', { concurrent: true }, () => {
         expect.stringContaining('The signal setBudget was ignored: it must be an object with the fields'),
         expect.stringContaining('The signal pause was ignored: it must be an object'),
         'The signal "pasue" was ignored: there is none of this name; did you mean pause?',
+        'The signal configure was ignored: it is an update only (temporal workflow update execute --name configure).',
         expect.stringContaining('The signal setBudget was ignored'),
       ]);
       const root = workflow.getHandle(`${handle.workflowId}/0`);
@@ -621,6 +624,21 @@ describe('a run', { concurrent: true }, () => {
         type: 'Input.Invalid',
         message: 'The update setBudget was refused: max_cost must be a number of USD of at least 0, not "lots".',
       });
+      for (const [given, problem] of [
+        [undefined, 'it must be {config: {model: {...}}}'],
+        [{ repo: 'r', prompt: 'p' }, 'config is missing'],
+        [{ config: {}, promt: 'p' }, 'the input of investigate has no field "promt". Did you mean `prompt`'],
+        [
+          { config: {}, prompt: 'p', branch: 'b', commit: 'c' },
+          'branch and commit cannot change in a run that is open',
+        ],
+      ] as const) {
+        // oxlint-disable-next-line no-await-in-loop -- one after another
+        expect(await update(configureMessage, given)).toMatchObject({
+          type: 'Input.Invalid',
+          message: expect.stringContaining(`The update configure was refused: ${problem}`),
+        });
+      }
       const granted = { max_sandboxes: 60, grant: 'of the user' };
       expect(await update(setBudgetMessage, granted)).toMatchObject({ limits: { max_sandboxes: 60 } });
       const more = (await update(setBudgetMessage, { max_sandboxes: 70 })) as RunState;
