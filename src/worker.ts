@@ -119,6 +119,8 @@ export interface WorkerVersion {
 }
 
 export interface RlmWorker {
+  /** As `host` of an input names it. */
+  readonly host: string;
   /** Resolves when the worker has been shut down; rejects when it failed. */
   readonly running: Promise<void>;
   /** What keeps it from working, one sentence each. */
@@ -221,6 +223,7 @@ export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker
     }
   })();
   return {
+    host: local.host,
     running,
     problems: () => workers.flatMap(problemsOf),
     levels: {

@@ -167,7 +167,9 @@ function createWatcher(input: FollowInput): Watcher {
     const pause = state === undefined ? undefined : pauseOf(state);
     // Where a pause ends the command, what to do about it is said at its end.
     const paused =
-      pause === undefined || endOnPause ? pause?.reason : reasonWithNext(run, 'paused', pauseReason(run, pause));
+      pause === undefined || endOnPause
+        ? pause?.reason
+        : reasonWithNext(run, state?.status ?? 'paused', pauseReason(run, pause));
     display.update({
       snapshot,
       pendingFailure: outcome === undefined ? pendingFailure : null,

@@ -20,7 +20,7 @@ export interface HostOptions extends Partial<
 }
 
 /** A worker in this process. */
-export interface HostedWorker extends Pick<RlmWorker, 'problems' | 'levels'> {
+export interface HostedWorker extends Pick<RlmWorker, 'host' | 'problems' | 'levels'> {
   /** Rejects when the worker fails; resolves when it has been shut down. */
   readonly running: Promise<void>;
   /** Hands its work over; sandboxes live on. */
@@ -59,6 +59,7 @@ export async function hostWorker(
   // The code that follows a run looks at `running`; until then a failure must not end the process.
   worker.running.catch(() => undefined);
   return {
+    host: worker.host,
     running: worker.running,
     problems: worker.problems,
     levels: worker.levels,

@@ -64,7 +64,9 @@ async function work(io: Io, session: Session, options: Serving): Promise<number>
   if (ui !== undefined) talk(`Its web interface, for you alone while this command runs: ${ui.link}`);
   await announceRuns(session, opened, { log: talk });
   const worker = await hostWorker(session, temporal, (line) => say(io, line), { toolFiles: options.tools });
-  talk(`Working on task queue ${session.taskQueue}. Ctrl-C stops it; runs continue when a worker is back.`);
+  talk(
+    `Working on task queue ${session.taskQueue}, on host ${worker.host}. Ctrl-C stops it; runs continue when a worker is back.`,
+  );
   options.onReady();
   const failed = worker.running.then(
     () => new Promise<never>(() => undefined),

@@ -64,6 +64,7 @@ export function work(io: Io, options: WorkOptions): Promise<number> {
           address,
           namespace,
           task_queue: session.taskQueue,
+          host: worker.host,
           ...(only === undefined ? {} : { only }),
           ...(version === undefined ? {} : { deployment: version.deployment, build_id: version.buildId }),
         };

@@ -100,7 +100,8 @@ export async function reportRun(
         reason: unansweredReason(run, { isStored: snapshot !== undefined }),
       };
     const pause = pauseOf(state);
-    const reason = pause === undefined ? await preparationFailure(runs, run, state) : pauseReason(run, pause);
+    const reason =
+      (await preparationFailure(runs, run, state)) ?? (pause === undefined ? null : pauseReason(run, pause));
     const { status, limits } = state;
     return { ...report, snapshot, status, reason, ...(limits === null ? {} : { limits }) };
   }

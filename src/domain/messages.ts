@@ -99,7 +99,7 @@ export interface BlockedMessage {
 /** Answer of the query `status` on a run. */
 export interface RunState {
   readonly status: 'starting' | 'running' | 'paused' | 'finishing' | RunStatus;
-  /** Why it is paused, whom it waits for, or why it failed. */
+  /** Why it is paused or does not begin, whom it waits for, or why it failed. */
   readonly reason: string | null;
   /** Type of the failure that paused or ended it; null when a person paused it. */
   readonly failure: string | null;

@@ -63,7 +63,7 @@ export function runActivities(options: ActivityOptions = {}): Pick<Activities & 
   });
 }
 
-/** How long work may lie on a host's queue before the worker asks whether the host is still there. */
+/** How long work may lie on a host's queue before its workflow looks whether the host is there, or says that it waits. */
 const HOST_QUEUE_TIMEOUT = '10s';
 
 /**
@@ -98,6 +98,27 @@ export async function inSandbox<T>(
       if ((await locateSandbox({ execution, task, sandbox, taskQueue })) === 'there') continue;
       throw ApplicationFailure.nonRetryable(`The host ${host} is gone, and the sandbox with it.`, 'Sandbox.Lost');
     }
+  }
+}
+
+/**
+ * Work of the run itself that only one host can do. It waits for that host however long.
+ *
+ * @param onWaiting - called when no worker there has taken it in time
+ */
+export async function onHost<T>(
+  host: string,
+  options: ActivityOptions,
+  work: (activities: ReturnType<typeof runActivities>) => Promise<T>,
+  onWaiting: () => void,
+): Promise<T> {
+  const there = { ...options, taskQueue: hostTaskQueue(workflowInfo().taskQueue, host) };
+  try {
+    return await work(runActivities({ ...there, scheduleToStartTimeout: HOST_QUEUE_TIMEOUT }));
+  } catch (error) {
+    if (!isScheduleToStartTimeout(error)) throw error;
+    onWaiting();
+    return work(runActivities(there));
   }
 }
 

@@ -1,8 +1,7 @@
-import { setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
-import type { InvestigateInput } from '../domain/contract.ts';
-import { hostTaskQueue } from '../domain/ids.ts';
+import { setWorkflowOptions } from '@temporalio/workflow';
+import type { InvestigateInput, PreparedRun, SkippedRun } from '../domain/contract.ts';
 import type { RunOutcome } from '../domain/records.ts';
-import { runActivities } from './activities.ts';
+import { onHost, runActivities } from './activities.ts';
 import { checkStart } from './check-start.ts';
 import { superviseRun } from './supervise-run.ts';
 
@@ -14,15 +13,23 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
     type: 'investigate',
     input: given,
     from: input.from,
-    prepare: (of) =>
-      runActivities({ summary: 'resolve the repository', ...onHost(input) }).prepareInvestigation({
-        ...of,
-        input: given,
-      }),
+    prepare(of, onWaiting) {
+      const { host } = given;
+      const options = { summary: 'resolve the repository' };
+      const prepareOn = ({
+        prepareInvestigation,
+      }: ReturnType<typeof runActivities>): Promise<PreparedRun | SkippedRun> =>
+        prepareInvestigation({ ...of, input: given });
+      if (host === undefined || host === '') return prepareOn(runActivities(options));
+      // A folder can be read on its host only.
+      return onHost(host, options, prepareOn, () => onWaiting(waitsForHost(host)));
+    },
   });
 }
 
-/** A folder can be read on its host only. */
-function onHost({ host }: Partial<InvestigateInput> = {}): { readonly taskQueue?: string } {
-  return typeof host === 'string' && host !== '' ? { taskQueue: hostTaskQueue(workflowInfo().taskQueue, host) } : {};
+function waitsForHost(host: string): string {
+  return (
+    `it waits for a worker on host ${host}, where its folder is: none has taken it. ` +
+    'Type rlm up there, or rlm worker; each prints the name of its host'
+  );
 }

@@ -33,6 +33,8 @@ export interface RunStatusKeeper {
   readonly read: () => RunState;
   readonly limits: RunLimits | null;
   begin(prepared: PreparedRun): void;
+  /** It cannot begin yet. @param reason - a phrase for a person */
+  readonly setWaiting: (reason: string) => void;
   /** @param cause - undefined: resumed */
   setPaused(cause: PauseCause | undefined): void;
   setLimits(changes: Partial<RunLimits>): void;
@@ -62,6 +64,8 @@ export function createRunStatus(input: {
   let progress: RunProgress | null = null;
   let prepared: PreparedRun | undefined;
   let answer: string | null = null;
+  /** What it waits for before it begins. */
+  let waitingFor: string | null = null;
   let end: Pick<RunState, 'reason' | 'failure'> | undefined;
   let maxCostAtPause: number | undefined;
 
@@ -70,14 +74,14 @@ export function createRunStatus(input: {
     const isRaised = maxCost !== undefined && maxCostAtPause !== undefined && maxCost > maxCostAtPause;
     return cause?.failure === 'Budget.Exhausted' && isRaised ? raisedSince(maxCost) : '';
   };
-  const reason = (): string | null => {
-    if (cause === undefined) return askedReason(input.questions());
+  const currentReason = (): string | null => {
+    if (cause === undefined) return waitingFor ?? askedReason(input.questions());
     const why = cause.agent === undefined ? cause.reason : `agent ${cause.agent}: ${cause.reason}`;
     return `${why}${raised()}`;
   };
   const read = (): RunState => ({
     status,
-    ...(end ?? { reason: reason(), failure: cause?.failure ?? null }),
+    ...(end ?? { reason: currentReason(), failure: cause?.failure ?? null }),
     questions: input.questions(),
     remaining_ms: input.remaining(),
     ends_at:
@@ -107,8 +111,13 @@ export function createRunStatus(input: {
     get limits() {
       return limits;
     },
+    setWaiting(reason) {
+      waitingFor = reason;
+      show();
+    },
     begin(run) {
       prepared = run;
+      waitingFor = null;
       limits = runLimits(run.limits);
       upsertMemo({ ...run.memo });
       changeStatus(

@@ -78,11 +78,11 @@ export interface RunKind {
   /** Execution whose data a run that is retried continues. */
   readonly from: string | undefined;
   /** The first activity: everything that must be right before anything is spent. */
-  readonly prepare: (of: {
-    readonly run: string;
-    readonly execution: string;
-    readonly schedule?: string;
-  }) => Promise<PreparedRun | SkippedRun>;
+  readonly prepare: (
+    of: { readonly run: string; readonly execution: string; readonly schedule?: string },
+    /** To be called with what it waits for, a phrase for a person. */
+    onWaiting: (reason: string) => void,
+  ) => Promise<PreparedRun | SkippedRun>;
   /** Its root agent gives the fields of a signature. */
   readonly typed?: boolean;
 }
@@ -206,10 +206,12 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     [configureMessage],
   );
 
-  const prepared = await kind.prepare({ run, execution, ...startingSchedule() }).catch((error: unknown) => {
-    status.fail(error);
-    return failPlainly(error);
-  });
+  const prepared = await kind
+    .prepare({ run, execution, ...startingSchedule() }, status.setWaiting)
+    .catch((error: unknown) => {
+      status.fail(error);
+      return failPlainly(error);
+    });
   if ('skipped' in prepared) return skippedOutcome(run, startedAt, prepared.skipped);
   ({ ceilings, notifies = false } = prepared);
   deadline.set(prepared.limits.global_timeout * 1000);

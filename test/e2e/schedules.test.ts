@@ -2,12 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ScheduleOverlapPolicy } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { reportRun } from '../../src/client/report-run.ts';
 import { createTemporalRuns } from '../../src/client/temporal-runs.ts';
 import { createTemporalSchedules, type TemporalSchedules } from '../../src/client/temporal-schedules.ts';
 import { healthOf, renderHealth, type ScheduleHealth } from '../../src/cli/schedule/health.ts';
 import type { Io } from '../../src/cli/io.ts';
 import type { RunOutcome } from '../../src/domain/records.ts';
 import { createGrants } from '../../src/grants.ts';
+import { hostIdentity } from '../../src/sandbox/host/host-identity.ts';
 import { forTask, withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import { describeLong, LONG, sizedCases } from '../sizes.ts';
 import { createWorld, git, TASK_QUEUE, type World } from './world.ts';
@@ -122,6 +124,32 @@ describe.concurrent('a schedule', () => {
     await schedules.delete(name);
   });
 
+  it('of a folder on a host without a worker says so, and runs when one is there', async () => {
+    const host = hostIdentity('elsewhere', join(world.folder, 'state'));
+    await schedules.create('far', { every: ['1h'] }, await work('far', 'look at the repository', { host }));
+    await schedules.trigger('far', undefined);
+    const reason = `it waits for a worker on host ${host}, where its folder is: none has taken it. Type rlm up there, or rlm worker; each prints the name of its host`;
+    await vi.waitFor(
+      async () =>
+        expect(await health('far')).toMatchObject({ last_result: 'waiting for a worker', last_reason: reason }),
+      { timeout: 60_000, interval: 500 },
+    );
+    const state = await health('far');
+    const run = state.last_run ?? '';
+    const io = { stdout: { isTTY: true }, env: {} } as unknown as Io;
+    expect(renderHealth([state], io).at(-1)).toBe(`\u001B[31m${run}: ${reason}.\u001B[0m`);
+    const runs = createTemporalRuns({ client: world.client, taskQueue: TASK_QUEUE });
+    expect(await runs.state(run)).toMatchObject({ status: 'starting', reason, failure: null });
+    expect(await reportRun({ blobs: world.blobs, runs }, run)).toMatchObject({ status: 'starting', reason });
+    await world.startWorker({ host: 'elsewhere' });
+    await vi.waitFor(
+      async () => expect(await health('far')).toMatchObject({ last_result: 'completed', last_reason: null }),
+      { timeout: 60_000, interval: 300 },
+    );
+    expect(await runs.state(run)).toMatchObject({ status: 'completed', reason: null });
+    await schedules.delete('far');
+  });
+
   it('that missed a run says so in red, and how to make up for it', () => {
     const io = { stdout: { isTTY: true }, env: {} } as unknown as Io;
     const stands: ScheduleHealth = {
@@ -131,6 +159,7 @@ describe.concurrent('a schedule', () => {
       last_run_at: '2026-01-30T03:00:00.000Z',
       last_run: 'nightly-2026-01-30T03:00:00Z',
       last_result: 'completed',
+      last_reason: null,
       last_cost: 0.5,
       next_run_at: '2026-02-02T03:00:00.000Z',
       missed: 2,

@@ -18,6 +18,8 @@ export interface ScheduleHealth {
   readonly last_run: string | null;
   /** Of the last run: as `rlm status` says it. */
   readonly last_result: string | null;
+  /** Why it does not begin; null where it has, or where that is not known. */
+  readonly last_reason: string | null;
   readonly last_cost: number | null;
   readonly next_run_at: string | null;
   /** Occurrences that were not started: the server was away for longer than the catch-up window. */
@@ -36,15 +38,16 @@ export async function healthOf(
   const { info, state } = schedule;
   const last = info.recentActions.toSorted((a, b) => a.takenAt.getTime() - b.takenAt.getTime()).at(-1);
   const run = last?.action.workflow.workflowId ?? null;
-  const { result, cost } = run === null ? { result: null, cost: null } : await endOf(run, schedule, { blobs, runs });
+  const lastRun = run === null ? undefined : await standingOf(run, schedule, { blobs, runs });
   return {
     schedule: schedule.scheduleId,
     paused: state.paused,
     note: state.note ?? null,
     last_run_at: last?.takenAt.toISOString() ?? null,
     last_run: run,
-    last_result: result,
-    last_cost: cost,
+    last_result: lastRun?.result ?? null,
+    last_reason: lastRun?.reason ?? null,
+    last_cost: lastRun?.cost ?? null,
     next_run_at: state.paused ? null : (info.nextActionTimes[0]?.toISOString() ?? null),
     missed: info.numActionsMissedCatchupWindow,
     skipped: info.numActionsSkippedOverlap,
@@ -53,11 +56,17 @@ export async function healthOf(
   };
 }
 
-async function endOf(
+interface RunStanding {
+  readonly result: string;
+  readonly cost: number | null;
+  readonly reason?: string;
+}
+
+async function standingOf(
   run: string,
   { action }: ScheduleDescription,
   { blobs, runs }: { readonly blobs: BlobStore; readonly runs: TemporalRuns },
-): Promise<{ readonly result: string; readonly cost: number | null }> {
+): Promise<RunStanding> {
   if (action.workflowType === 'batch') {
     const report = await lastReport(blobs, run);
     if (report !== undefined) {
@@ -71,10 +80,14 @@ async function endOf(
   const known = await runs.describe(run);
   if (known === undefined) return { result: 'forgotten', cost: null };
   if (known.status !== 'running') return { result: known.status === 'ended' ? 'completed' : known.status, cost: null };
-  // What Temporal calls running may lie there without a worker.
-  return { result: (await runs.state(run, 1000))?.status ?? 'waiting for a worker', cost: null };
+  // What Temporal calls running may lie there without a worker, or without the one that has its folder.
+  const state = await runs.state(run, 1000);
+  if (state?.status === 'starting' && state.reason !== null)
+    return { result: WAITING, cost: null, reason: state.reason };
+  return { result: state?.status ?? WAITING, cost: null };
 }
 
+const WAITING = 'waiting for a worker';
 const UNREMARKABLE: ReadonlySet<string> = new Set(['completed', 'starting', 'running', 'finishing']);
 
 /** A table: what did not run stands out. */
@@ -102,6 +115,7 @@ export function renderHealth(all: readonly ScheduleHealth[], io: Io): string[] {
       return cells.join('').trimEnd();
     }),
     ...all.filter(({ missed }) => missed > 0).map((each) => paint('red', missedLine(each))),
+    ...all.flatMap(({ last_run, last_reason: why }) => (why === null ? [] : [paint('red', `${last_run}: ${why}.`)])),
   ];
 }
 
