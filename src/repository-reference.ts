@@ -4,8 +4,10 @@ import type { RepositoryReference } from './domain/records.ts';
 import { bundleRepository } from './sandbox/repository/bundle.ts';
 import { findRepository } from './sandbox/repository/find-repository.ts';
 import type { RepositoryCache } from './sandbox/repository/repository-cache.ts';
-import { parseRepositoryName } from './sandbox/repository/repository-name.ts';
-import { resolveCommit } from './sandbox/repository/resolve-commit.ts';
+import { withLocalRepository } from './sandbox/repository/local-repository.ts';
+import { parseRepositoryName, type RepositoryName } from './sandbox/repository/repository-name.ts';
+import { requireFolder } from './sandbox/repository/require-folder.ts';
+import { resolveCommit, type ResolvedCommit } from './sandbox/repository/resolve-commit.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 
 export interface RepositoryQuestion {
@@ -53,11 +55,51 @@ export async function referToRepository(
       warnings: [],
     };
   }
-  const name = parseRepositoryName(question.repo);
-  const { token, anonymous } = question;
+  const { name, top, resolved, about, inferred } = await locateRepository(stores.cache, question, signal);
+  const inAbout = about === undefined ? {} : { folder: about };
+  if (name.kind === 'url')
+    return { repository: { name: name.url, url: name.url, ...resolved, ...inAbout }, warnings: [] };
+  const { bundle, warnings } = await bundleOnce(stores.blobs, name.path, resolved.commit, signal);
+  return {
+    repository: { name: basename(top), bundle, ...resolved, ...inAbout },
+    warnings: [
+      ...warnings,
+      ...(inferred
+        ? [
+            `${name.path} is the folder ${about} of the repository ${top}. Agents have the whole repository, and are ` +
+              'told that the task is about this folder.',
+          ]
+        : []),
+    ],
+  };
+}
+
+interface LocatedRepository {
+  readonly name: RepositoryName;
+  /** As a person names it; of a folder, its working tree. */
+  readonly top: string;
+  readonly resolved: ResolvedCommit;
+  /** The folder of it that the run is about. */
+  readonly about: string | undefined;
+  /** `about` is the folder that was given as the repository. */
+  readonly inferred: boolean;
+}
+
+/**
+ * The commit that a run would work on, and the folder it is about, which the commit has.
+ *
+ * @throws TypedError `Repository.NotFound`, `Repository.Unavailable`, `Input.Invalid`.
+ */
+export async function locateRepository(
+  cache: RepositoryCache,
+  question: Omit<RepositoryQuestion, 'bundle'>,
+  signal?: AbortSignal,
+): Promise<LocatedRepository> {
+  const { repo, branch, commit, folder, token, anonymous } = question;
+  const name = parseRepositoryName(repo);
   const access = { ...(token === undefined ? {} : { token }), ...(anonymous === undefined ? {} : { anonymous }) };
   const resolved = await resolveCommit(
-    stores.cache,
+    cache,
     {
       repository: name.kind === 'url' ? { ...name, ...access } : name,
       ...(branch === undefined ? {} : { branch }),
@@ -65,23 +107,23 @@ export async function referToRepository(
     },
     signal,
   );
-  if (name.kind === 'url')
-    return { repository: { name: name.url, url: name.url, ...resolved, ...inside }, warnings: [] };
+  if (name.kind === 'url') {
+    if (folder !== undefined) {
+      const { gitDirectory } = await cache.fetch({ ...name, ...access }, resolved.commit, signal);
+      await requireFolder({ where: name.url, gitDirectory, commit: resolved.commit, folder }, signal);
+    }
+    return { name, top: name.url, resolved, about: folder, inferred: false };
+  }
   const place = await folderInside(name.path);
-  const { bundle, warnings } = await bundleOnce(stores.blobs, name.path, resolved.commit, signal);
   const about = folder ?? place.folder;
-  return {
-    repository: { name: basename(place.top), bundle, ...resolved, ...(about === undefined ? {} : { folder: about }) },
-    warnings: [
-      ...warnings,
-      ...(about === undefined || folder !== undefined
-        ? []
-        : [
-            `${name.path} is the folder ${about} of the repository ${place.top}. Agents have the whole repository, and are ` +
-              'told that the task is about this folder.',
-          ]),
-    ],
-  };
+  if (about !== undefined)
+    await withLocalRepository(
+      name.path,
+      ({ view }) =>
+        requireFolder({ where: place.top, gitDirectory: view, commit: resolved.commit, folder: about }, signal),
+      signal,
+    );
+  return { name, top: place.top, resolved, about, inferred: about !== undefined && folder === undefined };
 }
 
 /** Where a folder is in the working tree that holds it. */

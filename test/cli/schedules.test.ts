@@ -58,6 +58,7 @@ beforeAll(async () => {
   git(repository, 'init', '-q', '-b', 'main');
   git(repository, 'add', '-A');
   git(repository, 'commit', '-q', '-m', 'all');
+  mkdirSync(join(repository, 'new'));
   up = await startUp();
 }, 120_000);
 afterAll(async () => {
@@ -93,6 +94,8 @@ describe('rlm schedule', () => {
       [create('--every', '5m', '--jitter', 'some', ...REPOSITORY), /'some' is invalid/],
       [create('--every', '5m', '--catchup', '9s', ...REPOSITORY), /'9s' is invalid\. It must be at least 10s/],
       [create('--every', '5m', '--repo', 'nowhere', '-p', 'x'), /^rlm: There is no folder .*nowhere\.$/m],
+      [create('--every', '5m', '--repo', 'repository/new', '-p', 'x'), /has no folder "new" at commit/],
+      [create('--every', '5m', '--branch', 'mian', ...REPOSITORY), /has no branch "mian"\. Close to it: main\.$/m],
       [create('--every', '5m', '--batch', 'none.csv', ...REPOSITORY), /^rlm: There is no file none\.csv with items/m],
       [
         create('--every', '5m', '--only-if-changed', '-s', 'n: int -> m: int', '-i', 'n=1'),

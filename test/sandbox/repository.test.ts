@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { locateRepository } from '../../src/repository-reference.ts';
 import type { RepositorySource } from '../../src/sandbox/provider.ts';
 import { bundleRepository } from '../../src/sandbox/repository/bundle.ts';
 import { RepositoryCache } from '../../src/sandbox/repository/repository-cache.ts';
@@ -114,6 +115,36 @@ describe('a local repository', () => {
     expect(await resolve(path, { branch: 'far' })).toEqual({ commit, branch: 'far' });
     expect(await resolve(path, { branch: 'main' })).toEqual({ commit: later, branch: 'main' });
     expect(await resolve(path, { commit: commit.slice(0, 8) })).toEqual({ commit });
+  });
+
+  it('has the folder that a run is about, or says which folders the commit has', async () => {
+    const { path, commit } = makeRepository(fresh('plain'), { 'src/parser/a': 'a', 'docs/b': 'b', file: 'c' });
+    writeTree(path, { 'new/d': 'not committed' });
+    symlinkSync('src', join(path, 'link'));
+    git(path, ['add', 'link']);
+    git(path, ['commit', '--quiet', '--message', 'link']);
+    const at = (inside: string): ReturnType<typeof locateRepository> =>
+      locateRepository(cache, { repo: path, folder: inside });
+    for (const inside of ['src', 'src/parser/', './src//parser', 'link/parser', ''])
+      // oxlint-disable-next-line no-await-in-loop -- one after another
+      expect(await at(inside)).toMatchObject({ about: inside, inferred: false });
+    expect(await locateRepository(cache, { repo: join(path, 'src/parser') })).toMatchObject({ about: 'src/parser' });
+    const head = git(path, ['rev-parse', '--short=12', 'HEAD']).toString().trim();
+    expect(head).not.toBe(commit.slice(0, 12));
+    for (const [inside, message] of [
+      ['srx', `${path} has no folder "srx" at commit ${head}. Close to it: src.`],
+      ['src/parsr', `${path} has no folder "src/parsr" at commit ${head}. Close to it: src/parser.`],
+      ['some/where', `${path} has no folder "some/where" at commit ${head}. It has there: docs, src; agents see what`],
+      ['file', `${path} has "file" as a file, and not as a folder, at commit ${head}.`],
+      ['docs/x', `${path} has no folder "docs/x" at commit ${head}. docs has no folders there: agents see what`],
+    ] as const)
+      // oxlint-disable-next-line no-await-in-loop -- one after another
+      await expect(at(inside)).rejects.toMatchObject({
+        type: 'Repository.NotFound',
+        message: expect.stringContaining(message),
+      });
+    // A folder that was made, and not committed yet.
+    await expect(locateRepository(cache, { repo: join(path, 'new') })).rejects.toThrow('has no folder "new" at commit');
   });
 
   it('without the branch lists those with a name close to it', async () => {
@@ -304,6 +335,16 @@ describe('a repository elsewhere', () => {
     expect(await resolve(source(), { branch: 'v1' })).toEqual({ commit: commits.first, branch: 'v1' });
     expect(await resolve(source(), { commit: commits.first })).toEqual({ commit: commits.first });
     expect(await resolve(source(), { commit: commits.side.slice(0, 9) })).toEqual({ commit: commits.side });
+  });
+
+  it('is asked for the folder that a run is about', async () => {
+    const asked = withNewCache();
+    const { url, token } = source();
+    const access = { repo: url, ...(token === undefined ? {} : { token }) };
+    await expect(locateRepository(asked, { ...access, folder: 'nowhere' })).rejects.toMatchObject({
+      type: 'Repository.NotFound',
+      message: expect.stringContaining(`${url} has no folder "nowhere" at commit ${commits.second.slice(0, 12)}.`),
+    });
   });
 
   it('is fetched once, however many ask at the same time', async () => {

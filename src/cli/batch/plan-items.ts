@@ -36,7 +36,7 @@ interface PlanOptions {
   /** Whether a folder is bundled now; else its path travels. */
   readonly bundle: boolean;
   /** Fields of an input that are known at an occurrence only. */
-  readonly extra?: (input: { readonly repo?: string }) => object;
+  readonly extra?: (input: Pick<InvestigateInput, 'repo' | 'branch'>) => Promise<object>;
   /** Told how many are planned, from time to time. */
   readonly onProgress?: (planned: number) => void;
 }
@@ -59,7 +59,7 @@ export async function planItems(
       : analysisItems(session, options, analysisSignature(options.signature, options.instructions));
   const planOne = async (item: FileItem, index: number): Promise<BatchItem> => {
     const start = await plan({ item, index, config: withItemLimit(configOf(index), options) });
-    const more = extra?.(start.type === 'investigate' ? start.input : {});
+    const more = await extra?.(start.type === 'investigate' ? start.input : {});
     const { input } = await withGrant(session, owner, {
       ...start,
       input: { ...start.input, ...more, grant_for: owner },

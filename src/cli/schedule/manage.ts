@@ -19,6 +19,8 @@ import { canonicalJson } from '../../domain/records.ts';
 import { truncate } from '../../domain/truncate.ts';
 import { readInputs } from '../../inputs/index.ts';
 import { hostIdentity } from '../../sandbox/host/host-identity.ts';
+import { locateRepository } from '../../repository-reference.ts';
+import { RepositoryCache } from '../../sandbox/repository/repository-cache.ts';
 import { parseRepositoryName } from '../../sandbox/repository/repository-name.ts';
 import { createChains } from '../../storage/chain.ts';
 import type { BatchDefinition } from '../batch/batch-once.ts';
@@ -91,8 +93,8 @@ async function workOf(session: Session, name: string, options: CreateOptions): P
   if (repo === undefined || prompt === undefined)
     throw new CommandError('Say what to run: --repo and -p, or -s with -i for an analysis, or --batch with a file.');
   const place = parseRepositoryName(repo, session.cwd);
-  if (place.kind === 'path') checkFolder(place.path);
   const { branch } = options;
+  if (place.kind === 'path') await checkFolder(session, place.path, branch);
   const input = {
     repo: place.kind === 'url' ? place.url : place.path,
     prompt,
@@ -104,9 +106,11 @@ async function workOf(session: Session, name: string, options: CreateOptions): P
 }
 
 /** An occurrence that fails at night is noticed late. */
-function checkFolder(path: string): void {
+async function checkFolder({ cacheDirectory }: Session, path: string, branch: string | undefined): Promise<void> {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CommandError(`There is no folder ${path}.`);
+  const cache = new RepositoryCache(cacheDirectory);
+  await locateRepository(cache, { repo: path, ...(branch === undefined ? {} : { branch }) });
 }
 
 /** Runs of the same series are compared with each other. */
@@ -143,13 +147,19 @@ function occurrence(
 async function batchWork(session: Session, name: string, file: string, options: CreateOptions): Promise<ScheduledWork> {
   const items = await readItems(session.blobs, file, session);
   const series = itemSeries(name, items);
+  const checked = new Map<string, Promise<void>>();
   const planned = await planItems(session, items, options, {
     configOf: (index) => inSeries(session.config, series[index] ?? name),
     owner: name,
     bundle: false,
-    extra({ repo }) {
+    async extra({ repo, branch }) {
       const isFolder = repo !== undefined && isAbsolute(repo);
-      if (isFolder) checkFolder(repo);
+      if (isFolder) {
+        const key = JSON.stringify([repo, branch]);
+        const check = checked.get(key) ?? checkFolder(session, repo, branch);
+        checked.set(key, check);
+        await check;
+      }
       return occurrence(session, name, options, isFolder);
     },
   });
