@@ -1,5 +1,6 @@
 import { describeOrigin } from '../results/describe-origin.ts';
 import type { RunDocument } from '../results/run-document.ts';
+import { whyNoPatch } from '../results/why-no-patch.ts';
 import { describeFindings } from './render-findings.ts';
 import { formatClock, formatCost, formatCount, plural } from './live/format.ts';
 
@@ -36,9 +37,7 @@ export function reasonWithNext(run: string, status: string, reason: string | nul
 
 /** Why a run that has ended has no patch: it need not be that it changed nothing. */
 export function withoutPatch(run: string, notes: readonly string[]): string {
-  const why = notes.find((note) =>
-    /^(There is no patch: |The patch could not be taken: |There was no sandbox)/.test(note),
-  );
+  const why = whyNoPatch(notes);
   return why === undefined ? `Run ${run} changed nothing.` : `Run ${run}: ${why}`;
 }
 

@@ -35,6 +35,10 @@ it.each([
     ['x', 'There is no patch: a person rejected it: not now.'],
     'Run todo: There is no patch: a person rejected it: not now.',
   ],
+  [
+    ['The patch was refused: it names a file outside of the repository.'],
+    'Run todo: The patch was refused: it names a file outside of the repository.',
+  ],
   [['There was no sandbox to take a patch from.'], 'Run todo: There was no sandbox to take a patch from.'],
 ])('of a run without a patch and with the notes %j says why', (notes, expected) => {
   expect(withoutPatch('todo', notes)).toBe(expected);
