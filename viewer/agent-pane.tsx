@@ -1,7 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { AgentView, RunView } from '../src/viewer/model.ts';
-import { count, dollars, plural, seconds } from './format.ts';
+import type { AgentView, RunView, Text } from '../src/viewer/model.ts';
+import { AgentChip } from './agent-links.tsx';
+import { count, dollars, oneLine, plural, seconds, visible } from './format.ts';
 import { useData, useLoaded } from './hooks.ts';
 import { Iteration } from './iteration.tsx';
 import { AgentState, Fact, Show } from './parts.tsx';
@@ -97,6 +98,10 @@ function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): Componen
       <h2>
         Agent {row.id} <AgentState row={row} words />
       </h2>
+      <p class="pane-task quiet" title={oneLine(row.task)}>
+        {row.id === '0' && 'The root: '}
+        {oneLine(row.task)}
+      </p>
       <dl class="fact-row">
         <Fact name="Cost">{dollars(row.usage.cost)}</Fact>
         {agent.children.length > 0 && <Fact name="With all below it">{dollars(spent)}</Fact>}
@@ -110,7 +115,7 @@ function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): Componen
         {agent.variables.length > 0 && <Fact name="Variables">{agent.variables.join(', ')}</Fact>}
       </dl>
       {agent.error !== null && (
-        <div class="failure">
+        <div class="failure" id="agent-error" tabIndex={-1}>
           <h3>Why it {row.status === 'cancelled' ? 'was stopped' : 'failed'}</h3>
           <p class="error-text pre">{agent.error}</p>
         </div>
@@ -125,7 +130,7 @@ function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): Componen
           {note}
         </p>
       ))}
-      {agent.parent !== null && <Parent run={run} parent={agent.parent} id={row.id} />}
+      {agent.parent !== null && <Parent run={run} parent={agent.parent} id={row.id} error={agent.error} />}
       <TextBlock {...names} text={agent.task} name="Task" kind="prose" />
       {agent.answer !== null && (
         <TextBlock {...names} text={agent.answer} name={SOURCES[row.source ?? 'final'] ?? 'Answer'} kind="prose" />
@@ -134,9 +139,7 @@ function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): Componen
         <p>
           Started {plural(agent.children.length, 'sub-agent')}:{' '}
           {agent.children.slice(0, 60).map((id) => (
-            <a key={id} class="agent-chip" href={agentLink(run, id)}>
-              {id}
-            </a>
+            <AgentChip key={id} run={run} id={id} />
           ))}
           {agent.children.length > 60 && `and ${agent.children.length - 60} more, in the tree`}
         </p>
@@ -168,16 +171,19 @@ const SOURCES: Readonly<Record<string, string>> = {
   partial: 'Answer: the last that is known',
 };
 
-function Parent({
-  run,
-  parent,
-  id,
-}: {
+interface ParentProps {
   readonly run: string;
   readonly parent: NonNullable<AgentView['parent']>;
   readonly id: string;
-}): ComponentChildren {
+  /** Why the agent failed, which stands above. */
+  readonly error: string | null;
+}
+
+function Parent({ run, parent, id, error }: ParentProps): ComponentChildren {
   const names = { run, agent: parent.agent };
+  const { answer, block } = parent;
+  const isErrorPrinted =
+    parent.isError && answer !== null && block !== null && block.output.text.trim() === answer.text.trim();
   return (
     <details class="parent" open={parent.isError}>
       <summary>What its parent, agent {parent.agent}, did then</summary>
@@ -185,22 +191,17 @@ function Parent({
         Agent {parent.agent} started it in{' '}
         <a href={agentLink(run, parent.agent, parent.iteration)}>iteration {parent.iteration}</a>.
       </p>
-      {parent.answer === null ? (
-        <p class="quiet">Its code has been given no answer{parent.block === null ? ' yet' : ' that is recorded'}.</p>
+      {answer === null ? (
+        <p class="quiet">Its code has been given no answer{block === null ? ' yet' : ' that is recorded'}.</p>
       ) : (
-        <TextBlock
-          {...names}
-          text={parent.answer}
-          agent={id}
-          name={parent.isError ? 'Its code was given this error' : 'Its code was given'}
-          kind={parent.isError ? 'error' : 'prose'}
-        />
+        <Given run={run} id={id} answer={answer} error={parent.isError ? error : null} isError={parent.isError} />
       )}
-      {parent.block !== null && parent.block.error !== null && (
-        <p class="error-text pre">The block then failed: {parent.block.error}</p>
+      {block !== null && block.error !== null && (
+        <p class="error-text pre">The block then failed: {visible(block.error)}</p>
       )}
-      {parent.block !== null && parent.block.output.text.trim() !== '' && (
-        <TextBlock {...names} text={parent.block.output} agent={id} name="Its block then printed" />
+      {isErrorPrinted && <p>Its block then printed that string.</p>}
+      {block !== null && block.output.text.trim() !== '' && !isErrorPrinted && (
+        <TextBlock {...names} text={block.output} agent={id} name="Its block then printed" />
       )}
       {parent.next !== null && (
         <>
@@ -216,4 +217,66 @@ function Parent({
       {parent.next === null && parent.block !== null && <p>It made no further iteration: that block was its last.</p>}
     </details>
   );
+}
+
+/** What the parent's code was given for an agent. An error that stands above is not repeated. */
+function Given({
+  run,
+  id,
+  answer,
+  error,
+  isError,
+}: {
+  readonly run: string;
+  readonly id: string;
+  readonly answer: Text;
+  readonly error: string | null;
+  readonly isError: boolean;
+}): ComponentChildren {
+  const names = { run, agent: id };
+  const split = error === null ? undefined : withoutError(answer, error);
+  if (split === undefined) {
+    const name = isError ? 'Its code was given this error, as a string' : 'Its code was given';
+    return <TextBlock {...names} text={answer} name={name} kind={isError ? 'error' : 'prose'} />;
+  }
+  return (
+    <>
+      <p>
+        Its code was given{' '}
+        <a href={agentLink(run, id)} onClick={showError}>
+          the error above
+        </a>{' '}
+        as a string: <code class="error-text">{visible(split.around)}</code>
+      </p>
+      {split.rest !== '' && (
+        <TextBlock
+          {...names}
+          text={{ text: split.rest, length: split.rest.length }}
+          name="With it, what is known of its answer"
+          kind="prose"
+        />
+      )}
+    </>
+  );
+}
+
+/** The first paragraph with a mark in the place of the error, and what follows; undefined where there is no such thing. */
+function withoutError({ text, at }: Text, error: string): { around: string; rest: string } | undefined {
+  const from = text.indexOf(error);
+  // Of a text that is cut the rest must be loaded from where it was cut.
+  if (from < 0 || at !== undefined) return undefined;
+  const end = text.indexOf('\n\n', from + error.length);
+  const first = end < 0 ? text : text.slice(0, end);
+  return {
+    around: `${first.slice(0, from)}…${first.slice(from + error.length)}`,
+    rest: end < 0 ? '' : text.slice(end).trim(),
+  };
+}
+
+/** The address after `#` is the page's own, so the browser cannot jump by it. */
+function showError(event: Event): void {
+  event.preventDefault();
+  const shown = document.querySelector<HTMLElement>('#agent-error');
+  shown?.scrollIntoView({ block: 'nearest' });
+  shown?.focus({ preventScroll: true });
 }

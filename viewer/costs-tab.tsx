@@ -3,9 +3,9 @@ import { useMemo, useRef, useState } from 'preact/hooks';
 import type { AgentRow, RunView } from '../src/viewer/model.ts';
 import { count, dollars, oneLine, plural, seconds } from './format.ts';
 import { useData, useLoaded } from './hooks.ts';
-import { Bar, Show } from './parts.tsx';
+import { AgentState, Bar, Show } from './parts.tsx';
 import { agentLink } from './route.ts';
-import { subtreeSums } from './tree-lines.ts';
+import { rowText, subtreeSums } from './tree-lines.ts';
 import { useRows } from './virtual.ts';
 
 const ROW_HEIGHT = 28;
@@ -169,6 +169,11 @@ function CostTree({ view, of, text }: MeasureProps & { readonly view: RunView })
           <li>
             <span class="swatch bar-below" /> with all below it
           </li>
+          {view.agents.some(({ status }) => status === 'failed') && (
+            <li>
+              <span class="swatch bar-failed" /> itself, and it failed (✗)
+            </li>
+          )}
         </ul>
       </div>
       <div ref={scroller} class="cost-tree" role="region" aria-label="By agent" tabIndex={0}>
@@ -178,12 +183,12 @@ function CostTree({ view, of, text }: MeasureProps & { readonly view: RunView })
             if (row === undefined) return null;
             const [own, all] = [of(row), sums.get(row.id) ?? 0];
             return (
-              <li key={row.id} class="cost-row" style={{ transform: `translateY(${start}px)` }}>
+              <li key={row.id} class={`cost-row agent-${row.status}`} style={{ transform: `translateY(${start}px)` }}>
                 <a
                   href={agentLink(view.run, row.id)}
-                  style={{ paddingLeft: isSorted ? '0' : `${Math.min(row.depth, 10) * 12}px` }}
+                  style={{ paddingLeft: `${6 + (isSorted ? 0 : Math.min(row.depth, 10) * 12)}px` }}
                 >
-                  {row.id}
+                  <AgentState row={row} /> {row.id}
                 </a>
                 <span class="cost-bars" aria-hidden="true">
                   <span class="bar-below" style={{ width: `${total === 0 ? 0 : (all / total) * 100}%` }} />
@@ -191,7 +196,7 @@ function CostTree({ view, of, text }: MeasureProps & { readonly view: RunView })
                 </span>
                 <span class="number">{text(own)}</span>
                 <span class="number quiet">{all === own ? '' : text(all)}</span>
-                <span class="quiet tree-task">{oneLine(row.task)}</span>
+                <span class="quiet tree-task">{oneLine(rowText(row))}</span>
               </li>
             );
           })}

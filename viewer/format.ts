@@ -1,22 +1,22 @@
 import type { RunStatus } from '../src/viewer/model.ts';
 
+export { dollars } from '../src/viewer/dollars.ts';
+
 const MINUTE = 60;
 const HOUR = 3600;
 
+/** Two units at most, none of them empty: `0.4 s`, `12 s`, `1 min`, `1 min 5 s`, `2 h 3 min`. */
 export function seconds(value: number): string {
   if (value < 0.0995) return `${Math.round(value * 1000)} ms`;
-  if (value < 10) return `${value.toFixed(1)} s`;
-  if (value < MINUTE) return `${Math.round(value)} s`;
+  if (value < 9.95) return `${Number(value.toFixed(1))} s`;
   const whole = Math.round(value);
-  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${whole % MINUTE} s`;
-  return `${Math.floor(whole / HOUR)} h ${Math.floor((whole % HOUR) / MINUTE)} min`;
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) return units([Math.floor(whole / MINUTE), 'min'], [whole % MINUTE, 's']);
+  return units([Math.floor(whole / HOUR), 'h'], [Math.floor((whole % HOUR) / MINUTE), 'min']);
 }
 
-export function dollars(value: number): string {
-  if (value === 0) return '$0';
-  if (value < 0.0001) return '< $0.0001';
-  if (value < 0.01) return `$${value.toFixed(4)}`;
-  return value < 10 ? `$${value.toFixed(3)}` : `$${value.toFixed(2)}`;
+function units(...parts: readonly (readonly [value: number, unit: string])[]): string {
+  return parts.flatMap(([value, unit]) => (value === 0 ? [] : [`${value} ${unit}`])).join(' ');
 }
 
 export function count(value: number): string {

@@ -1,7 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import type { BlockView, CallView, IterationView } from '../src/viewer/model.ts';
-import { count, dollars, plural, seconds } from './format.ts';
+import { AgentChip, hasFailed, useAgentRows } from './agent-links.tsx';
+import { count, dollars, plural, seconds, visible } from './format.ts';
 import { ForkForm } from './fork-form.tsx';
 import { useData, useLoaded, useShownRun } from './hooks.ts';
 import { OutcomeLine, useOrders } from './order.tsx';
@@ -37,11 +38,12 @@ export function Iteration({ iteration, run, agent, isLinked }: IterationProps): 
           <a href={link}>{title}</a>
         </h3>
         <span class="quiet">
-          {iteration.model} · {seconds(iteration.model_time)} · {count(usage.input_tokens)} in,{' '}
+          {iteration.model} · {seconds(iteration.model_time)} · {count(usage.input_tokens)} tokens in,{' '}
           {count(usage.output_tokens)} out · {dollars(usage.cost)}
         </span>
         <Copy
           what={`link to ${title.toLowerCase()}`}
+          label="Copy link"
           text={() => Promise.resolve(location.href.replace(/#.*/, '') + link)}
         />
         {iteration.purpose === 'turn' && view.controls.includes('fork') && (
@@ -109,6 +111,7 @@ function Block({
 }): ComponentChildren {
   const names = { run, agent };
   const what = BLOCK_STATUS[block.status];
+  const printed = [block.stdout.text, block.stderr.text, block.error?.text ?? ''].join('\n');
   return (
     <div class={`block block-${block.status}`}>
       <TextBlock
@@ -119,15 +122,13 @@ function Block({
         kind="code"
       />
       {block.calls.map((call) => (
-        <Call key={call.call} call={call} {...names} />
+        <Call key={call.call} call={call} printed={printed} {...names} />
       ))}
       {block.calls.length === 0 && block.spawned.length > 0 && (
         <p>
           Started{' '}
           {block.spawned.map((id) => (
-            <a key={id} class="agent-chip" href={agentLink(run, id)}>
-              {id}
-            </a>
+            <AgentChip key={id} run={run} id={id} />
           ))}
         </p>
       )}
@@ -147,15 +148,23 @@ const MAX_BESIDE = 8;
 
 function Call({
   call,
+  printed,
   run,
   agent,
 }: {
   readonly call: CallView;
+  /** By the block that made it. */
+  readonly printed: string;
   readonly run: string;
   readonly agent: string;
 }): ComponentChildren {
   const [isOpen, setOpen] = useState(false);
-  const children = call.children.filter((id) => id !== null);
+  const rows = useAgentRows();
+  const errors = new Map(call.failures.map((failure) => [failure.agent, failure.error]));
+  const all = [...new Set([...call.children.filter((id) => id !== null), ...errors.keys()])];
+  const isFailure = (id: string): boolean => errors.has(id) || hasFailed(rows.get(id));
+  const children = all.filter((id) => !isFailure(id));
+  const failures = all.filter(isFailure);
   const isShort = children.length <= MAX_BESIDE;
   return (
     <>
@@ -171,6 +180,15 @@ function Call({
         {isOpen && !call.details && <p class="quiet">What was asked and answered is not part of this file.</p>}
       </details>
       {isShort && <Children run={run} ids={children} />}
+      {failures.slice(0, MAX_BESIDE).map((id) => {
+        const error = errors.get(id) ?? null;
+        return (
+          <Failure key={id} run={run} agent={id} error={error} isPrinted={error !== null && printed.includes(error)} />
+        );
+      })}
+      {failures.length > MAX_BESIDE && (
+        <p class="error-text">and {plural(failures.length - MAX_BESIDE, 'sub-agent')} more that gave no answer</p>
+      )}
     </>
   );
 }
@@ -181,10 +199,39 @@ function Children({ run, ids }: { readonly run: string; readonly ids: readonly s
     <p>
       Answered by{' '}
       {ids.map((id) => (
-        <a key={id} class="agent-chip" href={agentLink(run, id)}>
-          {id}
-        </a>
+        <AgentChip key={id} run={run} id={id} />
       ))}
+    </p>
+  );
+}
+
+/** A sub-agent that gave no answer, and what its parent's code got in the place of one. */
+function Failure({
+  run,
+  agent,
+  error,
+  isPrinted,
+}: {
+  readonly run: string;
+  readonly agent: string;
+  /** Null where it is not known here. */
+  readonly error: string | null;
+  readonly isPrinted: boolean;
+}): ComponentChildren {
+  return (
+    <p class="call-failure">
+      <AgentChip run={run} id={agent} /> <span class="error-text">gave no answer.</span>{' '}
+      {error === null
+        ? 'The code was given its error as a string.'
+        : isPrinted
+          ? 'The code was given its error as a string, and printed it.'
+          : 'The code was given this string:'}
+      {error !== null && !isPrinted && (
+        <>
+          {' '}
+          <code class="error-text">{visible(error)}</code>
+        </>
+      )}
     </p>
   );
 }

@@ -2,10 +2,13 @@ import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { Finding, RunView } from '../src/viewer/model.ts';
 import { hasEnded } from '../src/viewer/run-status.ts';
+import { WithAgentLinks } from './agent-links.tsx';
 import { AnswerPanel } from './answer-panel.tsx';
-import { oneLine, visible } from './format.ts';
+import { modelOf } from './fork-form.tsx';
+import { oneLine, plural, visible } from './format.ts';
 import { useData, useLoaded } from './hooks.ts';
-import { agentLink } from './route.ts';
+import { NoPatch } from './patch-tab.tsx';
+import { agentLink, runLink } from './route.ts';
 
 /** What a person wants to know first: what came of it, why, and where to look. */
 export function Overview({ view }: { readonly view: RunView }): ComponentChildren {
@@ -16,6 +19,7 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
     () => [...view.findings, ...(statistics.kind === 'loaded' ? statistics.value.findings : [])],
     [view.findings, statistics],
   );
+  const [root, shown] = splitFindings(view, findings);
   const problems = findings.filter(({ kind }) => kind !== 'costly' && kind !== 'note');
   return (
     <div class="wide overview">
@@ -23,11 +27,17 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
         <section class={view.status === 'failed' ? 'failure' : 'note'}>
           <h2>{view.status === 'failed' ? 'Why it failed' : 'Why it is in this state'}</h2>
           <p class="pre">{visible(view.reason)}</p>
+          {root !== undefined && (
+            <p>
+              <AgentLinks run={view.run} finding={root} />{' '}
+              {root.detail !== undefined && <span class="quiet">{root.detail}</span>}
+            </p>
+          )}
         </section>
       )}
       <section>
         <h2>{problems.length === 0 ? 'Worth a look' : 'What went wrong'}</h2>
-        {findings.length === 0 ? (
+        {shown.length === 0 && root === undefined ? (
           <p class="quiet">
             {!isOver
               ? 'Nothing has gone wrong so far.'
@@ -37,7 +47,7 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
           </p>
         ) : (
           <ul class="findings">
-            {findings.map((finding, index) => (
+            {shown.map((finding, index) => (
               <FindingLine key={index} run={view.run} finding={finding} />
             ))}
           </ul>
@@ -45,6 +55,19 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
         {statistics.kind === 'loading' && <p class="quiet">Looking through what the agents did…</p>}
       </section>
       <AnswerPanel view={view} />
+      {(view.patch !== null || view.no_patch !== null) && (
+        <section>
+          <h2>Patch</h2>
+          {view.patch === null ? (
+            <NoPatch view={view} />
+          ) : (
+            <p>
+              <a href={runLink(view.run, 'patch')}>What it changed</a>{' '}
+              <span class="quiet">{plural(view.patch, 'byte')}</span>
+            </p>
+          )}
+        </section>
+      )}
       <section>
         <h2>Asked</h2>
         <p class="pre prompt" dir="auto">
@@ -66,6 +89,12 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
                 </dd>
               </div>
             </>
+          )}
+          {modelOf(view.config) !== undefined && (
+            <div class="fact">
+              <dt>Model</dt>
+              <dd>{visible(modelOf(view.config) ?? '')}</dd>
+            </div>
           )}
           {view.signature !== null && (
             <div class="fact">
@@ -91,6 +120,22 @@ export function Overview({ view }: { readonly view: RunView }): ComponentChildre
   );
 }
 
+/**
+ * Findings without what is said elsewhere: why the root failed, where that is why the run did, and why there is no patch.
+ *
+ * @returns the first of these, which the reason of the run is shown with, and all others
+ */
+function splitFindings(
+  view: RunView,
+  findings: readonly Finding[],
+): readonly [root: Finding | undefined, shown: readonly Finding[]] {
+  const error = view.agents[0]?.error;
+  const isReason = typeof error === 'string' && error !== '' && view.reason?.includes(error) === true;
+  const root = isReason ? findings.find(({ kind, agents }) => kind === 'failed' && agents.includes('0')) : undefined;
+  const patch = view.no_patch?.reason ?? undefined;
+  return [root, findings.filter((each) => each !== root && (each.kind !== 'note' || each.text !== patch))];
+}
+
 const KINDS: Readonly<Record<Finding['kind'], { readonly symbol: string; readonly word: string }>> = {
   failed: { symbol: '✗', word: 'Failed' },
   cancelled: { symbol: '–', word: 'Stopped' },
@@ -110,19 +155,32 @@ function FindingLine({ run, finding }: { readonly run: string; readonly finding:
         <span aria-hidden="true">{symbol}</span> {word}
       </span>
       <span class="finding-text">
-        {oneLine(finding.text)}
-        {finding.detail !== undefined && <span class="quiet finding-detail">{finding.detail}</span>}
-      </span>
-      <span>
-        {finding.agents.slice(0, SHOWN_AGENTS).map((id) => (
-          <a key={id} class="agent-chip" href={agentLink(run, id, finding.iteration)}>
-            {finding.iteration === undefined ? `agent ${id}` : `agent ${id}, iteration ${finding.iteration}`}
-          </a>
-        ))}
-        {finding.agents.length > SHOWN_AGENTS && (
-          <span class="quiet">and {finding.agents.length - SHOWN_AGENTS} more</span>
+        <WithAgentLinks run={run} text={oneLine(finding.text)} iteration={finding.iteration} />
+        {finding.detail !== undefined && (
+          <span class="quiet finding-detail">
+            <WithAgentLinks run={run} text={finding.detail} />
+          </span>
+        )}
+        {(finding.agents.length > 1 || finding.iteration !== undefined) && (
+          <span class="finding-agents">
+            <AgentLinks run={run} finding={finding} />
+          </span>
         )}
       </span>
     </li>
+  );
+}
+
+function AgentLinks({ run, finding }: { readonly run: string; readonly finding: Finding }): ComponentChildren {
+  const { agents, iteration } = finding;
+  return (
+    <>
+      {agents.slice(0, SHOWN_AGENTS).map((id) => (
+        <a key={id} class="agent-chip" href={agentLink(run, id, iteration)}>
+          {iteration === undefined ? `agent ${id}` : `agent ${id}, iteration ${iteration}`}
+        </a>
+      ))}
+      {agents.length > SHOWN_AGENTS && <span class="quiet">and {agents.length - SHOWN_AGENTS} more</span>}
+    </>
   );
 }

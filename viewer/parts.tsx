@@ -77,9 +77,11 @@ export function AgentState({
 export function Copy({
   text,
   what,
+  label = 'Copy',
 }: {
   readonly text: string | (() => Promise<string>);
   readonly what: string;
+  readonly label?: string;
 }): ComponentChildren {
   const [state, setState] = useState<'ready' | 'done' | 'failed'>('ready');
   useEffect(() => {
@@ -97,7 +99,7 @@ export function Copy({
   };
   return (
     <button type="button" class="small" aria-label={`Copy ${what}`} onClick={() => void copy()}>
-      {state === 'ready' ? 'Copy' : state === 'done' ? 'Copied' : 'Not allowed'}
+      {state === 'ready' ? label : state === 'done' ? 'Copied' : 'Not allowed'}
     </button>
   );
 }

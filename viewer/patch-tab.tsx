@@ -1,5 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
+import type { RunView } from '../src/viewer/model.ts';
+import { hasEnded } from '../src/viewer/run-status.ts';
 import { plural, visible } from './format.ts';
 import { highlight, languageOf } from './highlight.tsx';
 import { useData, useLoaded, useStored } from './hooks.ts';
@@ -11,7 +13,28 @@ const OPEN_FILES = 20;
 const OPEN_LINES = 1000;
 const MAX_LINES = 5000;
 
-export function PatchTab({ run }: { readonly run: string }): ComponentChildren {
+export function PatchTab({ view }: { readonly view: RunView }): ComponentChildren {
+  if (view.patch !== null) return <TakenPatch run={view.run} />;
+  return (
+    <div class="wide">
+      <NoPatch view={view} />
+    </div>
+  );
+}
+
+/** Why there is no patch: that nothing is shown could mean anything. */
+export function NoPatch({ view }: { readonly view: RunView }): ComponentChildren {
+  const { no_patch } = view;
+  if (no_patch !== null)
+    return (
+      <p>{no_patch.reason === null ? 'No patch: nothing was changed.' : `No patch. ${visible(no_patch.reason)}`}</p>
+    );
+  if (view.type === 'analyze') return <p>No patch: an analysis changes no repository.</p>;
+  if (!hasEnded(view.status)) return <p>No patch yet: it is taken when the run ends.</p>;
+  return <p>No patch is known here.</p>;
+}
+
+function TakenPatch({ run }: { readonly run: string }): ComponentChildren {
   const data = useData();
   const loaded = useLoaded(() => data.patch(run), [run]);
   const [view, setView] = useStored('diff', 'unified');

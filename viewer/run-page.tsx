@@ -5,7 +5,7 @@ import { hasEnded } from '../src/viewer/run-status.ts';
 import { AgentPane } from './agent-pane.tsx';
 import { Controls } from './controls.tsx';
 import { CostsTab } from './costs-tab.tsx';
-import { dollars, plural, seconds, visible } from './format.ts';
+import { dollars, plural, seconds, time, visible } from './format.ts';
 import { RunContext, useData, useNow, useRun } from './hooks.ts';
 import { Overview } from './overview.tsx';
 import { Show, Status } from './parts.tsx';
@@ -87,6 +87,7 @@ function RunHead({
         <span>depth {totals.max_depth}</span>
         <span>{plural(totals.iterations, 'iteration')}</span>
         <span>{(totals.usage.input_tokens + totals.usage.output_tokens).toLocaleString('en-US')} tokens</span>
+        {view.started_at !== null && <span>started {time(view.started_at)}</span>}
         {view.schedule !== null && <span>started by schedule {view.schedule}</span>}
         {view.from !== null && (
           <span>
@@ -137,7 +138,7 @@ function TabContent(props: Omit<RunPageProps, 'run'> & { readonly view: RunView 
     case 'costs':
       return <CostsTab view={view} />;
     case 'patch':
-      return <PatchTab run={view.run} />;
+      return <PatchTab view={view} />;
     default:
       return <SettingsTab view={view} />;
   }

@@ -1,11 +1,11 @@
-import type { ComponentChildren } from 'preact';
-import { useMemo, useRef, useState } from 'preact/hooks';
+import type { ComponentChildren, RefObject } from 'preact';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { AgentTime, RunView, Statistics, TimePart } from '../src/viewer/model.ts';
 import { plural, seconds } from './format.ts';
 import { useData, useLoaded } from './hooks.ts';
 import { AgentState, Show } from './parts.tsx';
 import { agentLink } from './route.ts';
-import { timeScale, type TimeScale } from './time-scale.ts';
+import { timeScale, timeTicks, type TimeScale } from './time-scale.ts';
 import { useRows } from './virtual.ts';
 
 const ROW_HEIGHT = 26;
@@ -52,6 +52,8 @@ function Timeline({
     [statistics, onlyCritical],
   );
   const rows = useRows(scroller, { count: lines.length, height: ROW_HEIGHT });
+  const width = useWidth(scroller);
+  const ticks = useMemo(() => timeTicks(scale, TICK_WIDTH / Math.max(width, TICK_WIDTH)), [scale, width]);
   const end = Math.max(...statistics.timeline.map((each) => each.end));
   const states = useMemo(() => new Map(view.agents.map((row) => [row.id, row])), [view.agents]);
   return (
@@ -79,9 +81,15 @@ function Timeline({
               <span class={`swatch part-${kind}`} /> {name}
             </li>
           ))}
+          {scale.gaps.length > 0 && (
+            <li>
+              <span class="swatch time-gap" /> idle, shortened
+            </li>
+          )}
         </ul>
       </div>
       <div ref={scroller} class="timeline" role="region" aria-label="Timeline of agents" tabIndex={0}>
+        <Axis ticks={ticks} scale={scale} />
         <ol class="rows" style={{ height: `${rows.getTotalSize()}px` }}>
           {rows.getVirtualItems().map(({ index, start }) => {
             const line = lines[index];
@@ -99,9 +107,70 @@ function Timeline({
             );
           })}
         </ol>
+        <Grid ticks={ticks} scale={scale} height={rows.getTotalSize()} />
       </div>
       <p class="quiet">Starts and ends are recorded. What lies between is put together from how long each step took.</p>
     </>
+  );
+}
+
+/** Pixels that the label of a tick needs at least. */
+const TICK_WIDTH = 76;
+
+/** How wide the lines of an element's rows are, in pixels; follows the window. */
+function useWidth(scroller: RefObject<HTMLElement | null>): number {
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const measure = (): void => setWidth(scroller.current?.querySelector('.axis-line')?.clientWidth ?? 0);
+    measure();
+    window.addEventListener('resize', measure);
+    return () => window.removeEventListener('resize', measure);
+  }, []);
+  return width;
+}
+
+interface AxisProps {
+  readonly ticks: readonly number[];
+  readonly scale: TimeScale;
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(3)}%`;
+
+/** Stays in sight above the rows. Each row says its times as text, so those who listen to the page need no axis. */
+function Axis({ ticks, scale }: AxisProps): ComponentChildren {
+  return (
+    <div class="axis" aria-hidden="true">
+      <span class="axis-line">
+        {ticks.map((tick) => {
+          const place = scale.place(tick);
+          const side = place < 0.02 ? 'first' : place > 0.98 ? 'last' : 'middle';
+          return (
+            <span key={tick} class={`tick tick-${side}`} style={{ left: percent(place) }}>
+              {tick === 0 ? '0' : seconds(tick)}
+            </span>
+          );
+        })}
+      </span>
+    </div>
+  );
+}
+
+/** Over all rows: where the ticks are, and the times that were made short. */
+function Grid({ ticks, scale, height }: AxisProps & { readonly height: number }): ComponentChildren {
+  return (
+    <div class="time-grid" style={{ height: `${height}px` }} aria-hidden="true">
+      {ticks.map((tick) => (
+        <span key={tick} class="grid-line" style={{ left: percent(scale.place(tick)) }} />
+      ))}
+      {scale.gaps.map(({ start, end }) => (
+        <span
+          key={start}
+          class="time-gap"
+          title={`${seconds(end - start)} in which nothing happened`}
+          style={{ left: percent(scale.place(start)), width: percent(scale.place(end) - scale.place(start)) }}
+        />
+      ))}
+    </div>
   );
 }
 
@@ -132,7 +201,6 @@ function TimeLine({ line, scale }: { readonly line: AgentTime; readonly scale: T
         {KINDS.map(([kind]) => (
           <path key={kind} class={`part-${kind}`} d={path(ofKind(kind))} />
         ))}
-        <path class="time-gap" d={path(scale.gaps)} />
       </svg>
     </span>
   );

@@ -9,6 +9,8 @@ export interface TreeLine {
   /** Among its siblings, from 1. */
   readonly position: number;
   readonly siblings: number;
+  /** Characters with which its task and those of its siblings begin. */
+  readonly shared: number;
 }
 
 export interface TreeChoice {
@@ -41,15 +43,41 @@ export function treeLines(agents: readonly AgentRow[], { closed, filter, onlyFai
     else siblings.push(row);
   }
   const lines: TreeLine[] = [];
-  const add = (row: AgentRow, level: number, position: number, siblings: number): void => {
+  const add = (row: AgentRow, place: Pick<TreeLine, 'level' | 'position' | 'siblings' | 'shared'>): void => {
     const below = children.get(row.id) ?? [];
     const isOpen = below.length > 0 && (isSought || !closed.has(row.id));
-    lines.push({ row, level, children: below.length, isOpen, position, siblings });
-    if (isOpen) for (const [index, child] of below.entries()) add(child, level + 1, index + 1, below.length);
+    lines.push({ row, children: below.length, isOpen, ...place });
+    if (!isOpen) return;
+    const shared = sharedStart(below.map(({ task }) => task));
+    for (const [index, child] of below.entries())
+      add(child, { level: place.level + 1, position: index + 1, siblings: below.length, shared });
   };
   const first = agents.find((row) => (root === null ? row.depth === 0 : row.id === root));
-  if (first !== undefined && (!isSought || kept.has(first.id))) add(first, 0, 1, 1);
+  if (first !== undefined && (!isSought || kept.has(first.id)))
+    add(first, { level: 0, position: 1, siblings: 1, shared: 0 });
   return lines;
+}
+
+/** What a line says of an agent: its task, or what went wrong. */
+export function rowText({ status, error, task }: AgentRow): string {
+  return status === 'failed' || status === 'cancelled' ? (error ?? task) : task;
+}
+
+/** Characters that tasks must share at least before a row leaves them out. */
+const MIN_SHARED = 16;
+
+/** Characters with which all tasks begin, whole words: in a narrow row they would hide what differs. */
+export function sharedStart(tasks: readonly string[]): number {
+  const [first = '', ...others] = tasks;
+  if (others.length === 0) return 0;
+  let shared = first.length;
+  for (const task of others) {
+    let at = 0;
+    while (at < shared && task[at] === first[at]) at += 1;
+    shared = at;
+  }
+  const words = first.lastIndexOf(' ', shared - 1) + 1;
+  return words < MIN_SHARED || tasks.some((task) => task.length === words) ? 0 : words;
 }
 
 export function parentOf(id: string): string | undefined {

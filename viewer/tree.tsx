@@ -4,7 +4,7 @@ import type { RunView } from '../src/viewer/model.ts';
 import { dollars, oneLine, plural, seconds } from './format.ts';
 import { AgentState } from './parts.tsx';
 import { agentLink } from './route.ts';
-import { parentOf, treeLines, type TreeLine } from './tree-lines.ts';
+import { parentOf, rowText, treeLines, type TreeLine } from './tree-lines.ts';
 import { useRows } from './virtual.ts';
 
 const ROW_HEIGHT = 30;
@@ -124,7 +124,13 @@ export function Tree({
           Expand
         </button>
         {root === null ? (
-          <button type="button" class="small" disabled={active === '0'} onClick={() => setRoot(active)}>
+          <button
+            type="button"
+            class="small"
+            title={`Show agent ${active} and those below it, and no other`}
+            disabled={active === '0'}
+            onClick={() => setRoot(active)}
+          >
             Only {active}
           </button>
         ) : (
@@ -136,6 +142,12 @@ export function Tree({
       <p class="unseen" role="status">
         {plural(lines.length, 'agent')} in the tree
       </p>
+      <div class="tree-head" aria-hidden="true">
+        <span class="tree-task">Agent</span>
+        <span class="tree-number tree-iterations">Iterations</span>
+        <span class="tree-number tree-time">Time</span>
+        <span class="tree-number">Cost</span>
+      </div>
       <div
         ref={scroller}
         class="tree"
@@ -185,7 +197,8 @@ const MAX_INDENT = 12;
 
 function TreeRow({ line, top, isActive, isSelected, onToggle, onOpen }: TreeRowProps): ComponentChildren {
   const { row, level, children, isOpen } = line;
-  const text = row.status === 'failed' || row.status === 'cancelled' ? (row.error ?? row.task) : row.task;
+  const text = rowText(row);
+  const shown = text === row.task && line.shared > 0 ? `…${text.slice(line.shared)}` : text;
   return (
     <div
       id={`row-${row.id}`}
@@ -211,9 +224,14 @@ function TreeRow({ line, top, isActive, isSelected, onToggle, onOpen }: TreeRowP
       </span>
       <AgentState row={row} />
       <span class="agent-id">{row.id}</span>
-      <span class="tree-task">{oneLine(text)}</span>
+      <span class="tree-task" title={oneLine(text)}>
+        {oneLine(shown)}
+      </span>
       {children > 0 && !isOpen && <span class="quiet">+{children}</span>}
-      <span class="quiet tree-number">#{row.iteration}</span>
+      <span class="quiet tree-number tree-iterations">
+        {row.iteration}
+        <span class="unseen"> {row.iteration === 1 ? 'iteration' : 'iterations'}</span>
+      </span>
       <span class="quiet tree-number tree-time">{seconds(row.execution_time)}</span>
       <span class="quiet tree-number">{dollars(row.usage.cost)}</span>
     </div>

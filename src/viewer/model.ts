@@ -111,6 +111,8 @@ export interface RunView {
   readonly notes: readonly string[];
   /** Bytes of the patch; null without one. */
   readonly patch: number | null;
+  /** Of a run on a repository that has ended without a patch: why, null where nothing was changed. */
+  readonly no_patch: { readonly reason: string | null } | null;
   readonly agents: readonly AgentRow[];
   readonly totals: {
     readonly agents: number;
@@ -251,6 +253,8 @@ export interface CallView {
   readonly count: number;
   readonly answered: boolean;
   readonly errors: number;
+  /** Agents below it that gave no answer, and the beginning of the error that the code was given instead. */
+  readonly failures: readonly { readonly agent: string; readonly error: string }[];
   readonly usage: Usage;
   /** Agents that it started, in the order of their tasks; null where there is no agent to one. */
   readonly children: readonly (string | null)[];

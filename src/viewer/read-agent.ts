@@ -190,6 +190,7 @@ function callViews(calls: readonly PendingCall[], answers: ReadonlyMap<string, A
       count: batch ?? 1,
       answered: answer !== undefined,
       errors: items.reduce((sum, item) => sum + errorsIn(item), 0),
+      failures: name.startsWith('rlm_query') ? items.flatMap(failureIn) : [],
       usage: answer === undefined ? NO_USAGE : addUsage(answerUsage(answer)),
       children: name.startsWith('rlm_query') ? items.flatMap(answeringAgents) : [],
       details: true,
@@ -201,6 +202,13 @@ function callViews(calls: readonly PendingCall[], answers: ReadonlyMap<string, A
 function errorsIn(item: Answer): number {
   if (!('error' in item) || item.error === undefined) return 0;
   return 'count' in item ? (item.count ?? 1) : 1;
+}
+
+/** As the code was given it: what is known of an answer all the same follows it there, and is left out here. */
+function failureIn(item: Answer): CallView['failures'] {
+  const agent = answeringAgent(item);
+  if (agent === undefined || !('error' in item) || item.error === undefined) return [];
+  return [{ agent, error: head(`Error: ${item.error}`, SHOWN_IN_ROW) }];
 }
 
 function answeringAgents(item: Answer): readonly (string | null)[] {

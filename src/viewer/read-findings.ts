@@ -1,4 +1,5 @@
 import { parentAgent } from '../domain/ids.ts';
+import { dollars } from './dollars.ts';
 import type { AgentRow, AgentView, Finding } from './model.ts';
 
 /** What a person should look at first, from the tree alone: agents that failed or were stopped, and the costliest. */
@@ -39,7 +40,7 @@ function costOf(ids: readonly string[], agents: readonly AgentRow[]): string {
   const rows = agents.filter(({ id }) => ids.includes(id));
   const sum = (of: (row: AgentRow) => number): number => rows.reduce((total, row) => total + of(row), 0);
   const iterations = sum(({ iteration }) => iteration);
-  const spent = `$${Number(sum(({ usage }) => usage.cost).toPrecision(3))} in ${iterations} ${iterations === 1 ? 'iteration' : 'iterations'}`;
+  const spent = `${dollars(sum(({ usage }) => usage.cost))} in ${iterations} ${iterations === 1 ? 'iteration' : 'iterations'}`;
   const parent = ids.length === 1 ? agents.find(({ id }) => id === parentAgent(ids[0] ?? '')) : undefined;
   return parent === undefined ? spent : `${spent}; its parent, agent ${parent.id}, ${PARENT_ENDS[parent.status]}`;
 }
@@ -76,7 +77,7 @@ function costliest(agents: readonly AgentRow[]): Finding[] {
   return [
     {
       kind: 'costly',
-      text: `Agent ${first.id} cost most: $${first.usage.cost.toPrecision(3)}, ${share} % of the run`,
+      text: `Agent ${first.id} cost most: ${dollars(first.usage.cost)}, ${share} % of the run`,
       agents: [first.id],
     },
   ];

@@ -4,6 +4,8 @@ import { answerText } from '../results/export-agent.ts';
 import type { AgentRow, AgentView, BlockView, IterationView, RunStatus, RunView } from './model.ts';
 import { readParent } from './read-agent.ts';
 import { treeFindings } from './read-findings.ts';
+import { noPatch } from './run-parts.ts';
+import { hasEnded } from './run-status.ts';
 import type { ResultsAgent, ResultsFile } from './results-schema.ts';
 import { head, wholeText } from './text.ts';
 
@@ -65,6 +67,14 @@ function runView(file: ResultsFile, agents: readonly AgentView[]): RunView {
     answer_source: root?.source ?? null,
     notes,
     patch: patchOf(file)?.length ?? null,
+    // The reference's files do not tell how a run ended.
+    no_patch: noPatch({
+      type: file.repository === null || file.repository === undefined ? null : 'investigate',
+      hasEnded: hasEnded(statusOf(file, rows)),
+      isTaken: patchOf(file) !== undefined,
+      notes,
+      agents: rows,
+    }),
     agents: rows,
     totals: {
       agents: rows.length,

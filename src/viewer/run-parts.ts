@@ -1,5 +1,6 @@
 import type { RunSpecification } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
+import { whyNoPatch } from '../results/why-no-patch.ts';
 import type { AgentRow, Control, QuestionView, RunStatus, RunSummary, RunView } from './model.ts';
 import { hasEnded } from './run-status.ts';
 import type { LiveRun, Standing } from './standings.ts';
@@ -9,6 +10,20 @@ export function repositoryOf(specification: RunSpecification | undefined): RunVi
   const repository = specification?.repository;
   if (repository === undefined) return null;
   return { name: repository.name, commit: repository.commit, branch: repository.branch ?? null };
+}
+
+/** @param isTaken its patch is there, or was and is missing */
+export function noPatch(run: {
+  readonly type: RunView['type'];
+  readonly hasEnded: boolean;
+  readonly isTaken: boolean;
+  readonly notes: readonly string[];
+  readonly agents: readonly AgentRow[];
+}): RunView['no_patch'] {
+  if (run.type !== 'investigate' || !run.hasEnded || run.isTaken) return null;
+  const isCutOff = run.agents[0]?.status === 'running';
+  const reason = isCutOff ? 'Its root agent was stopped before its changes could be taken.' : null;
+  return { reason: whyNoPatch(run.notes) ?? reason };
 }
 
 /** Characters of an answer that travel with its run. */
@@ -98,6 +113,7 @@ export function viewUnstored(run: string, known: LiveRun | undefined): RunView |
     answer_source: null,
     notes: [],
     patch: null,
+    no_patch: null,
     agents: [],
     totals: { agents: 0, done: 0, max_depth: 0, iterations: 0, sandboxes: 0, usage: NO_USAGE },
     started_at: null,

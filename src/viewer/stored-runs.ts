@@ -18,6 +18,7 @@ import { treeFindings } from './read-findings.ts';
 import {
   answerView,
   controlsOf,
+  noPatch,
   LOST_PROMPT,
   questionsOf,
   repositoryOf,
@@ -153,6 +154,13 @@ export function createStoredRuns({ blobs, live }: { blobs: BlobStore; live?: Liv
       answer_source: outcome?.answer_source ?? null,
       notes,
       patch: 'value' in patch ? (patch.value?.length ?? null) : null,
+      no_patch: noPatch({
+        type: specification?.type ?? null,
+        hasEnded: outcome !== undefined,
+        isTaken: outcome?.patch_ref !== null,
+        notes,
+        agents: rows,
+      }),
       agents: rows,
       totals: runTotals(snapshot),
       started_at: reference.started_at,

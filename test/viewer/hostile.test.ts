@@ -206,7 +206,7 @@ describe('an exported file', () => {
     writeFileSync(file, (await exportHtml(source, 'todo', { redact: false })) ?? '');
     const { page, problems, hosts } = await browser.open(`file://${file}`);
     await soon(() => page.locator('.findings').innerText()).toContain('0.17.1 failed');
-    await page.locator('.finding').first().getByRole('link').click();
+    await page.locator('.finding').first().getByRole('link', { name: 'Agent 0.17.1', exact: true }).click();
     await soon(() => page.locator('.agent-pane').innerText()).toContain('I skip this module');
     await page.getByRole('link', { name: 'Timeline' }).click();
     await soon(() => page.locator('.timeline').innerText()).toContain('0.17.1');

@@ -4,8 +4,9 @@ import type { AgentRow, AgentTime } from '../../src/viewer/model.ts';
 import { shortenTexts, textAt, wholeText } from '../../src/viewer/text.ts';
 import { pairs, patchFiles } from '../../viewer/patch-files.ts';
 import { readRoute } from '../../viewer/route.ts';
-import { timeScale } from '../../viewer/time-scale.ts';
-import { subtreeSums, treeLines, type TreeChoice } from '../../viewer/tree-lines.ts';
+import { seconds } from '../../viewer/format.ts';
+import { timeScale, timeTicks } from '../../viewer/time-scale.ts';
+import { sharedStart, subtreeSums, treeLines, type TreeChoice } from '../../viewer/tree-lines.ts';
 
 describe('a patch', () => {
   const PATCH = [
@@ -100,6 +101,15 @@ describe('a tree', () => {
     expect(ids({ filter: 'nothing like it' })).toEqual([]);
   });
 
+  it('leaves out the words with which the tasks of siblings begin, where these are many', () => {
+    expect(sharedStart(['Search for TODO in sklearn/svm', 'Search for TODO in sklearn/tree'])).toBe(19);
+    expect(sharedStart(['count in a', 'count in b'])).toBe(0);
+    expect(sharedStart(['Look closely at the file', 'Look closely at the file'])).toBe(20);
+    expect(sharedStart(['Look closely at the ', 'Look closely at the file'])).toBe(0);
+    expect(sharedStart(['Look closely at the file'])).toBe(0);
+    expect(treeLines(rows, all).map(({ shared }) => shared)).toEqual([0, 0, 0, 0, 0]);
+  });
+
   it('sums up what is below', () => {
     expect([...subtreeSums(rows, ({ usage }) => usage.cost)]).toEqual([
       ['0', 5],
@@ -127,6 +137,26 @@ it('shortens a time in which nobody works, and keeps the order', () => {
   expect(places).toEqual(places.toSorted((a, b) => a - b));
   expect(places[0]).toBe(0);
   expect(places.at(-1)).toBeCloseTo(1);
+  // Where it continues after a gap is named before round times are; nothing within a gap is.
+  expect(timeTicks(plain, 0.2)).toEqual([0, 300, 600, 1000]);
+  expect(timeTicks(short, 0.1)).toEqual([0, 5, 990, 995, 1000]);
+});
+
+it('names times in two units at most, none of them empty', () => {
+  const times = [0.02, 2, 9.94, 9.96, 59.6, 60, 65, 119.7, 3600, 3661, 7230];
+  expect(times.map(seconds)).toEqual([
+    '20 ms',
+    '2 s',
+    '9.9 s',
+    '10 s',
+    '1 min',
+    '1 min',
+    '1 min 5 s',
+    '2 min',
+    '1 h',
+    '1 h 1 min',
+    '2 h',
+  ]);
 });
 
 it('cuts texts, and finds the rest where it says', () => {

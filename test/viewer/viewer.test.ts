@@ -117,10 +117,16 @@ describe('a run that continues', () => {
     await page.getByText('Where this comes from').click();
     await soon(() => text(opened, '.origin')).toMatch(/agent 0\.1: .*counted seven things in a/s);
 
-    await page.getByRole('link', { name: 'Patch' }).click();
+    await page.getByRole('link', { name: 'What it changed' }).click();
     await soon(() => text(opened, '.diff')).toMatch(/−.*return 2\n.*\+.*return 22/s);
     await page.getByLabel('Show it').selectOption('split');
     expect(await page.locator('.diff-split .line-added').innerText()).toContain('return 22');
+
+    // Of two sub-agents one answered, and the code was given the error of the other.
+    await page.goto(new URL('/#/runs/watched/agents/0.2', page.url()).href);
+    await soon(() => text(opened, '.parent')).toMatch(/the error above as a string: Error: sub-agent 0\.2 .*…/);
+    await page.locator('.parent').getByRole('link', { name: 'iteration 1' }).click();
+    await soon(() => text(opened, '#iteration-1')).toMatch(/Answered by\s+0\.1\s.*failed:\s+0\.2\s+gave no answer/s);
 
     await page.goto(new URL('/#/runs/watched/agents/0/3', page.url()).href);
     const third = page.locator('#iteration-3');
@@ -138,23 +144,38 @@ describe('a failed run of 41 agents', () => {
     const { page } = opened;
     const first = page.locator('.finding').first();
     await soon(() => first.innerText()).toMatch(/Agent 0\.17\.1 failed: The model refused .*images/);
-    expect(await first.innerText()).toContain(
-      '$0.0322 in 2 iterations; its parent, agent 0.17, completed all the same',
-    );
-    await first.getByRole('link').click();
+    expect(await first.innerText()).toContain('$0.032 in 2 iterations; its parent, agent 0.17, completed all the same');
+    // Why the root failed is why the run did: said once, with a link. Nothing was changed, and the page says so.
+    const overview = await text(opened, '.overview');
+    expect(overview.match(/used up its iterations/g)).toHaveLength(1);
+    expect(await text(opened, '.failure')).toMatch(/agent 0\s+\$0\.0073 in 4 iterations/);
+    expect(overview).toContain('No patch: nothing was changed.');
+    expect(await text(opened, '.run-head')).toMatch(/1 min\b(?! \d)/);
+    await first.getByRole('link', { name: 'Agent 0.17.1', exact: true }).click();
     await soon(() => text(opened, '.agent-pane')).toContain('What its parent, agent 0.17, did then');
     // The tree shows where it is.
     const row = await page.locator('#row-0\\.17\\.1').boundingBox();
     expect((row?.y ?? 0) + (row?.height ?? 0)).toBeLessThan(800);
     const pane = await text(opened, '.agent-pane');
     expect(pane).toMatch(/Cost\s+\$0\.032/);
-    expect(pane).toContain('Its code was given this error');
+    expect(pane).toMatch(/^Look closely at the TODO comments/m);
+    // The error stands where it is first, and in the block that raised it.
+    expect(pane).toContain('the error above as a string: Error: sub-agent 0.17.1 did not finish (…)');
+    expect(pane).toContain('Its block then printed that string.');
+    const error = 'messages with images are not supported';
+    expect((await text(opened, '.failure')).split(error)).toHaveLength(2);
+    expect(await text(opened, '.parent')).not.toContain(error);
     expect(pane).toContain('The sub-agent failed, so I skip this module and say so.');
     await page.getByRole('link', { name: 'iteration 3' }).click();
     await soon(() => text(opened, '.agent-pane h2')).toContain('Agent 0.17');
     expect(await page.evaluate('location.hash')).toBe('#/runs/todo-failed/agents/0.17/3');
-    // A call leads to the child, and the way back is the same.
-    await page.locator('.block').getByRole('link', { name: '0.17.1', exact: true }).click();
+    // The call says that its sub-agent failed. It leads to the child, and the way back is the same.
+    const block = page.locator('.block', { hasText: 'rlm_query_batched' });
+    expect(await block.innerText()).toContain(
+      'gave no answer. The code was given its error as a string, and printed it.',
+    );
+    expect(await block.innerText()).not.toContain('Answered by');
+    await block.getByRole('link', { name: 'failed: 0.17.1' }).click();
     await soon(() => text(opened, '.agent-pane h2')).toContain('Agent 0.17.1');
     await page.goBack();
     await soon(() => text(opened, '.agent-pane h2')).toMatch(/Agent 0\.17\b(?!\.)/);
@@ -206,8 +227,11 @@ describe('a failed run of 41 agents', () => {
     const opened = await browser.open(viewer.link('todo-failed'));
     const { page } = opened;
     await page.getByRole('link', { name: /^Agents/ }).click();
-    await page.getByRole('button', { name: 'Failed (2)' }).click();
     const rows = page.getByRole('treeitem');
+    // What all siblings begin with would hide what they differ in.
+    await soon(() => rows.nth(1).innerText()).toMatch(/✓.*\s0\.1\s+…sklearn\/ensemble\/ and assess/s);
+    expect(await rows.nth(1).innerText()).toMatch(/2\s+iterations/);
+    await page.getByRole('button', { name: 'Failed (2)' }).click();
     // The agents above stay, to show where it is.
     await soon(() => rows.count()).toBe(3);
     await page.getByRole('button', { name: 'Failed (2)' }).click();
@@ -252,12 +276,27 @@ it('shows when each agent ran, and what each cost', async () => {
   await page.getByRole('link', { name: 'Timeline' }).click();
   await soon(() => text(opened, '.timeline')).toContain('0.17.1');
   expect(await page.locator('.time-row .part-model[d^=M]').count()).toBeGreaterThan(10);
+  // Idle times are marked, and the axis continues after them.
+  const ticks = page.locator('.tick');
+  expect(await ticks.allInnerTexts()).toEqual(['0', '5 s', '10 s', '29 s', '35 s', '40 s', '48 s', '1 min']);
+  expect(await page.locator('.time-grid .time-gap').count()).toBe(3);
+  await page.setViewportSize({ width: 390, height: 800 });
+  await soon(() => ticks.count()).toBeLessThan(5);
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.getByLabel(/Shorten idle times/).uncheck();
+  await soon(() => ticks.allInnerTexts()).toEqual(expect.arrayContaining(['0', '30 s', '50 s', '1 min']));
+  expect(await page.locator('.time-gap').count()).toBe(0);
   await page.getByLabel('Only the critical path').check();
   await soon(() => page.locator('.time-row').count()).toBe(3);
   await page.getByRole('link', { name: 'Costs' }).click();
   await soon(() => text(opened, 'main')).toContain('By depth');
   await page.getByLabel(/Most first/).check();
-  await soon(() => page.locator('.cost-row').first().innerText()).toContain('0.17.1');
+  const costliest = page.locator('.cost-row').first();
+  await soon(() => costliest.innerText()).toMatch(/✗\s+failed\s+0\.17\.1.*The model refused/s);
+  // Not by colour alone, but also by it.
+  const colour = (of: string): Promise<unknown> =>
+    page.evaluate(`getComputedStyle(document.querySelector('${of}')).backgroundColor`);
+  expect(await colour('.cost-row.agent-failed .bar-own')).not.toBe(await colour('.cost-row.agent-completed .bar-own'));
 });
 
 it('says what is wrong: a run that is unknown, a blob that is missing, a server that has gone', async () => {
