@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: LONG ? [] : ['test/**/*.long.test.ts'],
     globalSetup: ['test/global-setup.ts'],
-    // Each file has servers, workers and sandboxes of its own, which keep more than one core busy.
-    maxWorkers: 3,
+    // Each file has servers, workers and sandboxes of its own, and waits for them as often as it computes.
+    maxWorkers: 4,
     // Real servers and processes on shared machines: a test that fails there is run once more, and named as retried.
     retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 60_000,
