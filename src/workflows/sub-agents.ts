@@ -1,16 +1,8 @@
-import {
-  CancellationScope,
-  ChildWorkflowCancellationType,
-  condition,
-  ParentClosePolicy,
-  startChild,
-  type ChildWorkflowHandle,
-} from '@temporalio/workflow';
+import { CancellationScope, condition } from '@temporalio/workflow';
 import pLimit from 'p-limit';
 import { sandboxesUsedUp } from '../domain/budget.ts';
-import type { AgentInput, AgentWorkflow, RecordedAgent, TaskReference, Totals } from '../domain/contract.ts';
+import type { AgentInput, RecordedAgent, TaskReference, Totals } from '../domain/contract.ts';
 import { agentWorkflowId } from '../domain/ids.ts';
-import { pauseMessage, resumeMessage } from '../domain/messages.ts';
 import type { Answer, PendingCall, SubAgentAnswer } from '../domain/records.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { truncate } from '../domain/truncate.ts';
@@ -19,7 +11,8 @@ import type { AgentBudget } from './agent-budget.ts';
 import { agentFailure } from './agent-end.ts';
 import { failureMessage } from './failure-type.ts';
 import { errorAnswers } from './error-answers.ts';
-import { cancelledByName, startChildReplacing } from './start-child.ts';
+import { startAgent, tellPaused, type AgentHandle } from './start-agent.ts';
+import { cancelledByName } from './start-child.ts';
 
 /** An agent's sub-agents: starts them, at most `max_parallel` at a time, and sums up what they did. */
 export interface SubAgents {
@@ -64,7 +57,7 @@ export function createSubAgents(input: {
   const workflowScope = CancellationScope.current();
   const atWork = pLimit(Math.min(limits.max_parallel, MAX_PENDING));
   const starting = pLimit(MAX_STARTING);
-  const working = new Set<ChildWorkflowHandle<AgentWorkflow>>();
+  const working = new Set<AgentHandle>();
   let started = before?.started ?? 0;
   let busy = 0;
   let totals = before?.totals ?? noTotals(depth);
@@ -90,26 +83,17 @@ export function createSubAgents(input: {
     }
   }
 
-  async function start({ task, id, head }: NewAgent): Promise<ChildWorkflowHandle<AgentWorkflow>> {
-    const paused = input.isPaused();
+  function start({ task, id, head }: NewAgent): Promise<AgentHandle> {
     const { execution, idle_timeout, queues } = parent;
-    const workflowId = agentWorkflowId(input.run, id);
-    const handle = await startChildReplacing(workflowId, () =>
-      startChild<AgentWorkflow>('agent', {
-        workflowId,
-        args: [{ execution, task, limits, idle_timeout, queues, ...(paused ? { paused } : {}) }],
-        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-        ...(head === undefined ? {} : { staticSummary: head }),
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      }),
-    );
-    // What was said while it was being started has not reached it.
-    if (input.isPaused() !== paused) tell(handle, !paused);
-    return handle;
+    const child: AgentInput = { execution, task, limits, idle_timeout, queues };
+    return startAgent(agentWorkflowId(input.run, id), child, {
+      summary: head,
+      isPaused: input.isPaused,
+      onStarted: (handle) => working.add(handle),
+    });
   }
 
-  async function resultOf(handle: ChildWorkflowHandle<AgentWorkflow>, id: string): Promise<Answer> {
-    working.add(handle);
+  async function resultOf(handle: AgentHandle, id: string): Promise<Answer> {
     try {
       const result = await cancelledByName(handle.workflowId, handle.result());
       totals = addTotals(totals, result.totals);
@@ -145,10 +129,6 @@ export function createSubAgents(input: {
   function refuse({ prompts, tasks }: Totals['refused']): void {
     const { refused } = totals;
     totals = { ...totals, refused: { prompts: refused.prompts + prompts, tasks: refused.tasks + tasks } };
-  }
-
-  function tell(handle: ChildWorkflowHandle<AgentWorkflow>, paused: boolean): void {
-    handle.signal(paused ? pauseMessage : resumeMessage).catch(() => undefined); // It may just have ended.
   }
 
   return {
@@ -188,7 +168,7 @@ export function createSubAgents(input: {
       if (busy > 0) await condition(() => busy === 0, milliseconds);
     },
     setPaused(paused) {
-      for (const handle of working) tell(handle, paused);
+      for (const handle of working) tellPaused(handle, paused);
     },
   };
 }

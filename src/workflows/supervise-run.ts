@@ -14,14 +14,7 @@ import {
 } from '@temporalio/workflow';
 import { budgetLimits, type RunLimits } from '../domain/budget.ts';
 import { configureProblem } from '../domain/check-configure.ts';
-import type {
-  AgentInput,
-  AgentResult,
-  AgentWorkflow,
-  PreparedRun,
-  RunRequest,
-  SkippedRun,
-} from '../domain/contract.ts';
+import type { AgentInput, AgentResult, PreparedRun, RunRequest, SkippedRun } from '../domain/contract.ts';
 import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
   approveMessage,
@@ -63,6 +56,7 @@ import {
   type Stopped,
 } from './run-outcome.ts';
 import { createRunStatus, type RunStatusKeeper } from './run-status.ts';
+import { startAgent, type AgentHandle } from './start-agent.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
 import { startingSchedule } from './starting-schedule.ts';
 import { noTotals } from './sub-agents.ts';
@@ -101,7 +95,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     remaining: () => deadline.remaining,
     questions: () => questions.open,
   });
-  let root: ChildWorkflowHandle<AgentWorkflow> | undefined;
+  let root: AgentHandle | undefined;
   let ceilings: RunLimits | undefined;
   let notifies = false;
   // One after another: signals that are sent at the same time may overtake each other.
@@ -273,7 +267,7 @@ interface Supervision {
   readonly deadline: ReturnType<typeof createDeadline>;
   readonly status: RunStatusKeeper;
   readonly paused: () => boolean;
-  readonly onRoot: (root: ChildWorkflowHandle<AgentWorkflow>) => void;
+  readonly onRoot: (root: AgentHandle) => void;
 }
 
 interface Supervised {
@@ -339,25 +333,11 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
     limits,
     idle_timeout: prepared.idle_timeout,
     queues: prepared.queues,
-    ...(paused() ? { paused: true } : {}),
     ...(typed === undefined ? {} : { typed }),
     ...(prepared.fork === undefined ? {} : takingUp(prepared.task, prepared.fork)),
   };
   const rootId = agentWorkflowId(run, ROOT_AGENT);
-  const root = await startChildReplacing(rootId, () =>
-    startChild<AgentWorkflow>('agent', {
-      workflowId: rootId,
-      args: [input],
-      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      staticSummary: prepared.summary,
-    }),
-  );
-  onRoot(root);
-  // What was said while it was being started has not reached it.
-  if (paused() !== (input.paused ?? false)) {
-    root.signal(paused() ? pauseMessage : resumeMessage).catch(() => undefined); // It may just have ended.
-  }
+  const root = await startAgent(rootId, input, { summary: prepared.summary, isPaused: paused, onStarted: onRoot });
   return cancelledByName(rootId, root.result());
 }
 
