@@ -55,6 +55,11 @@ export async function openSession(
   const choice: TemporalChoice = { address, namespace, profile, env, config: config.temporal, databaseFile };
   const embeddedNamespace = namespace ?? env['TEMPORAL_NAMESPACE'] ?? config.temporal.namespace ?? 'default';
   const closing: (() => Promise<void>)[] = [];
+  let isTold = false;
+  const onWaiting = (line: string): void => {
+    if (!isTold) say(io, line);
+    isTold = true;
+  };
 
   function opened(temporal: ResolvedTemporal): OpenTemporal {
     closing.push(() => temporal.close());
@@ -68,13 +73,13 @@ export async function openSession(
     taskQueue,
     databaseFile,
     async openTemporal({ log } = {}) {
-      const embedded = { ...environment, databaseFile, ...(log === undefined ? {} : { log }) };
+      const embedded = { ...environment, databaseFile, onWaiting, ...(log === undefined ? {} : { log }) };
       return opened(await resolveTemporal(choice, embedded));
     },
     async findTemporal() {
       const target = chooseTemporal(choice);
       if (target !== undefined) return opened({ ...(await connect(target)), embedded: undefined });
-      const server = await attachDevServer({ ...environment, databaseFile, namespace: embeddedNamespace });
+      const server = await attachDevServer({ ...environment, databaseFile, onWaiting, namespace: embeddedNamespace });
       if (server === undefined) return undefined;
       closing.push(() => server.release());
       return opened({ ...(await connect(embeddedTarget(server, choice.env))), embedded: server });

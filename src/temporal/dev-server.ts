@@ -40,6 +40,8 @@ export interface DevServerOptions {
   readonly restart?: boolean;
   /** Gets lines for a person: what is installed, started, waited for. */
   readonly log?: (line: string) => void;
+  /** Gets one line for a person where the server has not answered for some seconds. */
+  readonly onWaiting?: (line: string) => void;
 }
 
 export interface DevServer {
@@ -73,6 +75,8 @@ export interface DevServerStatus {
 
 /** Milliseconds for everything but an installation and the start itself: another process may be starting or ending the server. */
 const START_TIME = 60_000;
+/** Milliseconds after which a person is told what is waited for. */
+const WAITING_MS = 4000;
 /** Milliseconds after which a server that does not heed SIGTERM is killed. */
 const END_TIME = 10_000;
 /** The same while a command waits to start it again: a graceful end takes over a second and brings it nothing. */
@@ -149,13 +153,16 @@ async function use(
   // Registered before looking: the process that stops the server looks for users after announcing it.
   const unregister = register(files.users);
   let stopWatching = (): Promise<void> => Promise.resolve();
+  const waiting = setTimeout(() => options.onWaiting?.(waitingLine(files)), WAITING_MS);
   try {
     const { record, startedByUs } = await reach();
     rmSync(files.making, { force: true });
     const address = addressOf(record);
     // From now on: it may be killed before it has answered once.
     if (options.restart !== false) stopWatching = keepRunning(files, record, options);
-    await ensureNamespace(address, namespace, ANSWER_TIME);
+    await ensureNamespace(address, namespace, ANSWER_TIME).catch((error: unknown) => {
+      throw error instanceof TemporalSetupError && isAlive(record.process) ? stuck(files, error) : error;
+    });
     return {
       address,
       uiSocket: record.uiSocket,
@@ -175,6 +182,8 @@ async function use(
     unregister();
     await stopUnlessUsed(files, { force: false, wait: false });
     throw error;
+  } finally {
+    clearTimeout(waiting);
   }
 }
 
@@ -301,11 +310,23 @@ function notStarting(files: DevServerFiles): TemporalSetupError {
   );
 }
 
-function stuck(files: DevServerFiles): TemporalSetupError {
+function waitingLine(files: DevServerFiles): string {
+  return (
+    `Waiting for the Temporal server${pidOf(files)} of ${files.databaseFile}, which does not answer yet. Ctrl-C gives up; ` +
+    `rlm down --force ends a server that hangs, and its log is ${files.log}.`
+  );
+}
+
+function pidOf(files: DevServerFiles): string {
   const pid = readRecord(files)?.process.pid;
+  return pid === undefined ? '' : ` (pid ${pid})`;
+}
+
+function stuck(files: DevServerFiles, cause?: Error): TemporalSetupError {
   return new TemporalSetupError(
-    `A Temporal server${pid === undefined ? '' : ` (pid ${pid})`} holds ${files.databaseFile} but does not answer. ` +
+    `A Temporal server${pidOf(files)} holds ${files.databaseFile} but does not answer. ` +
       `End it (rlm down --force, or kill the process) and try again, or give --address of another server. ` +
       `Its log is ${files.log}.`,
+    cause === undefined ? {} : { cause },
   );
 }

@@ -104,4 +104,38 @@ describe('rlm up', { timeout: 120_000 }, () => {
     expect(elsewhere.stderr).toContain('does not answer');
     expect(detached.code).toBe(2);
   });
+
+  describe('whose server hangs', () => {
+    const hung = async (work: (pid: number) => Promise<void>): Promise<void> => {
+      const record = join(desk.state, 'temporal.db.server', 'server.json');
+      const { pid } = (JSON.parse(readFileSync(record, 'utf8')) as { process: { pid: number } }).process;
+      process.kill(-pid, 'SIGSTOP');
+      try {
+        await work(pid);
+      } finally {
+        process.kill(-pid, 'SIGCONT');
+      }
+    };
+
+    it('a command says within seconds what it waits for and what to do, and continues when the server does', async () => {
+      let waiting: RunningCommand | undefined;
+      await hung(async (pid) => {
+        waiting = desk.start(['delete', 'nobody']);
+        await says(waiting, new RegExp(`Waiting for the Temporal server \\(pid ${pid}\\) of .*rlm down --force ends`));
+      });
+      const { code, stderr } = (await waiting?.finished) ?? { code: null, stderr: '' };
+      expect(stderr).toContain('There is no run "nobody"');
+      expect(code).toBe(2);
+    });
+
+    itLong('it gives up, in a sentence', async () => {
+      await hung(async (pid) => {
+        const { code, stderr } = await runHere(desk, ['delete', 'nobody']);
+        expect(stderr).toMatch(
+          new RegExp(`^rlm: A Temporal server \\(pid ${pid}\\) holds .* but does not answer`, 'm'),
+        );
+        expect(code).toBe(2);
+      });
+    });
+  });
 });
