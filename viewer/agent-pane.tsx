@@ -47,6 +47,9 @@ export function AgentPane({ view, agent, iteration }: AgentPaneProps): Component
             run={view.run}
             spent={subtreeSums(view.agents, ({ usage }) => usage.cost).get(agent) ?? 0}
             agent={{ ...loadedAgent, row: row ?? loadedAgent.row }}
+            failed={view.agents
+              .filter(({ id, status }) => status === 'failed' && id.startsWith(`${agent}.`))
+              .map(({ id }) => id)}
             iteration={iteration}
             setFirst={setFirst}
           />
@@ -74,11 +77,13 @@ interface AgentProps {
   readonly agent: AgentView;
   /** USD, with all agents below it. */
   readonly spent: number;
+  /** Agents below it that failed. */
+  readonly failed: readonly string[];
   readonly iteration: number | null;
   readonly setFirst: (first: number | undefined) => void;
 }
 
-function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): ComponentChildren {
+function Agent({ run, agent, spent, failed, iteration, setFirst }: AgentProps): ComponentChildren {
   const { row } = agent;
   const names = { run, agent: row.id };
   const shown = useRef<string>('');
@@ -96,12 +101,15 @@ function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): Componen
   return (
     <>
       <h2>
-        Agent {row.id} <AgentState row={row} words />
+        Agent {row.id}
+        {row.id === '0' && ', the root'} <AgentState row={row} words />
       </h2>
-      <p class="pane-task quiet" title={oneLine(row.task)}>
-        {row.id === '0' && 'The root: '}
-        {oneLine(row.task)}
-      </p>
+      {/* What went wrong stands before its task, which may be long. */}
+      {agent.error !== null && (
+        <p class="pane-task quiet" title={oneLine(row.task)}>
+          {oneLine(row.task)}
+        </p>
+      )}
       <dl class="fact-row">
         <Fact name="Cost">{dollars(row.usage.cost)}</Fact>
         {agent.children.length > 0 && <Fact name="With all below it">{dollars(spent)}</Fact>}
@@ -142,6 +150,15 @@ function Agent({ run, agent, spent, iteration, setFirst }: AgentProps): Componen
             <AgentChip key={id} run={run} id={id} />
           ))}
           {agent.children.length > 60 && `and ${agent.children.length - 60} more, in the tree`}
+        </p>
+      )}
+      {failed.length > 0 && (
+        <p>
+          Of all agents below it {plural(failed.length, 'has', 'have')} failed:{' '}
+          {failed.slice(0, 60).map((id) => (
+            <AgentChip key={id} run={run} id={id} />
+          ))}
+          {failed.length > 60 && `and ${failed.length - 60} more, in the tree`}
         </p>
       )}
       {agent.first > 0 && (

@@ -147,7 +147,7 @@ const KINDS: Readonly<Record<Finding['kind'], { readonly symbol: string; readonl
 };
 const SHOWN_AGENTS = 12;
 
-function FindingLine({ run, finding }: { readonly run: string; readonly finding: Finding }): ComponentChildren {
+export function FindingLine({ run, finding }: { readonly run: string; readonly finding: Finding }): ComponentChildren {
   const { symbol, word } = KINDS[finding.kind];
   return (
     <li class={`finding finding-${finding.kind}`}>

@@ -7,7 +7,7 @@ import { Controls } from './controls.tsx';
 import { CostsTab } from './costs-tab.tsx';
 import { dollars, plural, seconds, time, visible } from './format.ts';
 import { RunContext, useData, useNow, useRun } from './hooks.ts';
-import { Overview } from './overview.tsx';
+import { FindingLine, Overview } from './overview.tsx';
 import { Show, Status } from './parts.tsx';
 import { PatchTab } from './patch-tab.tsx';
 import { Questions } from './questions.tsx';
@@ -127,6 +127,13 @@ function TabContent(props: Omit<RunPageProps, 'run'> & { readonly view: RunView 
           {agent === null ? (
             <section class="agent-pane empty">
               <p class="quiet">Choose an agent to see what it did. Arrow keys move in the tree, Enter opens.</p>
+              <ul class="findings">
+                {view.findings
+                  .filter(({ agents }) => agents.length > 0)
+                  .map((finding, index) => (
+                    <FindingLine key={index} run={view.run} finding={finding} />
+                  ))}
+              </ul>
             </section>
           ) : (
             <AgentPane key={agent} view={view} agent={agent} iteration={iteration} />

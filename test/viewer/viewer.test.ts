@@ -171,7 +171,7 @@ describe('a failed run of 41 agents', () => {
     expect(await page.evaluate('location.hash')).toBe('#/runs/todo-failed/agents/0.17/3');
     // The call says that its sub-agent failed. It leads to the child, and the way back is the same.
     const block = page.locator('.block', { hasText: 'rlm_query_batched' });
-    expect(await block.innerText()).toContain(
+    await soon(() => block.innerText()).toContain(
       'gave no answer. The code was given its error as a string, and printed it.',
     );
     expect(await block.innerText()).not.toContain('Answered by');
@@ -228,6 +228,14 @@ describe('a failed run of 41 agents', () => {
     const { page } = opened;
     await page.getByRole('link', { name: /^Agents/ }).click();
     const rows = page.getByRole('treeitem');
+    // Where no agent is chosen yet, those that are worth a look are offered.
+    expect(await text(opened, '.agent-pane')).toMatch(
+      /Agent 0\.17\.1 failed.*Agent 0 failed.*Agent 0\.17\.1 cost most/s,
+    );
+    await page.locator('.agent-pane').getByRole('link', { name: 'Agent 0', exact: true }).click();
+    await soon(() => text(opened, '.agent-pane')).toMatch(
+      /Agent 0, the root.*below it 1 has failed:\s+✗\s*failed:\s+0\.17\.1/s,
+    );
     // What all siblings begin with would hide what they differ in.
     await soon(() => rows.nth(1).innerText()).toMatch(/✓.*\s0\.1\s+…sklearn\/ensemble\/ and assess/s);
     expect(await rows.nth(1).innerText()).toMatch(/2\s+iterations/);
