@@ -66,54 +66,60 @@ def _queued(kind):
 
 class SharedMemory:
     """Anonymous memory that processes share: its pages count for the process that has touched them, also when that process has
-    ended, and then no process shows them. What the mappings could hold at most is looked up when the machine's shared
-    memory has grown, for reading maps takes time."""
+    ended, and then no process shows them. So its mappings count with what they could hold, but not with more than
+    the machine's shared memory has grown by since there are any. The maps are read when that has changed, for it takes time."""
 
     def __init__(self):
-        self._seen = 0
+        self._last = self._read_at = _shared_memory_of_machine()
+        self._grown = 0
         self._bytes = 0
 
     def bytes(self, pids, step):
-        """`step`: by how many bytes the machine's shared memory may grow before the maps are read again."""
-        if abs(_shared_memory_of_machine() - self._seen) > step:
+        """`step`: by how many bytes the machine's shared memory may change before the maps are read again."""
+        self._measure()
+        if abs(self._last - self._read_at) > step:
             self.read(pids)
         return self._bytes
 
     def read(self, pids):
-        self._seen = _shared_memory_of_machine()
-        self._bytes = min(_hidden(pids), self._seen)
+        self._measure()
+        self._read_at = self._last
+        sizes = _mapped(pids)
+        if not sizes:
+            self._grown = 0
+        self._bytes = max(0, min(sum(sizes.values()), self._grown) - _shown(pids)) if sizes else 0
         return self._bytes
+
+    def _measure(self):
+        now = _shared_memory_of_machine()
+        # What others give back is not what these gave back.
+        self._grown += max(0, now - self._last)
+        self._last = now
 
 
 def _shared_memory_of_machine():
-    text = system.read_proc("/proc/meminfo")
-    start = text.find("\nShmem:")
-    return int(text[start + 7 :].split(None, 1)[0]) * 1024 if start >= 0 else 0
+    return system.bytes_in("/proc/meminfo", "Shmem")
 
 
-def _hidden(pids):
-    sizes, shown = {}, 0
+def _mapped(pids):
+    """Size of each area of anonymous memory that processes share, by its inode."""
+    sizes = {}
     for pid in pids:
         for line in system.read_proc("/proc/%d/maps" % pid).split("\n"):
             if line.endswith(" /dev/zero (deleted)"):
                 span, _, _, _, inode, _ = line.split(None, 5)
                 start, end = span.split("-")
                 sizes[inode] = max(sizes.get(inode, 0), int(end, 16) - int(start, 16))
-        if sizes:
-            status = system.read_proc("/proc/%d/status" % pid)
-            start = status.find("\nRssShmem:")
-            shown += int(status[start + 10 :].split(None, 1)[0]) * 1024 if start >= 0 else 0
-    return max(0, sum(sizes.values()) - shown)
+    return sizes
+
+
+def _shown(pids):
+    """Bytes of it that count for living processes already: a page that several have touched once."""
+    return sum(system.bytes_in("/proc/%d/smaps_rollup" % pid, "Pss_Shmem") for pid in pids)
 
 
 def _page_tables(pids):
-    total = 0
-    for pid in pids:
-        status = system.read_proc("/proc/%d/status" % pid)
-        start = status.find("\nVmPTE:")
-        if start >= 0:
-            total += int(status[start + 7 :].split(None, 1)[0]) * 1024
-    return total
+    return sum(system.bytes_in("/proc/%d/status" % pid, "VmPTE") for pid in pids)
 
 
 def _descriptors(pids):

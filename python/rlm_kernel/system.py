@@ -193,10 +193,12 @@ def proportional_bytes(pids):
     """Like `resident_bytes`, with pages that several processes share divided among them."""
     total = 0
     for pid in pids:
-        for line in read_proc("/proc/%d/smaps_rollup" % pid).split("\n"):
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
-                break
-        else:
-            total += resident_bytes((pid,))
+        total += bytes_in("/proc/%d/smaps_rollup" % pid, "Pss") or resident_bytes((pid,))
     return total
+
+
+def bytes_in(path, name):
+    """What a /proc file says in kB on the line `name`, which is not its first; 0 where it does not."""
+    text = read_proc(path)
+    start = text.find("\n%s:" % name)
+    return int(text[start + len(name) + 2 :].split(None, 1)[0]) * 1024 if start >= 0 else 0

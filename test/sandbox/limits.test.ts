@@ -120,6 +120,19 @@ for part in range(10):
     os.wait()`,
     ],
     [
+      'memory that processes shared before they ended, and others touch again',
+      `import mmap, os
+area = mmap.mmap(-1, 600 << 20)
+for part in range(10):
+    if os.fork() == 0:
+        for at in range(part * 60 << 20, (part + 1) * 60 << 20, 4096): area[at] = 1
+        os._exit(0)
+    os.wait()
+for _ in range(4):
+    if os.fork() == 0: break
+for at in range(0, 120 << 20, 4096): area[at]`,
+    ],
+    [
       'page tables',
       'import mmap, os\nfor _ in range(60):\n    if os.fork() == 0: break\nareas = [mmap.mmap(-1, 1 << 30) for _ in range(3)]\nfor area in areas:\n    area.madvise(mmap.MADV_NOHUGEPAGE)\n    for at in range(0, 1 << 30, 1 << 21): area[at]',
     ],
@@ -147,11 +160,11 @@ for part in range(10):
   );
 
   it('is what shared memory holds, not what it could hold', async () => {
-    const sandbox = await make('sparse');
+    const sandbox = await make('sparse', 512);
     const program = `
 import mmap, os, time
-sparse, full = mmap.mmap(-1, 1 << 30), mmap.mmap(-1, 100 << 20)
-for at in range(0, 100 << 20, 4096): full[at] = 1
+sparse, full = mmap.mmap(-1, 1 << 30), mmap.mmap(-1, 300 << 20)
+for at in range(0, 300 << 20, 4096): full[at] = 1
 os.fork()
 time.sleep(100)`;
     const start = `import subprocess, sys\nleft = subprocess.Popen([sys.executable, "-c", ${JSON.stringify(program)}])`;
