@@ -2,7 +2,9 @@ import type { ComponentChildren } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import type { BlockView, CallView, IterationView } from '../src/viewer/model.ts';
 import { AgentChip, hasFailed, useAgentRows } from './agent-links.tsx';
-import { count, dollars, plural, seconds, visible } from './format.ts';
+import { FailedChildren } from './failed-children.tsx';
+import { groupFailures } from './failure-groups.ts';
+import { count, dollars, plural, seconds } from './format.ts';
 import { ForkForm } from './fork-form.tsx';
 import { useData, useLoaded, useShownRun } from './hooks.ts';
 import { OutcomeLine, useOrders } from './order.tsx';
@@ -180,15 +182,7 @@ function Call({
         {isOpen && !call.details && <p class="quiet">What was asked and answered is not part of this file.</p>}
       </details>
       {isShort && <Children run={run} ids={children} />}
-      {failures.slice(0, MAX_BESIDE).map((id) => {
-        const error = errors.get(id) ?? null;
-        return (
-          <Failure key={id} run={run} agent={id} error={error} isPrinted={error !== null && printed.includes(error)} />
-        );
-      })}
-      {failures.length > MAX_BESIDE && (
-        <p class="error-text">and {plural(failures.length - MAX_BESIDE, 'sub-agent')} more that gave no answer</p>
-      )}
+      <FailedChildren run={run} groups={groupFailures(failures, errors, printed)} />
     </>
   );
 }
@@ -201,37 +195,6 @@ function Children({ run, ids }: { readonly run: string; readonly ids: readonly s
       {ids.map((id) => (
         <AgentChip key={id} run={run} id={id} />
       ))}
-    </p>
-  );
-}
-
-/** A sub-agent that gave no answer, and what its parent's code got in the place of one. */
-function Failure({
-  run,
-  agent,
-  error,
-  isPrinted,
-}: {
-  readonly run: string;
-  readonly agent: string;
-  /** Null where it is not known here. */
-  readonly error: string | null;
-  readonly isPrinted: boolean;
-}): ComponentChildren {
-  return (
-    <p class="call-failure">
-      <AgentChip run={run} id={agent} /> <span class="error-text">gave no answer.</span>{' '}
-      {error === null
-        ? 'The code was given its error as a string.'
-        : isPrinted
-          ? 'The code was given its error as a string, and printed it.'
-          : 'The code was given this string:'}
-      {error !== null && !isPrinted && (
-        <>
-          {' '}
-          <code class="error-text">{visible(error)}</code>
-        </>
-      )}
     </p>
   );
 }

@@ -25,10 +25,7 @@ export function PatchTab({ view }: { readonly view: RunView }): ComponentChildre
 /** Why there is no patch: that nothing is shown could mean anything. */
 export function NoPatch({ view }: { readonly view: RunView }): ComponentChildren {
   const { no_patch } = view;
-  if (no_patch !== null)
-    return (
-      <p>{no_patch.reason === null ? 'No patch: nothing was changed.' : `No patch. ${visible(no_patch.reason)}`}</p>
-    );
+  if (no_patch !== null) return <p>{visible(no_patch.reason ?? 'No patch: nothing was changed.')}</p>;
   if (view.type === 'analyze') return <p>No patch: an analysis changes no repository.</p>;
   if (!hasEnded(view.status)) return <p>No patch yet: it is taken when the run ends.</p>;
   return <p>No patch is known here.</p>;

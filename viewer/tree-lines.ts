@@ -66,7 +66,10 @@ export function rowText({ status, error, task }: AgentRow): string {
 /** Characters that tasks must share at least before a row leaves them out. */
 const MIN_SHARED = 16;
 
-/** Characters with which all tasks begin, whole words: in a narrow row they would hide what differs. */
+/**
+ * Characters with which all tasks begin: in a narrow row they would hide what differs. These are whole words, and the
+ * last of them is left to say what differs.
+ */
 export function sharedStart(tasks: readonly string[]): number {
   const [first = '', ...others] = tasks;
   if (others.length === 0) return 0;
@@ -76,8 +79,9 @@ export function sharedStart(tasks: readonly string[]): number {
     while (at < shared && task[at] === first[at]) at += 1;
     shared = at;
   }
-  const words = first.lastIndexOf(' ', shared - 1) + 1;
-  return words < MIN_SHARED || tasks.some((task) => task.length === words) ? 0 : words;
+  const last = first.lastIndexOf(' ', shared - 1);
+  const words = first.lastIndexOf(' ', last - 1) + 1;
+  return words < MIN_SHARED ? 0 : words;
 }
 
 export function parentOf(id: string): string | undefined {

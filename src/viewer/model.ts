@@ -253,7 +253,7 @@ export interface CallView {
   readonly count: number;
   readonly answered: boolean;
   readonly errors: number;
-  /** Agents below it that gave no answer, and the beginning of the error that the code was given instead. */
+  /** Agents that it started and that did not finish, and the beginning of the error that the code was given instead. */
   readonly failures: readonly { readonly agent: string; readonly error: string }[];
   readonly usage: Usage;
   /** Agents that it started, in the order of their tasks; null where there is no agent to one. */

@@ -22,7 +22,7 @@ export function noPatch(run: {
 }): RunView['no_patch'] {
   if (run.type !== 'investigate' || !run.hasEnded || run.isTaken) return null;
   const isCutOff = run.agents[0]?.status === 'running';
-  const reason = isCutOff ? 'Its root agent was stopped before its changes could be taken.' : null;
+  const reason = isCutOff ? 'There is no patch: the root agent was stopped before its changes could be taken.' : null;
   return { reason: whyNoPatch(run.notes) ?? reason };
 }
 

@@ -287,6 +287,7 @@ it("opens the reference's results, and ours", async () => {
   const [stored, file] = [await source.view('todo'), await ours.view('todo')];
   expect(file?.totals).toEqual(stored?.totals);
   expect(file?.findings).toEqual(stored?.findings);
+  expect([file?.no_patch, stored?.no_patch]).toEqual([{ reason: null }, { reason: null }]);
   expect(file?.agents.map(({ id, status, error, usage: paid }) => ({ id, status, error, cost: paid.cost }))).toEqual(
     stored?.agents.map(({ id, status, error, usage: paid }) => ({ id, status, error, cost: paid.cost })),
   );

@@ -4,6 +4,7 @@ import type { AgentRow, AgentTime } from '../../src/viewer/model.ts';
 import { shortenTexts, textAt, wholeText } from '../../src/viewer/text.ts';
 import { pairs, patchFiles } from '../../viewer/patch-files.ts';
 import { readRoute } from '../../viewer/route.ts';
+import { groupFailures } from '../../viewer/failure-groups.ts';
 import { seconds } from '../../viewer/format.ts';
 import { timeScale, timeTicks } from '../../viewer/time-scale.ts';
 import { sharedStart, subtreeSums, treeLines, type TreeChoice } from '../../viewer/tree-lines.ts';
@@ -102,11 +103,12 @@ describe('a tree', () => {
   });
 
   it('leaves out the words with which the tasks of siblings begin, where these are many', () => {
-    expect(sharedStart(['Search for TODO in sklearn/svm', 'Search for TODO in sklearn/tree'])).toBe(19);
-    expect(sharedStart(['count in a', 'count in b'])).toBe(0);
-    expect(sharedStart(['Look closely at the file', 'Look closely at the file'])).toBe(20);
-    expect(sharedStart(['Look closely at the ', 'Look closely at the file'])).toBe(0);
-    expect(sharedStart(['Look closely at the file'])).toBe(0);
+    // One of them stays.
+    expect(sharedStart(['Search for locks in package 1', 'Search for locks in package 2'])).toBe(20);
+    expect(sharedStart(['Search for locks in sklearn/svm', 'Search for locks in sklearn/tree'])).toBe(17);
+    expect(sharedStart(['Search for locks in x', 'Search for locks in x'])).toBe(17);
+    expect(sharedStart(['count all in a', 'count all in b'])).toBe(0);
+    expect(sharedStart(['Search for locks in package 1'])).toBe(0);
     expect(treeLines(rows, all).map(({ shared }) => shared)).toEqual([0, 0, 0, 0, 0]);
   });
 
@@ -119,6 +121,19 @@ describe('a tree', () => {
       ['0.10', 1],
     ]);
   });
+});
+
+it('names sub-agents that failed for the same reason together', () => {
+  const errors = new Map([
+    ['0.1', 'Error: sub-agent 0.1 did not finish (quota)'],
+    ['0.2', 'Error: sub-agent 0.2 did not finish (lost)'],
+    ['0.3', 'Error: sub-agent 0.3 did not finish (quota)'],
+  ]);
+  expect(groupFailures(['0.1', '0.2', '0.3', '0.4'], errors, `it printed ${errors.get('0.2')}`)).toEqual([
+    { agents: ['0.1', '0.3'], error: 'Error: sub-agent … did not finish (quota)', isPrinted: false },
+    { agents: ['0.2'], error: 'Error: sub-agent 0.2 did not finish (lost)', isPrinted: true },
+    { agents: ['0.4'], error: null, isPrinted: false },
+  ]);
 });
 
 it('shortens a time in which nobody works, and keeps the order', () => {

@@ -126,7 +126,7 @@ describe('a run that continues', () => {
     await page.goto(new URL('/#/runs/watched/agents/0.2', page.url()).href);
     await soon(() => text(opened, '.parent')).toMatch(/the error above as a string: Error: sub-agent 0\.2 .*…/);
     await page.locator('.parent').getByRole('link', { name: 'iteration 1' }).click();
-    await soon(() => text(opened, '#iteration-1')).toMatch(/Answered by\s+0\.1\s.*failed:\s+0\.2\s+gave no answer/s);
+    await soon(() => text(opened, '#iteration-1')).toMatch(/Answered by\s+0\.1\s.*failed:\s+0\.2\s+did not finish/s);
 
     await page.goto(new URL('/#/runs/watched/agents/0/3', page.url()).href);
     const third = page.locator('#iteration-3');
@@ -172,7 +172,7 @@ describe('a failed run of 41 agents', () => {
     // The call says that its sub-agent failed. It leads to the child, and the way back is the same.
     const block = page.locator('.block', { hasText: 'rlm_query_batched' });
     await soon(() => block.innerText()).toContain(
-      'gave no answer. The code was given its error as a string, and printed it.',
+      'did not finish. The code was given its error as a string, and printed it.',
     );
     expect(await block.innerText()).not.toContain('Answered by');
     await block.getByRole('link', { name: 'failed: 0.17.1' }).click();
@@ -237,7 +237,7 @@ describe('a failed run of 41 agents', () => {
       /Agent 0, the root.*below it 1 has failed:\s+✗\s*failed:\s+0\.17\.1/s,
     );
     // What all siblings begin with would hide what they differ in.
-    await soon(() => rows.nth(1).innerText()).toMatch(/✓.*\s0\.1\s+…sklearn\/ensemble\/ and assess/s);
+    await soon(() => rows.nth(1).innerText()).toMatch(/✓.*\s0\.1\s+…in sklearn\/ensemble\/ and assess/s);
     expect(await rows.nth(1).innerText()).toMatch(/2\s+iterations/);
     await page.getByRole('button', { name: 'Failed (2)' }).click();
     // The agents above stay, to show where it is.
