@@ -1,9 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parse } from 'yaml';
-import { errorMessage } from '../domain/error-message.ts';
 import { planAnalysis } from '../client/start-analysis.ts';
 import { checkBeforeRun } from '../client/check-models.ts';
 import type { ConfigInput } from '../config/schema.ts';
@@ -17,6 +13,7 @@ import { CommandError } from './report-error.ts';
 import { reportReading } from './report-reading.ts';
 import { openSession } from './session.ts';
 import { withOptions } from './settings.ts';
+import { readInstructions, signatureForm } from './signature-form.ts';
 import { openTools, refuseDetachedTools } from './open-tools.ts';
 
 /** Milliseconds in which small inputs are read. */
@@ -58,7 +55,8 @@ export async function analyzeOnce(
   if (options.verbose === true && tools !== undefined)
     say(io, `Tools: ${tools.descriptions.map(({ name }) => name).join(', ')}`);
   try {
-    const instructions = options.instructions === '-' ? await text(io.stdin) : options.instructions;
+    const instructions =
+      options.instructions === '-' ? await text(io.stdin) : await readInstructions(io.cwd, options.instructions);
     await checkLaunch(session, options);
     if (options.output !== undefined && OTHER_FORMS.test(options.output))
       say(io, `Note: ${options.output} will hold the fields as JSON, whatever its name says.`);
@@ -103,47 +101,4 @@ export async function analyzeOnce(
     await tools?.close();
     await session.close();
   }
-}
-
-/** As `readSignature` takes it, with the descriptions of fields beside it. */
-async function signatureForm(cwd: string, { signature, describe = [] }: AnalyzeOptions): Promise<unknown> {
-  if (!signature.includes('->') && (await isFile(cwd, signature)))
-    throw new CommandError(`There is no "->" in the signature ${signature}: to read the file, write -s @${signature}.`);
-  const form = signature.startsWith('@') ? await signatureFile(cwd, signature.slice(1)) : signature;
-  if (describe.length === 0) return form;
-  const descriptions = Object.fromEntries(describe.map(describedField));
-  if (typeof form === 'string') return { signature: form, descriptions };
-  if (typeof form !== 'object' || form === null) return form;
-  const { descriptions: before } = form as { readonly descriptions?: unknown };
-  return { ...form, descriptions: { ...(typeof before === 'object' ? before : {}), ...descriptions } };
-}
-
-async function isFile(cwd: string, file: string): Promise<boolean> {
-  return stat(resolve(cwd, file)).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-}
-
-async function signatureFile(cwd: string, file: string): Promise<unknown> {
-  const path = resolve(cwd, file);
-  const content = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      throw new CommandError(`There is no file ${file} for the signature (it was looked for at ${path}).`);
-    throw new CommandError(`The signature cannot be read from ${file}: ${errorMessage(error)}`);
-  });
-  try {
-    return parse(content) as unknown;
-  } catch (error) {
-    throw new CommandError(`${file} is neither YAML nor JSON: ${errorMessage(error)}`);
-  }
-}
-
-function describedField(given: string): readonly [string, string] {
-  const at = given.indexOf('=');
-  if (at < 1)
-    throw new CommandError(
-      `--describe takes a field and what it holds, such as --describe "answer=In one sentence", not "${given}".`,
-    );
-  return [given.slice(0, at).trim(), given.slice(at + 1).trim()];
 }

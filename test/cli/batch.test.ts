@@ -26,6 +26,7 @@ beforeAll(async () => {
       ({ opening }) => {
         if (/bytes: 13$/m.test(opening))
           return { error: { status: 400, body: { error: { message: 'not this one' } } } };
+        if (opening.includes('Treble it')) return withCode('SUBMIT(double=3 * n)');
         return withCode(opening.includes('body') ? 'SUBMIT(same=body)' : 'SUBMIT(double=2 * n)');
       },
     ],
@@ -119,6 +120,19 @@ describe('a batch', () => {
       ['x', '{"double":4}'],
       ['y', '{"double":6}'],
     ]);
+  });
+
+  it('has its signature and instructions from files', async () => {
+    writeFileSync(join(desk.folder, 'two.csv'), 'n\n1\n2\n');
+    writeFileSync(join(desk.folder, 'double.yaml'), 'signature: "n: int -> double: int"\n');
+    writeFileSync(join(desk.folder, 'how.md'), 'Treble it.\n');
+    const args = ['batch', 'two.csv', '-s', '@double.yaml', '--report', 'two.json', '--instructions'];
+    const missing = await rlm([...args, '@none.md']);
+    expect(missing.stderr).toMatch(/^rlm: There is no file none\.md with instructions \(it was looked for at/m);
+    expect(missing.code).toBe(2);
+    expect((await rlm([...args, '@how.md'])).code).toBe(0);
+    const { items }: BatchReport = JSON.parse(readFileSync(join(desk.folder, 'two.json'), 'utf8')) as BatchReport;
+    expect(items.map(({ answer }) => answer)).toEqual(['{"double":3}', '{"double":6}']);
   });
 
   it('is refused before anything is spent where an item is wrong', async () => {

@@ -101,6 +101,10 @@ describe('rlm schedule', () => {
         create('--every', '5m', '--only-if-changed', '-s', 'n: int -> m: int', '-i', 'n=1'),
         /is for runs on a repository/,
       ],
+      [
+        create('--every', '5m', '-s', 'n: int -> m: int', '-i', 'n=1', '--instructions', '@none.md'),
+        /^rlm: There is no file none\.md with instructions/m,
+      ],
       [['create', 'a b', '--every', '5m', ...REPOSITORY], /"a b" cannot be the name of a schedule/],
     ] as const) {
       // oxlint-disable-next-line no-await-in-loop -- one server
@@ -141,7 +145,11 @@ describe('rlm schedule', () => {
   });
 
   it('of an analysis with findings reports the second time what is new, and what is gone', async () => {
-    const analysis = ['-c', 'findings.yaml', '-s', 'text -> issues: list[dict]', '-i', 'text=one text'];
+    const analysis = ['-c', 'findings.yaml', '-s', 'text -> issues: list[dict]', '-i', 'text=one text'].concat([
+      '--instructions',
+      '@how.md',
+    ]);
+    writeFileSync(join(desk.folder, 'how.md'), 'Look closely.');
     const created = await rlm(['create', 'review', '--every', '12h', ...analysis]);
     expect(created.code, created.stderr).toBe(0);
     const found: ComparedFindings[] = [];
@@ -160,6 +168,10 @@ describe('rlm schedule', () => {
     const text = (await runHere(desk, ['findings', (await health('review')).last_run ?? ''])).stdout.toString();
     expect(text).toMatch(/^1 new, 0 changed, 1 gone, 1 still open, since review-.*\n\n## New\n\n- file: c, line: 7\n/);
     expect(text).not.toContain('file: a');
+    const { last_run: last } = await health('review');
+    const { stdout } = await runHere(desk, ['list', '--json']);
+    const listed = JSON.parse(stdout.toString()) as { run_id: string; prompt: string }[];
+    expect(listed.find(({ run_id }) => run_id === last)?.prompt).toContain('Look closely.');
     await rlm(['delete', 'review']);
   });
 

@@ -20,6 +20,7 @@ beforeAll(async () => {
     scripts: async ({ messages, opening, turn, last }) => {
       if (messages.length === 1) return `read ${last.length}`;
       if (opening.includes('wait for it') && turn === 1) await held.promise;
+      if (opening.includes('Say it as pirates do')) return withCode('SUBMIT(answer="arr", rows=[])');
       if (opening.includes('shout(text: str)'))
         return withCode('SUBMIT(answer=shout(question), rows=[{"n": 1, "length": 2}])');
       return turn === 0
@@ -29,6 +30,7 @@ beforeAll(async () => {
   });
   desk.configure(`model: {name: scripted, base_url: "${model.url}"}\n`);
   writeFileSync(join(desk.folder, 'signature.yaml'), 'signature: a -> b\n');
+  writeFileSync(join(desk.folder, 'nothing.md'), '\n');
   const documents = join(desk.folder, 'documents');
   mkdirSync(documents);
   for (const name of ['a10.txt', 'a2.txt', 'b.md']) writeFileSync(join(documents, name), `the text of ${name}`);
@@ -124,6 +126,20 @@ describe('rlm analyze', () => {
     expect(other.stderr).toContain('started with other arguments');
   });
 
+  it('reads instructions from a file', async () => {
+    writeFileSync(join(desk.folder, 'how.md'), 'Say it as pirates do.\n');
+    const { stdout, stderr } = await desk.run([
+      'analyze',
+      ...given,
+      'question=hello',
+      '--instructions',
+      '@how.md',
+      '-q',
+    ]);
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout.toString())).toMatchObject({ answer: 'arr' });
+  });
+
   it('calls tools of a file', async () => {
     writeFileSync(
       join(desk.folder, 'tools.ts'),
@@ -167,6 +183,9 @@ export const shout = tool({
     [['-s', 'a -> b', '-i', 'a=1', '--describe', 'c=x'], 'there is no field c'],
     [['-s', 'a -> b', '-i', 'a=-', '--instructions', '-'], 'Standard input can be read once'],
     [['-s', 'a -> b', '-i', 'a=1', '--plot', 'x=a,y=b'], '--plot fits no output of the signature'],
+    [['-s', 'a -> b', '-i', 'a=1', '--instructions', '@none.md'], 'rlm: There is no file none.md with instructions'],
+    [['-s', 'a -> b', '-i', 'a=1', '--instructions', '@documents'], 'documents is not a file.'],
+    [['-s', 'a -> b', '-i', 'a=1', '--instructions', '@nothing.md'], 'The file nothing.md with instructions is empty.'],
     [['-s', '@none.yaml', '-i', 'a=1'], 'There is no file none.yaml for the signature'],
     [['-s', 'signature.yaml', '-i', 'a=1'], 'to read the file, write -s @signature.yaml'],
   ])('refuses %j before anything is spent', async (options, message) => {

@@ -15,6 +15,7 @@ import { parseRepositoryName } from '../../sandbox/repository/repository-name.ts
 import { createChains } from '../../storage/chain.ts';
 import { CommandError } from '../report-error.ts';
 import type { Session } from '../session.ts';
+import { readInstructions, signatureForm, type SignatureOptions } from '../signature-form.ts';
 import { fillTemplate, type FileItem } from './read-items.ts';
 
 /** What the options say of every item. */
@@ -56,7 +57,7 @@ export async function planItems(
   const plan =
     options.signature === undefined
       ? repositoryItems(session, options, bundle)
-      : analysisItems(session, options, analysisSignature(options.signature, options.instructions));
+      : analysisItems(session, options, await signatureOf(session, { ...options, signature: options.signature }));
   const planOne = async (item: FileItem, index: number): Promise<BatchItem> => {
     const start = await plan({ item, index, config: withItemLimit(configOf(index), options) });
     const more = await extra?.(start.type === 'investigate' ? start.input : {});
@@ -78,6 +79,13 @@ export async function planItems(
     onProgress?.(planned.length);
   }
   return planned;
+}
+
+async function signatureOf(
+  { cwd }: Session,
+  { signature, instructions }: ItemOptions & SignatureOptions,
+): Promise<Signature> {
+  return analysisSignature(await signatureForm(cwd, { signature }), await readInstructions(cwd, instructions));
 }
 
 /** The configuration of an item's run. */

@@ -15,7 +15,10 @@ export function analyzeCommand({ io, perform }: CommandContext): Command {
       'a value, @file (text, JSON, CSV, XLSX, Parquet, PDF, DOCX), @folder, @glob or - for standard input; repeatable',
       repeated,
     )
-    .option('--instructions <text>', 'what the signature does not say; - reads it from standard input')
+    .option(
+      '--instructions <text>',
+      'what the signature does not say; @file reads it from a file, - from standard input',
+    )
     .option('--describe <field=text>', 'what a field holds; repeatable', repeated)
     .option('-o, --output <file>', 'write the fields to a file instead')
     .option(

@@ -41,8 +41,11 @@ export function withWork(command: Command): Command {
     .option('--repo <repo>', 'URL or folder of the repository, where the items name none')
     .option('-p, --prompt <text>', 'what is to be done for an item, where the items have no prompt')
     .option('-b, --branch <name>', 'branch or tag')
-    .option('-s, --signature <text>', 'analyses instead of runs on a repository: what is given and what is wanted')
-    .option('--instructions <text>', 'of the signature')
+    .option(
+      '-s, --signature <text>',
+      'analyses instead of runs on a repository: what is given and what is wanted; @file reads it from YAML or JSON',
+    )
+    .option('--instructions <text>', 'what the signature does not say; @file reads it from a file')
     .option(
       '-i, --input <name=value>',
       'an input of the analyses, such as text=@{{path}}; repeatable (default: the fields of the item by their names)',

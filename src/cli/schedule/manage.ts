@@ -31,6 +31,7 @@ import { say, writeJson, type Io } from '../io.ts';
 import type { JsonOption, TemporalOptions } from '../options.ts';
 import { CommandError } from '../report-error.ts';
 import { openSession, type Session } from '../session.ts';
+import { readInstructions, signatureForm } from '../signature-form.ts';
 import { healthOf, renderHealth, renderSchedule, shortTime } from './health.ts';
 
 export interface TimesOptions extends TemporalOptions {
@@ -176,11 +177,15 @@ async function analysisWork(
   session: Session,
   name: string,
   signature: string,
-  { input = [], instructions }: CreateOptions,
+  { input = [], ...options }: CreateOptions,
 ): Promise<ScheduledWork> {
+  const instructions = await readInstructions(session.cwd, options.instructions);
   const plan = planAnalysis(
     session,
-    { signature, ...(instructions === undefined ? {} : { instructions }) },
+    {
+      signature: await signatureForm(session.cwd, { signature }),
+      ...(instructions === undefined ? {} : { instructions }),
+    },
     { store: (wanted) => readInputs(session.blobs, wanted, input, { cwd: session.cwd, stdin: process.stdin }) },
     { config: inSeries(session.config, name), tools: [] },
   );
