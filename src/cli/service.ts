@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import { errorMessage } from '../domain/error-message.ts';
 import { makePrivateFolder, PRIVATE_FILE_MODE } from '../files/private-folder.ts';
 import { shellWord } from './command-name.ts';
-import { EXIT_DONE } from './exit-codes.ts';
-import { say, writeResult, type Io } from './io.ts';
-import type { TemporalOptions } from './options.ts';
+import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
+import { say, writeJson, writeResult, type Io } from './io.ts';
+import type { JsonOption, TemporalOptions } from './options.ts';
 import { CommandError } from './report-error.ts';
 import { withSession, type Session } from './session.ts';
 import { systemdUnit } from './systemd-unit.ts';
@@ -20,6 +20,7 @@ export interface ServiceOptions extends TemporalOptions {
 }
 
 const UNIT = 'durable-rlm.service';
+const LOG_COMMAND = `journalctl --user -u ${UNIT}`;
 /** Variables of this program, and of what it starts, that say where things are. */
 const PASSED_ON = ['PATH', 'XDG_STATE_HOME', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'TEMPORAL_CONFIG_FILE'];
 
@@ -57,7 +58,7 @@ export function installService(io: Io, options: ServiceOptions): Promise<number>
       io,
       `It does not see the keys of this shell: put them into ${environmentFile}, one NAME=value a line, then type systemctl --user restart ${UNIT}.`,
     );
-    say(io, `How it does: systemctl --user status ${UNIT}; what it says: journalctl --user -u ${UNIT}.`);
+    say(io, `How it does: rlm service status; what it says: ${LOG_COMMAND}.`);
     say(io, 'To have it run while you are not logged in, type once: loginctl enable-linger');
     return EXIT_DONE;
   });
@@ -75,6 +76,47 @@ export async function removeService(io: Io): Promise<number> {
   await systemctl(io, 'daemon-reload');
   say(io, 'The service is removed. Its runs are kept: rlm up, or rlm resume <run>, continues them.');
   return EXIT_DONE;
+}
+
+/** What systemd says of a service that `rlm service status` tells, by its names of properties. */
+const PROPERTIES = ['ActiveState', 'SubState', 'Result', 'MainPID', 'ActiveEnterTimestamp', 'UnitFileState'] as const;
+
+/**
+ * `rlm service status`: what is installed, whether it runs, and where its log is.
+ *
+ * @returns the exit code: 0 where it runs
+ */
+export async function showService(io: Io, { json }: JsonOption): Promise<number> {
+  const unit = join(configFolder(io.env), 'systemd', 'user', UNIT);
+  if (!existsSync(unit)) {
+    if (json === true) await writeJson(io, { installed: false, running: false });
+    else say(io, `There is no service: ${unit} does not exist. rlm service install makes it.`);
+    return EXIT_FAILED;
+  }
+  const shown = await systemctl(io, 'show', UNIT, ...PROPERTIES.map((name) => `--property=${name}`));
+  const properties = new Map(
+    shown.split('\n').map((line): [string, string] => {
+      const at = line.indexOf('=');
+      return [line.slice(0, at), line.slice(at + 1)];
+    }),
+  );
+  const [state = '', subState = '', result = '', pid = '', since = '', file = ''] = PROPERTIES.map((name) =>
+    properties.get(name),
+  );
+  const running = state === 'active';
+  if (json === true) {
+    const status = { installed: true, unit, enabled: file === 'enabled', running, state, sub_state: subState, result };
+    await writeJson(io, { ...status, pid: running ? Number(pid) : null, log: LOG_COMMAND });
+    return running ? EXIT_DONE : EXIT_FAILED;
+  }
+  const starts = file === 'enabled' ? 'starts after each login' : 'does not start by itself: rlm service install';
+  const why = result === '' || result === 'success' ? '' : `, ${result}`;
+  const stands = running
+    ? `runs, as process ${pid}${since === '' ? '' : ` since ${since}`}`
+    : `does not run (${state}, ${subState}${why}): systemctl --user restart ${UNIT} starts it`;
+  const lines = [`installed  ${unit}; it ${starts}`, `state      ${stands}`, `log        ${LOG_COMMAND}`];
+  io.stdout.write(`${lines.join('\n')}\n`);
+  return running ? EXIT_DONE : EXIT_FAILED;
 }
 
 function configFolder(env: NodeJS.ProcessEnv): string {
@@ -98,9 +140,10 @@ function passedOn({ env }: Session): Record<string, string> {
   );
 }
 
-async function systemctl(io: Io, ...args: readonly string[]): Promise<void> {
+/** @returns what it prints */
+async function systemctl(io: Io, ...args: readonly string[]): Promise<string> {
   try {
-    await promisify(execFile)('systemctl', ['--user', ...args], { env: io.env });
+    return (await promisify(execFile)('systemctl', ['--user', ...args], { env: io.env })).stdout;
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
     throw new CommandError(

@@ -16,7 +16,10 @@ beforeAll(() => {
   // There is no session of systemd here: it writes down what it is asked.
   const bin = join(home, 'bin');
   mkdirSync(bin);
-  writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\necho "$@" >>${home}/asked\n[ ! -e ${home}/absent ]\n`);
+  writeFileSync(
+    join(bin, 'systemctl'),
+    `#!/bin/sh\necho "$@" >>${home}/asked\n[ "$2" != show ] || cat ${home}/shown\n[ ! -e ${home}/absent ]\n`,
+  );
   chmodSync(join(bin, 'systemctl'), 0o755);
   env = { HOME: home, PATH: [bin, process.env['PATH']].join(delimiter), DURABLE_RLM_STATE: join(home, 'my state') };
 });
@@ -56,6 +59,37 @@ it('installs rlm up as a service, with a place for keys that only its user can r
   expect(verified.error === undefined ? verified.stderr : '').not.toContain('durable-rlm.service:');
 });
 
+it('says what is installed, whether it runs, and where its log is', () => {
+  const shown = (lines: Readonly<Record<string, string>>): void =>
+    writeFileSync(
+      join(home, 'shown'),
+      Object.entries({ UnitFileState: 'enabled', Result: 'success', ...lines })
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(''),
+    );
+  shown({ ActiveState: 'active', SubState: 'running', MainPID: '4711', ActiveEnterTimestamp: 'Mon 2026-11-30 CET' });
+  const up = rlm('status');
+  expect([up.code, up.stdout, up.stderr]).toEqual([
+    0,
+    `installed  ${unit()}; it starts after each login
+state      runs, as process 4711 since Mon 2026-11-30 CET
+log        journalctl --user -u durable-rlm.service
+`,
+    '',
+  ]);
+  expect(asked().at(-1)).toMatch(/^--user show durable-rlm\.service --property=ActiveState --property=SubState /);
+  shown({ ActiveState: 'failed', SubState: 'failed', MainPID: '0', Result: 'exit-code', UnitFileState: 'disabled' });
+  const failed = rlm('status');
+  expect(failed.stdout).toContain('it does not start by itself: rlm service install');
+  expect(failed.stdout).toContain(
+    'does not run (failed, failed, exit-code): systemctl --user restart durable-rlm.service',
+  );
+  expect(failed.code).toBe(1);
+  const document = rlm('status', '--json');
+  expect(JSON.parse(document.stdout)).toMatchObject({ installed: true, enabled: false, running: false, pid: null });
+  expect(document.code).toBe(1);
+});
+
 it('removes it, and says so where there is none', () => {
   const { code, stderr } = rlm('remove');
   expect(stderr).toContain('The service is removed');
@@ -63,6 +97,9 @@ it('removes it, and says so where there is none', () => {
   expect(asked().slice(-2)).toEqual(['--user disable --now durable-rlm.service', '--user daemon-reload']);
   expect(existsSync(unit())).toBe(false);
   expect(rlm('remove').stderr).toContain('There is no service');
+  const { code: stands, stderr: none } = rlm('status');
+  expect(none).toContain(`There is no service: ${unit()} does not exist. rlm service install makes it.`);
+  expect(stands).toBe(1);
 });
 
 it('without systemd it changes nothing and says what to do; the unit can be had all the same', () => {
