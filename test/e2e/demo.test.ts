@@ -90,6 +90,7 @@ describe('rlm demo todo', () => {
       expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout.toString()).toContain('Resolved: ');
       expect(stderr).toContain('What to try next:');
+      expect(stderr.match(/ apply /g)).toHaveLength(1);
       expect(detail('killed').patch).toBe(detail('first').patch);
       expect(await desk.leftovers()).toEqual([]);
       expect(modelIsGone('killed')).toBe(true);

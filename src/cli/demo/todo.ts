@@ -1,6 +1,5 @@
-import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { newRunId } from '../../client/run-arguments.ts';
 import { cacheDirectory, stateDirectory } from '../../config/directories.ts';
 import { commandName, shellWord } from '../command-name.ts';
@@ -55,7 +54,7 @@ export async function runTodoDemo(io: Io, options: TodoDemoOptions): Promise<num
   });
   // A run that was left to itself still needs its model, which ends by itself when nobody asks it any more.
   if (exitCode !== EXIT_CANCELLED) await model.end();
-  if (exitCode === EXIT_DONE) for (const line of nextSteps({ rlm, repo, output })) tell(line);
+  if (exitCode === EXIT_DONE) for (const line of nextSteps(rlm)) tell(line);
   return exitCode;
 }
 
@@ -75,13 +74,9 @@ function commandToResume(rlm: string, run: string, { repo, config }: TodoDemoOpt
   return [`${rlm} demo todo --id ${run}`, ...given].join(' ');
 }
 
-function nextSteps(done: { rlm: string; repo: string; output: string }): string[] {
-  const { rlm, repo, output } = done;
-  const [folder, patch] = [repo, output].map((path) => shellWord(atHome(resolve(path))));
-  const checkable = existsSync(repo) && (statSync(output, { throwIfNoEntry: false })?.size ?? 0) > 0;
+function nextSteps(rlm: string): string[] {
   return [
     '',
-    ...(checkable ? [`See for yourself that the patch applies: git -C ${folder} apply --check ${patch}`] : []),
     'What to try next:',
     `  your own repository   export OPENROUTER_API_KEY=...; ${rlm} run . -p "Find the easiest TODO and resolve it"`,
     `  see what they did     ${rlm} view opens every thought, block and output in the browser; ${rlm} show <run> prints them`,
