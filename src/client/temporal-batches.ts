@@ -1,7 +1,7 @@
 import { WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import type { BatchInput, BatchOutcome, BatchState } from '../domain/batch.ts';
-import { TypedError } from '../domain/failures.ts';
+import { TypedError, type FailureType } from '../domain/failures.ts';
 import { statusQuery } from '../domain/messages.ts';
 
 export type BatchEnd =
@@ -24,6 +24,7 @@ export interface TemporalBatches {
 }
 
 const TYPE = 'batch';
+const BATCH_FAILED: FailureType = 'Batch.Failed';
 const ANSWER_MS = 2000;
 
 export function createTemporalBatches({ client, taskQueue }: { client: Client; taskQueue: string }): TemporalBatches {
@@ -74,7 +75,7 @@ export function createTemporalBatches({ client, taskQueue }: { client: Client; t
         const { cause } = error;
         if (cause instanceof CancelledFailure) return { kind: 'cancelled', error: 'cancelled' };
         if (cause instanceof TerminatedFailure) return { kind: 'terminated', error: 'terminated in Temporal' };
-        if (cause instanceof ApplicationFailure && cause.type === 'Batch.Failed')
+        if (cause instanceof ApplicationFailure && cause.type === BATCH_FAILED)
           return { kind: 'ended', outcome: (cause.details ?? [])[0] as BatchOutcome };
         return { kind: 'failed', error: cause?.message ?? error.message };
       }

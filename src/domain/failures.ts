@@ -50,6 +50,8 @@ export const FAILURES = {
   'Run.BudgetLost': { retryable: false },
   /** What its code handed over has ended two workers: no other one is given it. */
   'Run.EndsWorkers': { retryable: false },
+  /** No item of a batch completed; the details have its outcome. */
+  'Batch.Failed': { retryable: false },
   /** This worker does not have the tool that code calls: another worker's chance. */
   'Tool.Missing': { retryable: true },
   /** A tool threw, took too long, or its server is gone: a call is tried as often as the tool says. */

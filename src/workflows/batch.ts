@@ -26,6 +26,7 @@ import {
   type ItemEnd,
   type NextItem,
 } from '../domain/batch.ts';
+import type { FailureType } from '../domain/failures.ts';
 import { pauseMessage, resumeMessage, setBudgetMessage, statusQuery, type BudgetMessage } from '../domain/messages.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
@@ -33,6 +34,8 @@ import { failureMessage, failureType } from './failure-type.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onMessage } from './messages.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
+
+const BATCH_FAILED: FailureType = 'Batch.Failed';
 
 type ItemWorkflow = (input: NextItem['input']) => Promise<RunOutcome>;
 
@@ -153,7 +156,7 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
     if (ended === 'failed')
       throw ApplicationFailure.create({
         message: `None of the items of this batch completed: ${counts.failed} failed.`,
-        type: 'Batch.Failed',
+        type: BATCH_FAILED,
         nonRetryable: true,
         details: [outcome],
       });
