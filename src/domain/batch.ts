@@ -65,6 +65,8 @@ export interface BatchProgress {
   /** USD of the runs of this execution. */
   readonly cost: number;
   readonly paused: boolean;
+  /** Why it is paused. */
+  readonly pause_reason?: string;
   readonly max_cost?: number;
   /** Milliseconds since the epoch. */
   readonly started_at: number;

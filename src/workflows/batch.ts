@@ -32,10 +32,23 @@ import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
 import { failureMessage, failureType } from './failure-type.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onMessage } from './messages.ts';
-import { createPauseGate } from './pause-gate.ts';
+import { createPauseGate, type PauseCause } from './pause-gate.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
 
 const BATCH_FAILED: FailureType = 'Batch.Failed';
+
+/** Pauses the run of an item, or resumes it. */
+function tell(run: ChildWorkflowHandle<ItemWorkflow>, cause: PauseCause | undefined): void {
+  const sent = cause === undefined ? run.signal(resumeMessage) : run.signal(pauseMessage, { reason: cause.reason });
+  sent.catch(() => undefined); // It may just have ended.
+}
+
+/** Limits that only the runs of a batch have. */
+function notOfBatches(message: BudgetMessage): string | undefined {
+  const names = Object.keys(message).filter((name) => !['id', 'grant', 'max_cost'].includes(name));
+  if (names.length === 0) return undefined;
+  return `a batch has max_cost only: ${names.join(', ')} can be set for each of its runs`;
+}
 
 type ItemWorkflow = (input: NextItem['input']) => Promise<RunOutcome>;
 
@@ -50,17 +63,26 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
   let progress: BatchProgress | undefined = input.state;
   let maxCost = progress?.max_cost ?? input.max_cost;
 
+  // Both before the handlers: a message that is there already is handled when its handler is set.
+  let paused = input.state?.paused === true;
+  let pauseReason = input.state?.pause_reason ?? 'paused by a person';
+
   const gate = createPauseGate({
-    closed: input.state?.paused === true,
+    closed: paused,
     ignored,
     reply: () => read(),
+    problemOf: ({ agent }) =>
+      agent === undefined ? undefined : `a batch has no agents: send it to the run of agent ${agent}`,
     onChange: (cause) => {
-      for (const handle of working.values())
-        handle.signal(cause === undefined ? resumeMessage : pauseMessage).catch(() => undefined); // It may just have ended.
+      paused = cause !== undefined;
+      pauseReason = cause?.reason ?? pauseReason;
+      show();
+      for (const handle of working.values()) tell(handle, cause);
     },
   });
   onMessage<BudgetMessage>(setBudgetMessage, ignored, {
     description: 'Change what all items together may spend. {max_cost, id?}',
+    problemOf: notOfBatches,
     apply: ({ max_cost }) => {
       maxCost = max_cost ?? maxCost;
     },
@@ -68,7 +90,7 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
   });
   const read = (): BatchState => ({
     status: gate.closed && status === 'running' ? 'paused' : status,
-    reason: gate.closed ? 'paused by a person' : null,
+    reason: gate.closed ? pauseReason : null,
     total: progress?.total ?? 0,
     counts: progress?.counts ?? NO_COUNTS,
     running: [...working.keys()],
@@ -89,11 +111,16 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
   let pageAt = state.next;
   status = 'running';
 
+  function show(): void {
+    const { completed, failed, kept_completed, kept_failed } = progress?.counts ?? NO_COUNTS;
+    const done = `${completed + failed + kept_completed + kept_failed} of ${progress?.total ?? 0}, ${failed} failed`;
+    setCurrentDetails(paused ? `${done}; paused: ${pauseReason}` : done);
+  }
+
   function count(end: ItemEnd, isKept: boolean): void {
     state.counts = countEnd(state.counts, end.status, isKept);
     if (!isKept) state.cost = Math.round((state.cost + end.cost) * 1e9) / 1e9;
-    const { completed, failed, kept_completed, kept_failed } = state.counts;
-    setCurrentDetails(`${completed + failed + kept_completed + kept_failed} of ${state.total}, ${failed} failed`);
+    show();
   }
 
   async function run(item: NextItem): Promise<void> {
@@ -113,7 +140,10 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
         await condition(() => running === 0);
         // They are stored: what travels is the same however many there are.
         const { items: _, stored_items: __, ...rest } = input;
-        await continueAsNew<typeof batch>({ ...rest, state: { ...state, paused: gate.closed, ...limit(maxCost) } });
+        await continueAsNew<typeof batch>({
+          ...rest,
+          state: { ...state, paused: gate.closed, pause_reason: pauseReason, ...limit(maxCost) },
+        });
       }
       if (state.next >= pageAt + page.length) {
         pageAt = state.next;

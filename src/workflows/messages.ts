@@ -40,18 +40,30 @@ export interface MessageHandler<Message> {
   readonly description: string;
   /** @throws ApplicationFailure where it cannot be applied: a signal is ignored then, an update fails */
   readonly apply: (message: Message) => void | Promise<void>;
+  /** What is wrong with a message whose fields are right, a phrase for a person: this workflow has no use for one of them, say. */
+  readonly problemOf?: (message: Message) => string | undefined;
+}
+
+/** What is wrong with a message, a phrase for a person; undefined for one that can be applied. */
+function problemWith(
+  name: string,
+  message: unknown,
+  problemOf: MessageHandler<never>['problemOf'],
+): string | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its fields have been checked
+  return messageProblem(name, message) ?? problemOf?.((message ?? {}) as never);
 }
 
 /** Takes a signal between workflows. One that is malformed is ignored, and noted: it must not end what it was sent to. */
 export function onSignal<Message>(
   name: string,
   ignored: IgnoredMessages,
-  { description, apply }: MessageHandler<Message>,
+  { description, apply, problemOf }: MessageHandler<Message>,
 ): void {
   setHandler(
     defineSignal<[unknown]>(name),
     async (message) => {
-      const problem = messageProblem(name, message);
+      const problem = problemWith(name, message, problemOf);
       if (problem !== undefined) return ignored.add(`The signal ${name} was ignored: ${sentence(problem)}`);
       try {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its fields have been checked
@@ -74,13 +86,17 @@ export function onSignal<Message>(
 export function onMessage<Message>(
   name: string,
   ignored: IgnoredMessages,
-  { description, apply, reply }: MessageHandler<Message> & { readonly reply: () => object },
+  { description, apply, reply, problemOf }: MessageHandler<Message> & { readonly reply: () => object },
 ): void {
   const isNew = createMessageFilter();
   const applyOnce = (message: Message): void | Promise<void> => {
     if (isNew(message)) return apply(message);
   };
-  onSignal<Message>(name, ignored, { description, apply: applyOnce });
+  onSignal<Message>(name, ignored, {
+    description,
+    apply: applyOnce,
+    ...(problemOf === undefined ? {} : { problemOf }),
+  });
   setHandler(
     defineUpdate<object, [unknown]>(name),
     async (message) => {
@@ -91,7 +107,7 @@ export function onMessage<Message>(
     {
       description,
       validator(message) {
-        const problem = messageProblem(name, message);
+        const problem = problemWith(name, message, problemOf);
         if (problem !== undefined) throw refusedUpdate(name, problem);
       },
     },

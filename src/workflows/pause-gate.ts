@@ -23,8 +23,11 @@ export function createPauseGate(input: {
   readonly onChange: (cause: PauseCause | undefined) => void;
   /** Passes a message on that is for one agent only. Absent: it is for this workflow whatever it names. */
   readonly forward?: (name: string, agent: string, message: object) => Promise<void>;
+  /** As that of `MessageHandler`. */
+  readonly problemOf?: (message: ControlMessage) => string | undefined;
 }): PauseGate {
-  const { ignored, reply, onChange, forward } = input;
+  const { ignored, reply, onChange, forward, problemOf } = input;
+  const check = problemOf === undefined ? {} : { problemOf };
   let isClosed = input.closed;
   const close = (cause: PauseCause): void => {
     if (isClosed) return;
@@ -43,6 +46,7 @@ export function createPauseGate(input: {
         ? close({ reason: message.reason ?? 'paused by a person' })
         : forward(pauseMessage, agent, message),
     reply,
+    ...check,
   });
   onMessage<ControlMessage>(resumeMessage, ignored, {
     description: 'Continue after a pause, by a person or by a failure that has been put right. {agent?, id?}',
@@ -52,6 +56,7 @@ export function createPauseGate(input: {
       return undefined;
     },
     reply,
+    ...check,
   });
   return {
     get closed() {

@@ -254,6 +254,8 @@ describe('what is shown of a batch', () => {
       started_at: 0,
     });
     expect(progressLine(state(30), state(0), 60_000)).toBe('40 of 100 done, 2 running, $0.20, about 2:00 left');
+    const paused: BatchState = { ...state(30), status: 'paused', reason: 'lunch' };
+    expect(progressLine(paused, state(0), 60_000)).toBe('40 of 100 done, paused (lunch), $0.20');
   });
 
   it('fills the fields of an item into a template', () => {

@@ -8,8 +8,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ActivityDependencies } from '../../src/activities/dependencies.ts';
 import { createActivities } from '../../src/activities/index.ts';
 import { createTemporalBatches, type TemporalBatches } from '../../src/client/temporal-batches.ts';
-import type { BatchItem, BatchOutcome, BatchReport } from '../../src/domain/batch.ts';
+import type { BatchItem, BatchOutcome, BatchReport, BatchState } from '../../src/domain/batch.ts';
 import type { BatchActivities } from '../../src/domain/contract-batch.ts';
+import { pauseMessage, resumeMessage, setBudgetMessage, statusQuery } from '../../src/domain/messages.ts';
 import { runReferenceName, type RunOutcome, type RunStatus } from '../../src/domain/records.ts';
 import { NO_USAGE } from '../../src/domain/usage.ts';
 import { findRun, indexRuns } from '../../src/results/find-run.ts';
@@ -276,5 +277,45 @@ describe('a batch of many items', () => {
     release();
     expect((await again).counts).toMatchObject({ completed: 1, kept_completed: 2 });
     expect(done.get(last)).toBe(1);
+  });
+});
+
+describe('a person', () => {
+  it('pauses it with a reason, which is shown; what a batch has no use for is refused by name', async () => {
+    const { workflow } = temporal.client;
+    const handle = await workflow.signalWithStart('batch', {
+      workflowId: 'paused',
+      taskQueue: TASK_QUEUE,
+      args: [{ items: itemsOf(3) }],
+      signal: pauseMessage,
+      signalArgs: [{ reason: 'lunch' }],
+    });
+    await vi.waitFor(
+      async () =>
+        expect(await handle.query<BatchState>(statusQuery)).toMatchObject({ status: 'paused', reason: 'lunch' }),
+      20_000,
+    );
+    const metadata = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    expect(metadata.currentDetails).toMatch(/; paused: lunch$/);
+    const update = (name: string, message: object): Promise<unknown> =>
+      handle.executeUpdate<unknown, [object]>(name, { args: [message] }).catch((error: unknown) =>
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has one
+        (error as Error).cause instanceof ApplicationFailure ? ((error as Error).cause as Error).message : error,
+      );
+    expect(await update(setBudgetMessage, { max_sandboxes: 5, max_cost: 1 })).toBe(
+      'The update setBudget was refused: a batch has max_cost only: max_sandboxes can be set for each of its runs.',
+    );
+    expect(await update(pauseMessage, { agent: '0.1' })).toBe(
+      'The update pause was refused: a batch has no agents: send it to the run of agent 0.1.',
+    );
+    await handle.signal(setBudgetMessage, { global_timeout: 5 });
+    expect(await update(setBudgetMessage, { max_cost: 1 })).toMatchObject({
+      max_cost: 1,
+      notes: [
+        'The signal setBudget was ignored: a batch has max_cost only: global_timeout can be set for each of its runs.',
+      ],
+    });
+    await handle.signal(resumeMessage);
+    expect(await handle.result()).toMatchObject({ status: 'completed', counts: { completed: 3 } });
   });
 });

@@ -15,7 +15,9 @@ export function describeProgress(state: BatchState): string {
   return [
     `${done} of ${state.total} done`,
     ...(failed === 0 ? [] : [`${failed} failed`]),
-    state.status === 'paused' ? 'paused' : `${state.running.length} running`,
+    state.status === 'paused'
+      ? `paused${state.reason === null ? '' : ` (${state.reason})`}`
+      : `${state.running.length} running`,
     ...(state.cost === 0 ? [] : [formatCost(state.cost)]),
   ].join(', ');
 }
