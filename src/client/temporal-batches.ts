@@ -18,6 +18,8 @@ export interface TemporalBatches {
    */
   start(batch: string, input: BatchInput, summary: string): Promise<boolean>;
   isRunning(batch: string): Promise<boolean>;
+  /** How Temporal says that a batch ended, such as `terminated`; undefined for one that runs, and for what is none. */
+  endedAs(batch: string): Promise<string | undefined>;
   /** Answered by a worker: undefined when none answers in time. */
   state(batch: string, timeoutMs?: number): Promise<BatchState | undefined>;
   end(batch: string): Promise<BatchEnd>;
@@ -30,18 +32,27 @@ const ANSWER_MS = 2000;
 export function createTemporalBatches({ client, taskQueue }: { client: Client; taskQueue: string }): TemporalBatches {
   const { workflow } = client;
 
-  /** Type of the workflow of this id that runs. */
-  async function runningType(batch: string): Promise<string | undefined> {
+  async function known(batch: string): Promise<{ readonly status: string; readonly type: string } | undefined> {
     try {
       const { status, type } = await workflow.getHandle(batch).describe();
-      return status.name === 'RUNNING' ? type : undefined;
+      return { status: status.name, type };
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return undefined;
       throw error;
     }
   }
 
+  /** Type of the workflow of this id that runs. */
+  async function runningType(batch: string): Promise<string | undefined> {
+    const found = await known(batch);
+    return found?.status === 'RUNNING' ? found.type : undefined;
+  }
+
   return {
+    async endedAs(batch) {
+      const found = await known(batch);
+      return found?.type === TYPE && found.status !== 'RUNNING' ? found.status.toLowerCase() : undefined;
+    },
     isRunning: async (batch) => (await runningType(batch)) === TYPE,
     async start(batch, input, summary) {
       const running = await runningType(batch);

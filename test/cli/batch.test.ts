@@ -5,6 +5,7 @@ import { progressLine } from '../../src/cli/batch/progress-line.ts';
 import { fillTemplate } from '../../src/cli/batch/read-items.ts';
 import { renderReport, summaryOf } from '../../src/cli/batch/report.ts';
 import { NO_COUNTS, type BatchReport, type BatchState } from '../../src/domain/batch.ts';
+import { connect, embeddedTarget } from '../../src/temporal/connection.ts';
 import type { DevServer } from '../../src/temporal/dev-server.ts';
 import { startScriptedModel, withCode, type ScriptedModel } from '../../src/testing/index.ts';
 import { createDesk, type Desk, type Finished } from '../e2e/command.ts';
@@ -120,6 +121,29 @@ describe('a batch', () => {
       ['x', '{"double":4}'],
       ['y', '{"double":6}'],
     ]);
+  });
+
+  it('that Temporal ended without a report is told as a batch all the same', async () => {
+    const temporal = await connect(embeddedTarget(server));
+    try {
+      const start = (workflowId: string, input: object): Promise<unknown> =>
+        temporal.client.workflow.start('batch', { workflowId, taskQueue: 'durable-rlm', args: [input] });
+      await start('ended', { items: [] });
+      await temporal.client.workflow.getHandle('ended').terminate();
+      const lines = [
+        [['status', 'ended'], 0, 'ended · batch, terminated before it could write its report'],
+        [['result', 'ended'], 1, 'ended · batch, terminated before it could write its report'],
+        [['patch', 'ended'], 2, 'ended is a batch'],
+      ] as const;
+      for (const [args, code, text] of lines) {
+        // oxlint-disable-next-line no-await-in-loop -- one after another
+        const shown = await rlm(args);
+        expect(`${shown.stdout.toString()}${shown.stderr}`).toContain(text);
+        expect(shown.code).toBe(code);
+      }
+    } finally {
+      await temporal.close();
+    }
   });
 
   it('has its signature and instructions from files', async () => {

@@ -24,7 +24,13 @@ export const showBatchStatus: ShowBatch = async (io, session, { name, found, opt
     return EXIT_DONE;
   }
   const report = await lastReport(session.blobs, name);
-  if (report === undefined) return undefined;
+  if (report === undefined) {
+    const ended = await endedAs(session, name, found);
+    if (ended === undefined) return undefined;
+    if (options.json === true) await writeJson(io, { batch: name, ...ended });
+    else await writeResult(io, `${withoutReport(name, ended)}\n`);
+    return EXIT_DONE;
+  }
   const { items: _, ...rest } = report;
   if (options.json === true) await writeJson(io, rest);
   else await writeResult(io, `${name} · ${summaryOf(report)}\n`);
@@ -39,7 +45,12 @@ export const showBatchResult: ShowBatch = async (io, session, { name, found, opt
     return EXIT_FAILED;
   }
   const report = await lastReport(session.blobs, name);
-  if (report === undefined) return undefined;
+  if (report === undefined) {
+    const ended = await endedAs(session, name, found);
+    if (ended === undefined) return undefined;
+    say(io, withoutReport(name, ended));
+    return EXIT_FAILED;
+  }
   await writeResult(io, renderReport(report, options.json === true ? 'json' : 'md'));
   return hasFailures(report) ? EXIT_FAILED : EXIT_DONE;
 };
@@ -47,7 +58,9 @@ export const showBatchResult: ShowBatch = async (io, session, { name, found, opt
 /** Of commands that are about a single run. @throws CommandError for a batch */
 export const refuseBatch: ShowBatch = async (_io, session, { name, found }) => {
   const isBatch =
-    (await runningBatch(session, name, found)) !== undefined || (await lastReport(session.blobs, name)) !== undefined;
+    (await runningBatch(session, name, found)) !== undefined ||
+    (await lastReport(session.blobs, name)) !== undefined ||
+    (await endedAs(session, name, found)) !== undefined;
   if (isBatch) throw new CommandError(`${name} is a batch: rlm result ${name} lists its runs.`);
   return undefined;
 };
@@ -65,6 +78,31 @@ async function runningBatch(
   if (found === undefined) return undefined;
   const batches = createTemporalBatches({ client: found.temporal.client, taskQueue });
   return (await batches.isRunning(name)) ? { state: await batches.state(name) } : undefined;
+}
+
+/** Of a batch that Temporal ended, such as by `temporal workflow terminate`. */
+async function endedAs(
+  { taskQueue }: Session,
+  name: string,
+  found: OpenTemporal | undefined,
+): Promise<EndedBatch | undefined> {
+  if (found === undefined) return undefined;
+  const batches = createTemporalBatches({ client: found.temporal.client, taskQueue });
+  const status = await batches.endedAs(name);
+  if (status === undefined) return undefined;
+  const end = await batches.end(name);
+  return { status, error: end.kind === 'failed' ? end.error : null };
+}
+
+interface EndedBatch {
+  readonly status: string;
+  /** Why it failed. */
+  readonly error: string | null;
+}
+
+function withoutReport(name: string, { status, error }: EndedBatch): string {
+  if (error !== null) return `${name} · batch, ${status}: ${error}`;
+  return `${name} · batch, ${status} before it could write its report. What its runs did is kept (rlm list): started again, it does the others only.`;
 }
 
 function describeState(state: RunningBatch['state']): string {
