@@ -90,7 +90,9 @@ describe('rlm demo todo', () => {
       expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout.toString()).toContain('Resolved: ');
       expect(stderr).toContain('What to try next:');
-      expect(stderr.match(/ apply /g)).toHaveLength(1);
+      expect(stderr.match(/^.*\b(?:git|rlm) .*\bapply\b.*$/gm)).toEqual([
+        expect.stringContaining('To apply it: git -C '),
+      ]);
       expect(detail('killed').patch).toBe(detail('first').patch);
       expect(await desk.leftovers()).toEqual([]);
       expect(modelIsGone('killed')).toBe(true);
