@@ -22,6 +22,7 @@ import { TypedError } from './domain/failures.ts';
 import { storeValues } from './inputs/index.ts';
 import { dataConversion } from './encryption/data-conversion.ts';
 import { readEncryptionKeys } from './encryption/keys.ts';
+import { removeAbandonedFolders } from './files/temporary-folder.ts';
 import { openCassette, type Cassette, type CassetteOptions } from './llm/cassette.ts';
 import type { ChatModels } from './llm/chat-model.ts';
 import { createModelLimits, type ModelLimits } from './llm/concurrency.ts';
@@ -152,6 +153,7 @@ const NO_TOOLS: Toolbox = {
 /** Wires everything into workers, one a queue that it takes work from. */
 export async function createRlmWorker(options: WorkerOptions): Promise<RlmWorker> {
   await installRuntime();
+  void removeAbandonedFolders();
   const host = hostName(options);
   const local = createLocalProvider({
     stateDirectory: options.stateDirectory,

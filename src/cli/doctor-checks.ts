@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { errorMessage } from '../domain/error-message.ts';
@@ -157,7 +156,7 @@ export async function checkModel(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<Check> {
-  const probed = await probeModel(model, { model: config.model, env, host: hostname(), signal });
+  const probed = await probeModel(model, { model: config.model, env, signal });
   const name = `model ${model}`;
   if (probed.kind === 'unsure') return { name, ok: 'warning', found: probed.reason };
   const { endpoint, withKey } = probed;

@@ -143,6 +143,8 @@ function lookAt(
       (await reportRun({ blobs, runs: found?.runs }, run)) ??
       (found === undefined ? await reportAwoken(session, run) : undefined);
     if (report === undefined) throw await noSuchRun(run, session.blobs);
+    // What failed has its error in Temporal, to be shown.
+    if (report.snapshot === undefined && report.status === 'completed') throw nothingKept(run);
     return show(session, report);
   });
 }
@@ -162,6 +164,13 @@ export async function startServerIfNeeded(
 ): Promise<OpenTemporal | undefined> {
   if (!existsSync(session.databaseFile)) return undefined;
   return session.openTemporal(log === undefined ? {} : { log });
+}
+
+/** Temporal takes a while to forget a run that was deleted. */
+function nothingKept(run: string): CommandError {
+  return new CommandError(
+    `Run ${run} has ended, and nothing of it is kept here: it was deleted, or its worker keeps runs elsewhere (storage).`,
+  );
 }
 
 /** With the ids that may be meant: those that begin so, else the one that is spelt most like it. */

@@ -85,8 +85,8 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly DefineCo
 ];
 
 const EXIT_HELP = `
-Exit codes: 0 done, 1 failed or paused, 2 wrong usage or configuration (nothing was spent), 124 global timeout
-with partial results, 130 cancelled or left with Ctrl-C.`;
+Exit codes: 0 done, 1 failed or paused, 2 wrong usage or configuration (nothing was spent), 3 ended without
+FINAL, with the last answer, 124 global timeout with partial results, 130 cancelled or left with Ctrl-C.`;
 
 export function createProgram(context: CommandContext): Command {
   const program = new Command('rlm')

@@ -144,8 +144,9 @@ async function conclude(watching: WatchOptions, followed: Followed, document: Ru
   if (followed.kind === 'paused') {
     const raise = raiseCommand(run, followed.pause);
     say(io, `Run ${run} is paused: ${followed.pause.reason.replace(/\.$/, '')}.`);
-    const goOn =
-      raise === undefined ? `Fix the cause, then resume it with ${resumeCommand}` : `Resume it with ${raise}`;
+    // A person who paused it has nothing to put right.
+    const cause = raise === undefined && followed.pause.failure !== null ? 'Fix the cause, then resume' : 'Resume';
+    const goOn = `${cause} it with ${raise ?? resumeCommand}`;
     say(io, `The run keeps everything it has recorded. ${goOn}.`);
   }
   if (watching.silentResult === true) return exitCodeOf(document);

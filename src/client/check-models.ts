@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import type { RunConfig } from '../domain/config.ts';
 import { assertCostsKnown, modelsOf } from '../llm/model-costs.ts';
 import { probeModel } from '../llm/probe-model.ts';
@@ -37,7 +36,7 @@ export async function checkBeforeRun(
   const { model, sandbox } = config;
   const { python: preferred } = sandbox;
   const isHostPython = sandbox.provider === 'local' && preferred !== undefined && !isInRepository(preferred);
-  const probe = { model, env, host: hostname(), signal: AbortSignal.timeout(CHECK_MS) };
+  const probe = { model, env, signal: AbortSignal.timeout(CHECK_MS) };
   await Promise.all([
     isHostPython ? findPython({ preferred }) : undefined,
     ...(model.check ? modelsOf(config).map((name) => probeModel(name, probe)) : []),

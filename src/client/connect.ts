@@ -176,7 +176,7 @@ export async function openClient(
   const taskQueue = config.temporal.task_queue;
   const runs = createTemporalRuns({ client: temporal.client, taskQueue });
   if (asksForWorkers && log !== undefined && (await lacksWorker(temporal, taskQueue)))
-    log(`No worker polls task queue ${taskQueue} of ${temporal.address}: ${waysToWork(taskQueue)}.`);
+    log(`No worker polls task queue ${taskQueue} of ${temporal.address} yet: ${waysToWork(taskQueue)}.`);
   return createClient({
     environment,
     config,

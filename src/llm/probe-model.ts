@@ -10,7 +10,6 @@ import { resolveModel } from './resolve-model.ts';
 export interface ProbeOptions {
   readonly model: ModelConfig;
   readonly env: NodeJS.ProcessEnv;
-  readonly host: string;
   /** Ends the attempt. */
   readonly signal: AbortSignal;
 }
@@ -30,8 +29,8 @@ const PROBE_TOKENS = 16;
  *
  * @throws TypedError `Input.Invalid`, `Model.*` where a call would fail the same way
  */
-export async function probeModel(name: string, { model, env, host, signal }: ProbeOptions): Promise<ProbeResult> {
-  const asked: Asked = { name, resolved: resolveModel(name, model, env, host) };
+export async function probeModel(name: string, { model, env, signal }: ProbeOptions): Promise<ProbeResult> {
+  const asked: Asked = { name, resolved: resolveModel(name, model, env) };
   const { keyCheckPath, modelsNeedKey, baseUrl, apiKey } = asked.resolved;
   const probe: Probe = { asked, model, env, signal };
   const good: ProbeResult = { kind: 'good', endpoint: new URL(baseUrl).host, withKey: apiKey !== undefined };

@@ -30,15 +30,11 @@ const NO_PROVIDER: ProviderDefinition = { keyVariables: [], keyOptional: true };
  * prefix is taken off, anything else is sent as it is, and the key is optional unless `api_key_env` names one.
  *
  * @param name in LiteLLM notation: `provider/model`
- * @param host named in the message about a missing key, because each worker has its own environment
+ * @param host of a worker, named in the message about a missing key, because each has its own environment; undefined where
+ *   the command or program itself asks
  * @throws TypedError `Input.Invalid` for a name without a known provider, `Model.KeyMissing` without a key
  */
-export function resolveModel(
-  name: string,
-  config: Connection,
-  env: NodeJS.ProcessEnv,
-  host = 'this host',
-): ResolvedModel {
+export function resolveModel(name: string, config: Connection, env: NodeJS.ProcessEnv, host?: string): ResolvedModel {
   const slash = name.indexOf('/');
   const prefix = slash < 0 ? '' : name.slice(0, slash).toLowerCase();
   const known = Object.hasOwn(PROVIDERS, prefix) ? PROVIDERS[prefix] : undefined;
@@ -101,21 +97,23 @@ function findKey(
   variables: readonly string[],
   needed: boolean,
   env: NodeJS.ProcessEnv,
-  host: string,
+  host: string | undefined,
 ): string | undefined {
   const variable = variables.find((candidate) => isSet(env[candidate]));
   if (variable === undefined) {
     if (!needed) return undefined;
     throw new TypedError(
       'Model.KeyMissing',
-      `No key for ${name} on ${host}: set ${variables.join(' or ')} in the worker's environment or in a .env file where it starts.`,
+      host === undefined
+        ? `No key for ${name}: set ${variables.join(' or ')} in the environment or in a .env file in the current folder.`
+        : `No key for ${name} on ${host}: set ${variables.join(' or ')} in the worker's environment or in a .env file where it starts.`,
     );
   }
   const key = env[variable]?.trim() ?? '';
   if (/^[\x21-\x7e]+$/.test(key)) return key;
   throw new TypedError(
     'Model.KeyMissing',
-    `${variable} on ${host} holds spaces or characters that no key has: set it to the key alone.`,
+    `${variable}${host === undefined ? '' : ` on ${host}`} holds spaces or characters that no key has: set it to the key alone.`,
   );
 }
 

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
 import { systemFault } from './system-fault.ts';
-import { removeAbandoned, temporaryName } from './abandoned-files.ts';
+import { removeAbandoned, temporaryName } from '../files/abandoned-files.ts';
 import {
   PRIVATE,
   deleteFile,

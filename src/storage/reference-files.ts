@@ -2,7 +2,7 @@ import { link, mkdir, readdir, readFile, rmdir, stat, unlink } from 'node:fs/pro
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TypedError } from '../domain/failures.ts';
-import { temporaryName } from './abandoned-files.ts';
+import { temporaryName } from '../files/abandoned-files.ts';
 import { PRIVATE, isMissing, isSystemError, retryWithFolder, unlessMissing, writeSynced } from './blob-files.ts';
 import { escapeSegment } from './blob-names.ts';
 import type { StoredReference, SwapOutcome } from './blob-store.ts';

@@ -1,7 +1,8 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeTemporaryFolder } from '../files/temporary-folder.ts';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TypedError } from '../domain/failures.ts';
@@ -37,7 +38,7 @@ export async function spool(stream: Readable, limit: number): Promise<Spooled> {
         start.push(next.value);
         held += next.value.length;
       }
-      const folder = await mkdtemp(join(tmpdir(), 'rlm-blob-'));
+      const folder = makeTemporaryFolder('blob');
       file = { folder, path: join(folder, 'blob') };
       const rest = { [Symbol.asyncIterator]: () => chunks };
       await pipeline(concatenated(start.splice(0), rest), createWriteStream(file.path, { mode: 0o600 }));

@@ -301,6 +301,12 @@ describe('the command', () => {
     expect(away.stdout).toMatch(/lost\.g0.*: deleted/);
     expect(away.stderr).toMatch(/Runs and blobs were not looked at/);
     expect(existsSync(join(state, 'temporal.db'))).toBe(false);
+    expect(away.stderr).not.toMatch(/starts it/);
+    const stopped = join(desk.folder, 'stopped-server');
+    mkdirSync(stopped);
+    writeFileSync(join(stopped, 'temporal.db'), '');
+    const startable = await rlm(['clean'], { DURABLE_RLM_STATE: stopped });
+    expect(startable.stderr).toMatch(/no Temporal server is running: (npx )?rlm clean --blobs starts it/);
     const blobs = await rlm(['clean', '--yes', '--blobs'], alone);
     expect(blobs).toMatchObject({ code: 2, stderr: expect.stringMatching(/name it with --address/) as string });
     const wrong = await rlm(['clean', '--unused-for', 'ages']);

@@ -306,6 +306,10 @@ describe('rlm delete', () => {
     const kept = references.filter((name) => name.endsWith('.json'));
     expect(kept.filter((name) => /^(look|edit)%40/.test(name))).toEqual([]);
     expect(kept).not.toEqual([]);
+    // As long as Temporal has its workflow, and after.
+    const gone = await rlm(['result', 'look']);
+    expect(gone.stderr).toMatch(/nothing of it is kept here: it was deleted|There is no run "look"/);
+    expect(gone.code).toBe(2);
     expect((await rlm(['delete', 'nobody'])).code).toBe(2);
   });
 });

@@ -41,7 +41,7 @@ afterAll(async () => {
 describe('the client', () => {
   it('says within a second that no worker is there', async () => {
     const advice = 'start one for task queue durable-rlm with rlm up, rlm worker, or work() of this client';
-    expect(log).toEqual([`No worker polls task queue durable-rlm of ${world.server.address}: ${advice}.`]);
+    expect(log).toEqual([`No worker polls task queue durable-rlm of ${world.server.address} yet: ${advice}.`]);
     const run = await client.start({ id: 'greet', repo: world.repository, prompt: 'Write a greeting' });
     expect(run).toMatchObject({ id: 'greet', isNew: true });
     expect(run.warnings).toEqual([`No worker has taken up run greet yet: ${advice}.`]);

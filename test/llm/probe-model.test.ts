@@ -23,7 +23,7 @@ interface Endpoint {
 async function probe(env: NodeJS.ProcessEnv, endpoint: Endpoint = {}, name = 'gemini/flash') {
   scripted = await startScriptedModel({ scripts: () => 'OK', ...endpoint });
   const model = { name, timeout: 30, max_attempts: 10, check: true, base_url: scripted.url };
-  return probeModel(name, { model, env, host: 'here', signal: AbortSignal.timeout(10_000) });
+  return probeModel(name, { model, env, signal: AbortSignal.timeout(10_000) });
 }
 
 /** An endpoint that answers in its own way. */
@@ -38,7 +38,7 @@ async function serve(answer: (path: string, respond: (status: number, body: stri
 
 function probeAt(base_url: string, signal = AbortSignal.timeout(10_000)) {
   const model = { name: 'openai/m', timeout: 30, max_attempts: 10, check: true, base_url };
-  return probeModel('openai/m', { model, env: { OPENAI_API_KEY: 'a-key-of-mine' }, host: 'here', signal });
+  return probeModel('openai/m', { model, env: { OPENAI_API_KEY: 'a-key-of-mine' }, signal });
 }
 
 describe('probeModel', () => {

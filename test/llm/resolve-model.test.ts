@@ -111,6 +111,12 @@ describe('a name or key that will not do', () => {
     );
   });
 
+  it('says to who asks from a command where to set them', () => {
+    expect(() => resolveModel('anthropic/claude', {}, {})).toThrow(
+      'No key for anthropic/claude: set ANTHROPIC_API_KEY or LLM_API_KEY in the environment or in a .env file in the current folder.',
+    );
+  });
+
   it('insists on a key that api_key_env names, even with a base_url', () => {
     const config = { base_url: 'http://localhost:9/v1', api_key_env: 'MY_KEY' };
     expect(() => resolveModel('x', config, { LLM_API_KEY: 'any' })).toThrow(/set MY_KEY/);

@@ -218,6 +218,9 @@ describe('a local repository', () => {
     writeTree(path, { a: 'changed\n', new: 'new\n', 'another/new': 'new\n' });
     const { warnings } = await bundleRepository({ path, commit });
     expect(warnings).toEqual([expect.stringMatching(/1 uncommitted change and 2 untracked files or folders/)]);
+    const one = makeRepository(fresh('dirty-one'), { a: 'a\n' });
+    writeTree(one.path, { a: 'changed\n' });
+    expect((await bundleRepository(one)).warnings).toEqual([expect.stringMatching(/commit it first if it matters\.$/)]);
     expect((await bundleRepository(makeRepository(fresh('clean'), { a: 'a\n' }))).warnings).toEqual([]);
   });
 

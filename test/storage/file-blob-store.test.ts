@@ -5,7 +5,7 @@ import { appendFile, link, mkdir, mkdtemp, readdir, rename, rm, utimes, writeFil
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { temporaryName } from '../../src/storage/abandoned-files.ts';
+import { temporaryName } from '../../src/files/abandoned-files.ts';
 import { createFileBlobStore } from '../../src/storage/file-blob-store.ts';
 import { describeBlobStore } from './conformance.ts';
 
@@ -66,11 +66,12 @@ describe('files of blobs', () => {
     const script = `
       const { temporaryName } = await import(process.argv[1]);
       require('node:fs').writeFileSync(require('node:path').join(process.argv[2], temporaryName()), 'half');`;
-    const names = new URL('../../src/storage/abandoned-files.ts', import.meta.url).href;
+    const names = new URL('../../src/files/abandoned-files.ts', import.meta.url).href;
     const temporary = join(path, 'temporary');
     await mkdir(temporary);
     execFileSync(process.execPath, ['--no-warnings', '-e', `void (async () => {${script}})()`, names, temporary]);
-    const others = [temporaryName(), `deleted-${digits}`, randomUUID()];
+    const ofAnotherHost = `${'0'.repeat(12)}-1-1-${randomUUID()}`;
+    const others = [temporaryName(), `deleted-${digits}`, ofAnotherHost];
     for (const name of others) await writeFile(join(temporary, name), 'half');
     expect(await readdir(temporary)).toHaveLength(4);
     await createFileBlobStore({ path }).check();

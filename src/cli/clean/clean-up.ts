@@ -37,9 +37,9 @@ const DAY = 24 * 60 * 60_000;
 /** `rlm clean`. */
 export function cleanUp(io: Io, options: CleanOptions): Promise<number> {
   return withSession(io, options, async (session) => {
-    const { temporal, why } = await reachTemporal(session, options);
+    const { temporal, why, isStartable = false } = await reachTemporal(session, options);
     const findings = { notes: why === undefined ? [] : [why], failures: [] as string[] };
-    const context: Context = { session, options, temporal, findings };
+    const context: Context = { session, options, temporal, isStartable, findings };
     const sandboxes = await cleanSandboxes(context);
     const temporary = await cleanTemporary(context);
     const caches = await cleanCaches(context);
@@ -56,6 +56,8 @@ interface Context {
   readonly options: CleanOptions;
   /** Undefined: what needs it is not judged. */
   readonly temporal: TemporalConnection | undefined;
+  /** The embedded server does not run, and has a database. */
+  readonly isStartable: boolean;
   readonly findings: { readonly notes: string[]; readonly failures: string[] };
 }
 
@@ -66,7 +68,7 @@ interface Context {
 async function reachTemporal(
   session: Session,
   options: CleanOptions,
-): Promise<{ temporal?: TemporalConnection | undefined; why?: string }> {
+): Promise<{ temporal?: TemporalConnection | undefined; why?: string; isStartable?: boolean }> {
   const { yes, blobs, olderThan } = options;
   const isNeeded = blobs === true || olderThan !== undefined;
   try {
@@ -82,7 +84,7 @@ async function reachTemporal(
     throw new CommandError(
       'Which runs have ended is asked of their Temporal server, and none was ever started here: name it with --address.',
     );
-  return {};
+  return { isStartable: existsSync(session.databaseFile) };
 }
 
 async function cleanSandboxes({ session, options, temporal, findings }: Context): Promise<CleanReport['sandboxes']> {
@@ -122,11 +124,12 @@ async function cleanCaches({ session, options, findings }: Context): Promise<Old
 
 /** Runs and blobs. */
 async function cleanStored(context: Context): Promise<Pick<CleanReport, 'runs' | 'grants' | 'blobs'>> {
-  const { session, options, temporal, findings } = context;
+  const { session, options, temporal, isStartable, findings } = context;
   const { yes = false, olderThan, results } = options;
   const alsoBlobs = options.blobs === true || olderThan !== undefined;
   if (temporal === undefined) {
-    findings.notes.push('Runs and blobs were not looked at: no Temporal server runs that knows which have ended.');
+    const start = isStartable ? ', because no Temporal server is running: rlm clean --blobs starts it' : '';
+    findings.notes.push(`Runs and blobs were not looked at${start}.`);
     return { runs: [], grants: null, blobs: null };
   }
   const { blobs } = session;

@@ -36,13 +36,16 @@ async function ofGoneProcesses({ stateDirectory, cacheDirectory }: Session): Pro
 async function untouched({ config, cwd, stateDirectory, cacheDirectory }: Session): Promise<string[]> {
   const demos = await pathsIn(join(cacheDirectory, 'demo'), /^v/);
   const places: readonly (readonly [folder: string, names: RegExp])[] = [
-    [tmpdir(), /^(rlm-blob|durable-rlm-bundle)-[A-Za-z0-9]{6}$/],
+    [tmpdir(), /^durable-rlm-(git|view|bundle|blob)-[0-9a-f]{12}-[0-9a-f-]+$/],
     [join(cacheDirectory, 'bin'), /^\.install-/],
     [cacheDirectory, /^kernel-.*\.pyc\.\d+\.[0-9a-f]{8}$/],
     ...demos.map((folder) => [folder, /\.making-[A-Za-z0-9]{6}$/] as const),
     ...(config.storage.driver === 'file'
       ? ([
-          [join(blobFolder({ storage: config.storage, cwd, stateDirectory }), 'temporary'), /^[0-9a-f-]{36}$/],
+          [
+            join(blobFolder({ storage: config.storage, cwd, stateDirectory }), 'temporary'),
+            /^[0-9a-f]{12}-[0-9a-f-]+$/,
+          ],
         ] as const)
       : []),
   ];

@@ -72,7 +72,7 @@ export function createSchedule(io: Io, name: string, options: CreateOptions): Pr
     const isNew = await schedules.create(name, timesOf(options), work);
     if (!isNew) {
       throw new CommandError(
-        `There is a schedule ${name} already: rlm schedule show ${name} shows it, rlm schedule delete ${name} removes it.`,
+        `There is a schedule ${name} already: rlm schedule show ${name} shows it, rlm schedule update ${name} changes its times, rlm schedule delete ${name} removes it.`,
       );
     }
     const [next] = (await schedules.describe(name))?.info.nextActionTimes ?? [];
@@ -103,7 +103,12 @@ async function workOf(session: Session, name: string, options: CreateOptions): P
     config: portableConfig(inSeries(session.config, name)),
     ...occurrence(session, name, options, place.kind === 'path'),
   };
-  return granted(session, name, { type: 'investigate', input }, truncate(`${repo}: ${prompt}`, 200));
+  return granted(
+    session,
+    name,
+    { type: 'investigate', input },
+    truncate(`${place.kind === 'url' ? repo : place.path}: ${prompt}`, 200),
+  );
 }
 
 /** An occurrence that fails at night is noticed late. */

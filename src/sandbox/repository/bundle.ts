@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeTemporaryFolder } from '../../files/temporary-folder.ts';
 import { Readable } from 'node:stream';
 import { TypedError } from '../../domain/failures.ts';
 import { runGit, spawnGit } from './git.ts';
@@ -111,7 +111,7 @@ function quoteAlternate(path: string): string {
 
 /** Nothing is created until the stream is read, so an unread stream leaves nothing behind. */
 async function* bundleChunks(repository: Borrowed, commit: string, signal: AbortSignal | undefined): AsyncGenerator {
-  const scratch = await mkdtemp(join(tmpdir(), 'durable-rlm-bundle-'));
+  const scratch = makeTemporaryFolder('bundle');
   try {
     await borrowObjects(scratch, repository, commit, signal);
     const running = spawnGit(['bundle', 'create', '--quiet', '-', '--all'], {

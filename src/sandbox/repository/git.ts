@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeTemporaryFolder } from '../../files/temporary-folder.ts';
 import type { Readable } from 'node:stream';
 import { redact } from '../../redact.ts';
 
@@ -130,7 +130,7 @@ export interface RunningGit {
 
 export function spawnGit(arguments_: readonly string[], options: GitOptions = {}): RunningGit {
   const timeoutMs = options.timeoutMs ?? 60_000;
-  const scratch = mkdtempSync(join(tmpdir(), 'durable-rlm-git-'));
+  const scratch = makeTemporaryFolder('git');
   const child = spawn('git', arguments_, {
     cwd: scratch,
     env: gitEnvironment(options, scratch),

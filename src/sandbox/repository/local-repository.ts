@@ -149,8 +149,9 @@ export async function uncommittedChanges(repository: LocalRepository, signal?: A
     ...(changed > 0 ? [`${changed} uncommitted ${changed === 1 ? 'change' : 'changes'}`] : []),
     ...(untracked > 0 ? [`${untracked} untracked ${untracked === 1 ? 'file or folder' : 'files or folders'}`] : []),
   ];
+  const advice = entries.length === 1 ? 'commit it first if it matters' : 'commit them first if they matter';
   return [
-    `${parts.join(' and ')} in ${repository.top} will not be seen by the run, which works on the commit: commit them first if they matter.`,
+    `${parts.join(' and ')} in ${repository.top} will not be seen by the run, which works on the commit: ${advice}.`,
   ];
 }
 

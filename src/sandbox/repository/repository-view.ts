@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeTemporaryFolder } from '../../files/temporary-folder.ts';
 import type { RepositoryPlace } from './find-repository.ts';
 
 /** What of a repository's common directory a reader needs. */
@@ -18,7 +18,7 @@ export async function withRepositoryView<T>(
   place: RepositoryPlace & { readonly head: string },
   work: (gitDirectory: string) => Promise<T>,
 ): Promise<T> {
-  const view = await mkdtemp(join(tmpdir(), 'durable-rlm-view-'));
+  const view = makeTemporaryFolder('view');
   try {
     await fillView(view, place);
     return await work(view);
