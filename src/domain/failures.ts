@@ -81,11 +81,11 @@ export interface TokenCounts {
 export class TypedError extends Error {
   readonly type: FailureType;
   /** Milliseconds to wait before the next attempt, where the other side said so. */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
   /** Of a conversation that is too long, where the provider says how much. */
-  readonly tokens: TokenCounts | undefined;
+  declare readonly tokens: TokenCounts | undefined;
   /** Of a rate limit: when this process last had another answer from there, in milliseconds since the epoch. */
-  readonly answeredAt: number | undefined;
+  declare readonly answeredAt: number | undefined;
 
   constructor(
     type: FailureType,
@@ -95,9 +95,10 @@ export class TypedError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = type;
     this.type = type;
-    this.retryAfterMs = options.retryAfterMs;
-    this.tokens = options.tokens;
-    this.answeredAt = options.answeredAt;
+    // Not as undefined: a program that such an error ends prints its properties.
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+    if (options.tokens !== undefined) this.tokens = options.tokens;
+    if (options.answeredAt !== undefined) this.answeredAt = options.answeredAt;
   }
 }
 

@@ -103,7 +103,7 @@ describe('a rate limit', () => {
 
   it('a limit of the day that is not used up is not what is waited for', async () => {
     const { rate_limited } = PROVIDER_ANSWERS['cerebras'] as Required<ProviderAnswers>;
-    expect(await receive('cerebras', rate_limited)).toMatchObject({ retryAfterMs: undefined });
+    expect(await receive('cerebras', rate_limited)).not.toHaveProperty('retryAfterMs');
   });
 });
 
@@ -112,7 +112,8 @@ describe('no credit', () => {
     '%s: a refusal that a person has to end',
     async (prefix, answer) => {
       const failure = await receive(prefix, answer);
-      expect(failure).toMatchObject({ type: 'Model.Refused', retryAfterMs: undefined });
+      expect(failure).toMatchObject({ type: 'Model.Refused' });
+      expect(failure).not.toHaveProperty('retryAfterMs');
       expect((failure as TypedError).message).toContain(wordsOf(answer.body).replace(/\.$/, ''));
     },
   );
