@@ -18,16 +18,17 @@ export interface ExportOptions extends TemporalOptions {
 
 /** `rlm export`. */
 export function exportRun(io: Io, named: string, options: ExportOptions): Promise<number> {
-  if (options.html !== true && options.json !== true) throw new CommandError('Say what to write: --html or --json.');
+  const isJson = options.json === true || (options.html !== true && options.output?.endsWith('.json') === true);
+  const isHtml = options.html === true || /\.html?$/.test(options.output ?? '');
+  if (!isHtml && !isJson) throw new CommandError('Say what to write: --html or --json.');
   return withSession(io, options, async (session) => {
     const { source, shown: run } = await openSource(io, session, named, options);
     if (run === undefined) throw new CommandError(`${named} holds several runs: name one of its files.`);
-    const file = options.output ?? `${run.replaceAll(/[^\w.@+-]/g, '_')}.${options.json === true ? 'json' : 'html'}`;
+    const file = options.output ?? `${run.replaceAll(/[^\w.@+-]/g, '_')}.${isJson ? 'json' : 'html'}`;
     await checkWritable(session.cwd, file);
-    const text =
-      options.json === true
-        ? `${stringifyJson(await source.document(run), 2)}\n`
-        : await exportHtml(source, run, { redact: options.redact === true });
+    const text = isJson
+      ? `${stringifyJson(await source.document(run), 2)}\n`
+      : await exportHtml(source, run, { redact: options.redact === true });
     if (text === undefined) throw await noSuchRun(run, session.blobs);
     await writeOutput(session.cwd, file, Buffer.from(text));
     say(io, `Run ${run} is in ${file} (${(text.length / 1_000_000).toFixed(1)} MB).`);

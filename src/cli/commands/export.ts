@@ -8,7 +8,10 @@ export function exportCommand({ io, perform }: CommandContext): Command {
     .argument('<run>', 'id of the run, or a results file')
     .addOption(new Option('--html', 'the page of rlm view, with all that the run did').conflicts('json'))
     .option('--json', 'the results, as results/<run>.detail.json has them')
-    .option('-o, --output <file>', 'where to (default: <run>.html or <run>.json in the current folder)')
+    .option(
+      '-o, --output <file>',
+      'where to; .html and .json say what, too (default: <run>.html or <run>.json in the current folder)',
+    )
     .addOption(
       new Option(
         '--redact',
