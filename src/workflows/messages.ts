@@ -1,5 +1,6 @@
 import {
   ApplicationFailure,
+  condition,
   defineSignal,
   defineUpdate,
   isCancellation,
@@ -79,6 +80,26 @@ export function onSignal<Message>(
   );
 }
 
+/** Times that what has happened is let run as far as it comes: it may go on when a condition becomes true. */
+const ROUNDS = 3;
+
+/**
+ * Resolves when all else that has happened so far has been handled: commands of a message come after those of a timer, say.
+ *
+ * On replay messages come before all else that happened by the same workflow task. They need not have at first: a worker
+ * that is asked a query before it gets the task handles for the query what has happened by then, and a message that comes
+ * in between when it gets the task.
+ */
+export async function afterAllElse(): Promise<void> {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    let isLater = false;
+    const later = condition(() => isLater);
+    isLater = true;
+    // oxlint-disable-next-line no-await-in-loop -- one round after another
+    await later;
+  }
+}
+
 /**
  * Takes a message of a person, as a signal and as the update of the same name: that is refused where it is malformed,
  * and answers with `reply` when it has been applied. Applied once for each id.
@@ -89,8 +110,9 @@ export function onMessage<Message>(
   { description, apply, reply, problemOf }: MessageHandler<Message> & { readonly reply: () => object },
 ): void {
   const isNew = createMessageFilter();
-  const applyOnce = (message: Message): void | Promise<void> => {
-    if (isNew(message)) return apply(message);
+  const applyOnce = async (message: Message): Promise<void> => {
+    await afterAllElse();
+    if (isNew(message)) await apply(message);
   };
   onSignal<Message>(name, ignored, {
     description,

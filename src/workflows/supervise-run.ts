@@ -42,7 +42,14 @@ import { agentFailure } from './agent-end.ts';
 import { deliver, setLimits, type budget, type BudgetReport } from './budget.ts';
 import { createDeadline } from './deadline.ts';
 import { failureMessage, failureType } from './failure-type.ts';
-import { createIgnoredMessages, ignoreOtherSignals, onMessage, onSignal, refusedUpdate } from './messages.ts';
+import {
+  afterAllElse,
+  createIgnoredMessages,
+  ignoreOtherSignals,
+  onMessage,
+  onSignal,
+  refusedUpdate,
+} from './messages.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { tellPerson } from './tell-person.ts';
 import { createQuestions } from './questions.ts';
@@ -136,7 +143,10 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   });
   onSignal<BlockedMessage>(blockedSignal, ignored, {
     description: 'From an agent: it cannot continue without a person',
-    apply: (message) => gate.close(message),
+    async apply(message) {
+      await afterAllElse();
+      gate.close(message);
+    },
   });
   const setBudget = async (message: BudgetMessage): Promise<void> => {
     await condition(() => root !== undefined); // The budget is there then.
