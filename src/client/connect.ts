@@ -188,7 +188,7 @@ export async function openClient(
 }
 
 /** Whether nobody has polled a task queue lately; false where that cannot be told within a second. */
-async function lacksWorker({ client }: ResolvedTemporal, taskQueue: string): Promise<boolean> {
+export async function lacksWorker({ client }: ResolvedTemporal, taskQueue: string): Promise<boolean> {
   return client
     .withDeadline(Date.now() + WORKER_ANSWERS_MS, () => lastPollOf(client)(taskQueue))
     .then(

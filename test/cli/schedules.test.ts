@@ -75,6 +75,11 @@ async function startUp(): Promise<RunningCommand> {
 const rlm = (args: readonly string[]): Promise<Finished> => runHere(desk, ['schedule', ...args]);
 const REPOSITORY = ['--repo', 'repository', '-p', 'look at the repository'];
 
+/** Temporal names a run after the second in which its schedule is triggered. */
+async function nextSecond(): Promise<void> {
+  await delay(1000 - (Date.now() % 1000));
+}
+
 async function health(name: string): Promise<ScheduleHealth> {
   const { stdout, stderr } = await rlm(['show', name, '--json']);
   if (stdout.length === 0) throw new Error(stderr);
@@ -124,7 +129,7 @@ describe('rlm schedule', () => {
     const created = await rlm(['create', 'nightly', ...times, ...REPOSITORY]);
     expect(created.code, created.stderr).toBe(0);
     expect((await rlm(['create', 'nightly', ...times, ...REPOSITORY])).stderr).toContain('There is a schedule nightly');
-    await rlm(['trigger', 'nightly']);
+    expect((await rlm(['trigger', 'nightly'])).stderr).toMatch(/Schedule nightly starts a run now\.\n$/);
     await eventually(async () => expect(await health('nightly')).toMatchObject({ last_result: 'completed', runs: 1 }));
     const { last_run } = await health('nightly');
     expect((await runHere(desk, ['result', last_run ?? ''])).stdout.toString()).toBe('seen\n');
@@ -139,6 +144,10 @@ describe('rlm schedule', () => {
     expect(await health('nightly')).toMatchObject({ paused: true, note: 'on holiday', next_run_at: null });
     await rlm(['resume', 'nightly']);
     expect(await health('nightly')).toMatchObject({ paused: false });
+    writeFileSync(join(desk.folder, 'unserved.yaml'), 'temporal: {task_queue: unserved}\n');
+    expect((await rlm(['trigger', 'nightly', '-c', 'unserved.yaml'])).stderr).toMatch(
+      /starts a run now\. No worker is there: (npx )?rlm up starts one\.\n$/,
+    );
     await rlm(['delete', 'nightly']);
     expect((await rlm(['list'])).stdout.toString()).not.toContain('nightly');
     expect((await runHere(desk, ['result', last_run ?? ''])).code).toBe(0);
@@ -155,6 +164,7 @@ describe('rlm schedule', () => {
     const found: ComparedFindings[] = [];
     for (const runs of [1, 2]) {
       /* oxlint-disable no-await-in-loop -- the second is compared with the first */
+      await nextSecond();
       await rlm(['trigger', 'review']);
       await eventually(async () => expect(await health('review')).toMatchObject({ last_result: 'completed', runs }));
       const { last_run } = await health('review');
@@ -182,6 +192,7 @@ describe('rlm schedule', () => {
     expect(created.code, created.stderr).toBe(0);
     for (const runs of [1, 2]) {
       /* oxlint-disable no-await-in-loop -- the second is compared with the first */
+      await nextSecond();
       await rlm(['trigger', 'every']);
       await eventually(async () => expect(await health('every')).toMatchObject({ last_result: 'completed', runs }));
       /* oxlint-enable no-await-in-loop */

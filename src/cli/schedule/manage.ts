@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { ScheduleDescription, ScheduleOverlapPolicy } from '@temporalio/client';
+import { lacksWorker } from '../../client/connect.ts';
 import { planAnalysis } from '../../client/start-analysis.ts';
 import { portableConfig } from '../../client/run-arguments.ts';
 import { withGrant } from '../../client/start-run.ts';
@@ -23,6 +24,7 @@ import { locateRepository } from '../../repository-reference.ts';
 import { RepositoryCache } from '../../sandbox/repository/repository-cache.ts';
 import { parseRepositoryName } from '../../sandbox/repository/repository-name.ts';
 import { createChains } from '../../storage/chain.ts';
+import type { ResolvedTemporal } from '../../temporal/connection.ts';
 import type { BatchDefinition } from '../batch/batch-once.ts';
 import { idOf, planItems } from '../batch/plan-items.ts';
 import { readItems, type FileItem } from '../batch/read-items.ts';
@@ -251,7 +253,9 @@ export function setPaused(io: Io, name: string, paused: boolean, options: NoteOp
 
 /** `rlm schedule trigger`. */
 export function triggerSchedule(io: Io, name: string, options: TimesOptions): Promise<number> {
-  return change(io, name, options, (schedules) => schedules.trigger(name, overlapOf(options)), 'starts a run now');
+  return change(io, name, options, (schedules) => schedules.trigger(name, overlapOf(options)), 'starts a run now', {
+    needsWorker: true,
+  });
 }
 
 /** `rlm schedule backfill`. */
@@ -268,6 +272,7 @@ export function backfillSchedule(io: Io, name: string, options: BackfillOptions)
     options,
     (schedules) => schedules.backfill(name, from, to, overlap),
     `starts the runs from ${from.toISOString()} to ${to.toISOString()}`,
+    { needsWorker: true },
   );
 }
 
@@ -295,10 +300,12 @@ function change(
   options: TemporalOptions,
   act: (schedules: TemporalSchedules) => Promise<boolean>,
   what: string,
+  { needsWorker = false }: { readonly needsWorker?: boolean } = {},
 ): Promise<number> {
-  return withSchedules(io, options, async (_session, schedules) => {
+  return withSchedules(io, options, async ({ taskQueue }, schedules, _runs, temporal) => {
     if (!(await act(schedules))) throw noSuchSchedule(name);
-    say(io, `Schedule ${name} ${what}.`);
+    const isWaiting = needsWorker && (await lacksWorker(temporal, taskQueue));
+    say(io, `Schedule ${name} ${what}.${isWaiting ? ' No worker is there: rlm up starts one.' : ''}`);
     return EXIT_DONE;
   });
 }
@@ -337,6 +344,7 @@ async function withSchedules(
     session: Session,
     schedules: TemporalSchedules,
     runs: ReturnType<typeof createTemporalRuns>,
+    temporal: ResolvedTemporal,
   ) => Promise<number>,
 ): Promise<number> {
   const session = await openSession(io, options, {}, options.signature === undefined ? {} : ANALYSIS_DEFAULTS);
@@ -346,6 +354,7 @@ async function withSchedules(
       session,
       createTemporalSchedules({ client: temporal.client, taskQueue: session.taskQueue }),
       runs,
+      temporal,
     );
   } finally {
     await session.close();
