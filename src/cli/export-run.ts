@@ -1,5 +1,6 @@
 import { stringifyJson } from '../domain/ordered-json.ts';
 import { exportHtml } from '../viewer/export-html.ts';
+import { formatBytes } from './clean/report.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { say, type Io } from './io.ts';
 import { noSuchRun } from './look.ts';
@@ -30,8 +31,9 @@ export function exportRun(io: Io, named: string, options: ExportOptions): Promis
       ? `${stringifyJson(await source.document(run), 2)}\n`
       : await exportHtml(source, run, { redact: options.redact === true });
     if (text === undefined) throw await noSuchRun(run, session.blobs);
-    await writeOutput(session.cwd, file, Buffer.from(text));
-    say(io, `Run ${run} is in ${file} (${(text.length / 1_000_000).toFixed(1)} MB).`);
+    const bytes = Buffer.from(text);
+    await writeOutput(session.cwd, file, bytes);
+    say(io, `Run ${run} is in ${file} (${formatBytes(bytes.length)}).`);
     return EXIT_DONE;
   });
 }

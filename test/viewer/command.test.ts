@@ -45,7 +45,10 @@ it('writes a run as a page and as JSON', async () => {
   expect(await runHere(desk, ['export', 'todo', '--redact', '-o', 'r.html'])).toMatchObject({ code: 0 });
   expect(readFileSync(join(desk.folder, 'r.html'), 'utf8')).not.toContain('data-name="provenance"');
   expect(await runHere(desk, ['export', 'todo', '--json'])).toMatchObject({ code: 0 });
-  expect(await runHere(desk, ['export', 'todo', '-o', 'by-name.json'])).toMatchObject({ code: 0 });
+  expect(await runHere(desk, ['export', 'todo', '-o', 'by-name.json'])).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(/is in by-name\.json \(\d+(\.\d)? KB\)/),
+  });
   expect(readFileSync(join(desk.folder, 'by-name.json'))).toEqual(readFileSync(join(desk.folder, 'todo.json')));
   expect(await runHere(desk, ['export', 'todo', '-o', 'by-name.html'])).toMatchObject({ code: 0 });
   expect(readFileSync(join(desk.folder, 'by-name.html'), 'utf8')).toContain('data-name="provenance"');

@@ -125,7 +125,7 @@ function sum(files: readonly LeftFile[]): number {
 }
 
 /** `512 B`, `1.5 KB`, `12 MB`. */
-function formatBytes(bytes: number): string {
+export function formatBytes(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];
   const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** power;
