@@ -169,7 +169,7 @@ describe('a batch', () => {
     expect(wrong.stderr).toContain('Item 1 has no field "path" for {{path}}: it has n.');
     const dear = await rlm([...BATCH, '--ask-above', '0.0000001']);
     expect(dear.code).toBe(2);
-    expect(dear.stderr).toMatch(/about .* by the mean of \d+ runs like these/);
+    expect(dear.stderr).toMatch(/about .* \(the mean of \d+ earlier runs\)/);
     expect(dear.stderr).toContain('(--ask-above). Add --yes to start it all the same.');
   });
 });

@@ -51,9 +51,9 @@ export async function estimateCost(
 export function describeEstimate({ likely, most, from }: Estimate, count: number): string {
   const about =
     likely === undefined
-      ? 'what they cost is not known: there are no runs like these'
-      : `about ${formatCost(likely)}, by the mean of ${plural(from, 'run')} like these`;
-  const limit = most === undefined ? 'without a limit (--max-cost, --item-max-cost)' : `at most ${formatCost(most)}`;
+      ? 'cost unknown (no earlier run of this kind with this model)'
+      : `about ${formatCost(likely)} (the mean of ${plural(from, 'earlier run')})`;
+  const limit = most === undefined ? 'no limit is set (--max-cost, --item-max-cost)' : `at most ${formatCost(most)}`;
   return `${plural(count, 'item')}: ${about}; ${limit}.`;
 }
 
