@@ -19,8 +19,8 @@ export function createPauseGate(input: {
   readonly ignored: IgnoredMessages;
   /** What the updates are answered with. */
   readonly reply: () => object;
-  /** Called with the cause when it is closed, without one when it is opened. */
-  readonly onChange: (cause: PauseCause | undefined) => void;
+  /** Called with the cause when it is closed, without one when it is opened, or told to although it was open. */
+  readonly onChange: (cause: PauseCause | undefined, change: { readonly wasClosed: boolean }) => void;
   /** Passes a message on that is for one agent only. Absent: it is for this workflow whatever it names. */
   readonly forward?: (name: string, agent: string, message: object) => Promise<void>;
   /** As that of `MessageHandler`. */
@@ -32,12 +32,13 @@ export function createPauseGate(input: {
   const close = (cause: PauseCause): void => {
     if (isClosed) return;
     isClosed = true;
-    onChange(cause);
+    onChange(cause, { wasClosed: false });
   };
   const open = (): void => {
+    const wasClosed = isClosed;
     isClosed = false;
     // Also when it was open: agents may have closed their own gates.
-    onChange(undefined);
+    onChange(undefined, { wasClosed });
   };
   onMessage<ControlMessage>(pauseMessage, ignored, {
     description: 'Begin no model call and no code until resume. {reason?, agent?, id?}',

@@ -105,6 +105,8 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   let root: AgentHandle | undefined;
   let ceilings: RunLimits | undefined;
   let notifies = false;
+  /** A person has paused one of the agents, not the run. */
+  let isAgentPaused = false;
   // One after another: signals that are sent at the same time may overtake each other.
   let budgetsSet = Promise.resolve();
   const tellRoot = (message: string): void => {
@@ -125,15 +127,21 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     closed: false,
     ignored,
     reply: status.read,
-    forward: agents.send,
-    onChange(cause) {
+    forward(name, agent, message) {
+      if (name === pauseMessage) isAgentPaused = true;
+      return agents.send(name, agent, message);
+    },
+    onChange(cause, { wasClosed }) {
       status.setPaused(cause);
       const { reason } = status.read();
       if (cause !== undefined && notifies)
         tellPerson(run, { event: 'paused', status: 'paused', reason, next: `rlm resume ${run}` });
-      if (cause !== undefined) tellRoot(pauseMessage);
+      if (cause !== undefined) return tellRoot(pauseMessage);
+      // A command that is given again says resume whether the run is paused or not: then nobody needs to hear of it.
+      if (!wasClosed && !isAgentPaused) return;
+      isAgentPaused = false;
       // Limits that were sent before count before the agents ask for more.
-      else void budgetsSet.then(() => gate.closed || tellRoot(resumeMessage));
+      void budgetsSet.then(() => gate.closed || tellRoot(resumeMessage));
     },
   });
   onMessage<SteerMessage>(steerMessage, ignored, {

@@ -552,6 +552,33 @@ describe('a run', { concurrent: true }, () => {
     );
   });
 
+  it('passes resume on where it, or one of its agents, was paused, and else not', async () => {
+    const asked = Promise.withResolvers<undefined>();
+    const answer = Promise.withResolvers<undefined>();
+    const callModel = async () => {
+      asked.resolve(undefined);
+      await answer.promise;
+      return code('r1');
+    };
+    await withRun({ 0: { callModel: [callModel], runCode: [FINAL] } }, {}, async ({ handle, outcome }) => {
+      const toldAgents = async (): Promise<(string | null | undefined)[]> =>
+        ((await handle.fetchHistory()).events ?? []).flatMap(
+          ({ signalExternalWorkflowExecutionInitiatedEventAttributes: sent }) => (sent ? [sent.signalName] : []),
+        );
+      await asked.promise;
+      for (const id of ['1', '2', '3']) await handle.signal(resumeMessage, { id });
+      // As an update it is answered when it has been applied.
+      await handle.executeUpdate(resumeMessage, { args: [{}] });
+      expect(await toldAgents()).toEqual([]);
+      await handle.executeUpdate(pauseMessage, { args: [{ agent: '0' }] });
+      await handle.executeUpdate(resumeMessage, { args: [{}] });
+      await handle.executeUpdate(resumeMessage, { args: [{}] });
+      expect(await toldAgents()).toEqual(['pause', 'resume']);
+      answer.resolve(undefined);
+      expect(await outcome()).toMatchObject({ status: 'completed' });
+    });
+  });
+
   it('hears what it was told before its first step', async () => {
     const id = `run-${(runs += 1)}`;
     fakes.set(id, fakeActivities({ 0: { callModel: [code('r1')], runCode: [FINAL] } }));
