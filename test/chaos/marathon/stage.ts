@@ -7,6 +7,7 @@ import { spawnScriptedModel, type ScriptedCall } from '../../../src/testing/inde
 import { defaultDatabaseFile, devServerStatus } from '../../../src/temporal/dev-server.ts';
 import { createDesk, type Desk } from '../../e2e/command.ts';
 import { makeRepository } from '../../e2e/world.ts';
+import { childrenOf } from '../processes.ts';
 import { readHistories, type ExecutionHistory } from './histories.ts';
 import { until } from './until.ts';
 
@@ -75,7 +76,9 @@ export async function playLongRun(run: LongRun, log: (line: string) => void): Pr
     const repository = makeRepository(join(desk.folder, 'repository'), { 'README.md': '# Small\n' });
     const worker = desk.start(['up']);
     await until(() => worker.stderr().includes('Working on task queue'), 120);
-    const server = devServerStatus(defaultDatabaseFile(desk.state)).server?.process.pid ?? 0;
+    // The server is the only child of the process that shuts it in.
+    const keeper = devServerStatus(defaultDatabaseFile(desk.state)).server?.process.pid ?? 0;
+    const [server = keeper] = childrenOf(keeper);
     const watch = { worker: watchMemory(worker.pid), server: watchMemory(server) };
     const began = performance.now();
     const command = ['run', repository, '-p', run.prompt, '--id', run.name, '--no-worker', '--json', '-q'];
