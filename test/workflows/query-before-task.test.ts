@@ -50,15 +50,27 @@ afterAll(async () => {
 });
 
 it('a message that comes between a query and the task that it belongs to leaves a history that replays', async () => {
+  // On a busy machine the task may begin before the message comes.
+  for (let attempt = 1; ; attempt += 1) {
+    /* oxlint-disable no-await-in-loop -- one after another */
+    const history = await play(`run-${attempt}`);
+    const types = typesOf(history);
+    await Worker.runReplayHistory({ workflowBundle: { codePath: bundle } }, history);
+    /* oxlint-enable no-await-in-loop */
+    const after = types.slice(types.indexOf(FIRED) + 1).filter((type) => [SIGNALED, STARTED].includes(type));
+    if (after[0] === SIGNALED) return;
+    expect(attempt, 'the message came too late each time').toBeLessThan(4);
+  }
+});
+
+async function play(workflowId: string): Promise<History> {
   const first = spawn(process.execPath, ['--no-warnings', PROGRAM, folder, bundle], { stdio: 'inherit' });
-  const handle = await temporal.client.workflow.start('messageBesideTimer', {
-    workflowId: 'run',
-    taskQueue: TASK_QUEUE,
-  });
-  await vi.waitFor(async () => expect(await eventTypes(handle)).toContain(EventType.EVENT_TYPE_TIMER_STARTED), 60_000);
+  const handle = await temporal.client.workflow.start('messageBesideTimer', { workflowId, taskQueue: TASK_QUEUE });
+  const has = async (type: number): Promise<void> => expect(typesOf(await handle.fetchHistory())).toContain(type);
+  await vi.waitFor(() => has(EventType.EVENT_TYPE_TIMER_STARTED), 60_000);
   await killed(first);
   const answer = handle.query<string>('status');
-  await vi.waitFor(async () => expect(await eventTypes(handle)).toContain(EventType.EVENT_TYPE_TIMER_FIRED), 30_000);
+  await vi.waitFor(() => has(FIRED), 30_000);
   const second = await createNoteWorker(native, bundle);
   const ended = second.run();
   expect(await answer).toBe('not told');
@@ -66,28 +78,17 @@ it('a message that comes between a query and the task that it belongs to leaves 
   await handle.result();
   second.shutdown();
   await ended;
-  const types = await eventTypes(handle);
-  const fired = types.indexOf(EventType.EVENT_TYPE_TIMER_FIRED);
-  // What is to be shown: the task began after the message had come.
-  expect(
-    types
-      .slice(fired + 1)
-      .filter(isOf(SIGNALED, STARTED))
-      .slice(0, 2),
-  ).toEqual([SIGNALED, STARTED]);
-  await Worker.runReplayHistory({ workflowBundle: { codePath: bundle } }, await handle.fetchHistory());
-});
+  return handle.fetchHistory();
+}
 
-const SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED;
-const STARTED = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED;
+const FIRED: number = EventType.EVENT_TYPE_TIMER_FIRED;
+const SIGNALED: number = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED;
+const STARTED: number = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED;
 
-const isOf =
-  (...wanted: readonly number[]) =>
-  (type: number): boolean =>
-    wanted.includes(type);
+type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 
-async function eventTypes(handle: WorkflowHandle): Promise<number[]> {
-  return ((await handle.fetchHistory()).events ?? []).map(({ eventType }) => eventType ?? 0);
+function typesOf({ events }: History): number[] {
+  return (events ?? []).map(({ eventType }) => eventType ?? 0);
 }
 
 async function killed(child: ChildProcess): Promise<void> {
