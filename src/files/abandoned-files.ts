@@ -3,13 +3,14 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { processStart } from './process-start.ts';
 
 /** Milliseconds after which what a process of another host, or of an earlier boot, has left half-made counts as abandoned. */
 const AGE = 86_400_000;
 
 /** A name for what is being made; it names the process that makes it, so that what killed processes left can be recognised. */
 export function temporaryName(): string {
-  return `${owner()}-${process.pid}-${startOf('self') ?? 0}-${randomUUID()}`;
+  return `${owner()}-${process.pid}-${processStart(process.pid) ?? 0}-${randomUUID()}`;
 }
 
 /**
@@ -31,7 +32,7 @@ const TEMPORARY = /^([0-9a-f]{12})-(\d+)-(\d+)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{
 async function isAbandoned(folder: string, name: string, prefix: string): Promise<boolean> {
   const [, maker, pid, start] = TEMPORARY.exec(name.slice(prefix.length)) ?? [];
   if (maker === undefined || pid === undefined) return false;
-  if (maker === owner()) return startOf(pid) !== start;
+  if (maker === owner()) return processStart(Number(pid)) !== start;
   const modified = (await lstat(join(folder, name)).catch(() => undefined))?.mtimeMs;
   return modified !== undefined && modified < Date.now() - AGE;
 }
@@ -61,17 +62,4 @@ function processNamespace(): string {
   } catch {
     return '';
   }
-}
-
-/** When a process started: its number may have been given to another since. Undefined when it has ended. */
-function startOf(pid: string): string | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return undefined;
-  }
-  // The name, in parentheses, may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }

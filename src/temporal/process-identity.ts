@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { processStart } from '../files/process-start.ts';
 
 /** Names one process for good: a pid alone may be given to another process, after a reboot soon. */
 export interface ProcessIdentity {
@@ -12,7 +13,7 @@ export interface ProcessIdentity {
 
 /** The identity of a process that is running now; undefined when there is none, or only its zombie. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
-  const startTime = process.platform === 'linux' ? startTimeFromProc(pid) : startTimeFromPs(pid);
+  const startTime = process.platform === 'linux' ? processStart(pid) : startTimeFromPs(pid);
   return startTime === undefined ? undefined : { pid, startTime, bootId: bootId() };
 }
 
@@ -37,19 +38,6 @@ export function ownIdentity(): ProcessIdentity {
   const identity = identityOf(process.pid);
   if (identity === undefined) throw new Error(`The process table does not show this process (pid ${process.pid}).`);
   return identity;
-}
-
-function startTimeFromProc(pid: number): string | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return undefined;
-  }
-  // The second field, the name, may hold spaces and brackets: fields are counted from its end.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const state = fields[0];
-  return state === 'Z' || state === 'X' ? undefined : fields[19];
 }
 
 function startTimeFromPs(pid: number): string | undefined {

@@ -19,7 +19,7 @@ export function createPauseGate(input: {
   readonly ignored: IgnoredMessages;
   /** What the updates are answered with. */
   readonly reply: () => object;
-  /** Called with the cause when it is closed, without one when it is opened, or told to although it was open. */
+  /** Called with the cause when it is closed, without one when it is opened, also where it was open. */
   readonly onChange: (cause: PauseCause | undefined, change: { readonly wasClosed: boolean }) => void;
   /** Passes a message on that is for one agent only. Absent: it is for this workflow whatever it names. */
   readonly forward?: (name: string, agent: string, message: object) => Promise<void>;

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { processStart } from '../../files/process-start.ts';
 
 /** A process for good: its number alone may be another's tomorrow. */
 export interface ProcessIdentity {
@@ -18,12 +19,8 @@ export function bootId(): string {
 
 /** The process that has this number now; undefined when none has, or it has ended and waits to be collected. */
 export function identify(pid: number): ProcessIdentity | undefined {
-  const stat = readText(`/proc/${pid}/stat`);
-  if (stat === undefined) return undefined;
-  // The name, in parentheses, may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-  return { pid, start: Number(fields[19]) };
+  const start = processStart(pid);
+  return start === undefined ? undefined : { pid, start: Number(start) };
 }
 
 export function isAlive(identity: ProcessIdentity): boolean {
