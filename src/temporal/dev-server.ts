@@ -40,7 +40,7 @@ export interface DevServerOptions {
   readonly restart?: boolean;
   /** Gets lines for a person: what is installed, started, waited for. */
   readonly log?: (line: string) => void;
-  /** Gets one line for a person where the server has not answered for some seconds. */
+  /** Gets one line for a person where a server that has been started has not answered for some seconds. */
   readonly onWaiting?: (line: string) => void;
 }
 
@@ -153,7 +153,11 @@ async function use(
   // Registered before looking: the process that stops the server looks for users after announcing it.
   const unregister = register(files.users);
   let stopWatching = (): Promise<void> => Promise.resolve();
-  const waiting = setTimeout(() => options.onWaiting?.(waitingLine(files)), WAITING_MS);
+  const waiting = setTimeout(() => {
+    // Without one, its program is being installed, or it is about to be started.
+    const record = readRecord(files);
+    if (record !== undefined && isAlive(record.process)) options.onWaiting?.(waitingLine(files));
+  }, WAITING_MS);
   try {
     const { record, startedByUs } = await reach();
     rmSync(files.making, { force: true });
