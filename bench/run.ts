@@ -1,7 +1,8 @@
 /**
  * What everything but the model's own time costs, beside a floor and peers from PyPI, in one run:
  *
- *     npm run bench -- [--rounds 3] [--scenarios chain,tree,fan] [--peers floor,rlms,dspy | --peers none] [--write] [--profile]
+ *     npm run bench -- [--rounds 3] [--scenarios chain,tree,fan] [--peers floor,temporal,rlms,dspy | --peers none]
+ *                      [--write] [--profile]
  *
  * See overhead/scenarios.ts for what is played. `--write` puts the report into bench/RESULTS.md, `--profile` says where
  * the worker's CPU time goes.
@@ -26,6 +27,7 @@ import { createPeer, FLOOR, installPeer, PEERS } from './overhead/peer.ts';
 import { profiler, type Profiler } from './overhead/profile.ts';
 import { renderReport, type Series } from './overhead/report.ts';
 import { benchRepository, type BenchRepository } from './overhead/repository.ts';
+import { createTemporalAlone, TEMPORAL_ALONE } from './overhead/temporal-alone.ts';
 import { LATENCY, SCENARIOS, wrongReport, type Scenario } from './overhead/scenarios.ts';
 import { writeResults } from './results-file.ts';
 
@@ -34,7 +36,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     against: { type: 'string' },
     scenarios: { type: 'string' },
-    peers: { type: 'string', default: 'floor,rlms,dspy' },
+    peers: { type: 'string', default: 'floor,temporal,rlms,dspy' },
     write: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
   },
@@ -138,7 +140,11 @@ async function preparePeers({ path }: BenchRepository): Promise<Prepared> {
   const wanted = options.peers.split(',');
   const common = { folder, repository: path, modelUrl: model.url };
   const floor = createPeer({ ...common, peer: FLOOR }, 'python3', { clones: false });
-  let prepared: Prepared = { peers: wanted.includes(FLOOR.package) ? [floor] : [], versions: [], skipped: [] };
+  const alone = [
+    ...(wanted.includes(FLOOR.package) ? [floor] : []),
+    ...(wanted.includes(TEMPORAL_ALONE) ? [createTemporalAlone()] : []),
+  ];
+  let prepared: Prepared = { peers: alone, versions: [], skipped: [] };
   for (const peer of PEERS.filter(({ package: name }) => wanted.includes(name))) {
     try {
       const { python, version } = await installPeer(peer);
@@ -182,7 +188,8 @@ async function playAll({ own, others, profile, entries }: Stage): Promise<Series
       try {
         const play = (): Promise<Performance> => contestant.play(scenario);
         const performance = await (counts && contestant === own ? profile.watch(scenario, play) : play());
-        const wrong = wrongReport(performance.answer, scenario.reports(entries));
+        const wrong =
+          contestant.role === 'steps' ? undefined : wrongReport(performance.answer, scenario.reports(entries));
         console.error(`${title}: ${performance.seconds.toFixed(2)} s${wrong === undefined ? '' : `, wrong: ${wrong}`}`);
         next.push(counts ? { ...one, performances: [...one.performances, performance] } : one);
       } catch (error) {

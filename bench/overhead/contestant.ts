@@ -3,8 +3,11 @@ import type { Scenario } from './scenarios.ts';
 /** Somebody who can play scenarios. */
 export interface Contestant {
   readonly name: string;
-  /** `own`: this build of durable-rlm; `before`: another build of it; `floor`: what nobody can beat; `peer`: from PyPI. */
-  readonly role: 'own' | 'before' | 'floor' | 'peer';
+  /**
+   * `own`: this build of durable-rlm; `before`: another build of it; `floor`: what nobody can beat; `steps`: takes the steps
+   * of the agents, does nothing in them, and answers nothing; `peer`: from PyPI.
+   */
+  readonly role: 'own' | 'before' | 'floor' | 'steps' | 'peer';
   /** One line on how it is run. */
   readonly how: string;
   /** Plays a scenario once. @throws Error when it gives no answer at all */

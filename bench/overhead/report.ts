@@ -91,7 +91,7 @@ function cellsOf(
     overhead(series),
     (middle / scenario.ideal).toFixed(2),
     (middle / secondsOf(ours)).toFixed(2),
-    `${median(right)} of ${scenario.agents}`,
+    contestant.role === 'steps' ? '-' : `${median(right)} of ${scenario.agents}`,
     machine.length === 0 ? cpu : `${cpu}; machine ${median(machine).toFixed(2)}`,
     parts(
       performances.map(({ memory }) => memory),

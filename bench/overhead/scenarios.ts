@@ -13,8 +13,17 @@ export interface Scenario {
   /** What overhead is divided by; undefined: it is given for the whole. */
   readonly iterations: number | undefined;
   readonly limits: { readonly max_sandboxes: number; readonly max_parallel: number; readonly max_depth: number };
+  /** What its root does, for who only counts steps. */
+  readonly root: AgentShape;
   /** The reports that the root must hand in, by the number of entries in each agent's clone. */
   readonly reports: (entries: number) => readonly string[];
+}
+
+/** An agent as a number of steps. */
+export interface AgentShape {
+  readonly iterations: number;
+  /** Sub-agents that its first iteration starts. */
+  readonly children: readonly AgentShape[];
 }
 
 export type ScenarioName = 'chain' | 'chain-slow' | 'tree' | 'tree-grep' | 'fan' | 'fan-16';
@@ -33,12 +42,14 @@ export const FAN_CHILDREN = 200;
 /** `fan-16` has so many agents at once: the window in which sub-agents are started. */
 const FAN_WINDOW = 16;
 
+const leaf: AgentShape = { iterations: 2, children: [] };
 const seconds = (turns: number, latency = LATENCY): number => (turns * latency) / 1000;
 
 const chain = {
   agents: 1,
   iterations: CHAIN_LENGTH,
   limits: { max_sandboxes: 1, max_parallel: 1, max_depth: 1 },
+  root: { iterations: CHAIN_LENGTH, children: [] },
   reports: () => [String(CHAIN_LENGTH)],
 } satisfies Partial<Scenario>;
 
@@ -50,6 +61,13 @@ const tree = {
   ideal: seconds(8),
   iterations: undefined,
   limits: { max_sandboxes: 50, max_parallel: 50, max_depth: 2 },
+  root: {
+    iterations: 4,
+    children: Array.from({ length: TREE_CHILDREN }, (_, part) => ({
+      iterations: 2,
+      children: part < TREE_GRANDCHILDREN ? [leaf] : [],
+    })),
+  },
   reports: (entries) =>
     Array.from({ length: TREE_CHILDREN }, (_, part) => {
       const closer = part < TREE_GRANDCHILDREN;
@@ -62,6 +80,7 @@ const fan = {
   agents: 1 + FAN_CHILDREN,
   latency: LATENCY,
   iterations: undefined,
+  root: { iterations: 2, children: Array.from({ length: FAN_CHILDREN }, () => leaf) },
   reports: (entries) => Array.from({ length: FAN_CHILDREN }, (_, part) => `Inspect part ${part}: ${entries} entries.`),
 } satisfies Partial<Scenario>;
 

@@ -15,8 +15,10 @@ import { childrenOf, cpuTime } from '../overhead/process-usage.ts';
 import type { Variant } from './variants.ts';
 
 export interface BenchServer {
-  /** `host:port`. */
+  /** `host:port`, for this process. */
   readonly address: string;
+  /** As `dial` takes it, for another process. */
+  readonly listensOn: string;
   /** CPU seconds it has used so far, with its relay. */
   readonly cpu: () => number;
   stop(): Promise<void>;
@@ -34,6 +36,7 @@ export async function startServer(variant: Variant): Promise<BenchServer> {
   const dialed = await dial(started.address);
   return {
     address: dialed.address,
+    listensOn: started.address,
     cpu: () => cpuOf(server),
     stop: async () => {
       server.ref();

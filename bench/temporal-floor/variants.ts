@@ -18,7 +18,7 @@ export interface Variant {
 const PRAGMAS = ['journal_mode=wal', 'synchronous=1'];
 
 /** What is shipped. */
-const shipped: Variant = {
+export const shipped: Variant = {
   name: 'shipped',
   dynamicConfig: DYNAMIC_CONFIG,
   pragmas: PRAGMAS,

@@ -10,6 +10,9 @@ def keep_bytecode_outside(folder):
     By `sys.pycache_prefix` alone that of the standard library and of what is installed would be looked for there too,
     and compiled anew in each sandbox: 60 ms for `traceback`, several hundred for asyncio.
     """
+    # Before the prefix counts, for the same reason.
+    from importlib import machinery
+
     sys.pycache_prefix = folder
     if folder is None:
         return
@@ -19,7 +22,7 @@ def keep_bytecode_outside(folder):
         for entry in sys.path
         if entry.startswith("/") and not (entry + "/").startswith(workspace + "/") and not _compiled_in(folder, entry)
     )
-    finder = _finder_of_installed(folder)
+    finder = _finder_of_installed(machinery, folder)
 
     def hook(path):
         if (path + "/").startswith(installed):
@@ -30,9 +33,8 @@ def keep_bytecode_outside(folder):
     sys.path_importer_cache.clear()
 
 
-def _finder_of_installed(folder):
+def _finder_of_installed(machinery, folder):
     """A path hook whose modules have their bytecode beside their source."""
-    from importlib import machinery
 
     class Loader(machinery.SourceFileLoader):
         def get_data(self, path):

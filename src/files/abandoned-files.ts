@@ -10,8 +10,11 @@ const AGE = 86_400_000;
 
 /** A name for what is being made; it names the process that makes it, so that what killed processes left can be recognised. */
 export function temporaryName(): string {
-  return `${owner()}-${process.pid}-${processStart(process.pid) ?? 0}-${randomUUID()}`;
+  thisProcess ??= `${owner()}-${process.pid}-${processStart(process.pid) ?? 0}`;
+  return `${thisProcess}-${randomUUID()}`;
 }
+
+let thisProcess: string | undefined;
 
 /**
  * Removes what processes that are gone have left in a folder, into which several hosts may write: files and folders whose
