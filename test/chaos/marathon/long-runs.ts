@@ -16,7 +16,7 @@ const PROMPT_GROUPS = 5;
 
 /** One agent, a block each iteration; its conversation is summarized again and again. */
 export async function iterations({ iterations: count }: Lengths, log: (line: string) => void): Promise<Row[]> {
-  const quick: LongRun = {
+  const free: LongRun = {
     name: 'iterations',
     prompt: `Count to ${count}, one number each turn.`,
     calls: count,
@@ -24,14 +24,14 @@ export async function iterations({ iterations: count }: Lengths, log: (line: str
     latency: LATENCY,
   };
   const rows: Row[] = [];
-  // With a budget of money every iteration is an activity, as with a model that takes its time.
-  const apart: LongRun = { ...quick, name: 'iterations-apart', rlm: { ...quick.rlm, max_cost: 1_000_000 } };
-  for (const run of [quick, apart]) {
+  // Each of its calls asks the budget first, and settles with it.
+  const paid: LongRun = { ...free, name: 'iterations-paid', rlm: { ...free.rlm, max_cost: 1_000_000 } };
+  for (const run of [free, paid]) {
     // oxlint-disable-next-line no-await-in-loop -- one at a time: they are measured
     const result = await playLongRun(run, log);
     assertRight(result, count, { agents: 1, iterations: count + 1 });
     const summaries = result.calls.length - (count + 1);
-    const name = `one agent, ${count} iterations${run === apart ? ', each an activity' : ', a second of them in one activity'}`;
+    const name = `one agent, ${count} iterations${run === paid ? ', with `max_cost`' : ''}`;
     rows.push(rowOf(name, result, `${summaries} summaries; ${pace(result, 'an iteration')}`));
   }
   return rows;
