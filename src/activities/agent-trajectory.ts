@@ -1,8 +1,8 @@
 import { fold, recordsAfter, type AgentState } from '../domain/agent-state.ts';
 import type { TaskReference } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
-import { answerUsage, type AgentReference, type ChainRecord } from '../domain/records.ts';
-import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
+import { recordUsage, type AgentReference, type ChainRecord } from '../domain/records.ts';
+import { NO_USAGE } from '../domain/usage.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import {
   beginTrajectory,
@@ -76,7 +76,7 @@ export async function openTrajectory(
     async append(next, shown = {}) {
       const record = { v: 1, parent: head, ...next } as unknown as ChainRecord;
       const hash = await deps.chains.append(record);
-      reference = await updateAgentReference(deps, scope, { head: hash, ...shown }, usageOf(record), head);
+      reference = await updateAgentReference(deps, scope, { head: hash, ...shown }, recordUsage(record), head);
       head = hash;
       records.push(record);
       state = undefined;
@@ -100,10 +100,4 @@ async function readableRecords({ chains }: Pick<ActivityDependencies, 'chains'>,
     if (!(error instanceof TypedError) || !['Storage.Missing', 'Storage.Damaged'].includes(error.type)) throw error;
   }
   return records;
-}
-
-/** What model calls used that a record tells of. */
-export function usageOf(record: ChainRecord): Usage {
-  if (record.kind === 'reply' || record.kind === 'summary') return record.usage;
-  return record.kind === 'answers' ? addUsage(...record.answers.map(({ answer }) => answerUsage(answer))) : NO_USAGE;
 }

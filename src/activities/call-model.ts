@@ -1,12 +1,12 @@
 import { repliesWithoutCode } from '../domain/agent-state.ts';
 import type { CallModelInput, CallModelResult, Steer } from '../domain/contract.ts';
 import { agentDepth } from '../domain/ids.ts';
-import type { ChainRecord, ReplyRecord, RunSpecification } from '../domain/records.ts';
+import { recordUsage, type ReplyRecord, type RunSpecification } from '../domain/records.ts';
 import { finalAnswer, signatureOf } from '../domain/final-answer.ts';
 import { replyOutcome, splitReasoning } from '../domain/reply.ts';
 import { truncate } from '../domain/truncate.ts';
 import { addUsage } from '../domain/usage.ts';
-import { openTrajectory, usageOf, type Trajectory } from './agent-trajectory.ts';
+import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
 import { isContextLength } from './ask-model.ts';
 import { seconds } from './clock.ts';
 import { askWithinContext } from './compact-conversation.ts';
@@ -99,7 +99,7 @@ function result(
   reply: ReplyRecord,
 ): CallModelResult {
   const since = trajectory.after(from);
-  const usage = addUsage(...since.slice(0, since.indexOf(reply) + 1).map((record: ChainRecord) => usageOf(record)));
+  const usage = addUsage(...since.slice(0, since.indexOf(reply) + 1).map(recordUsage));
   const head = trajectory.hashOf(reply);
   if (purpose === 'final_answer') {
     const closing = finalAnswer(signatureOf(run, agentDepth(scope.agent)), reply);

@@ -1,6 +1,6 @@
 import { codeBlocks, replyOutcome } from './reply.ts';
 import {
-  answerUsage,
+  recordUsage,
   type Answer,
   type BlockRecord,
   type ChainRecord,
@@ -52,13 +52,10 @@ export function fold(records: readonly ChainRecord[]): AgentState {
   let generation = 0;
   let interpreterEnded = false;
   let end: EndRecord | undefined;
-  let usages: Usage[] = [];
+  let usage = NO_USAGE;
   for (const record of records) {
-    if (record.kind === 'reply') {
-      iteration = record.iteration;
-      usages.push(record.usage);
-    } else if (record.kind === 'summary') usages.push(record.usage);
-    else if (record.kind === 'answers') usages.push(...record.answers.map(({ answer }) => answerUsage(answer)));
+    usage = addUsage(usage, recordUsage(record));
+    if (record.kind === 'reply') iteration = record.iteration;
     else if (record.kind === 'block') {
       block = record.block;
       interpreterEnded ||= !isReplayable(record);
@@ -67,9 +64,8 @@ export function fold(records: readonly ChainRecord[]): AgentState {
       interpreterEnded = false;
     } else if (record.kind === 'end') end = record;
     // What the shared part cost was paid by the run that it is from.
-    else if (record.kind === 'fork') usages = [];
+    else if (record.kind === 'fork') usage = NO_USAGE;
   }
-  const usage = usages.length === 0 ? NO_USAGE : addUsage(...usages);
   return { iteration, block, generation, usage, pending: pendingBlock(records, block), interpreterEnded, end };
 }
 

@@ -248,6 +248,12 @@ export function answerUsage(answer: Answer): Usage {
   return { ...answer.usage, llm_calls: 1 };
 }
 
+/** Of the model calls that a record tells of. An end repeats what the records before it tell of, so it adds nothing. */
+export function recordUsage(record: ChainRecord): Usage {
+  if (record.kind === 'reply' || record.kind === 'summary') return record.usage;
+  return record.kind === 'answers' ? addUsage(...record.answers.map(({ answer }) => answerUsage(answer))) : NO_USAGE;
+}
+
 export interface BlockRecord extends RecordBase {
   readonly kind: 'block';
   readonly iteration: number;
