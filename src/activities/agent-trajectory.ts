@@ -14,8 +14,10 @@ import {
 
 type Shown = Partial<Pick<AgentReference, 'state' | 'iteration' | 'sandbox' | 'status' | 'ended_at'>>;
 
+type RecordOf<Kind extends ChainRecord['kind']> = Extract<ChainRecord, { kind: Kind }>;
+
 /** A record that is to follow the newest one. */
-export type NextRecord<Kind extends ChainRecord['kind']> = Omit<Extract<ChainRecord, { kind: Kind }>, 'v' | 'parent'>;
+type NextRecord<Kind extends ChainRecord['kind']> = Omit<RecordOf<Kind>, 'v' | 'parent'>;
 
 /** An agent's trajectory, read once by the attempt that extends it. */
 export interface Trajectory {
@@ -27,8 +29,8 @@ export interface Trajectory {
   after(head: string | undefined): readonly ChainRecord[];
   /** Hash of a record of it. */
   hashOf(record: ChainRecord): string;
-  /** Stores the record and moves the agent's reference to it. */
-  append<Kind extends ChainRecord['kind']>(record: NextRecord<Kind>, shown?: Shown): Promise<string>;
+  /** Stores the record and moves the agent's reference to it. @returns the record as it is stored */
+  append<Kind extends ChainRecord['kind']>(record: NextRecord<Kind>, shown?: Shown): Promise<RecordOf<Kind>>;
   /** Changes what the live tree shows of the agent. */
   show(shown: Shown): Promise<void>;
 }
@@ -73,14 +75,14 @@ export async function openTrajectory(
     hashOf(record) {
       return records[records.indexOf(record) + 1]?.parent ?? head;
     },
-    async append(next, shown = {}) {
-      const record = { v: 1, parent: head, ...next } as unknown as ChainRecord;
+    async append<Kind extends ChainRecord['kind']>(next: NextRecord<Kind>, shown: Shown = {}) {
+      const record = { v: 1, parent: head, ...next } as unknown as RecordOf<Kind>;
       const hash = await deps.chains.append(record);
       reference = await updateAgentReference(deps, scope, { head: hash, ...shown }, recordUsage(record), head);
       head = hash;
       records.push(record);
       state = undefined;
-      return hash;
+      return record;
     },
     async show(shown) {
       reference = await updateAgentReference(deps, scope, { head, ...shown }, NO_USAGE, head);

@@ -61,12 +61,12 @@ export async function callModel(deps: ActivityDependencies, input: ForAgent<Call
       },
     } as const;
     const hasCode = replyOutcome(record).kind === 'code';
-    await persistWithRetry(
+    const appended = await persistWithRetry(
       () => trajectory.append<'reply'>(record, { state: hasCode ? 'running' : 'thinking', iteration }),
       signal,
     );
     deps.checkpoint('reply.recorded');
-    return result(trajectory, input, run, trajectory.records.at(-1) as ReplyRecord);
+    return result(trajectory, input, run, appended);
   });
 }
 

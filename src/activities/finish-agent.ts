@@ -69,7 +69,7 @@ async function recordedEnd(
     run.type === 'investigate' && isPatchWanted(input)
       ? await takePatch(deps, input, records, signal)
       : { patch: null, notes: [] };
-  await trajectory.append<'end'>(
+  const appended = await trajectory.append<'end'>(
     {
       kind: 'end',
       status: input.status,
@@ -84,7 +84,7 @@ async function recordedEnd(
     { state: 'done', status: input.status, ended_at: Date.now() },
   );
   deps.checkpoint('end.recorded');
-  return trajectory.records.at(-1) as EndRecord;
+  return appended;
 }
 
 /** A sub-agent that was cancelled reports nothing, its changes neither. */

@@ -145,8 +145,7 @@ async function recordBlock(context: ReplyContext, pending: PendingBlock, result:
   // Nothing runs any more after the last: a run that is paused then must not seem to run code.
   const ends = endsReply({ result }) || index + 1 === codeBlocks(reply?.text ?? '').length;
   const state = result.final === null ? (ends ? 'thinking' : 'running') : 'closing';
-  await trajectory.append<'block'>(record, { state, sandbox: sandboxId });
-  return trajectory.records.at(-1) as BlockRecord;
+  return trajectory.append<'block'>(record, { state, sandbox: sandboxId });
 }
 
 /** The whole captured text as blobs, where the result holds only its head and tail. */
