@@ -1,8 +1,7 @@
-import { endsReply, fold, type PendingBlock } from '../domain/agent-state.ts';
+import { fold, type PendingBlock } from '../domain/agent-state.ts';
 import type { RunCodeInput, RunCodeResult } from '../domain/contract.ts';
 import type { BlockResult } from '../domain/kernel-protocol.ts';
 import type { BlockRecord, PendingCall } from '../domain/records.ts';
-import { codeBlocks } from '../domain/reply.ts';
 import { isReplayable } from '../domain/replay.ts';
 import { refuseUnseenFinal } from '../domain/unseen-output.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
@@ -141,10 +140,9 @@ async function recordBlock(context: ReplyContext, pending: PendingBlock, result:
     calls: [...pending.answers.keys()].map((call) => ({ call, request: requests.get(call) ?? '' })),
     ...(full === undefined ? {} : { full }),
   } as const;
-  const reply = trajectory.records.findLast((each) => each.kind === 'reply');
-  // Nothing runs any more after the last: a run that is paused then must not seem to run code.
-  const ends = endsReply({ result }) || index + 1 === codeBlocks(reply?.text ?? '').length;
-  const state = result.final === null ? (ends ? 'thinking' : 'running') : 'closing';
+  const { pending: next } = fold([...trajectory.records, { v: 1, parent: trajectory.head, ...record }]);
+  // After the last block no code runs: a run that is paused then must not seem to run some.
+  const state = result.final === null ? (next === undefined ? 'thinking' : 'running') : 'closing';
   return trajectory.append<'block'>(record, { state, sandbox: sandboxId });
 }
 

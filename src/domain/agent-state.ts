@@ -89,7 +89,7 @@ function isRunnable(reply: ReplyRecord): boolean {
 }
 
 /** Whether the blocks of a reply that follow this one are not run. */
-export function endsReply({ result }: Pick<BlockRecord, 'result'>): boolean {
+function endsReply({ result }: Pick<BlockRecord, 'result'>): boolean {
   return result.status !== 'ok' || result.final !== null;
 }
 
