@@ -1,7 +1,7 @@
 import { fold, type PendingBlock } from '../domain/agent-state.ts';
 import type { RunCodeInput, RunCodeResult } from '../domain/contract.ts';
 import type { BlockResult } from '../domain/kernel-protocol.ts';
-import type { BlockRecord, PendingCall } from '../domain/records.ts';
+import type { BlockRecord, ChainRecord, PendingCall } from '../domain/records.ts';
 import { isReplayable } from '../domain/replay.ts';
 import { refuseUnseenFinal } from '../domain/unseen-output.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
@@ -76,19 +76,35 @@ type Recorded =
   /** Ended from outside: whether its variables are left, the kernel knows. */
   | { readonly kind: 'ended'; readonly block: BlockRecord };
 
-/** How the reply's code ended, where that is recorded: an earlier attempt got there, or the workflow was reset. */
-function recordedOutcome(trajectory: Trajectory, head: string): Recorded | undefined {
-  const after = trajectory.after(head);
-  const next = after.findIndex(({ kind }) => kind === 'reply' || kind === 'end');
-  if (next === -1 && trajectory.state.pending !== undefined) return undefined;
-  const records = next === -1 ? trajectory.records : trajectory.records.slice(0, next - after.length);
-  const newest = records.at(-1);
+/**
+ * How the code of the reply ended, where the trajectory says so: an earlier attempt got there, or the workflow was reset.
+ *
+ * @param known - head that the workflow knows: the reply, or a record of its code
+ * @returns undefined where there is code to run
+ */
+function recordedOutcome(trajectory: Trajectory, known: string): Recorded | undefined {
+  const next = trajectory.after(known).find(({ kind }) => kind === 'reply' || kind === 'end');
+  const { head, records, state } = next === undefined ? trajectory : trajectoryBefore(trajectory, next);
+  // It runs, or has not begun.
+  if (next === undefined && state.pending !== undefined) return undefined;
   const block = records.findLast((record): record is BlockRecord => record.kind === 'block');
-  const until = newest === undefined || newest.parent === null ? head : trajectory.hashOf(newest);
-  if (block === undefined || fold(records).pending !== undefined) return { kind: 'done', head: until };
-  if (block.result.final !== null) return { kind: 'final', head: until };
-  const isRebuilt = newest?.kind === 'rebuild';
-  return next !== -1 || isRebuilt || isReplayable(block) ? { kind: 'done', head: until } : { kind: 'ended', block };
+  // The agent ended while its code ran: none of it runs any more.
+  if (state.pending !== undefined || block === undefined) return { kind: 'done', head };
+  if (block.result.final !== null) return { kind: 'final', head };
+  // The code ended by itself, which leaves its variables.
+  if (isReplayable(block)) return { kind: 'done', head };
+  // It was ended from outside, and the workflow has dealt with that before: the agent continued, or has another sandbox.
+  if (next !== undefined || records.at(-1)?.kind === 'rebuild') return { kind: 'done', head };
+  return { kind: 'ended', block };
+}
+
+/** The trajectory as it was before one of its records was appended; not the task, which has none before it. */
+function trajectoryBefore(
+  { records }: Trajectory,
+  record: ChainRecord,
+): Pick<Trajectory, 'head' | 'records' | 'state'> {
+  const before = records.slice(0, records.indexOf(record));
+  return { head: record.parent as string, records: before, state: fold(before) };
 }
 
 /** Before they are delivered: what the code has been given is in the trajectory, for a rebuild. */

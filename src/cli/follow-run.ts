@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage } from '../domain/error-message.ts';
-import { pauseOf, pauseReason, unansweredReason, type Pause } from '../client/report-run.ts';
+import { nextStep, pauseOf, pauseReason, unansweredReason, type Pause } from '../client/report-run.ts';
 import type { PendingFailure } from '../client/pending-failure.ts';
 import type { RunEnd, TemporalRuns } from '../client/temporal-runs.ts';
 import type { RunState } from '../domain/messages.ts';
@@ -169,7 +169,7 @@ function createWatcher(input: FollowInput): Watcher {
     const paused =
       pause === undefined || endOnPause
         ? pause?.reason
-        : reasonWithNext(run, state?.status ?? 'paused', pauseReason(run, pause));
+        : reasonWithNext(pauseReason(run, pause), state === undefined ? null : nextStep(run, state));
     display.update({
       snapshot,
       pendingFailure: outcome === undefined ? pendingFailure : null,

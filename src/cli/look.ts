@@ -36,11 +36,11 @@ export function showStatus(io: Io, run: string, options: LookOptions): Promise<n
       await writeJson(io, await documentOf(session, report, null));
       return EXIT_DONE;
     }
-    const { snapshot, status, reason } = report;
+    const { snapshot, status, reason, next } = report;
     const columns = columnsOf(io.stdout, 120);
     const color = wantsColor(io.stdout, io.env);
-    const next = reasonWithNext(run, status, reason);
-    const why = next === null ? null : asTyped(next, io.env);
+    const told = reasonWithNext(reason, next);
+    const why = told === null ? null : asTyped(told, io.env);
     const limits = await limitsInForce(session, report);
     const size = { columns, rows: Number.MAX_SAFE_INTEGER };
     const standing = await pausedAgents(report);

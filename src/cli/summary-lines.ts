@@ -25,14 +25,9 @@ export function summaryLines(document: RunDocument): string[] {
   ];
 }
 
-/** Why a run stands still or waits for a person, with what to type where the reason does not name it. */
-export function reasonWithNext(run: string, status: string, reason: string | null): string | null {
-  const question = /^waiting for approval of (\S+): /.exec(reason ?? '')?.[1];
-  if (question !== undefined)
-    return `${reason}; rlm approve ${run} ${question} allows it, rlm reject ${run} ${question} does not`;
-  if (status !== 'paused' || /\brlm \w/.test(reason ?? '')) return reason;
-  const next = `rlm resume ${run} continues`;
-  return reason === null ? next : `${reason.replace(/\.$/, '')}; ${next}`;
+/** Why a run stands still or waits for a person, with what to type. */
+export function reasonWithNext(reason: string | null, next: string | null): string | null {
+  return reason === null || next === null ? (reason ?? next) : `${reason.replace(/\.$/, '')}; ${next}`;
 }
 
 /** Why a run that has ended has no patch: it need not be that it changed nothing. */

@@ -1,5 +1,5 @@
-import { isRaisedSince, type RunLimits } from '../domain/budget.ts';
-import type { RunState } from '../domain/messages.ts';
+import type { RunLimits } from '../domain/budget.ts';
+import { reasonNow, type RunState } from '../domain/messages.ts';
 import type { RunOutcome, RunReference } from '../domain/records.ts';
 import { findRun } from '../results/find-run.ts';
 import { createRunReader, type RunReader } from '../results/run-reader.ts';
@@ -16,6 +16,8 @@ export interface RunReport {
   readonly status: RunDocument['status'];
   /** Why it is paused, suspended or failed. */
   readonly reason: string | null;
+  /** What to type, a phrase for a person; null where the reason says it, or nothing helps. */
+  readonly next: string | null;
   /** Undefined as long as it has stored nothing. */
   readonly snapshot: RunSnapshot | undefined;
   /** As the run says them itself; absent where it does not answer. */
@@ -42,8 +44,8 @@ export function pauseReason(run: string, pause: Pause): string {
 }
 
 /** The command for a run that is paused because its money is used up; undefined for another cause, and where it has more since. */
-export function raiseCommand(run: string, { failure, reason }: Pause): string | undefined {
-  return failure === 'Budget.Exhausted' && !isRaisedSince(reason)
+export function raiseCommand(run: string, { failure, isRaised }: Pause): string | undefined {
+  return failure === 'Budget.Exhausted' && !isRaised
     ? `rlm budget ${run} --max-cost <more> && rlm resume ${run}`
     : undefined;
 }
@@ -53,11 +55,25 @@ export interface Pause {
   readonly reason: string;
   /** Type of the failure that paused it; null when a person did. */
   readonly failure: string | null;
+  /** Its money was used up, and a person has given it more since. */
+  readonly isRaised: boolean;
 }
 
 /** The pause of a run that is paused. */
-export function pauseOf({ reason, failure }: Pick<RunState, 'reason' | 'failure'>): Pause | undefined {
-  return reason === null ? undefined : { reason, failure };
+export function pauseOf(state: Pick<RunState, 'reason' | 'failure' | 'raised_to'>): Pause | undefined {
+  const reason = reasonNow(state);
+  return reason === null ? undefined : { reason, failure: state.failure, isRaised: state.raised_to !== null };
+}
+
+/** What to type for a run that is paused, or waits for a person; null where the reason says it, or nothing helps. */
+export function nextStep(run: string, state: RunState): string | null {
+  const { status, questions } = state;
+  const [question] = questions;
+  if (status !== 'paused' && question !== undefined)
+    return `rlm approve ${run} ${question.id} allows it, rlm reject ${run} ${question.id} does not`;
+  const pause = pauseOf(state);
+  const isSaid = pause !== undefined && raiseCommand(run, pause) !== undefined;
+  return status === 'paused' && !isSaid ? `rlm resume ${run} continues` : null;
 }
 
 /**
@@ -76,7 +92,7 @@ export async function reportRun(
   const execution = known?.execution ?? stored?.execution;
   if (execution === undefined) return undefined;
   const reader = createRunReader(blobs, { run, execution });
-  const report = { run, execution, runs, reader };
+  const report = { run, execution, runs, reader, next: null };
   const recorded = await reader.snapshot();
   const snapshot = recorded === undefined ? undefined : currentSnapshot(recorded, known?.startedAt);
   if (snapshot?.run.outcome !== undefined) {
@@ -103,7 +119,8 @@ export async function reportRun(
     const reason =
       (await preparationFailure(runs, run, state)) ?? (pause === undefined ? null : pauseReason(run, pause));
     const { status, limits } = state;
-    return { ...report, snapshot, status, reason, ...(limits === null ? {} : { limits }) };
+    const next = nextStep(run, state);
+    return { ...report, snapshot, status, reason, next, ...(limits === null ? {} : { limits }) };
   }
   return { ...report, ...endedReport(snapshot, await endOf(runs, known)) };
 }

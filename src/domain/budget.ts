@@ -220,15 +220,9 @@ export function costUsedUp({ max_cost }: BudgetLimits): string {
   return `the budget of $${max_cost} for model calls is used up (rlm.max_cost)`;
 }
 
-/** Added to why a run is paused, when a person has given it more since. */
-export function raisedSince(max_cost: number): string {
-  return `; it is $${max_cost} now`;
-}
-
-/** Whether a reason to pause says that it is one no more, and that the run waits only to be resumed. */
-export function isRaisedSince(reason: string): boolean {
-  return /; it is \$[\d.e+-]+ now$/.test(reason);
-}
+/** Why nothing more can be granted when the workflow that counts has ended. */
+export const BUDGET_ENDED =
+  'The workflow that counts the budget of this run has ended, so nothing more can be granted.';
 
 /** Senders that are remembered when the budget continues as new: far more than may repeat a message then. */
 const MAX_SENDERS = 2000;

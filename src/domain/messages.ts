@@ -103,6 +103,8 @@ export interface RunState {
   readonly reason: string | null;
   /** Type of the failure that paused or ended it; null when a person paused it. */
   readonly failure: string | null;
+  /** USD: what `max_cost` is now, where a person has raised it since the run paused because it was used up; else null. */
+  readonly raised_to: number | null;
   /** What a person has to approve or to reject. */
   readonly questions: readonly Question[];
   /** Milliseconds of the deadline that were left when the run last did something; time spent paused, or without a worker, does not count. */
@@ -117,6 +119,11 @@ export interface RunState {
   readonly progress: RunProgress | null;
   /** Messages that were ignored, the newest last. */
   readonly notes: readonly string[];
+}
+
+/** The reason of a run, for a person: one that has been given more money since waits to be resumed only. */
+export function reasonNow({ reason, raised_to }: Pick<RunState, 'reason' | 'raised_to'>): string | null {
+  return reason === null || raised_to === null ? reason : `${reason}; it is $${raised_to} now`;
 }
 
 /** What the agents of a run have done so far. */

@@ -1,7 +1,6 @@
 import {
   ActivityCancellationType,
   ActivityFailure,
-  ApplicationFailure,
   proxyActivities,
   TimeoutFailure,
   workflowInfo,
@@ -11,6 +10,7 @@ import type { Activities, AgentInput, Queues } from '../domain/contract.ts';
 import type { BatchActivities } from '../domain/contract-batch.ts';
 import { hostTaskQueue, modelsTaskQueue, sandboxesTaskQueue } from '../domain/ids.ts';
 import { parseHandle, type SandboxName } from '../domain/sandbox.ts';
+import { typedFailure } from './failure.ts';
 
 /** Two seconds of grace beyond the worker's throttled heartbeat; a dead worker is noticed after five. */
 const HEARTBEAT_TIMEOUT = '5s';
@@ -36,7 +36,7 @@ export function modelActivities(summary: string, queues: Queues): Pick<Activitie
   });
 }
 
-type RunActivity =
+type OtherActivity =
   | 'prepareInvestigation'
   | 'prepareAnalysis'
   | 'admitBudget'
@@ -53,8 +53,8 @@ type RunActivity =
   | 'callTool'
   | 'storeAnswers';
 
-/** Work of the run itself, on any worker. */
-export function runActivities(options: ActivityOptions = {}): Pick<Activities & BatchActivities, RunActivity> {
+/** All else: on any worker, unless the options name a queue. */
+export function runActivities(options: ActivityOptions = {}): Pick<Activities & BatchActivities, OtherActivity> {
   return proxyActivities<Activities & BatchActivities>({
     startToCloseTimeout: MAX_ACTIVITY_TIME,
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -63,8 +63,10 @@ export function runActivities(options: ActivityOptions = {}): Pick<Activities & 
   });
 }
 
-/** How long work may lie on a host's queue before its workflow looks whether the host is there, or says that it waits. */
-const HOST_QUEUE_TIMEOUT = '10s';
+/** Milliseconds for which work may lie on a host's queue before its workflow looks whether the host is there, or says that it waits. */
+const HOST_QUEUE_MS = 10_000;
+/** Of a host that is there and busy it is asked less and less often, up to this: each look is some events of the history. */
+const MAX_HOST_QUEUE_MS = 80_000;
 
 /**
  * Work in a sandbox: on its host's own queue when it lives on one.
@@ -79,24 +81,25 @@ export async function inSandbox<T>(
 ): Promise<T> {
   const { taskQueue } = workflowInfo();
   const host = sandbox === undefined ? undefined : parseHandle(sandbox).host;
-  const activities = proxyActivities<Activities>({
-    ...(host === undefined
-      ? sandboxQueue(queues)
-      : { taskQueue: hostTaskQueue(taskQueue, host), scheduleToStartTimeout: HOST_QUEUE_TIMEOUT }),
-    startToCloseTimeout: MAX_ACTIVITY_TIME,
-    heartbeatTimeout: HEARTBEAT_TIMEOUT,
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    retry: RETRY,
-    ...options,
-  });
-  for (;;) {
+  const activities = (patience: number): Pick<Activities, 'runCode' | 'finishAgent'> =>
+    proxyActivities<Activities>({
+      ...(host === undefined
+        ? sandboxQueue(queues)
+        : { taskQueue: hostTaskQueue(taskQueue, host), scheduleToStartTimeout: patience }),
+      startToCloseTimeout: MAX_ACTIVITY_TIME,
+      heartbeatTimeout: HEARTBEAT_TIMEOUT,
+      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+      retry: RETRY,
+      ...options,
+    });
+  for (let patience = HOST_QUEUE_MS; ; patience = Math.min(2 * patience, MAX_HOST_QUEUE_MS)) {
     try {
-      return await work(activities);
+      return await work(activities(patience));
     } catch (error) {
       if (sandbox === undefined || !isScheduleToStartTimeout(error)) throw error;
       const { locateSandbox } = runActivities({ summary: `look for the host ${host}` });
       if ((await locateSandbox({ execution, task, sandbox, taskQueue })) === 'there') continue;
-      throw ApplicationFailure.nonRetryable(`The host ${host} is gone, and the sandbox with it.`, 'Sandbox.Lost');
+      throw typedFailure('Sandbox.Lost', `The host ${host} is gone, and the sandbox with it.`);
     }
   }
 }
@@ -114,7 +117,7 @@ export async function onHost<T>(
 ): Promise<T> {
   const there = { ...options, taskQueue: hostTaskQueue(workflowInfo().taskQueue, host) };
   try {
-    return await work(runActivities({ ...there, scheduleToStartTimeout: HOST_QUEUE_TIMEOUT }));
+    return await work(runActivities({ ...there, scheduleToStartTimeout: HOST_QUEUE_MS }));
   } catch (error) {
     if (!isScheduleToStartTimeout(error)) throw error;
     onWaiting();

@@ -1,7 +1,7 @@
 import { acceptedLimits, highestLimits, type BudgetLimits, type RunLimits } from '../domain/budget.ts';
 import type { BudgetMessage } from '../domain/messages.ts';
 import { runActivities } from './activities.ts';
-import { failureType } from './failure-type.ts';
+import { isFailure } from './failure.ts';
 
 /**
  * What a message changes. Anybody who reaches Temporal can send one, so what is above the ceilings, and above the limits in
@@ -19,7 +19,7 @@ export async function admittedLimits<Limits extends BudgetLimits>(
     await runActivities({ summary: 'look for the grant of new limits' }).admitBudget(message);
     return asked;
   } catch (error) {
-    if (failureType(error) !== 'Input.NotAllowed') throw error;
+    if (!isFailure(error, 'Input.NotAllowed')) throw error;
     return capped;
   }
 }

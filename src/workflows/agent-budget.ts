@@ -3,7 +3,8 @@ import { NOTHING, type BudgetGrant } from '../domain/budget.ts';
 import { budgetWorkflowId } from '../domain/ids.ts';
 import { grantedSignal } from '../domain/messages.ts';
 import { createBudgetClient, type BudgetClient } from './budget-client.ts';
-import { deliver, reserveMessage, settleMessage } from './budget.ts';
+import { reserveMessage, settleMessage } from './budget.ts';
+import { deliver } from './deliver.ts';
 import { onSignal, type IgnoredMessages } from './messages.ts';
 import { createPaidCalls, type PaidCalls } from './paid-calls.ts';
 

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { AgentResult } from '../domain/contract.ts';
 import type { AgentStatus, AnswerSource } from '../domain/records.ts';
-import { failureMessage, failureType } from './failure-type.ts';
+import { failureMessage, failureType } from './failure.ts';
 
 /** How an agent's loop ended. */
 export interface Ending {

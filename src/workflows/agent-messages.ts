@@ -1,6 +1,7 @@
-import { ApplicationFailure, condition, defineSignal } from '@temporalio/workflow';
+import { condition, defineSignal } from '@temporalio/workflow';
 import { agentWorkflowId } from '../domain/ids.ts';
-import { deliver } from './budget.ts';
+import { deliver } from './deliver.ts';
+import { typedFailure } from './failure.ts';
 
 /** Messages that a person sent to a run, passed on to one of its agents. */
 export interface AgentMessages {
@@ -14,9 +15,9 @@ export function createAgentMessages(run: string, isBegun: () => boolean): AgentM
     async send(name, agent, message) {
       await condition(isBegun);
       if (await deliver(agentWorkflowId(run, agent), defineSignal<[object]>(name), [message])) return;
-      throw ApplicationFailure.nonRetryable(
-        `The message ${name} was not delivered: agent ${agent} has ended, or was never started.`,
+      throw typedFailure(
         'Input.Invalid',
+        `The message ${name} was not delivered: agent ${agent} has ended, or was never started.`,
       );
     },
   };

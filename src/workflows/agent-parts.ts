@@ -1,3 +1,4 @@
+import type { LimitFunction } from 'p-limit';
 import type { AgentInput } from '../domain/contract.ts';
 import type { AgentStatusReply } from '../domain/messages.ts';
 import type { Usage } from '../domain/usage.ts';
@@ -21,6 +22,8 @@ export interface Agent {
   readonly pauseOnError: PauseOnError;
   readonly steering: Steering;
   readonly approvals: Approvals;
+  /** Activities that answer prompts, all calls of its code together. */
+  readonly askingModels: LimitFunction;
 }
 
 /** How far the loop got; the trajectory has all that is not here. */

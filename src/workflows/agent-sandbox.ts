@@ -1,10 +1,10 @@
-import { ActivityCancellationType, ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { ActivityCancellationType, isCancellation, type ApplicationFailure } from '@temporalio/workflow';
 import { sandboxesUsedUp } from '../domain/budget.ts';
 import type { AgentInput, RebuildCause, RebuildSandboxResult } from '../domain/contract.ts';
 import type { SandboxName } from '../domain/sandbox.ts';
 import { RETRY, runActivities, sandboxQueue } from './activities.ts';
 import type { AgentBudget } from './agent-budget.ts';
-import { failureMessage, failureType } from './failure-type.ts';
+import { failureMessage, isFailure, typedFailure } from './failure.ts';
 import type { PauseOnError } from './pause-on-error.ts';
 
 /** Transient failures are retried for about five minutes. */
@@ -22,19 +22,26 @@ export interface AgentSandbox {
   /**
    * Does work in it. When it is lost, it is rebuilt and the work is done again.
    *
-   * @param suspect - names the code that runs from its beginning and may itself end its sandbox: the second time in a row
-   *   it is not rebuilt
+   * @param startsIteration - the work starts the code of this iteration. A sandbox that is lost there twice in a row is not
+   *   rebuilt again: the code is taken to end it
    * @throws what creating it threw; ApplicationFailure `Sandbox.Lost` when it cannot be rebuilt
    */
-  use<T>(work: (sandbox: SandboxName) => Promise<T>, suspect?: number): Promise<T>;
+  use<T>(work: (sandbox: SandboxName) => Promise<T>, startsIteration?: number): Promise<T>;
   /**
    * Replaces it by one in the same state.
    *
-   * @param reason - why it was lost; absent: it was evicted while the agent waited
    * @throws ApplicationFailure `Sandbox.Lost`
    */
-  rebuild(reason?: string): Promise<void>;
+  rebuild(replaced: Replaced): Promise<void>;
 }
+
+/** What happened to a sandbox that is replaced. Only a loss counts against the budget. */
+export type Replaced =
+  | { readonly kind: 'lost'; readonly reason: string }
+  /** To make room, while the agent waited. */
+  | { readonly kind: 'evicted' }
+  /** It ended itself, because nobody had spoken to it for `sandbox.idle_timeout`. */
+  | { readonly kind: 'idle' };
 
 export function createAgentSandbox(
   input: AgentInput,
@@ -45,7 +52,8 @@ export function createAgentSandbox(
     state?.sandbox === undefined ? undefined : Promise.resolve(state.sandbox);
   let current = state?.sandbox;
   let created = state?.sandboxes ?? 0;
-  let lastSuspect: number | undefined;
+  /** The iteration at whose start it was lost last. */
+  let lostAtStart: number | undefined;
   /** When work in it last ended. */
   let usedAt = Date.now();
 
@@ -76,7 +84,10 @@ export function createAgentSandbox(
     if (sandboxes === 0) throw lost(`${reason} It was not rebuilt: ${sandboxesUsedUp(limits)}.`);
   }
 
-  /** Nobody renews the sandboxes of an agent whose workers are all away: they end themselves, and that is no loss. */
+  /**
+   * Sandboxes whose workers are all away are renewed by nobody, and end themselves: that is no loss. Only the time can tell;
+   * one that was renewed while its agent waited for as long, and is lost then, passes for idle too.
+   */
   function wasIdle(): boolean {
     return Date.now() - usedAt >= idle_timeout * 1000;
   }
@@ -96,41 +107,42 @@ export function createAgentSandbox(
     settled: async () => {
       await creating?.catch(() => undefined);
     },
-    async use(work, suspect) {
+    async use(work, startsIteration) {
       for (;;) {
         const name = await create();
         try {
           return await work(name);
         } catch (error) {
-          if (failureType(error) !== 'Sandbox.Lost' || isCancellation(error)) throw error;
+          if (!isFailure(error, 'Sandbox.Lost') || isCancellation(error)) throw error;
           const reason = failureMessage(error);
-          if (suspect !== undefined && suspect === lastSuspect) {
+          if (startsIteration !== undefined && startsIteration === lostAtStart) {
             throw lost(
-              `The sandbox was lost twice while the code of iteration ${suspect} ran: it seems to end it. ${reason}`,
+              `The sandbox was lost twice while the code of iteration ${startsIteration} ran: it seems to end it. ${reason}`,
             );
           }
-          lastSuspect = suspect;
-          await sandbox.rebuild(wasIdle() ? undefined : reason);
+          lostAtStart = startsIteration;
+          await sandbox.rebuild(wasIdle() ? { kind: 'idle' } : { kind: 'lost', reason });
         } finally {
           usedAt = Date.now();
         }
       }
     },
-    async rebuild(reason) {
+    async rebuild(replaced) {
       const before = await create();
-      const cause: RebuildCause =
-        reason === undefined ? { kind: 'evicted', sandbox: before } : { kind: 'lost', sandbox: before, reason };
-      if (reason !== undefined) await payForRebuild(reason);
+      const isLost = replaced.kind === 'lost';
+      const cause: RebuildCause = isLost ? { ...replaced, sandbox: before } : { kind: 'evicted', sandbox: before };
+      if (isLost) await payForRebuild(replaced.reason);
       const { rebuildSandbox } = runActivities({
         ...sandboxQueue(queues),
-        summary: reason === undefined ? 'rebuild the evicted sandbox' : 'rebuild the sandbox',
+        summary: `rebuild the sandbox, which was ${replaced.kind}`,
         cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
       });
       const result = await rebuildSandbox({ execution, task, cause });
-      if (reason !== undefined && result.kind === 'refused') budget.settle({ unused: { sandboxes: 1 } });
+      if (isLost && result.kind === 'refused') budget.settle({ unused: { sandboxes: 1 } });
       current = rebuilt(result);
-      if (reason !== undefined) created += 1;
+      if (isLost) created += 1;
       creating = Promise.resolve(current);
+      usedAt = Date.now();
     },
   };
   return sandbox;
@@ -142,5 +154,5 @@ function rebuilt(result: RebuildSandboxResult): SandboxName {
 }
 
 function lost(message: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, 'Sandbox.Lost');
+  return typedFailure('Sandbox.Lost', message);
 }

@@ -1,5 +1,4 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   ContinueAsNew,
   defineQuery,
@@ -7,6 +6,7 @@ import {
   setWorkflowOptions,
   workflowInfo,
 } from '@temporalio/workflow';
+import pLimit from 'p-limit';
 import type {
   AgentInput,
   AgentResult,
@@ -21,19 +21,20 @@ import type { SandboxName } from '../domain/sandbox.ts';
 import { addUsage, NO_USAGE } from '../domain/usage.ts';
 import { inSandbox, modelActivities } from './activities.ts';
 import { connectToBudget } from './agent-budget.ts';
+import { MAX_OPEN_ACTIVITIES } from './answer-call.ts';
 import type { Agent, AgentLoopState } from './agent-parts.ts';
 import { createAgentSandbox } from './agent-sandbox.ts';
 import { createApprovals } from './approvals.ts';
 import { continueAgentAsNew, isContinueAsNewSuggested } from './continue-as-new.ts';
 import { closeAgent, failedEnding, type Ending } from './agent-end.ts';
-import { failureMessage, failureType } from './failure-type.ts';
+import { failureMessage, isFailure, typedFailure } from './failure.ts';
 import { createIgnoredMessages, ignoreOtherSignals } from './messages.ts';
 import { createPauseGate, type PauseGate } from './pause-gate.ts';
 import { createPauseOnError } from './pause-on-error.ts';
 import { createSteering } from './steering.ts';
 import { refuseUnlessChild } from './refuse-unless-child.ts';
 import { continueReply, runReply } from './run-reply.ts';
-import { addTotals, createSubAgents, type SubAgents } from './sub-agents.ts';
+import { addTotals, createSubAgents } from './sub-agents.ts';
 
 /** Replies without code in a row after which the text is the answer. */
 const MAX_REPLIES_WITHOUT_CODE = 3;
@@ -120,7 +121,7 @@ async function askFinalAnswer(self: Agent, why: string): Promise<'final_answer'>
   }
   const told = problem === undefined ? '' : ` The model was told of the last: ${problem}`;
   const message = `${why}, and ${MAX_FINAL_ANSWERS} final answers could not be used.${told}`;
-  throw ApplicationFailure.nonRetryable(message, 'Agent.NoAnswer');
+  throw typedFailure('Agent.NoAnswer', message);
 }
 
 async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
@@ -183,7 +184,7 @@ async function finishAgent({ input, sandbox }: Agent, ending: Ending): Promise<F
     if (ending.status === 'completed' && sandbox.current !== undefined) return await sandbox.use(finishIn);
     return await finishIn(sandbox.current);
   } catch (error) {
-    if (failureType(error) !== 'Sandbox.Lost') return unrecorded(error);
+    if (!isFailure(error, 'Sandbox.Lost')) return unrecorded(error);
     return finishIn().catch(unrecorded);
   }
 }
@@ -202,8 +203,6 @@ function createAgent(input: AgentInput): Agent {
     iteration: before?.iteration ?? 0,
     usage: before?.usage ?? NO_USAGE,
   };
-  // Signals that came before the first step are handled the moment their handler is set: before there are sub-agents.
-  let known: SubAgents | undefined;
   const ignored = createIgnoredMessages();
   const budget = connectToBudget(run, limits.max_cost !== undefined, ignored);
   const steering = createSteering(before?.steer ?? [], ignored, () => status());
@@ -211,7 +210,7 @@ function createAgent(input: AgentInput): Agent {
     closed: input.paused === true,
     ignored,
     reply: () => status(),
-    onChange: (cause) => known?.setPaused(cause !== undefined),
+    onChange: (cause) => subAgents.setPaused(cause !== undefined),
   });
   const subAgents = createSubAgents({
     run,
@@ -221,7 +220,6 @@ function createAgent(input: AgentInput): Agent {
     budget,
     isPaused: () => gate.closed,
   });
-  known = subAgents;
   const pauseOnError = createPauseOnError({ run, agent: id, onError: limits.on_error, gate });
   const status = (): AgentStatusReply => ({
     agent: id,
@@ -244,6 +242,7 @@ function createAgent(input: AgentInput): Agent {
     pauseOnError,
     sandbox: createAgentSandbox(input, { budget, pauseOnError }),
     steering,
+    askingModels: pLimit(MAX_OPEN_ACTIVITIES),
     approvals: createApprovals({ run, agent: id, steps: limits.approve ?? [], ignored }),
   };
 }

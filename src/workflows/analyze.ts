@@ -12,8 +12,6 @@ export async function analyze(input: AnalyzeInput): Promise<RunOutcome> {
   return superviseRun({
     type: 'analyze',
     input: given,
-    from: input.from,
     prepare: (of) => runActivities({ summary: 'read signature and inputs' }).prepareAnalysis({ ...of, input: given }),
-    typed: true,
   });
 }

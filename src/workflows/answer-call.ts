@@ -1,15 +1,15 @@
-import { ActivityCancellationType, ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { ActivityCancellationType, isCancellation } from '@temporalio/workflow';
 import { costUsedUp, promptsUsedUp } from '../domain/budget.ts';
 import { answerUsage, isQuery, type Answer, type CallAnswer, type PendingCall } from '../domain/records.ts';
 import { modelActivities, runActivities } from './activities.ts';
 import type { Agent } from './agent-parts.ts';
 import { errorAnswers } from './error-answers.ts';
-import { failureMessage, failureType } from './failure-type.ts';
+import { failureMessage, isFailure, typedFailure } from './failure.ts';
 import type { AskedPrompts } from './paid-calls.ts';
 
 const CANCELLED_AT_ONCE = { cancellationType: ActivityCancellationType.TRY_CANCEL } as const;
 
-type CallContext = Pick<Agent, 'input' | 'budget' | 'subAgents' | 'pauseOnError' | 'approvals'>;
+type CallContext = Pick<Agent, 'input' | 'budget' | 'subAgents' | 'pauseOnError' | 'approvals' | 'askingModels'>;
 
 /** Answers one call of the running code. What goes wrong is data for the code; a cancellation and `Run.BudgetLost` are thrown. */
 export async function answerCall(context: CallContext, call: PendingCall): Promise<CallAnswer> {
@@ -55,7 +55,7 @@ async function answersFor(context: CallContext, call: PendingCall): Promise<read
     if (refusal !== undefined) return errorAnswers(count, refusal);
     return await storeMany(context, await context.subAgents.run(call, count));
   } catch (error) {
-    if (isCancellation(error) || failureType(error) === 'Run.BudgetLost') throw error;
+    if (isCancellation(error) || isFailure(error, 'Run.BudgetLost')) throw error;
     return errorAnswers(count, failureMessage(error));
   }
 }
@@ -74,17 +74,18 @@ async function askModels(context: CallContext, call: PendingCall, count: number)
     });
     // With `on_error: fail` those that are not paid are errors for the code.
     if (outcome.unpaid > 0 && input.limits.on_error === 'pause')
-      throw ApplicationFailure.nonRetryable(costUsedUp(outcome.limits), 'Budget.Exhausted');
+      throw typedFailure('Budget.Exhausted', costUsedUp(outcome.limits));
     return outcome;
   };
+  // Of what fails only this pauses here, and the rest is asked when there is more; a part pauses for itself.
   const { unpaid, limits } = await pauseOnError.run(askRest);
   const refused = count - asked - unpaid;
   context.subAgents.refusePrompts(refused);
   return [...answers, ...errorAnswers(unpaid, costUsedUp(limits)), ...errorAnswers(refused, promptsUsedUp(limits))];
 }
 
-/** Activities that one call has open at most: Temporal takes 2,000 of a workflow. */
-const MAX_OPEN_ACTIVITIES = 500;
+/** Activities that answer prompts, open in one agent: Temporal takes 2,000 of a workflow. */
+export const MAX_OPEN_ACTIVITIES = 500;
 
 async function askRange(context: CallContext, call: PendingCall, from: number, to: number): Promise<readonly Answer[]> {
   // Each activity costs the server some milliseconds, and the agent's history some events, of which it may have 51,200.
@@ -92,7 +93,8 @@ async function askRange(context: CallContext, call: PendingCall, from: number, t
   const ranges: { readonly from: number; readonly to: number }[] = [];
   for (let first = from; first < to; first += size) ranges.push({ from: first, to: Math.min(to, first + size) });
   const inline = Math.min(MAX_INLINE_OF_PART, Math.floor(MAX_INLINE_CHARACTERS / ranges.length));
-  return (await Promise.all(ranges.map((range) => askPart(context, call, { range, inline })))).flat();
+  const parts = ranges.map((range) => context.askingModels(() => askPart(context, call, { range, inline })));
+  return (await Promise.all(parts)).flat();
 }
 
 /** Answers that travel as they are: together at most some 60 KB, and each activity that stores others gets 400 KB. */

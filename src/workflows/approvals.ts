@@ -6,7 +6,7 @@ import {
   type Question,
   type QuestionMessage,
 } from '../domain/messages.ts';
-import { deliver } from './budget.ts';
+import { deliver } from './deliver.ts';
 import { onSignal, type IgnoredMessages } from './messages.ts';
 
 const question = defineSignal<[QuestionMessage]>(questionSignal);

@@ -30,9 +30,9 @@ import type { FailureType } from '../domain/failures.ts';
 import { pauseMessage, resumeMessage, setBudgetMessage, statusQuery, type BudgetMessage } from '../domain/messages.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
-import { failureMessage, failureType } from './failure-type.ts';
+import { failPlainly, failureMessage } from './failure.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onMessage } from './messages.ts';
-import { createPauseGate, type PauseCause } from './pause-gate.ts';
+import { createPauseGate, PAUSED_BY_A_PERSON, type PauseCause } from './pause-gate.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
 
 const BATCH_FAILED: FailureType = 'Batch.Failed';
@@ -63,18 +63,15 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
   let progress: BatchProgress | undefined = input.state;
   let maxCost = progress?.max_cost ?? input.max_cost;
 
-  // Both before the handlers: a message that is there already is handled when its handler is set.
-  let paused = input.state?.paused === true;
-  let pauseReason = input.state?.pause_reason ?? 'paused by a person';
+  let pauseReason = input.state?.pause_reason ?? PAUSED_BY_A_PERSON;
 
   const gate = createPauseGate({
-    closed: paused,
+    closed: input.state?.paused === true,
     ignored,
     reply: () => read(),
     problemOf: ({ agent }) =>
       agent === undefined ? undefined : `a batch has no agents: send it to the run of agent ${agent}`,
     onChange: (cause) => {
-      paused = cause !== undefined;
       pauseReason = cause?.reason ?? pauseReason;
       show();
       for (const handle of working.values()) tell(handle, cause);
@@ -114,7 +111,7 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
   function show(): void {
     const { completed, failed, kept_completed, kept_failed } = progress?.counts ?? NO_COUNTS;
     const done = `${completed + failed + kept_completed + kept_failed} of ${progress?.total ?? 0}, ${failed} failed`;
-    setCurrentDetails(paused ? `${done}; paused: ${pauseReason}` : done);
+    setCurrentDetails(gate.closed ? `${done}; paused: ${pauseReason}` : done);
   }
 
   function count(end: ItemEnd, isKept: boolean): void {
@@ -196,12 +193,7 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
 
 async function begin(input: BatchInput, execution: string): Promise<BatchProgress> {
   const { prepareBatch } = runActivities({ summary: 'read the items' });
-  const planned = await prepareBatch({ batch: workflowInfo().workflowId, execution, input }).catch((error: unknown) => {
-    const type = failureType(error);
-    throw type === undefined || isCancellation(error)
-      ? error
-      : ApplicationFailure.nonRetryable(failureMessage(error), type);
-  });
+  const planned = await prepareBatch({ batch: workflowInfo().workflowId, execution, input }).catch(failPlainly);
   return { ...planned, next: 0, counts: NO_COUNTS, cost: 0, paused: false };
 }
 

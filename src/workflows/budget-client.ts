@@ -1,11 +1,12 @@
-import { ApplicationFailure } from '@temporalio/workflow';
 import {
+  BUDGET_ENDED,
   NOTHING,
   type Amounts,
   type BudgetGrant,
   type BudgetRequest,
   type BudgetSettlement,
 } from '../domain/budget.ts';
+import { typedFailure } from './failure.ts';
 
 /** What is done about a request or a part of one; the rest of a settlement is the client's. */
 type Outcome = Pick<BudgetSettlement, 'unused' | 'paid'>;
@@ -151,10 +152,7 @@ export function createBudgetClient(from: string, port: BudgetPort): BudgetClient
         throw error;
       }
       if (typeof want.state === 'object') return want.state.grant;
-      throw ApplicationFailure.nonRetryable(
-        'The workflow that counts the budget of this run has ended, so nothing more can be granted. Start the run again under another id.',
-        'Run.BudgetLost',
-      );
+      throw typedFailure('Run.BudgetLost', `${BUDGET_ENDED} Start the run again under another id.`);
     },
     settle: (outcome) => void send(outcome),
     receive(grant) {

@@ -1,10 +1,10 @@
 import {
   allHandlersFinished,
+  CancellationScope,
   condition,
   continueAsNew,
   defineQuery,
   defineSignal,
-  getExternalWorkflowHandle,
   isCancellation,
   setHandler,
   setWorkflowOptions,
@@ -31,13 +31,14 @@ import {
   type BudgetMessage,
 } from '../domain/messages.ts';
 import { admittedLimits } from './admitted-limits.ts';
+import { deliver } from './deliver.ts';
 import { createBudgetService, type BudgetState } from './budget-service.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onSignal, type IgnoredMessages } from './messages.ts';
 import { refuseUnlessChild } from './refuse-unless-child.ts';
 
 export const reserveMessage = defineSignal<[BudgetRequest]>(reserveSignal);
 export const settleMessage = defineSignal<[BudgetSettlement]>(settleSignal);
-export const grantedMessage = defineSignal<[BudgetGrant]>(grantedSignal);
+const grantedMessage = defineSignal<[BudgetGrant]>(grantedSignal);
 export const setLimits = defineSignal<[BudgetMessage]>(setBudgetMessage);
 
 export interface BudgetInput {
@@ -69,7 +70,8 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, budget);
 export async function budget(input: BudgetInput): Promise<BudgetReport> {
   refuseUnlessChild();
   const service = createBudgetService(input.state ?? { budget: openBudget(input.limits), messages: [] }, (to, grant) =>
-    deliver(to, grantedMessage, [grant]),
+    // Not with the run that is cancelled: an agent that has ended must not be told from one that has not by that.
+    CancellationScope.nonCancellable(() => deliver(to, grantedMessage, [grant])),
   );
   const { run } = splitAgentWorkflowId(workflowInfo().workflowId);
   const isOfRun = ({ from }: { readonly from: string }): boolean => from.startsWith(`${run}/`);
@@ -109,19 +111,5 @@ export async function budget(input: BudgetInput): Promise<BudgetReport> {
   } catch (error) {
     if (!isCancellation(error)) throw error;
     return report(service.budget, ignored);
-  }
-}
-
-/** Sends a signal; false when its receiver has ended, or does not exist. */
-export async function deliver<Args extends unknown[]>(
-  workflowId: string,
-  signal: ReturnType<typeof defineSignal<Args>>,
-  args: Args,
-): Promise<boolean> {
-  try {
-    await getExternalWorkflowHandle(workflowId).signal(signal, ...args);
-    return true;
-  } catch {
-    return false;
   }
 }

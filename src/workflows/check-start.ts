@@ -1,5 +1,6 @@
-import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
 import { inputProblem } from '../domain/check-input.ts';
+import { typedFailure } from './failure.ts';
 
 /**
  * Refuses a run whose start cannot be right, before anything is done.
@@ -14,6 +15,6 @@ export function checkStart<Input extends object>(type: 'investigate' | 'analyze'
       ? inputProblem(type, input)
       : 'A run cannot have a cron schedule: its occurrences would share one id and its data. Use a schedule instead: ' +
         'rlm schedule create, or temporal schedule create.';
-  if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'Input.Invalid');
+  if (problem !== undefined) throw typedFailure('Input.Invalid', problem);
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null)) as Input;
 }

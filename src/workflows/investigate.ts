@@ -12,7 +12,6 @@ export async function investigate(input: InvestigateInput): Promise<RunOutcome> 
   return superviseRun({
     type: 'investigate',
     input: given,
-    from: input.from,
     prepare(of, onWaiting) {
       const { host } = given;
       const options = { summary: 'resolve the repository' };

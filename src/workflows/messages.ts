@@ -9,7 +9,7 @@ import {
 } from '@temporalio/workflow';
 import { messageProblem } from '../domain/check-message.ts';
 import { nearestName } from '../domain/nearest-name.ts';
-import { createMessageFilter } from './message-filter.ts';
+import { typedFailure } from './failure.ts';
 
 /** Messages that a workflow has ignored, for the answer to its status query. */
 export interface IgnoredMessages {
@@ -36,7 +36,7 @@ function sentence(text: string): string {
   return text.endsWith('?') ? text : `${text}.`;
 }
 
-export interface MessageHandler<Message> {
+interface MessageHandler<Message> {
   /** For a person, in Temporal's UI and `temporal workflow metadata`. */
   readonly description: string;
   /** @throws ApplicationFailure where it cannot be applied: a signal is ignored then, an update fails */
@@ -80,7 +80,10 @@ export function onSignal<Message>(
   );
 }
 
-/** Times that what has happened is let run as far as it comes: it may go on when a condition becomes true. */
+/**
+ * How many conditions may become true one because of the other before what has happened has led to its last command. The
+ * longest chain has two: an agent's last sub-agent ends, and then what it told the budget has arrived.
+ */
 const ROUNDS = 3;
 
 /**
@@ -88,7 +91,7 @@ const ROUNDS = 3;
  *
  * On replay messages come before all else that happened by the same workflow task. They need not have at first: a worker
  * that is asked a query before it gets the task handles for the query what has happened by then, and a message that comes
- * in between when it gets the task.
+ * in between when it gets the task. See docs/decisions/021-messages-come-last.md, and test/workflows/query-before-task.test.ts.
  */
 export async function afterAllElse(): Promise<void> {
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -102,17 +105,26 @@ export async function afterAllElse(): Promise<void> {
 
 /**
  * Takes a message of a person, as a signal and as the update of the same name: that is refused where it is malformed,
- * and answers with `reply` when it has been applied. Applied once for each id.
+ * and answers with `reply` when it has been applied. A client that is not sure whether its message has arrived sends it
+ * again with the same `id`: it is applied once, unless it could not be applied.
  */
 export function onMessage<Message>(
   name: string,
   ignored: IgnoredMessages,
   { description, apply, reply, problemOf }: MessageHandler<Message> & { readonly reply: () => object },
 ): void {
-  const isNew = createMessageFilter();
-  const applyOnce = async (message: Message): Promise<void> => {
-    await afterAllElse();
-    if (isNew(message)) await apply(message);
+  /** Messages that are being applied or have been, by id. */
+  const known = new Map<string, Promise<void>>();
+  const applyOnce = (message: Message): Promise<void> => {
+    const id = idOf(message);
+    const before = id === undefined ? undefined : known.get(id);
+    if (before !== undefined) return before;
+    const applying = afterAllElse().then(() => apply(message));
+    if (id !== undefined) {
+      known.set(id, applying);
+      applying.catch(() => known.delete(id));
+    }
+    return applying;
   };
   onSignal<Message>(name, ignored, {
     description,
@@ -136,9 +148,14 @@ export function onMessage<Message>(
   );
 }
 
+function idOf(message: unknown): string | undefined {
+  const id = typeof message === 'object' && message !== null && 'id' in message ? message.id : undefined;
+  return typeof id === 'string' ? id : undefined;
+}
+
 /** @param problem - a phrase for a person */
 export function refusedUpdate(name: string, problem: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(`The update ${name} was refused: ${sentence(problem)}`, 'Input.Invalid');
+  return typedFailure('Input.Invalid', `The update ${name} was refused: ${sentence(problem)}`);
 }
 
 /**

@@ -1,6 +1,6 @@
-import { ApplicationFailure } from '@temporalio/workflow';
 import { costUsedUp, type BudgetLimits } from '../domain/budget.ts';
 import type { BudgetClient } from './budget-client.ts';
+import { typedFailure } from './failure.ts';
 
 /** Makes model calls that the budget has been asked for. */
 export interface PaidCalls {
@@ -24,7 +24,7 @@ export interface AskedPrompts {
 
 /** @param limited whether the run has a `max_cost`; else a call asks the budget for nothing */
 export function createPaidCalls(budget: BudgetClient, limited: boolean): PaidCalls {
-  /** Settles `count` model calls, however they end. */
+  /** Settles `count` model calls, however they end. Of those that are cancelled together none counts as paid. */
   async function paying<T>(count: number, call: () => Promise<T>, costOf: (result: T) => number): Promise<T> {
     if (!limited) return call();
     try {
@@ -42,7 +42,7 @@ export function createPaidCalls(budget: BudgetClient, limited: boolean): PaidCal
       if (limited) {
         const { model_calls, limits } = await budget.reserve({ model_calls: 1 });
         if (model_calls === 0) {
-          throw ApplicationFailure.nonRetryable(costUsedUp(limits), 'Budget.Exhausted');
+          throw typedFailure('Budget.Exhausted', costUsedUp(limits));
         }
       }
       return paying(1, call, ({ cost }) => cost);

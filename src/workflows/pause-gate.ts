@@ -2,6 +2,9 @@ import { condition } from '@temporalio/workflow';
 import { pauseMessage, resumeMessage, type BlockedMessage, type ControlMessage } from '../domain/messages.ts';
 import { onMessage, type IgnoredMessages } from './messages.ts';
 
+/** The reason of a person who gives none. */
+export const PAUSED_BY_A_PERSON = 'paused by a person';
+
 /** Why a run, or an agent, is paused. */
 export type PauseCause = Pick<BlockedMessage, 'reason'> & Partial<BlockedMessage>;
 
@@ -44,7 +47,7 @@ export function createPauseGate(input: {
     description: 'Begin no model call and no code until resume. {reason?, agent?, id?}',
     apply: ({ agent, ...message }) =>
       forward === undefined || agent === undefined
-        ? close({ reason: message.reason ?? 'paused by a person' })
+        ? close({ reason: message.reason ?? PAUSED_BY_A_PERSON })
         : forward(pauseMessage, agent, message),
     reply,
     ...check,

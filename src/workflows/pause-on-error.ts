@@ -1,6 +1,7 @@
 import { getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
+import type { FailureType } from '../domain/failures.ts';
 import { blockedSignal, type BlockedMessage } from '../domain/messages.ts';
-import { failureMessage, failureType } from './failure-type.ts';
+import { failureMessage, failureType } from './failure.ts';
 import type { PauseGate } from './pause-gate.ts';
 
 /** Retries work after a person has fixed what made it fail. */
@@ -13,7 +14,7 @@ export interface PauseOnError {
 }
 
 /** What a person can fix while the run waits: a key, a quota, a provider, a disk. */
-const RECOVERABLE = new Set([
+const RECOVERABLE: ReadonlySet<string> = new Set<FailureType>([
   'Model.Refused',
   'Model.KeyMissing',
   'Model.RateLimited',

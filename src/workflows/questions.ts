@@ -1,4 +1,4 @@
-import { ApplicationFailure, condition, defineSignal } from '@temporalio/workflow';
+import { condition, defineSignal } from '@temporalio/workflow';
 import { agentWorkflowId } from '../domain/ids.ts';
 import {
   approveMessage,
@@ -10,7 +10,8 @@ import {
   type Question,
   type QuestionMessage,
 } from '../domain/messages.ts';
-import { deliver } from './budget.ts';
+import { deliver } from './deliver.ts';
+import { typedFailure } from './failure.ts';
 import { onMessage, onSignal, type IgnoredMessages } from './messages.ts';
 
 /** What the agents of a run, at any depth, ask a person; and the answers. */
@@ -48,7 +49,7 @@ export function createQuestions(
   async function decide(approved: boolean, { question: id, reason }: DecisionMessage): Promise<void> {
     const answered = id === undefined ? [...open.values()] : [open.get(id)];
     const known = answered.filter((question) => question !== undefined);
-    if (known.length === 0) throw ApplicationFailure.nonRetryable(nothingOpen(id, [...open.keys()]), 'Input.Invalid');
+    if (known.length === 0) throw typedFailure('Input.Invalid', nothingOpen(id, [...open.keys()]));
     for (const question of known) open.delete(question.id);
     onChange();
     await Promise.all(

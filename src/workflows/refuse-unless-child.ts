@@ -1,5 +1,6 @@
-import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
 import { agentWorkflowId, parentAgent, splitAgentWorkflowId } from '../domain/ids.ts';
+import { typedFailure } from './failure.ts';
 
 /**
  * Agents and budgets are started by the workflow whose id theirs begins with: the run, or the agent above. Anybody who reaches
@@ -12,8 +13,8 @@ export function refuseUnlessChild(): void {
   const { run, agent } = splitAgentWorkflowId(workflowId);
   const above = parentAgent(agent);
   if (parent?.workflowId === (above === undefined ? run : agentWorkflowId(run, above))) return;
-  throw ApplicationFailure.nonRetryable(
-    `A workflow of type ${workflowType} is started by its run only: start investigate or analyze.`,
+  throw typedFailure(
     'Input.NotAllowed',
+    `A workflow of type ${workflowType} is started by its run only: start investigate or analyze.`,
   );
 }

@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/workflow';
-import type { BudgetLimits } from '../domain/budget.ts';
+import { promptsUsedUp, sandboxesUsedUp, type BudgetLimits } from '../domain/budget.ts';
 import type { AgentResult, Totals } from '../domain/contract.ts';
 import type { FailureType } from '../domain/failures.ts';
 import type { RunOutcome } from '../domain/records.ts';
@@ -98,12 +98,10 @@ export function closeRun(outcome: RunOutcome, failure: RunFailure | undefined): 
 /** An answer may be less than it could have been. */
 function refusals({ prompts, tasks }: Totals['refused'], limits: BudgetLimits | undefined): string[] {
   if (limits === undefined) return [];
-  const of = (count: number, what: string, limit: 'max_llm_calls' | 'max_sandboxes'): string[] => {
-    const why = `the budget was used up (rlm.${limit}: ${limits[limit]})`;
-    return count === 0 ? [] : [`${count} ${what} got an error instead of an answer: ${why}.`];
-  };
+  const of = (count: number, what: string, why: string): string[] =>
+    count === 0 ? [] : [`${count} ${what} got an error instead of an answer: ${why}.`];
   return [
-    ...of(prompts, prompts === 1 ? 'prompt of llm_query' : 'prompts of llm_query', 'max_llm_calls'),
-    ...of(tasks, tasks === 1 ? 'task for a sub-agent' : 'tasks for sub-agents', 'max_sandboxes'),
+    ...of(prompts, prompts === 1 ? 'prompt of llm_query' : 'prompts of llm_query', promptsUsedUp(limits)),
+    ...of(tasks, tasks === 1 ? 'task for a sub-agent' : 'tasks for sub-agents', sandboxesUsedUp(limits)),
   ];
 }

@@ -7,12 +7,12 @@ import type { Agent } from './agent-parts.ts';
 import { answerCall } from './answer-call.ts';
 import { createCalls, type Calls } from './calls.ts';
 import { continueAgentAsNew, isContinueAsNewSuggested } from './continue-as-new.ts';
-import { failureType } from './failure-type.ts';
+import { isFailure } from './failure.ts';
 
 /** Runs the code of the last reply, and answers its calls as they come. @returns whether it called FINAL */
 export function runReply(self: Agent, { lines }: Extract<CallModelResult, { kind: 'code' }>): Promise<boolean> {
   return untilEnded(self, () =>
-    runCode(self, [], { what: `run ${lines === 1 ? '1 line' : `${lines} lines`}`, suspect: true }),
+    runCode(self, [], { what: `run ${lines === 1 ? '1 line' : `${lines} lines`}`, starts: true }),
   );
 }
 
@@ -49,7 +49,7 @@ async function continueBlock(
   state.phase = 'waiting';
   if (turn.kind === 'evicted') {
     await calls.allAnswered();
-    await sandbox.rebuild();
+    await sandbox.rebuild({ kind: 'evicted' });
     return runCode(self, calls.take(), { pinned: true });
   }
   if (isContinueAsNewSuggested(self)) {
@@ -66,13 +66,14 @@ async function runCode(
   {
     what = delivering(answers.length),
     pinned = false,
-    suspect = false,
+    starts = false,
   }: {
     /** For a person. */
     readonly what?: string;
+    /** The sandbox is not evicted before the code has gone on: it has just been rebuilt for that. */
     readonly pinned?: boolean;
-    /** It begins: code that has yielded did not end its sandbox at its beginning. */
-    readonly suspect?: boolean;
+    /** The code has not run yet; else it has yielded. */
+    readonly starts?: boolean;
   } = {},
 ): Promise<RunCodeResult> {
   const { input, state, sandbox, pauseOnError } = self;
@@ -94,7 +95,7 @@ async function runCode(
           }),
         ),
       ),
-    suspect ? state.iteration : undefined,
+    starts ? state.iteration : undefined,
   );
   // Paid, even if the code ended before the answer arrived.
   state.usage = addUsage(state.usage, ...answers.map(({ answer }) => answerUsage(answer)));
@@ -110,8 +111,8 @@ function delivering(count: number): string {
 /** The code ended its own interpreter. Where its sandbox cannot be rebuilt the agent continues without its variables. */
 async function rebuildVariables({ sandbox }: Agent): Promise<void> {
   try {
-    await sandbox.rebuild('The interpreter ended while its code ran.');
+    await sandbox.rebuild({ kind: 'lost', reason: 'The interpreter ended while its code ran.' });
   } catch (error) {
-    if (failureType(error) !== 'Sandbox.Lost') throw error;
+    if (!isFailure(error, 'Sandbox.Lost')) throw error;
   }
 }

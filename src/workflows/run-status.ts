@@ -8,12 +8,12 @@ import {
   upsertMemo,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { raisedSince, runLimits, type RunLimits } from '../domain/budget.ts';
+import { runLimits, type RunLimits } from '../domain/budget.ts';
 import type { PreparedRun } from '../domain/contract.ts';
-import type { Question, RunProgress, RunState } from '../domain/messages.ts';
+import { reasonNow, type Question, type RunProgress, type RunState } from '../domain/messages.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
-import { failureMessage, failureType } from './failure-type.ts';
+import { failureMessage, failureType } from './failure.ts';
 import type { IgnoredMessages } from './messages.ts';
 import type { PauseCause } from './pause-gate.ts';
 
@@ -69,19 +69,19 @@ export function createRunStatus(input: {
   let end: Pick<RunState, 'reason' | 'failure'> | undefined;
   let maxCostAtPause: number | undefined;
 
-  const raised = (): string => {
+  const raisedTo = (): number | null => {
     const maxCost = limits?.max_cost;
     const isRaised = maxCost !== undefined && maxCostAtPause !== undefined && maxCost > maxCostAtPause;
-    return cause?.failure === 'Budget.Exhausted' && isRaised ? raisedSince(maxCost) : '';
+    return cause?.failure === 'Budget.Exhausted' && isRaised ? maxCost : null;
   };
   const currentReason = (): string | null => {
     if (cause === undefined) return waitingFor ?? askedReason(input.questions());
-    const why = cause.agent === undefined ? cause.reason : `agent ${cause.agent}: ${cause.reason}`;
-    return `${why}${raised()}`;
+    return cause.agent === undefined ? cause.reason : `agent ${cause.agent}: ${cause.reason}`;
   };
   const read = (): RunState => ({
     status,
     ...(end ?? { reason: currentReason(), failure: cause?.failure ?? null }),
+    raised_to: raisedTo(),
     questions: input.questions(),
     remaining_ms: input.remaining(),
     ends_at:
@@ -135,6 +135,7 @@ export function createRunStatus(input: {
     },
     setLimits(changes) {
       if (limits !== null) limits = { ...limits, ...changes };
+      show();
     },
     async watch(paused) {
       for (let pause = FIRST_LOOK_MS; ; pause = Math.min(MAX_LOOK_MS, pause * LOOK_GROWTH)) {
@@ -192,7 +193,8 @@ function askedReason([first, ...others]: readonly Question[]): string | null {
 
 /** Markdown, for Temporal's UI and `temporal workflow metadata`. */
 function currentDetails(state: RunState, summary: string | undefined, answer: string | null): string {
-  const { status, reason, progress, notes } = state;
+  const { status, progress, notes } = state;
+  const reason = reasonNow(state);
   const done =
     progress === null
       ? []

@@ -9,7 +9,7 @@ import { truncate } from '../domain/truncate.ts';
 import { runActivities } from './activities.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import { agentFailure } from './agent-end.ts';
-import { failureMessage } from './failure-type.ts';
+import { failureMessage } from './failure.ts';
 import { errorAnswers } from './error-answers.ts';
 import { startAgent, tellPaused, type AgentHandle } from './start-agent.ts';
 import { cancelledByName } from './start-child.ts';
@@ -23,7 +23,7 @@ export interface SubAgents {
   readonly started: number;
   /** Resolves when all of them have ended, or after `milliseconds`. */
   ended(milliseconds: number): Promise<void>;
-  /** What they and all below them did. */
+  /** What they and all below them did, and what the agent's own code was refused. */
   readonly totals: Totals;
   /** Prompts of the agent's own code that the budget had no calls for. */
   refusePrompts(count: number): void;

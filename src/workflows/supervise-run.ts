@@ -1,21 +1,14 @@
 import {
-  ApplicationFailure,
   CancellationScope,
-  ChildWorkflowCancellationType,
   condition,
   defineQuery,
-  defineUpdate,
-  ParentClosePolicy,
   setHandler,
-  startChild,
   workflowInfo,
-  type ChildWorkflowHandle,
   isCancellation,
 } from '@temporalio/workflow';
-import { budgetLimits, type RunLimits } from '../domain/budget.ts';
-import { configureProblem } from '../domain/check-configure.ts';
+import { BUDGET_ENDED, type RunLimits } from '../domain/budget.ts';
 import type { AgentInput, AgentResult, PreparedRun, RunRequest, SkippedRun } from '../domain/contract.ts';
-import { agentWorkflowId, budgetWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
+import { agentWorkflowId, ROOT_AGENT } from '../domain/ids.ts';
 import {
   approveMessage,
   blockedSignal,
@@ -27,7 +20,6 @@ import {
   statusQuery,
   steerMessage,
   type BlockedMessage,
-  type BudgetMessage,
   type RunState,
   type SteerMessage,
 } from '../domain/messages.ts';
@@ -35,21 +27,15 @@ import type { Span } from '../domain/presence.ts';
 import type { RunOutcome } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
 import { runActivities } from './activities.ts';
-import { admittedLimits } from './admitted-limits.ts';
 import { createAgentMessages } from './agent-messages.ts';
 import { approvePatch } from './approve-patch.ts';
 import { agentFailure } from './agent-end.ts';
-import { deliver, setLimits, type budget, type BudgetReport } from './budget.ts';
+import type { BudgetReport } from './budget.ts';
+import { onBudgetMessages } from './budget-messages.ts';
+import { onConfigure } from './configure-message.ts';
 import { createDeadline } from './deadline.ts';
-import { failureMessage, failureType } from './failure-type.ts';
-import {
-  afterAllElse,
-  createIgnoredMessages,
-  ignoreOtherSignals,
-  onMessage,
-  onSignal,
-  refusedUpdate,
-} from './messages.ts';
+import { failPlainly } from './failure.ts';
+import { afterAllElse, createIgnoredMessages, ignoreOtherSignals, onMessage, onSignal } from './messages.ts';
 import { createPauseGate } from './pause-gate.ts';
 import { tellPerson } from './tell-person.ts';
 import { createQuestions } from './questions.ts';
@@ -63,8 +49,9 @@ import {
   type Stopped,
 } from './run-outcome.ts';
 import { createRunStatus, type RunStatusKeeper } from './run-status.ts';
-import { startAgent, type AgentHandle } from './start-agent.ts';
-import { cancelledByName, startChildReplacing } from './start-child.ts';
+import { startAgent, tellPaused, type AgentHandle } from './start-agent.ts';
+import { startBudget } from './start-budget.ts';
+import { cancelledByName } from './start-child.ts';
 import { startingSchedule } from './starting-schedule.ts';
 import { noTotals } from './sub-agents.ts';
 
@@ -76,22 +63,19 @@ export interface RunKind {
   readonly type: RunRequest['type'];
   /** As the run was started with it. */
   readonly input: RunRequest['input'];
-  /** Execution whose data a run that is retried continues. */
-  readonly from: string | undefined;
   /** The first activity: everything that must be right before anything is spent. */
   readonly prepare: (
     of: { readonly run: string; readonly execution: string; readonly schedule?: string },
     /** To be called with what it waits for, a phrase for a person. */
     onWaiting: (reason: string) => void,
   ) => Promise<PreparedRun | SkippedRun>;
-  /** Its root agent gives the fields of a signature. */
-  readonly typed?: boolean;
 }
 
 /** A run from its preparation to its outcome: budget, root agent, deadline, and what a person changes meanwhile. */
 export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const { workflowId: run, firstExecutionRunId } = workflowInfo();
-  const execution = kind.from ?? firstExecutionRunId;
+  // A run that is retried continues the data of that execution.
+  const execution = kind.input.from ?? firstExecutionRunId;
   const startedAt = Date.now();
   const ignored = createIgnoredMessages();
   // Before the handlers: signals that are there already, such as after a reset, are handled when a handler is set.
@@ -102,18 +86,16 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     remaining: () => deadline.remaining,
     questions: () => questions.open,
   });
-  let root: AgentHandle | undefined;
+  let rootHandle: AgentHandle | undefined;
   let ceilings: RunLimits | undefined;
   let notifies = false;
   /** A person has paused one of the agents, not the run. */
   let isAgentPaused = false;
-  // One after another: signals that are sent at the same time may overtake each other.
-  let budgetsSet = Promise.resolve();
-  const tellRoot = (message: string): void => {
-    root?.signal(message).catch(() => undefined); // It may just have ended.
+  const tellRoot = (paused: boolean): void => {
+    if (rootHandle !== undefined) tellPaused(rootHandle, paused);
   };
 
-  const agents = createAgentMessages(run, () => root !== undefined);
+  const agents = createAgentMessages(run, () => rootHandle !== undefined);
   const questions = createQuestions(run, {
     ignored,
     reply: status.read,
@@ -136,12 +118,12 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       const { reason } = status.read();
       if (cause !== undefined && notifies)
         tellPerson(run, { event: 'paused', status: 'paused', reason, next: `rlm resume ${run}` });
-      if (cause !== undefined) return tellRoot(pauseMessage);
+      if (cause !== undefined) return tellRoot(true);
       // A command that is given again says resume whether the run is paused or not: then nobody needs to hear of it.
       if (!wasClosed && !isAgentPaused) return;
       isAgentPaused = false;
       // Limits that were sent before count before the agents ask for more.
-      void budgetsSet.then(() => gate.closed || tellRoot(resumeMessage));
+      void budgetMessages.applied().then(() => gate.closed || tellRoot(false));
     },
   });
   onMessage<SteerMessage>(steerMessage, ignored, {
@@ -156,59 +138,14 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       gate.close(message);
     },
   });
-  const setBudget = async (message: BudgetMessage): Promise<void> => {
-    await condition(() => root !== undefined); // The budget is there then.
-    const { limits } = status;
-    if (limits === null || ceilings === undefined) return;
-    if (message.max_cost !== undefined && limits.max_cost === undefined)
-      ignored.add('max_cost was ignored: the run began without rlm.max_cost, so what it spends is not counted.');
-    // The budget checks the grant itself, because anybody could send it this signal.
-    const [admitted] = await Promise.all([
-      admittedLimits(message, { ceilings, limits }),
-      deliver(budgetWorkflowId(run), setLimits, [message]),
-    ]);
-    const { max_cost, ...others } = admitted;
-    // A limit that nothing counts must not be shown as one.
-    const changes = limits.max_cost === undefined || max_cost === undefined ? others : { ...others, max_cost };
-    for (const [name, value] of Object.entries(changes)) {
-      const asked = message[name as keyof RunLimits];
-      if (asked !== undefined && value < asked)
-        ignored.add(
-          `${name} is now ${value}, not ${asked}: more takes rlm budget, with the state folder of the run's worker.`,
-        );
-    }
-    status.setLimits(changes);
-    if (changes.global_timeout !== undefined) deadline.set(changes.global_timeout * 1000);
-  };
-  onMessage<BudgetMessage>(setBudgetMessage, ignored, {
-    description:
-      'Change what the run may spend. {max_sandboxes?, max_llm_calls?, max_cost?, global_timeout?, id?}; what is left out stays',
-    apply(message) {
-      const set = budgetsSet.then(() => setBudget(message));
-      // One that cannot be applied holds up none after it.
-      budgetsSet = set.catch(() => undefined);
-      return set;
-    },
-    reply: status.read,
+  const budgetMessages = onBudgetMessages(run, {
+    ignored,
+    status,
+    deadline,
+    isBegun: () => rootHandle !== undefined,
+    ceilings: () => ceilings,
   });
-  setHandler(
-    defineUpdate<void, [RunRequest['input']]>(configureMessage),
-    async (given) => {
-      await condition(() => root !== undefined); // What was prepared is recorded then.
-      const request = { type: kind.type, input: given } as RunRequest;
-      await runActivities({ summary: 'change the configuration' })
-        .configureRun({ run, execution, ...request })
-        .catch(failPlainly);
-    },
-    {
-      description:
-        'Ask models otherwise from the next call on. {config: {model: {...}}}; what else the input of the start has may be given as it was',
-      validator(given) {
-        const problem = configureProblem(kind.type, { ...kind.input }, given);
-        if (problem !== undefined) throw refusedUpdate(configureMessage, problem);
-      },
-    },
-  );
+  onConfigure(kind, { run, execution, isBegun: () => rootHandle !== undefined });
   setHandler(defineQuery<RunState>(statusQuery), status.read, {
     description: 'How the run stands: status, limits, agents, tokens, cost, what is waited for',
   });
@@ -232,11 +169,11 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   const ended = await supervise(run, {
     execution,
     prepared,
-    typed: kind.typed,
+    typed: kind.type === 'analyze',
     deadline,
     status,
     paused: () => gate.closed,
-    onRoot: (handle) => (root = handle),
+    onRoot: (handle) => (rootHandle = handle),
   });
   const approved = await approvePatch(prepared.limits, questions, ended);
   status.finish();
@@ -259,14 +196,6 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
   return closeRun(outcome, failure);
 }
 
-/** A caller that awaits the run, or its update, sees what to fix, not that an activity failed. */
-function failPlainly(error: unknown): never {
-  const type = failureType(error);
-  throw type === undefined || isCancellation(error)
-    ? error
-    : ApplicationFailure.nonRetryable(failureMessage(error), type);
-}
-
 /** None where it cannot be told: then the clock has run all the time. */
 async function workerAbsence(during: readonly Span[]): Promise<number> {
   try {
@@ -281,7 +210,8 @@ async function workerAbsence(during: readonly Span[]): Promise<number> {
 interface Supervision {
   readonly execution: string;
   readonly prepared: PreparedRun;
-  readonly typed: boolean | undefined;
+  /** Its root agent gives the fields of a signature. */
+  readonly typed: boolean;
   readonly deadline: ReturnType<typeof createDeadline>;
   readonly status: RunStatusKeeper;
   readonly paused: () => boolean;
@@ -326,10 +256,7 @@ async function supervise(run: string, input: Supervision): Promise<Supervised> {
 }
 
 const NOT_ENDED = ownFailure('Agent.Failed', 'The agents did not end in time; what they had recorded is kept.');
-const BUDGET_LOST = ownFailure(
-  'Run.BudgetLost',
-  'The workflow that counts the budget of this run has ended, so nothing more can be granted.',
-);
+const BUDGET_LOST = ownFailure('Run.BudgetLost', BUDGET_ENDED);
 
 function timedOut({ global_timeout }: Pick<RunLimits, 'global_timeout'>): RunFailure {
   return ownFailure('Run.TimedOut', `The run reached its time limit of ${global_timeout} s (rlm.global_timeout).`);
@@ -351,7 +278,7 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
     limits,
     idle_timeout: prepared.idle_timeout,
     queues: prepared.queues,
-    ...(typed === undefined ? {} : { typed }),
+    ...(typed ? { typed } : {}),
     ...(prepared.fork === undefined ? {} : takingUp(prepared.task, prepared.fork)),
   };
   const rootId = agentWorkflowId(run, ROOT_AGENT);
@@ -363,42 +290,4 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
 function takingUp(head: string, { iteration, started }: NonNullable<PreparedRun['fork']>): Partial<AgentInput> {
   const state = { head, iteration, usage: NO_USAGE, sandboxes: 0, started, totals: noTotals(0) };
   return { forkedAt: iteration, state };
-}
-
-interface RunBudget {
-  /** Also when somebody ended it by hand. */
-  readonly ended: boolean;
-  /** Ends it, and waits for that. Undefined where it could not say what was used. */
-  end(): Promise<BudgetReport | undefined>;
-}
-
-/** Before the agents, which may ask it at once. It lives until they have ended, also while they are cancelled. */
-async function startBudget(run: string, { limits, ceilings }: PreparedRun): Promise<RunBudget> {
-  const workflowId = budgetWorkflowId(run);
-  const scope = new CancellationScope({ cancellable: false });
-  const start = (): Promise<ChildWorkflowHandle<typeof budget>> =>
-    startChild<typeof budget>('budget', {
-      workflowId,
-      args: [{ limits: budgetLimits(limits), ceilings: budgetLimits(ceilings) }],
-      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      staticSummary: 'what the run may still spend',
-    });
-  const handle = await scope.run(() =>
-    startChildReplacing(workflowId, start, { cancel: [agentWorkflowId(run, ROOT_AGENT)] }),
-  );
-  let ended = false;
-  const result = scope
-    .run(() => cancelledByName(workflowId, handle.result()))
-    .catch(() => undefined)
-    .finally(() => (ended = true));
-  return {
-    get ended() {
-      return ended;
-    },
-    async end() {
-      scope.cancel();
-      return CancellationScope.nonCancellable(() => result);
-    },
-  };
 }

@@ -1,5 +1,6 @@
-import { ApplicationFailure, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
+import { setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 import { nearestName } from '../domain/nearest-name.ts';
+import { typedFailure } from './failure.ts';
 
 const TYPES = ['investigate', 'analyze', 'batch'];
 
@@ -9,8 +10,5 @@ export default async function unknownWorkflow(): Promise<never> {
   const { workflowType } = workflowInfo();
   const nearest = nearestName(workflowType, TYPES);
   const advice = nearest === undefined ? `The types of runs are ${TYPES.join(', ')}.` : `Did you mean ${nearest}?`;
-  throw ApplicationFailure.nonRetryable(
-    `There is no workflow type "${workflowType.slice(0, 80)}". ${advice}`,
-    'Input.Invalid',
-  );
+  throw typedFailure('Input.Invalid', `There is no workflow type "${workflowType.slice(0, 80)}". ${advice}`);
 }
