@@ -64,11 +64,12 @@ async function ended(
   { result }: Pick<BlockRecord, 'result'>,
 ): Promise<RunCodeResult> {
   const { head } = trajectory;
-  if (result.final !== null) return { kind: 'final', head };
-  if (isReplayable({ result })) return { kind: 'done', head };
+  const { status } = result;
+  if (result.final !== null) return { kind: 'final', head, status };
+  if (isReplayable({ result })) return { kind: 'done', head, status };
   // One that was ended from outside mostly keeps its variables.
-  const isCrash = result.status === 'crashed' || result.status === 'memory' || (await kernel.info()).restarts > 0;
-  return { kind: isCrash ? 'crashed' : 'done', head };
+  const isCrash = status === 'crashed' || status === 'memory' || (await kernel.info()).restarts > 0;
+  return isCrash ? { kind: 'crashed', head } : { kind: 'done', head, status };
 }
 
 type Recorded =
@@ -90,11 +91,12 @@ function recordedOutcome(trajectory: Trajectory, known: string): Recorded | unde
   const block = records.findLast((record): record is BlockRecord => record.kind === 'block');
   // The agent ended while its code ran: none of it runs any more.
   if (state.pending !== undefined || block === undefined) return { kind: 'done', head };
-  if (block.result.final !== null) return { kind: 'final', head };
+  const { status, final } = block.result;
+  if (final !== null) return { kind: 'final', head, status };
   // The code ended by itself, which leaves its variables.
-  if (isReplayable(block)) return { kind: 'done', head };
+  if (isReplayable(block)) return { kind: 'done', head, status };
   // It was ended from outside, and the workflow has dealt with that before: the agent continued, or has another sandbox.
-  if (next !== undefined || records.at(-1)?.kind === 'rebuild') return { kind: 'done', head };
+  if (next !== undefined || records.at(-1)?.kind === 'rebuild') return { kind: 'done', head, status };
   return { kind: 'ended', block };
 }
 

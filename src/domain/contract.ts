@@ -1,5 +1,6 @@
 import type { RunLimits } from './budget.ts';
 import type { RlmConfig, TemporalConfig } from './config.ts';
+import type { BlockResult } from './kernel-protocol.ts';
 import type { BudgetMessage, RunProgress } from './messages.ts';
 import type { Notice } from './notice.ts';
 import type { Span } from './presence.ts';
@@ -320,10 +321,13 @@ export interface RunCodeInput extends AgentActivity {
 }
 
 export type RunCodeResult =
-  /** All blocks of the reply have ended. */
-  | { readonly kind: 'done'; readonly head: string }
-  /** FINAL was called. */
-  | { readonly kind: 'final'; readonly head: string }
+  /**
+   * The code of the reply has ended. `status`: how its last block ended, as recorded, for a person who reads the history;
+   * nothing decides by it. Absent where the agent ended before its code did.
+   */
+  | { readonly kind: 'done'; readonly head: string; readonly status?: BlockResult['status'] }
+  /** FINAL was called. `status` as above. */
+  | { readonly kind: 'final'; readonly head: string; readonly status?: BlockResult['status'] }
   /** The code ended its own interpreter, and the variables with it. */
   | { readonly kind: 'crashed'; readonly head: string }
   /** The code has made calls. `waiting`: nothing in it can continue without an answer. */

@@ -242,7 +242,9 @@ describe('runCode', () => {
   it('runs the blocks of a reply in order, up to the first that fails', async () => {
     const stage = await createStage([python('a', 'b', 'c')], { 'a\n': [], 'b\n': [{ error: 'no' }], 'c\n': [] });
     const head = await headOf(stage);
-    expect(await code(stage, { head })).toMatchObject({ kind: 'done' });
+    const done = await code(stage, { head });
+    expect(done).toMatchObject({ kind: 'done', status: 'error' });
+    expect(await code(stage, { head })).toEqual(done);
     expect(stage.kernels.get('s-g0')?.ran).toEqual(['a\n', 'b\n']);
     expect((await stage.records()).map(({ kind }) => kind)).toEqual(['task', 'reply', 'block', 'block']);
   });
@@ -251,7 +253,7 @@ describe('runCode', () => {
     const stage = await createStage([python('a')], { 'a\n': [{ final: 42 }] });
     const head = await headOf(stage);
     const final = await code(stage, { head });
-    expect(final.kind).toBe('final');
+    expect(final).toMatchObject({ kind: 'final', status: 'ok' });
     expect(await code(stage, { head })).toEqual(final);
     expect(stage.kernels.get('s-g0')?.ran).toEqual(['a\n']);
   });
