@@ -110,9 +110,8 @@ function result(
   const outcome = replyOutcome(reply);
   if (outcome.kind === 'truncated' || outcome.kind === 'tool_call') return { kind: outcome.kind, head, usage };
   if (outcome.kind === 'code') {
-    const { blocks } = outcome;
-    const lines = blocks.reduce((sum, code) => sum + code.trim().split('\n').length, 0);
-    return { kind: 'code', head, blocks: blocks.length, lines, usage };
+    const lines = outcome.blocks.reduce((sum, code) => sum + code.trim().split('\n').length, 0);
+    return { kind: 'code', head, lines, usage };
   }
   const in_a_row = repliesWithoutCode(trajectory.records.slice(0, trajectory.records.indexOf(reply) + 1));
   return { kind: 'text', head, in_a_row, empty: outcome.kind !== 'text' || outcome.text === '', usage };

@@ -281,14 +281,8 @@ export interface Steer {
 }
 
 export type CallModelResult =
-  /** A reply with code to run: its blocks, and their lines together. */
-  | {
-      readonly kind: 'code';
-      readonly head: string;
-      readonly blocks: number;
-      readonly lines: number;
-      readonly usage: Usage;
-    }
+  /** A reply with code to run: the lines of all its blocks. */
+  | { readonly kind: 'code'; readonly head: string; readonly lines: number; readonly usage: Usage }
   /** A reply without code, `in_a_row` with those before it; `empty` when there was nothing in it. */
   | {
       readonly kind: 'text';

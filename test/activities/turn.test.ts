@@ -169,7 +169,7 @@ async function headOf(stage: Stage): Promise<string> {
 
 describe('callModel', () => {
   it.each([
-    ['code', python('a', 'b'), { kind: 'code', blocks: 2 }],
+    ['code', python('a', 'b'), { kind: 'code', lines: 2 }],
     ['text', 'I think so.', { kind: 'text', in_a_row: 1, empty: false }],
     ['nothing', '', { kind: 'text', in_a_row: 1, empty: true }],
     ['a reply that was cut off', { text: python('a'), finish_reason: 'length' as const }, { kind: 'truncated' }],

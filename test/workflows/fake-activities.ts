@@ -209,7 +209,7 @@ export async function untilCancelled(): Promise<never> {
 }
 
 export function code(head: string): CallModelResult {
-  return { kind: 'code', head, blocks: 1, lines: 1, usage: USED };
+  return { kind: 'code', head, lines: 1, usage: USED };
 }
 
 export function text(head: string, in_a_row: number, empty = false): CallModelResult {
