@@ -3,14 +3,10 @@ import type { TaskReference } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { recordUsage, type AgentReference, type ChainRecord } from '../domain/records.ts';
 import { NO_USAGE } from '../domain/usage.ts';
-import type { ActivityDependencies } from './dependencies.ts';
-import {
-  beginTrajectory,
-  openAgentReference,
-  readAgentReference,
-  updateAgentReference,
-  type AgentContext,
-} from './trajectory.ts';
+import type { Stores } from './dependencies.ts';
+import type { AgentContext } from './agent-context.ts';
+import { fence, openAgentReference, readAgentReference, updateAgentReference } from './agent-reference.ts';
+import { beginTrajectory } from './agent-task.ts';
 
 type Shown = Partial<Pick<AgentReference, 'state' | 'iteration' | 'sandbox' | 'status' | 'ended_at'>>;
 
@@ -36,7 +32,8 @@ export interface Trajectory {
 }
 
 /**
- * Reads an agent's trajectory to its newest record, whatever head the workflow knows; one not begun yet is begun.
+ * Reads an agent's trajectory to its newest record, whatever head the workflow knows; one not begun yet is begun. From
+ * here on the attempts before this one can append nothing.
  *
  * @param task - where the agent finds its task
  * @param options.reopen - whether an end that is not `completed` is taken back where an earlier execution recorded it: its
@@ -44,11 +41,12 @@ export interface Trajectory {
  * @param options.tolerant - whether a blob that is missing or damaged is no error: only the records after it are read
  */
 export async function openTrajectory(
-  deps: Pick<ActivityDependencies, 'blobs' | 'chains'>,
+  deps: Stores,
   scope: AgentContext,
   task: TaskReference,
   { reopen = true, tolerant = false }: { readonly reopen?: boolean; readonly tolerant?: boolean } = {},
 ): Promise<Trajectory> {
+  await fence(deps, scope, task);
   let reference = await (reopen ? openAgentReference(deps, scope) : readAgentReference(deps, scope));
   let head = reference?.head ?? (await beginTrajectory(deps, scope, task));
   const records = await (tolerant ? readableRecords(deps, head) : deps.chains.walk(head));
@@ -90,7 +88,7 @@ export async function openTrajectory(
   };
 }
 
-async function readableRecords({ chains }: Pick<ActivityDependencies, 'chains'>, head: string): Promise<ChainRecord[]> {
+async function readableRecords({ chains }: Pick<Stores, 'chains'>, head: string): Promise<ChainRecord[]> {
   const records: ChainRecord[] = [];
   try {
     for (let hash: string | null = head; hash !== null;) {

@@ -8,7 +8,7 @@ import type { ChatReply, Purpose } from '../llm/chat-model.ts';
 import type { Trajectory } from './agent-trajectory.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { exhausted, isExhausted, noteKeyMissing } from './model-attempts.ts';
-import type { AgentContext } from './trajectory.ts';
+import type { AgentContext } from './agent-context.ts';
 
 export interface ModelRequest {
   readonly deps: ActivityDependencies;

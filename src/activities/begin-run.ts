@@ -6,7 +6,7 @@ import type { AgentContext } from './agent-context.ts';
 import { sandboxRequest } from './create-sandbox.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
-import { taskRecord } from './trajectory.ts';
+import { taskRecord } from './agent-task.ts';
 
 const FIRST_GENERATION = 0;
 const MAX_SUMMARY_CHARACTERS = 200;

@@ -2,7 +2,7 @@ import { agentDepth } from '../domain/ids.ts';
 import type { BlockResult } from '../domain/kernel-protocol.ts';
 import type { RunSpecification } from '../domain/records.ts';
 import { checkOutputs, describeProblems } from '../domain/signature/check-value.ts';
-import type { AgentContext } from './trajectory.ts';
+import type { AgentContext } from './agent-context.ts';
 
 /**
  * A block's result whose SUBMIT is known to fit. The kernel has checked it before; but the code shares a process with

@@ -9,7 +9,7 @@ import { askModel, isContextLength } from './ask-model.ts';
 import { seconds } from './clock.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { persistWithRetry } from './persist-with-retry.ts';
-import type { AgentContext } from './trajectory.ts';
+import type { AgentContext } from './agent-context.ts';
 
 export interface Question {
   readonly deps: ActivityDependencies;

@@ -13,7 +13,8 @@ import { hostFunctions } from './host-functions.ts';
 import { assertOwnTask } from './origin.ts';
 import { agentDigest, sandboxName } from './own-sandbox.ts';
 import { createTimeout, sandboxSpec } from './sandbox-spec.ts';
-import { agentTask, type AgentContext, type AgentTask } from './trajectory.ts';
+import type { AgentContext } from './agent-context.ts';
+import { agentTask, type AgentTask } from './agent-task.ts';
 
 /** Sandboxes that are made for one, where one after another is lost before it is ready. */
 const MAX_ATTEMPTS = 3;

@@ -13,10 +13,13 @@ import type { Slots } from '../sandbox/slots.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Chains } from '../storage/chain.ts';
 import type { WorkerDeaths } from '../worker-deaths.ts';
-import type { AgentContext } from './trajectory.ts';
+import type { AgentContext } from './agent-context.ts';
 
 /** An activity's input with the agent it is for. */
 export type ForAgent<Input> = Input & { readonly scope: AgentContext };
+
+/** Where trajectories and references are kept. */
+export type Stores = Pick<ActivityDependencies, 'blobs' | 'chains'>;
 
 /** Everything activities reach out with; wired in `worker.ts`. */
 export interface ActivityDependencies {

@@ -1,5 +1,6 @@
-import type { Activities, AgentActivity } from '../domain/contract.ts';
+import type { Activities } from '../domain/contract.ts';
 import { admitBudget } from './admit-budget.ts';
+import { currentScope } from './agent-context.ts';
 import type { BatchActivities } from '../domain/contract-batch.ts';
 import { answerPrompts } from './answer-prompts.ts';
 import { storedAnswers } from './answers.ts';
@@ -20,7 +21,6 @@ import { rebuildSandbox } from './rebuild-sandbox.ts';
 import { recordBatch } from './record-batch.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { runCode } from './run-code.ts';
-import { currentScope, fence } from './trajectory.ts';
 import { sendNotice } from './send-notice.ts';
 import { workerAbsence } from './worker-absence.ts';
 
@@ -33,14 +33,6 @@ export function createActivities(deps: ActivityDependencies): Activities & Batch
     ) =>
     async (input: Input): Promise<Result> =>
       activity(deps, { ...input, scope: await currentScope(deps, input.execution) });
-  /** The same for one that extends its trajectory: an attempt fences off those before it. */
-  const exclusive = <Input extends AgentActivity, Result>(
-    activity: (deps: ActivityDependencies, input: ForAgent<Input>) => Promise<Result>,
-  ): ((input: Input) => Promise<Result>) =>
-    agentActivity<Input, Result>(async (own, input) => {
-      await fence(own, input.scope, input.task);
-      return activity(own, input);
-    });
   const activities: Activities & BatchActivities = {
     prepareInvestigation: withChanceElsewhere((input) => prepareInvestigation(deps, input)),
     prepareAnalysis: withChanceElsewhere((input) => prepareAnalysis(deps, input)),
@@ -55,16 +47,16 @@ export function createActivities(deps: ActivityDependencies): Activities & Batch
     endOfItem: (input) => endOfItem(deps, input),
     recordBatch: (input) => recordBatch(deps, input),
     createSandbox: limitStorageRetries(agentActivity(createSandbox)),
-    rebuildSandbox: exclusive(rebuildSandbox),
+    rebuildSandbox: agentActivity(rebuildSandbox),
     locateSandbox: agentActivity(locateSandbox),
-    callModel: limitStorageRetries(exclusive(callModel)),
-    runCode: limitStorageRetries(exclusive(runCode)),
+    callModel: limitStorageRetries(agentActivity(callModel)),
+    runCode: limitStorageRetries(agentActivity(runCode)),
     answerPrompts: limitStorageRetries(agentActivity(answerPrompts)),
     storeAnswers: limitStorageRetries((input) => storedAnswers(deps.chains, input.answers)),
     callTool: limitStorageRetries(agentActivity(callTool)),
     readAgent: agentActivity(readAgent),
     readProgress: (input) => readProgress(deps, input),
-    finishAgent: exclusive(finishAgent),
+    finishAgent: agentActivity(finishAgent),
   };
   return withTypedFailures({ ...activities });
 }

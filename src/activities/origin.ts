@@ -2,14 +2,8 @@ import type { TaskReference } from '../domain/contract.ts';
 import { TypedError } from '../domain/failures.ts';
 import { parentAgent, ROOT_AGENT } from '../domain/ids.ts';
 import { agentReferenceName, type AgentReference, type PendingCall } from '../domain/records.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
-import type { Chains } from '../storage/chain.ts';
 import type { AgentContext } from './agent-context.ts';
-
-interface Stores {
-  readonly blobs: BlobStore;
-  readonly chains: Chains;
-}
+import type { Stores } from './dependencies.ts';
 
 /**
  * Whether an agent's run started it. Anybody who reaches Temporal can start an agent's workflow under

@@ -5,7 +5,8 @@ import { runReferenceName } from '../domain/records.ts';
 import { admitSettings, recordedRun } from './configure-run.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { readyToBegin } from './begin-run.ts';
-import { readAgentReference, taskRecord } from './trajectory.ts';
+import { readAgentReference } from './agent-reference.ts';
+import { taskRecord } from './agent-task.ts';
 
 /**
  * Opens a run that has ended again, with the data of its execution: its agents find everything they have recorded, ask no

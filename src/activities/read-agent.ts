@@ -4,12 +4,11 @@ import { agentDepth } from '../domain/ids.ts';
 import { lastKnownAnswer } from '../domain/prompts/conversation.ts';
 import { agentReferenceName, type AgentReference } from '../domain/records.ts';
 import { addUsage } from '../domain/usage.ts';
-import type { ActivityDependencies, ForAgent } from './dependencies.ts';
+import type { ActivityDependencies, ForAgent, Stores } from './dependencies.ts';
 import { finishResult, previewOf } from './finish-agent.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
-import { readAgentReference, type AgentContext } from './trajectory.ts';
-
-type Stores = Pick<ActivityDependencies, 'blobs' | 'chains'>;
+import type { AgentContext } from './agent-context.ts';
+import { readAgentReference } from './agent-reference.ts';
 
 /** What is recorded of a sub-agent and all below it. */
 export async function readAgent(

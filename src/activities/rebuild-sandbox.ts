@@ -14,7 +14,7 @@ import { makeSandbox } from './create-sandbox.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { ownSandbox } from './own-sandbox.ts';
 import { pendingCall } from './pending-call.ts';
-import { recordedTask } from './trajectory.ts';
+import { recordedTask } from './agent-task.ts';
 import { withHeartbeat } from './with-heartbeat.ts';
 
 const LONG_POLL_MS = 20_000;

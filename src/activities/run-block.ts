@@ -7,7 +7,7 @@ import { answerOfCall } from './answers.ts';
 import { sendInputsAgain } from './create-sandbox.ts';
 import { pendingCall } from './pending-call.ts';
 import type { ReplyContext } from './reply-context.ts';
-import { recordedTask } from './trajectory.ts';
+import { recordedTask } from './agent-task.ts';
 
 /** Milliseconds for which calls are gathered while the code still computes. */
 const CALL_BATCH_WINDOW_MS = 250;

@@ -1,94 +1,13 @@
 import { activityInfo } from '@temporalio/activity';
 import type { TaskReference } from '../domain/contract.ts';
-import { agentDepth, isAgentId, splitAgentWorkflowId } from '../domain/ids.ts';
-import type { StoredInput } from '../domain/inputs.ts';
-import { PROMPT_VERSION } from '../domain/prompts/system-prompt.ts';
-import {
-  agentReferenceName,
-  runReferenceName,
-  type AgentReference,
-  type CallRequest,
-  type RunReference,
-  type TaskRecord,
-  type Writer,
-} from '../domain/records.ts';
 import { TypedError } from '../domain/failures.ts';
+import { agentDepth } from '../domain/ids.ts';
+import { agentReferenceName, type AgentReference, type Writer } from '../domain/records.ts';
 import { truncate } from '../domain/truncate.ts';
 import { addUsage, NO_USAGE, type Usage } from '../domain/usage.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
-import type { Chains } from '../storage/chain.ts';
 import type { AgentContext } from './agent-context.ts';
-import { assertOwnTask } from './origin.ts';
-
-export type { AgentContext } from './agent-context.ts';
-
-interface Stores {
-  readonly blobs: BlobStore;
-  readonly chains: Chains;
-}
-
-/** Of the agent whose workflow runs the current activity. */
-export async function currentScope({ blobs }: Stores, execution: string): Promise<AgentContext> {
-  const { workflowExecution } = activityInfo();
-  const { run, agent } = splitAgentWorkflowId(workflowExecution?.workflowId ?? '');
-  // Else it could be one of the names that other things are kept under.
-  if (!isAgentId(agent)) throw new TypedError('Input.NotAllowed', `"${agent.slice(0, 80)}" is not the id of an agent.`);
-  const reference = (await blobs.getReference(runReferenceName(run, execution))) as RunReference | undefined;
-  if (reference === undefined) {
-    throw new TypedError(
-      'Storage.Missing',
-      `run ${run} is not in the blob store: does this worker use another store than the one that began it?`,
-    );
-  }
-  const { spec, settings = spec } = reference;
-  return { run, execution, agent, spec, settings };
-}
-
-/** An agent's task and its inputs. */
-export interface AgentTask {
-  readonly text: string;
-  readonly variables?: readonly StoredInput[];
-}
-
-/** As it stands at the beginning of a chain. */
-export function recordedTask({ task: text, variables }: TaskRecord): AgentTask {
-  return { text, ...(variables === undefined ? {} : { variables }) };
-}
-
-/** An agent's task, wherever it is kept. */
-export async function agentTask({ chains }: Stores, task: TaskReference): Promise<AgentTask> {
-  if (task.index === undefined) {
-    const [record] = await chains.walk(task.ref);
-    if (record?.kind !== 'task') throw new Error(`expected a task record, found ${record?.kind}`);
-    return recordedTask(record);
-  }
-  const { list, variables } = (await chains.getJson(task.ref)) as CallRequest;
-  const text = list[task.index];
-  if (text === undefined) throw new Error(`task ${task.index} of a list of ${list.length}`);
-  const handed = variables?.[task.index] ?? [];
-  return { text, ...(handed.length === 0 ? {} : { variables: handed }) };
-}
-
-/** Begins an agent's trajectory. The same task always gives the same head. @throws TypedError `Input.NotAllowed` */
-export async function beginTrajectory(stores: Stores, scope: AgentContext, task: TaskReference): Promise<string> {
-  await assertOwnTask(stores, scope, task);
-  if (task.index === undefined) return task.ref;
-  return stores.chains.append(taskRecord(scope, await agentTask(stores, task)));
-}
-
-export function taskRecord(scope: AgentContext, { text, variables }: AgentTask): TaskRecord {
-  return {
-    v: 1,
-    kind: 'task',
-    parent: null,
-    agent: scope.agent,
-    depth: agentDepth(scope.agent),
-    run: scope.spec,
-    task: text,
-    ...(variables === undefined ? {} : { variables }),
-    prompt_version: PROMPT_VERSION,
-  };
-}
+import { beginTrajectory } from './agent-task.ts';
+import type { Stores } from './dependencies.ts';
 
 export async function readAgentReference({ blobs }: Stores, scope: AgentContext): Promise<AgentReference | undefined> {
   const name = agentReferenceName(scope.run, scope.execution, scope.agent);
@@ -140,9 +59,9 @@ export async function updateAgentReference(
 }
 
 /**
- * To be called first by what extends the chain. An attempt after the first claims the agent's reference: those before
- * it may still run, on a worker that was stopped for a while or could not be reached. What they have recorded by then
- * the new attempt finds; after that they can no longer move the reference.
+ * An attempt after the first claims the agent's reference: those before it may still run, on a worker that was stopped
+ * for a while or could not be reached. What they have recorded by then the new attempt finds; after that they can no
+ * longer move the reference. `openTrajectory` calls it before it reads, so nothing extends a trajectory without it.
  *
  * @param task - begins the trajectory, where there is none yet
  */

@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AgentContext } from '../../src/activities/agent-context.ts';
 import {
   fence,
   openAgentReference,
   readAgentReference,
-  taskRecord,
   updateAgentReference,
-  type AgentContext,
-} from '../../src/activities/trajectory.ts';
+} from '../../src/activities/agent-reference.ts';
+import { taskRecord } from '../../src/activities/agent-task.ts';
+import { openTrajectory } from '../../src/activities/agent-trajectory.ts';
 import { agentReferenceName, type AnswersRecord } from '../../src/domain/records.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import { createChains, type Chains } from '../../src/storage/chain.ts';
@@ -161,6 +162,17 @@ describe('a stale attempt', () => {
     stale.go();
     await expect(moving).rejects.toMatchObject(SUPERSEDED);
     expect(await current()).toMatchObject({ head: task, state: 'starting', writer: { attempt: 2 } });
+  });
+
+  it('appends nothing more once the next has opened the trajectory', async () => {
+    const steer = { kind: 'steer', id: 'm', iteration: 1, message: 'go on' } as const;
+    await as({ activity: 3, at: 1 }, async () => {
+      const stale = await openTrajectory(stores, scope, { ref: task });
+      await stale.show({ state: 'running' });
+      await as({ activity: 3, attempt: 2, at: 2 }, () => openTrajectory(stores, scope, { ref: task }));
+      await expect(stale.append<'steer'>(steer)).rejects.toMatchObject(SUPERSEDED);
+    });
+    expect(await current()).toMatchObject({ head: task, writer: { attempt: 2 } });
   });
 
   it('cannot claim it back, nor can an attempt of an activity before', async () => {
