@@ -166,6 +166,30 @@ const call = (id: string, name = 'llm_query', batch?: number): PendingCall => ({
 });
 
 describe('the loop of an agent', { concurrent: true }, () => {
+  it('has at most 500 activities open that answer prompts, however many calls its code makes', async () => {
+    const released = Promise.withResolvers<void>();
+    const calls = [1, 2, 3].map((place) => call(`1.${place}`, 'llm_query_batched', 300));
+    await withRun(
+      { 0: { callModel: [code('r1')], runCode: [{ kind: 'calls', head: 'c', calls, waiting: true }, FINAL] } },
+      { prompts_per_activity: 1, max_llm_calls: 900 },
+      async ({ handle, outcome }) => {
+        const root = temporal.client.workflow.getHandle(`${handle.workflowId}/0`);
+        const open = async (): Promise<number> =>
+          (await root.describe().catch(() => undefined))?.raw.pendingActivities?.length ?? 0;
+        await vi.waitUntil(async () => (await open()) >= 500, { timeout: 30_000 });
+        expect(await open()).toBe(500);
+        released.resolve();
+        expect((await outcome()).status).toBe('completed');
+      },
+      {
+        answerPrompts: async () => {
+          await released.promise;
+          return { answers: [{ ref: 'answer' }] };
+        },
+      },
+    );
+  });
+
   it('asks, runs, and ends with FINAL; the sandbox is created once, beside the first call', async () => {
     const { outcome, fake } = await outcomeOf({
       0: { callModel: [code('r1'), code('r2')], runCode: [{ kind: 'done', head: 'b1' }, FINAL] },
@@ -340,6 +364,35 @@ describe('a sandbox', { concurrent: true }, () => {
     );
     expect(outcome).toMatchObject({ status: 'completed', sandboxes: 1 });
     expect(fake.called).toContain('rebuildSandbox 0 evicted');
+  });
+
+  it('that is lost after it was rebuilt for that counts', async () => {
+    const { outcome, fake } = await outcomeOf(
+      {
+        0: {
+          callModel: [code('r1')],
+          runCode: [
+            { kind: 'calls', head: 'c1', calls: [call('1.1')], waiting: true },
+            failure('Sandbox.Lost', 'It is gone.'),
+            failure('Sandbox.Lost', 'It is gone, too.'),
+            FINAL,
+          ],
+        },
+      },
+      {},
+      {
+        idle_timeout: 1,
+        answerPrompts: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 1500));
+          return { answers: [{ ref: 'late' }] };
+        },
+      },
+    );
+    expect(outcome).toMatchObject({ status: 'completed', sandboxes: 2 });
+    expect(fake.called.filter((each) => each.startsWith('rebuildSandbox'))).toEqual([
+      'rebuildSandbox 0 evicted',
+      'rebuildSandbox 0 lost',
+    ]);
   });
 
   it('that may not be rebuilt costs nothing of the budget', async () => {
@@ -735,9 +788,12 @@ describe('a run', { concurrent: true }, () => {
         expect(await steer(look)).toMatchObject({ status: 'running', notes: [] });
         await handle.signal('steer', look);
         await handle.signal('steer', { message: 'for the root' });
-        await expect(steer({ agent: '0.7', message: 'x' })).rejects.toMatchObject({
-          cause: { message: expect.stringContaining('agent 0.7 has ended, or was never started') },
-        });
+        // What could not be delivered has not been applied: the same message again is no success.
+        for (const id of ['early', 'early']) {
+          await expect(steer({ id, agent: '0.7', message: 'x' })).rejects.toMatchObject({
+            cause: { message: expect.stringContaining('agent 0.7 has ended, or was never started') },
+          });
+        }
         answer.resolve(undefined);
         expect(await outcome()).toMatchObject({
           status: 'completed',
