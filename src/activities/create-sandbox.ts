@@ -47,7 +47,8 @@ export async function createSandbox(deps: ActivityDependencies, input: ForAgent<
   });
 }
 
-interface SandboxOf {
+/** Which sandbox of which agent. */
+export interface SandboxOf {
   readonly scope: AgentContext;
   readonly task: AgentTask;
   readonly generation: number;

@@ -10,7 +10,7 @@ import type { Kernel } from '../sandbox/provider.ts';
 import { openTrajectory, type Trajectory } from './agent-trajectory.ts';
 import { answerOfCall } from './answers.ts';
 import { seconds } from './clock.ts';
-import { makeSandbox } from './create-sandbox.ts';
+import { makeSandbox, type SandboxOf } from './create-sandbox.ts';
 import type { ActivityDependencies, ForAgent } from './dependencies.ts';
 import { ownSandbox } from './own-sandbox.ts';
 import { pendingCall } from './pending-call.ts';
@@ -71,10 +71,10 @@ async function rebuild(
   const { cause } = input;
   const generation = Math.max(trajectory.state.generation, generationOf(cause)) + 1;
   await removeLost(deps, input);
-  const remake = (): Promise<Remade> => remakeSandbox(deps, { input, generation, trajectory, signal });
-  const { sandbox, repeated, skipped, differences } = await remake().catch((error: unknown) => {
+  const make = (): Promise<Made> => makeReplayed(deps, { input, generation, trajectory, signal });
+  const { sandbox, replayed, skipped, differences } = await make().catch((error: unknown) => {
     // What took the first one may have taken this one too.
-    if (isSandboxLost(error)) return remake();
+    if (isSandboxLost(error)) return make();
     throw error;
   });
   const record = {
@@ -82,21 +82,19 @@ async function rebuild(
     generation,
     sandbox,
     reason: cause.kind === 'lost' ? cause.reason : null,
-    repeated: repeated.map(({ block }) => block),
+    repeated: replayed.map(({ block }) => block),
     skipped: skipped.map(({ block }) => block),
     differences,
     note:
       cause.kind !== 'lost' && differences.length === 0
         ? ''
-        : noteOf({ repeated, skipped, differences }, cause.kind !== 'forked'),
+        : noteOf({ replayed, skipped, differences }, cause.kind !== 'forked'),
     execution_time: seconds(performance.now() - started),
   } as const;
   await trajectory.append<'rebuild'>(record, { sandbox: parseHandle(sandbox).id });
   deps.checkpoint('rebuild.recorded');
   return sandbox;
 }
-
-type Remade = Replayed & { readonly sandbox: SandboxName };
 
 interface Rebuild {
   readonly input: ForAgent<RebuildSandboxInput>;
@@ -105,19 +103,25 @@ interface Rebuild {
   readonly signal: AbortSignal;
 }
 
-async function remakeSandbox(deps: ActivityDependencies, rebuilding: Rebuild): Promise<Remade> {
-  const { input, generation, trajectory, signal } = rebuilding;
-  const sandbox = await freshSandbox(deps, rebuilding);
-  const specification = await deps.chains.specification(input.scope.settings);
+type Made = Replayed & { readonly sandbox: SandboxName };
+
+/** Makes a sandbox and replays the blocks in it. */
+async function makeReplayed(
+  deps: ActivityDependencies,
+  { input, generation, trajectory, signal }: Rebuild,
+): Promise<Made> {
+  const { scope } = input;
+  const [first] = trajectory.records;
+  if (first?.kind !== 'task') throw new Error(`the trajectory of agent ${scope.agent} has no beginning`);
+  const sandbox = await makeUnused(deps, { scope, task: recordedTask(first), generation }, signal);
+  const specification = await deps.chains.specification(scope.settings);
   const handle = parseHandle(sandbox);
   const provider = deps.sandboxes(handle.provider);
   deps.checkpoint('rebuild.begun');
   try {
     const { kernel } = await provider.connect(handle);
-    return {
-      sandbox,
-      ...(await replayBlocks({ deps, kernel, generation, specification, signal }, trajectory.records)),
-    };
+    const replay = { deps, kernel, generation, specification, signal };
+    return { sandbox, ...(await replayBlocks(replay, trajectory.records)) };
   } catch (error) {
     // Nothing refers to it yet.
     await provider.destroy(handle).catch(() => undefined);
@@ -132,20 +136,15 @@ async function removeLost(deps: ActivityDependencies, { scope, cause }: ForAgent
   if (handle.host === undefined || handle.host === provider.host) await provider.destroy(handle);
 }
 
-/** One in which no block has run: an earlier attempt may have left one in the midst of its blocks. */
-async function freshSandbox(deps: ActivityDependencies, rebuilding: Rebuild): Promise<SandboxName> {
-  const { input, generation, trajectory, signal } = rebuilding;
-  const { scope } = input;
-  const [first] = trajectory.records;
-  if (first?.kind !== 'task') throw new Error(`the trajectory of agent ${scope.agent} has no beginning`);
-  const task = recordedTask(first);
-  const name = await makeSandbox(deps, { scope, task, generation }, signal);
+/** Makes a sandbox in which no block has run: one that an earlier attempt left while it replayed is removed. */
+async function makeUnused(deps: ActivityDependencies, wanted: SandboxOf, signal: AbortSignal): Promise<SandboxName> {
+  const name = await makeSandbox(deps, wanted, signal);
   const handle = parseHandle(name);
   const provider = deps.sandboxes(handle.provider);
   const { block } = await (await provider.connect(handle)).kernel.info();
   if (block === 0) return name;
   await provider.destroy(handle);
-  return makeSandbox(deps, { scope, task, generation }, signal);
+  return makeSandbox(deps, wanted, signal);
 }
 
 interface Replay {
@@ -157,32 +156,31 @@ interface Replay {
 }
 
 interface Replayed {
-  readonly repeated: readonly BlockRecord[];
+  readonly replayed: readonly BlockRecord[];
   readonly skipped: readonly BlockRecord[];
   readonly differences: readonly string[];
 }
 
 async function replayBlocks(replay: Replay, records: readonly ChainRecord[]): Promise<Replayed> {
-  const repeated: BlockRecord[] = [];
+  const replayed: BlockRecord[] = [];
   const skipped: BlockRecord[] = [];
   const differences: string[] = [];
   for (const record of records) {
     if (record.kind !== 'block') continue;
+    const isReplayed = isReplayable(record);
     // Blocks are numbered without gaps: one that is skipped has its number, and does nothing.
-    const code = isReplayable(record) ? record.code : 'pass';
-    (isReplayable(record) ? repeated : skipped).push(record);
+    const code = isReplayed ? record.code : 'pass';
     const answers = recordedAnswers(answeredCalls(records, record.block));
     const { result, unrecordedCalls } = await replayBlock(replay, record, code, answers).catch((error: unknown) => {
       if (!isSandboxLost(error)) throw error;
-      throw lost(
-        `The sandbox was lost again when ${describeBlock(record)} was replayed, after ${repeated.length - 1} others.`,
-      );
+      const what = `${describeBlock(record)} was ${isReplayed ? 'replayed' : 'skipped'}`;
+      throw lost(`The sandbox was lost again when ${what}; blocks replayed before it: ${replayed.length}.`);
     });
-    if (code === record.code)
-      differences.push(...differencesOf(record, result, { unrecordedCalls, unused: answers.remaining }));
+    (isReplayed ? replayed : skipped).push(record);
+    if (isReplayed) differences.push(...differencesOf(record, result, { unrecordedCalls, unused: answers.remaining }));
     replay.deps.checkpoint('rebuild.block');
   }
-  return { repeated, skipped, differences };
+  return { replayed, skipped, differences };
 }
 
 async function replayBlock(
@@ -196,7 +194,7 @@ async function replayBlock(
   await kernel.exec({
     generation,
     block,
-    head: `repeat-${block}`,
+    head: `replay-${block}`,
     code,
     timeout,
     output_limit: rlm.output_limit,
@@ -244,19 +242,19 @@ function differencesOf(
   ];
 }
 
-function noteOf({ repeated, skipped, differences }: Replayed, isLost: boolean): string {
+function noteOf({ replayed, skipped, differences }: Replayed, isLost: boolean): string {
   const rebuilt = isLost ? 'The sandbox was lost and rebuilt' : 'The sandbox is a new one';
   const ran =
-    repeated.length === 0
+    replayed.length === 0
       ? rebuilt
-      : `${rebuilt}: the ${repeated.length === 1 ? 'block' : `${repeated.length} blocks`} so far ran again, with the same answers to their calls`;
+      : `${rebuilt}: the ${replayed.length === 1 ? 'block' : `${replayed.length} blocks`} so far ran again, with the same answers to their calls`;
   const shown = differences.slice(0, MAX_DIFFERENCES).join('; ');
   const more = differences.length > MAX_DIFFERENCES ? `; and ${differences.length - MAX_DIFFERENCES} more` : '';
   const not =
     skipped.length === 0
       ? ''
       : ` ${capitalized(skipped.map(describeBlock).join(', '))} did not run again, and what ${skipped.length === 1 ? 'it' : 'they'} had changed is undone.`;
-  return `${ran}${repeated.length > 0 && differences.length === 0 ? '; everything is as it was' : ''}.${not}${
+  return `${ran}${replayed.length > 0 && differences.length === 0 ? '; everything is as it was' : ''}.${not}${
     differences.length === 0 ? '' : ` Not as before: ${shown}${more}.`
   }`;
 }

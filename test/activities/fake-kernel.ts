@@ -11,7 +11,9 @@ export type Step =
   | { readonly final: unknown }
   | { readonly error: string }
   /** The interpreter ends. */
-  | 'crash';
+  | 'crash'
+  /** The sandbox goes away. */
+  | 'lose';
 
 export interface FakeKernel extends Kernel {
   /** Code of the blocks that ran, in order. */
@@ -69,6 +71,10 @@ export function createFakeKernel(
       if (step === 'crash') {
         restarts += 1;
         return end({ status: 'crashed', error: 'the interpreter ended' });
+      }
+      if (step === 'lose') {
+        isGone = true;
+        return undefined;
       }
       if ('final' in step) return end({ final: { value: step.final } });
       if ('error' in step) return end({ status: 'error', error: step.error });

@@ -404,6 +404,23 @@ describe('rebuildSandbox', () => {
     expect(rebuilt).toMatchObject({ generation: 1, repeated: [1], differences: [] });
   });
 
+  it.each([
+    // In place of a block that ended the interpreter, `pass` is run.
+    [[], 'crash', 'the block of turn 1 was skipped; blocks replayed before it: 0.'],
+    [['a'], 'crash', 'block 2 of turn 1 was skipped; blocks replayed before it: 1.'],
+    [['a', 'b'], { print: 'last' }, 'block 3 of turn 1 was replayed; blocks replayed before it: 2.'],
+  ] as const)('lost again after the blocks %j says where, and how many were replayed', async (before, last, where) => {
+    const scripts: Record<string, readonly Step[]> = { 'a\n': [], 'b\n': [], 'last\n': [last] };
+    const stage = await createStage([python(...before, 'last')], scripts);
+    await code(stage, { head: await headOf(stage) });
+    stage.kernels.get('s-g0')?.kill();
+    Object.assign(scripts, { 'last\n': ['lose'], pass: ['lose'] });
+    await expect(perform(stage, rebuildSandbox, { cause: gone(SANDBOX) })).rejects.toMatchObject({
+      type: 'Sandbox.Lost',
+      message: `The sandbox was lost again when ${where}`,
+    });
+  });
+
   it('refuses more than sandbox.max_rebuilds', async () => {
     const stage = await createStage([python('a')], programs);
     await code(stage, { head: await headOf(stage) });
