@@ -2,6 +2,9 @@
  * Every failure that a run must deal with, by its dotted type. An activity throws it as an
  * ApplicationFailure of that type; a workflow tells them apart by it. What the *model* should see
  * (a Python exception, a refused call) is data, not one of these.
+ *
+ * What is retried is not retried for ever: `src/activities/model-attempts.ts` counts the attempts of model calls, and
+ * `src/workflows/pause-on-error.ts` names the failures that pause the run then.
  */
 export const FAILURES = {
   /** 429 or an overloaded provider: retried, honouring Retry-After. */

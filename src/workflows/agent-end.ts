@@ -9,6 +9,11 @@ import type { AgentResult } from '../domain/contract.ts';
 import type { AgentStatus, AnswerSource } from '../domain/records.ts';
 import { failureMessage, failureType } from './failure.ts';
 
+/** Milliseconds that a run waits for its agents after the deadline or a cancellation: with what follows, less than ten seconds. */
+export const AGENTS_END_MS = 8000;
+/** The same of an agent that has ended, for its sub-agents: it has to record its own end before its run's patience is over. */
+export const SUB_AGENTS_END_MS = AGENTS_END_MS - 2000;
+
 /** How an agent's loop ended. */
 export interface Ending {
   readonly status: AgentStatus;

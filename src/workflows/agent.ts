@@ -26,7 +26,7 @@ import type { Agent, AgentLoopState } from './agent-parts.ts';
 import { createAgentSandbox } from './agent-sandbox.ts';
 import { createApprovals } from './approvals.ts';
 import { continueAgentAsNew, isContinueAsNewSuggested } from './continue-as-new.ts';
-import { closeAgent, failedEnding, type Ending } from './agent-end.ts';
+import { closeAgent, failedEnding, SUB_AGENTS_END_MS, type Ending } from './agent-end.ts';
 import { failureMessage, isFailure, typedFailure } from './failure.ts';
 import { createIgnoredMessages, ignoreOtherSignals } from './messages.ts';
 import { createPauseGate, type PauseGate } from './pause-gate.ts';
@@ -40,8 +40,6 @@ import { addTotals, createSubAgents } from './sub-agents.ts';
 const MAX_REPLIES_WITHOUT_CODE = 3;
 /** How often a final answer is asked for when the one before could not be used. */
 const MAX_FINAL_ANSWERS = 3;
-/** Milliseconds that an agent which has ended waits for its sub-agents. Less than a run waits for its root. */
-const SUB_AGENTS_END_TIMEOUT_MS = 6000;
 /** A cancelled agent gets this long to clean up; then the sweep does it. */
 const CANCELLED_CLEANUP_TIMEOUT = '60s';
 
@@ -132,7 +130,7 @@ async function finish(self: Agent, ending: Ending): Promise<AgentResult> {
   const [finished] = await Promise.all([
     finishAgent(self, ending),
     // They are cancelled by now, or have ended: none is left behind, and what they used counts.
-    subAgents.ended(SUB_AGENTS_END_TIMEOUT_MS),
+    subAgents.ended(SUB_AGENTS_END_MS),
   ]);
   // A sandbox that could not be created is not counted.
   if (sandbox.current === undefined) budget.settle({ unused: { sandboxes: 1 } });

@@ -142,7 +142,8 @@ export function createSubAgents(input: {
       const { sandboxes: granted, limits: current } = await budget.reserve({ sandboxes: count });
       const first = started + 1;
       started += granted;
-      let [open, unused] = [granted, 0];
+      let open = granted;
+      let unused = 0;
       const onStarted = (isStarted: boolean): void => {
         open -= 1;
         if (!isStarted) unused += 1;

@@ -29,7 +29,7 @@ import { NO_USAGE } from '../domain/usage.ts';
 import { runActivities } from './activities.ts';
 import { createAgentMessages } from './agent-messages.ts';
 import { approvePatch } from './approve-patch.ts';
-import { agentFailure } from './agent-end.ts';
+import { AGENTS_END_MS, agentFailure } from './agent-end.ts';
 import type { BudgetReport } from './budget.ts';
 import { onBudgetMessages } from './budget-messages.ts';
 import { onConfigure } from './configure-message.ts';
@@ -54,9 +54,6 @@ import { startBudget } from './start-budget.ts';
 import { cancelledByName } from './start-child.ts';
 import { startingSchedule } from './starting-schedule.ts';
 import { noTotals } from './sub-agents.ts';
-
-/** Seconds that the agents get to end in after the deadline or a cancellation: with what follows, less than ten. */
-const GRACE = 8;
 
 /** What the kinds of runs differ by. */
 export interface RunKind {
@@ -247,7 +244,7 @@ async function supervise(run: string, input: Supervision): Promise<Supervised> {
   if (stopped === undefined) await work;
   else {
     agents.cancel();
-    await CancellationScope.nonCancellable(() => condition(() => root !== undefined, `${GRACE}s`));
+    await CancellationScope.nonCancellable(() => condition(() => root !== undefined, AGENTS_END_MS));
   }
   agents.cancel();
   await CancellationScope.nonCancellable(() => watching);
