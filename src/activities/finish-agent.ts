@@ -31,8 +31,9 @@ const NOT_FINAL: Partial<Record<AnswerSource, string>> = {
 const MAX_QUOTED = 1000;
 
 /**
- * Takes the patch, records the end, removes the sandbox. In this order: nothing is lost in between. Repeated,
- * it finds the recorded end. Records of a cancelled activity are included.
+ * Takes the patch, records the end, removes the sandbox. In this order: nothing is lost in between. Repeated, it finds
+ * the recorded end. It reads to the newest record, not to the head that the workflow knows: what a cancelled callModel or
+ * runCode has recorded counts.
  */
 export async function finishAgent(
   deps: ActivityDependencies,
@@ -152,6 +153,7 @@ async function takePatch(
     deps.checkpoint('patch.extracted');
     return { patch, notes };
   } catch (error) {
+    // The workflow then rebuilds the sandbox, and calls again to take the patch from that one.
     if (!signal.aborted && (await canBeRebuilt(deps, input, records, error))) throw error;
     const note = signal.aborted ? undefined : patchError(error, timeout?.aborted ?? false);
     if (note === undefined) throw error;
@@ -159,7 +161,7 @@ async function takePatch(
   }
 }
 
-/** The workflow makes the sandbox again, and then the patch is taken from that one. */
+/** Whether the error says that the sandbox was lost, and the agent gets another one. */
 async function canBeRebuilt(
   deps: ActivityDependencies,
   { status, sandbox, scope }: ForAgent<FinishAgentInput>,

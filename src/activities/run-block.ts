@@ -9,10 +9,13 @@ import { pendingCall } from './pending-call.ts';
 import type { ReplyContext } from './reply-context.ts';
 import { recordedTask } from './agent-task.ts';
 
-/** Milliseconds for which calls are gathered while the code still computes. */
+/** Milliseconds for which a block that has made calls may compute on before they are returned: it may make more. */
 const CALL_BATCH_WINDOW_MS = 250;
 const LONG_POLL_MS = 20_000;
-/** What code hands over is worth watching from here on: a worker that ends while it reads less ends for other reasons. */
+/**
+ * A reply of the kernel from this size on takes one of `largeReplies`, and a worker that ends while it reads one counts
+ * against the block (`workerDeaths`). One that ends while it reads less ended for another reason.
+ */
 const LARGE_REPLY_BYTES = 1024 * 1024;
 
 export type BlockOutcome =
@@ -20,60 +23,71 @@ export type BlockOutcome =
   /** Its new calls are in the trajectory. `waiting`: nothing in the code can continue without an answer. */
   | { readonly kind: 'calls'; readonly waiting: boolean };
 
-/** Where the reading of a block's events stands. */
+/**
+ * How far the events of a block were read. A call has two names: that of the trajectory, and the kernel's. They differ
+ * where the block ran before in another sandbox, in which threads may have made their calls in another order.
+ */
 interface BlockCursor {
   readonly pending: PendingBlock;
-  /** Call by its name in the kernel. */
-  readonly calls: Map<string, string>;
-  /** Calls of the trajectory that the code of this sandbox has not made yet. */
+  /** The trajectory's name of each call, by the kernel's. */
+  readonly callByKernelName: Map<string, string>;
+  /** Calls of the trajectory that the code has not made in this sandbox yet. */
   readonly unmatched: PendingCall[];
+  /** Of the last event read. */
   cursor: number;
-  /** Made since the last record. */
+  /** New calls, not recorded yet. */
   added: PendingCall[];
-  renamed: Record<string, string>;
+  /** The kernel's names, by the trajectory's, that are not recorded yet; those of new calls only where the two differ. */
+  addedNames: Record<string, string>;
+  /** Kernel names of the calls whose answers were delivered. */
   readonly delivered: Set<string>;
 }
 
 /**
- * Runs a block to its end, or until it yields. One that runs already is attached to. In a sandbox that was rebuilt the
- * block runs from its beginning, and calls that it made before get the answers that are recorded, or under way.
+ * Starts a block, or attaches to it where it runs, and follows it until it ends or has made calls. In a rebuilt sandbox it
+ * runs from its beginning: calls equal to those in the trajectory take their names, so that they get the same answers.
  */
 export async function runBlock(context: ReplyContext, pending: PendingBlock): Promise<BlockOutcome> {
   const { scope } = context.input;
   const watched = context.deps.workerDeaths.watch(`${scope.run}@${scope.execution}/${scope.agent} ${pending.block}`);
-  let giveBack: (() => void) | undefined;
-  const reading: Reading = {
-    async begin(bytes) {
+  let release: (() => void) | undefined;
+  const guard: LargeReplyGuard = {
+    async enter(bytes) {
       if (bytes < LARGE_REPLY_BYTES) return;
-      giveBack ??= await context.deps.largeReplies.acquire(context.signal);
+      release ??= await context.deps.largeReplies.acquire(context.signal);
       watched.enter();
     },
-    end() {
+    leave() {
       watched.leave();
-      giveBack?.();
-      giveBack = undefined;
+      release?.();
+      release = undefined;
     },
   };
   try {
-    return await followBlock(context, pending, reading);
+    return await followBlock(context, pending, guard);
   } finally {
-    reading.end();
+    guard.leave();
   }
 }
 
-/** What is done with what code hands over, from its first byte until it is stored. */
-interface Reading {
-  begin(bytes: number): Promise<void>;
-  end(): void;
+/** Limits how many large replies of kernels a worker holds at once, each from its first byte until its calls are stored. */
+interface LargeReplyGuard {
+  /** Called when the size of a reply is known. Waits until there is room for a large one. */
+  enter(bytes: number): Promise<void>;
+  leave(): void;
 }
 
-async function followBlock(context: ReplyContext, pending: PendingBlock, reading: Reading): Promise<BlockOutcome> {
+async function followBlock(
+  context: ReplyContext,
+  pending: PendingBlock,
+  guard: LargeReplyGuard,
+): Promise<BlockOutcome> {
   const { kernel, signal } = context;
-  const at = await begin(context, pending);
+  const at = await startOrAttach(context, pending);
   await deliver(
     context,
     at,
-    [...at.calls.keys()].filter((name) => isGiven(context, at, name)),
+    [...at.callByKernelName.keys()].filter((name) => isGiven(context, at, name)),
   );
   const open = pending.calls.some(({ call }) => !pending.answers.has(call));
   let gatherUntil = open ? performance.now() + CALL_BATCH_WINDOW_MS : undefined;
@@ -81,7 +95,7 @@ async function followBlock(context: ReplyContext, pending: PendingBlock, reading
     signal.throwIfAborted();
     const waitMs = gatherUntil === undefined ? LONG_POLL_MS : Math.max(1, Math.ceil(gatherUntil - performance.now()));
     const reply = await kernel.events(
-      { block: pending.block, after: at.cursor, waitMs, onReply: (bytes) => reading.begin(bytes) },
+      { block: pending.block, after: at.cursor, waitMs, onReply: (bytes) => guard.enter(bytes) },
       signal,
     );
     at.cursor = reply.cursor;
@@ -89,7 +103,7 @@ async function followBlock(context: ReplyContext, pending: PendingBlock, reading
       if (event.type === 'done') return { kind: 'done', result: event.result };
       await register(context, at, event);
     }
-    reading.end();
+    guard.leave();
     if (await deliver(context, at, reply.pending)) {
       gatherUntil = undefined;
       continue;
@@ -107,7 +121,7 @@ async function followBlock(context: ReplyContext, pending: PendingBlock, reading
 }
 
 /** Starts the block, or attaches to it where it runs. */
-async function begin(context: ReplyContext, pending: PendingBlock): Promise<BlockCursor> {
+async function startOrAttach(context: ReplyContext, pending: PendingBlock): Promise<BlockCursor> {
   const { kernel, generation, trajectory } = context;
   const { sandbox, rlm } = context.run.config;
   const info = await kernel.info();
@@ -128,14 +142,14 @@ async function begin(context: ReplyContext, pending: PendingBlock): Promise<Bloc
   // A block that is attached to may have ended its interpreter itself: its result says so.
   if (!isAttached && restarts > 0 && sandbox.max_rebuilds > 0 && !trajectory.state.interpreterEnded)
     throw new TypedError('Sandbox.Lost', 'The interpreter was ended between two blocks, and its variables with it.');
-  const names = isAttached ? pending.kernelNames : new Map<string, string>();
+  const names = isAttached ? pending.kernelNameByCall : new Map<string, string>();
   return {
     pending,
-    calls: new Map([...names].map(([call, name]) => [name, call])),
+    callByKernelName: new Map([...names].map(([call, name]) => [name, call])),
     unmatched: pending.calls.filter(({ call }) => !names.has(call)),
     cursor: isAttached ? pending.cursor : 0,
     added: [],
-    renamed: {},
+    addedNames: {},
     delivered: new Set(),
   };
 }
@@ -147,35 +161,39 @@ async function restoreInputs({ deps, input, kernel, run, trajectory, signal }: R
   await sendInputsAgain(deps, kernel, { scope: input.scope, run, task: recordedTask(first), signal });
 }
 
-/** Gives a call of the kernel its name in the trajectory: that of an equal call made in a sandbox before, or a new one. */
+/** Gives a call of the kernel the name of an equal call that the code made in an earlier sandbox, or else a new one. */
 async function register({ deps, generation, run }: ReplyContext, at: BlockCursor, event: CallEvent): Promise<void> {
-  if (at.calls.has(event.call)) return;
+  if (at.callByKernelName.has(event.call)) return;
   const preview = (run.config.rlm.approve ?? []).length > 0;
   const made = await pendingCall(deps, event, { preview });
   const known = at.unmatched.findIndex(({ request }) => request === made.request);
   const [matched] = known === -1 ? [] : at.unmatched.splice(known, 1);
   if (matched !== undefined) {
-    at.calls.set(event.call, matched.call);
-    at.renamed[matched.call] = event.call;
+    at.callByKernelName.set(event.call, matched.call);
+    at.addedNames[matched.call] = event.call;
     return;
   }
   const isTaken = at.pending.calls.some(({ call }) => call === event.call);
   const call = isTaken ? `${event.call}~${generation}` : event.call;
-  at.calls.set(event.call, call);
+  at.callByKernelName.set(event.call, call);
   at.added.push({ ...made, call });
-  if (isTaken) at.renamed[call] = event.call;
+  if (isTaken) at.addedNames[call] = event.call;
 }
 
-/** Whether an answer came with the input of this activity; those before it were delivered when they came. */
+/** Whether the answer to a call is in this activity's input. The activities that got the others have delivered them. */
 function isGiven({ input }: ReplyContext, at: BlockCursor, name: string): boolean {
-  return (input.answers ?? []).some(({ call }) => call === at.calls.get(name));
+  return (input.answers ?? []).some(({ call }) => call === at.callByKernelName.get(name));
 }
 
-/** Hands the code the answers there are to these calls, named as in the kernel. Repeated, it changes nothing. */
+/**
+ * Sends the kernel the recorded answers to these calls, given by its names. It ignores those that it has already.
+ *
+ * @returns whether there was one to send
+ */
 async function deliver(context: ReplyContext, at: BlockCursor, names: readonly string[]): Promise<boolean> {
   const { deps, kernel, generation, run } = context;
   const known = names.flatMap((name): { name: string; answer: Answer }[] => {
-    const answer = at.pending.answers.get(at.calls.get(name) ?? '');
+    const answer = at.pending.answers.get(at.callByKernelName.get(name) ?? '');
     return answer === undefined || at.delivered.has(name) ? [] : [{ name, answer }];
   });
   if (known.length === 0) return false;
@@ -197,10 +215,10 @@ function isLong({ reports = {} }: CallAnswer): boolean {
 }
 
 async function recordCalls({ trajectory }: ReplyContext, at: BlockCursor, isWaiting: boolean): Promise<void> {
-  const kernel_names = at.renamed;
-  const isRenamed = Object.keys(kernel_names).length > 0;
+  const kernel_names = at.addedNames;
+  const hasNames = Object.keys(kernel_names).length > 0;
   const state = isWaiting ? 'waiting' : 'running';
-  if (at.added.length === 0 && !isRenamed) {
+  if (at.added.length === 0 && !hasNames) {
     if (trajectory.reference?.state !== state) await trajectory.show({ state });
     return;
   }
@@ -210,7 +228,7 @@ async function recordCalls({ trajectory }: ReplyContext, at: BlockCursor, isWait
       block: at.pending.block,
       calls: at.added,
       cursor: at.cursor,
-      ...(isRenamed ? { kernel_names } : {}),
+      ...(hasNames ? { kernel_names } : {}),
     },
     { state },
   );

@@ -41,8 +41,8 @@ export interface PendingBlock {
   readonly answers: ReadonlyMap<string, Answer>;
   /** Cursor of the last event read from the kernel of the newest sandbox. */
   readonly cursor: number;
-  /** Name in the newest sandbox's kernel, by call; a call that the code there has not made again has none. */
-  readonly kernelNames: ReadonlyMap<string, string>;
+  /** Names in the newest sandbox's kernel; a call that the code there has not made again has none. */
+  readonly kernelNameByCall: ReadonlyMap<string, string>;
 }
 
 /** Says how far an agent got: a pure function of its records, from the task on. */
@@ -96,26 +96,26 @@ function endsReply({ result }: Pick<BlockRecord, 'result'>): boolean {
 function callsOf(
   records: readonly ChainRecord[],
   block: number,
-): Pick<PendingBlock, 'calls' | 'answers' | 'cursor' | 'kernelNames'> {
+): Pick<PendingBlock, 'calls' | 'answers' | 'cursor' | 'kernelNameByCall'> {
   const calls: PendingCall[] = [];
   const answers = new Map<string, Answer>();
   let cursor = 0;
-  let kernelNames = new Map<string, string>();
+  let kernelNameByCall = new Map<string, string>();
   for (const record of records) {
     if (record.kind === 'rebuild') {
       // The block begins again in another sandbox.
       cursor = 0;
-      kernelNames = new Map();
+      kernelNameByCall = new Map();
     } else if (record.kind === 'calls' && record.block === block) {
       calls.push(...record.calls);
-      for (const { call } of record.calls) kernelNames.set(call, call);
-      for (const [call, name] of Object.entries(record.kernel_names ?? {})) kernelNames.set(call, name);
+      for (const { call } of record.calls) kernelNameByCall.set(call, call);
+      for (const [call, name] of Object.entries(record.kernel_names ?? {})) kernelNameByCall.set(call, name);
       cursor = record.cursor;
     } else if (record.kind === 'answers' && record.block === block) {
       for (const { call, answer } of record.answers) answers.set(call, answer);
     }
   }
-  return { calls, answers, cursor, kernelNames };
+  return { calls, answers, cursor, kernelNameByCall };
 }
 
 /**

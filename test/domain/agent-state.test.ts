@@ -121,7 +121,7 @@ describe('fold', () => {
     expect(pending?.calls.map((made) => made.call)).toEqual(['1.1', '1.2', '1.3']);
     expect([...(pending?.answers.keys() ?? [])]).toEqual(['1.2']);
     expect(pending?.cursor).toBe(3);
-    expect([...(pending?.kernelNames ?? [])]).toEqual([
+    expect([...(pending?.kernelNameByCall ?? [])]).toEqual([
       ['1.1', '1.1'],
       ['1.2', '1.2'],
       ['1.3', '1.3'],
@@ -134,9 +134,9 @@ describe('fold', () => {
     expect(begun).toMatchObject({ cursor: 0 });
     expect(begun?.calls).toHaveLength(2);
     expect([...(begun?.answers.keys() ?? [])]).toEqual(['1.1']);
-    expect(begun?.kernelNames.size).toBe(0);
+    expect(begun?.kernelNameByCall.size).toBe(0);
     const again = fold(chain(...lost, calls(1, [call('1.1~1')], 2, { '1.2': '1.1', '1.1~1': '1.2' }))).pending;
-    expect(Object.fromEntries(again?.kernelNames ?? [])).toEqual({ '1.1~1': '1.2', '1.2': '1.1' });
+    expect(Object.fromEntries(again?.kernelNameByCall ?? [])).toEqual({ '1.1~1': '1.2', '1.2': '1.1' });
   });
 
   it('sums what model calls used: replies, summaries, and prompts of the code', () => {
