@@ -1,6 +1,6 @@
 import type { AnswerPromptsInput, AnswerPromptsResult } from '../domain/contract.ts';
 import type { RunConfig } from '../domain/config.ts';
-import { FAILURES, TypedError } from '../domain/failures.ts';
+import { FAILURES, TypedError, type FailureType } from '../domain/failures.ts';
 import { splitReasoning } from '../domain/reply.ts';
 import type { Answer, CallRequest } from '../domain/records.ts';
 import { addUsage, type Usage } from '../domain/usage.ts';
@@ -109,8 +109,15 @@ async function answerOf(
   return { ref, usage, ...(outcome === 'answered' ? {} : { error: ERRORS[outcome] }) };
 }
 
-/** What a person has to put right: no other prompt would fare better. */
-const PAUSING = new Set(['Model.Refused', 'Model.KeyMissing', 'Model.RateLimited']);
+/**
+ * What only a person can fix: any other prompt would fail in the same way. Model.Unavailable, for which an agent pauses its
+ * run, is not among them on purpose: a prompt whose provider is down gets an error string after `model.max_attempts`.
+ */
+const PAUSING: ReadonlySet<FailureType> = new Set<FailureType>([
+  'Model.Refused',
+  'Model.KeyMissing',
+  'Model.RateLimited',
+]);
 
 /** Data for the code, or rethrown: then Temporal retries, or the run pauses. */
 function errorAnswer(error: unknown, { model, rlm }: RunConfig, host: string): Answer {
