@@ -317,6 +317,31 @@ describe('runCode', () => {
     expect(stage.kernels.get('s-g0')?.answered.get('1.1')).toBe('Error: none');
   });
 
+  it('called with a head that is behind (the workflow was reset), returns how the code ended then, and runs nothing', async () => {
+    const stage = await createStage([python('a'), python('b')], { 'a\n': [], 'b\n': ['crash'], pass: [] });
+    const head = await headOf(stage);
+    const done = await code(stage, { head });
+    const second = await ask(stage, done.head);
+    expect(await code(stage, { head })).toEqual(done);
+    const crashed = { head: 'head' in second ? second.head : '' };
+    expect(await code(stage, crashed)).toMatchObject({ kind: 'crashed' });
+    expect(await code(stage, crashed)).toMatchObject({ kind: 'crashed' });
+    expect(await code(stage, { head })).toEqual(done);
+    expect(stage.kernels.get('s-g0')?.ran).toEqual(['a\n', 'b\n']);
+    // Once it has another sandbox, the interpreter that ended is not missed again.
+    const rebuilt = await perform(stage, rebuildSandbox, { cause: gone(SANDBOX) });
+    const sandbox = rebuilt.kind === 'rebuilt' ? rebuilt.sandbox : '';
+    expect(await code(stage, { ...crashed, sandbox })).toMatchObject({ kind: 'done', status: 'crashed' });
+  });
+
+  it('without code that has ended, because its agent ended first, is done', async () => {
+    const stage = await createStage([python('a')], { 'a\n': [{ calls: [['llm_query', 'x']] }] });
+    const head = await headOf(stage);
+    await code(stage, { head });
+    await perform(stage, finishAgent, { status: 'cancelled', source: 'partial' });
+    expect(await code(stage, { head })).toEqual({ kind: 'done', head: (await stage.records()).at(-1)?.parent });
+  });
+
   it('says when the code ended its own interpreter, also to the attempt after the one that started it', async () => {
     const stage = await createStage([python('a')], { 'a\n': ['crash'] });
     const head = await headOf(stage);
