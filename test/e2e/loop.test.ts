@@ -140,7 +140,7 @@ describe.concurrent('a run', () => {
       expect(answer).toMatch(/^Error: the sandbox budget is used up \(rlm.max_sandboxes: 10/);
     expect(outcome.sandboxes).toBe(10);
     expect(outcome.notes).toEqual([
-      '16 tasks for sub-agents got an error instead of an answer: the budget was used up (rlm.max_sandboxes: 10).',
+      '16 tasks for sub-agents got an error instead of an answer: the sandbox budget is used up (rlm.max_sandboxes: 10 for the whole run).',
     ]);
     await model.close();
   });
@@ -165,7 +165,7 @@ describe.concurrent('a run', () => {
     });
     expect(await world.answer(outcome)).toEqual([['20', '20', '20'], 10]);
     expect(outcome.notes).toEqual([
-      '30 prompts of llm_query got an error instead of an answer: the budget was used up (rlm.max_llm_calls: 70).',
+      '30 prompts of llm_query got an error instead of an answer: the budget of llm_query calls is used up (rlm.max_llm_calls: 70 for the whole run).',
     ]);
     expect(model.count((call) => call.task === 'q')).toBe(70);
     await model.close();
