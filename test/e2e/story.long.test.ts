@@ -216,7 +216,9 @@ describe.concurrent.each(TELLERS)('told with %s, a run', (name, createTeller) =>
       expect(play.heard(3)).toContain(MESSAGE);
       expect(play.paid(0)).toBe(MAX_COST);
       await teller.raiseMaxCost(run, RAISED_MAX_COST);
-      await untilPaused(expect.stringContaining(`it is $${RAISED_MAX_COST} now`));
+      // The query has it as a field, `rlm status` in words.
+      const raised = new RegExp(`it is \\$${RAISED_MAX_COST} now|"raised_to":${RAISED_MAX_COST}\\b`);
+      await vi.waitFor(async () => expect(JSON.stringify(await teller.status(run))).toMatch(raised), WAIT);
       await teller.resume(run);
 
       // Its host is lost for good while the model is asked.
