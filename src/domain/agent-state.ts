@@ -11,7 +11,7 @@ import {
 import { isReplayable } from './replay.ts';
 import { addUsage, NO_USAGE, type Usage } from './usage.ts';
 
-/** How far an agent got. Every other part asks `fold`; nothing else works it out. */
+/** How far an agent's trajectory got. What extends, continues or forks one asks `fold`; nothing else works it out. */
 export interface AgentState {
   /** The last iteration whose reply is recorded; 0 before the first. */
   readonly iteration: number;

@@ -38,7 +38,7 @@ export const FAILURES = {
   'Storage.Unavailable': { retryable: true },
   /** A newer attempt has claimed the agent: this one may record nothing more. */
   'Agent.Superseded': { retryable: true },
-  /** Nothing of `rlm.max_cost` is left: the agent ends with what it has. */
+  /** Nothing of `rlm.max_cost` is left: the run pauses (`on_error: fail`: the agent ends with what it has). */
   'Budget.Exhausted': { retryable: false },
   /** The agent used up its iterations or wrote no code, and gave no answer that could be used when it was asked. */
   'Agent.NoAnswer': { retryable: false },

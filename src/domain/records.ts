@@ -8,8 +8,8 @@ import type { ToolDescription } from './tools.ts';
 import { addUsage, NO_USAGE, type Usage } from './usage.ts';
 
 /**
- * The trajectory of an agent is a chain of these records, each naming its parent by hash: one hash is an agent's
- * whole state. Records are stored as JSON, whose keys keep their order, and never change; a new shape of a kind gets a new `v`.
+ * The trajectory of an agent is a chain of these records, each naming its parent by hash: one hash is all that is
+ * recorded of an agent. Records are stored as JSON, whose keys keep their order, and never change; a new shape of a kind gets a new `v`.
  */
 export type ChainRecord =
   | TaskRecord

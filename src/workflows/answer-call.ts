@@ -104,7 +104,7 @@ const MAX_INLINE_OF_PART = 2000;
 const MAX_STORED_CHARACTERS = 400_000;
 
 /** Answers of sub-agents, by reference where they are too many or too long for a payload. */
-async function storeMany({ input }: CallContext, answers: readonly Answer[]): Promise<readonly Answer[]> {
+async function storeMany({ input, pauseOnError }: CallContext, answers: readonly Answer[]): Promise<readonly Answer[]> {
   const sizes = answers.map((answer) => JSON.stringify(answer).length);
   if (sizes.reduce((sum, size) => sum + size, 0) <= MAX_INLINE_CHARACTERS) return answers;
   const parts: Answer[][] = [];
@@ -118,7 +118,8 @@ async function storeMany({ input }: CallContext, answers: readonly Answer[]): Pr
     } else last.push(answer);
   }
   const { storeAnswers } = runActivities({ summary: `store ${answers.length} answers` });
-  return Promise.all(parts.map((part) => storeAnswers({ execution: input.execution, answers: part })));
+  const { execution } = input;
+  return Promise.all(parts.map((part) => pauseOnError.run(() => storeAnswers({ execution, answers: part }))));
 }
 
 async function askPart(

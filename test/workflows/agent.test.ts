@@ -1020,6 +1020,39 @@ describe('a run', { concurrent: true }, () => {
       expect(JSON.stringify(answers).length).toBeLessThan(10_000);
   });
 
+  it('pauses where the reports of its sub-agents cannot be stored, and loses none of them', async () => {
+    let stored = 0;
+    const members = ['0.1', '0.2', '0.3'];
+    const long = { answer_ref: 'a', answer: 'short', patch_ref: 'p'.repeat(40_000) };
+    await withRun(
+      {
+        0: {
+          callModel: [code('r1')],
+          runCode: [{ kind: 'calls', head: 'c', calls: [call('1.1', 'rlm_query_batched', 3)], waiting: true }, FINAL],
+        },
+        ...Object.fromEntries(
+          members.map((id) => [id, { callModel: [code('r')], runCode: [FINAL], finishAgent: long }]),
+        ),
+      },
+      {},
+      async ({ handle, outcome, fake }) => {
+        const paused = { status: 'paused', failure: 'Storage.Unavailable' };
+        await expect.poll(() => handle.query<RunState>(statusQuery)).toMatchObject(paused);
+        await handle.signal(resumeMessage);
+        expect(await outcome()).toMatchObject({ status: 'completed', agents: 4 });
+        const delivered = fake.inputs.runCode?.flatMap(({ answers = [] }) => answers) ?? [];
+        expect(delivered).toMatchObject([{ call: '1.1', answer: { items: [{ list: 'kept' }] } }]);
+      },
+      {
+        storeAnswers: async ({ answers }) => {
+          stored += 1;
+          if (stored === 1) throw failure('Storage.Unavailable', 'The blob store is away.');
+          return { list: 'kept', count: answers.length, usage: USED };
+        },
+      },
+    );
+  });
+
   it('counts no time without a worker against its deadline', async () => {
     const { promise: asked, resolve } = Promise.withResolvers<void>();
     const workerAbsence: Activities['workerAbsence'] = async ({ during }) => {
