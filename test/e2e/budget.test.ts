@@ -93,7 +93,7 @@ describe.each(SHAPES)('a run with %s', (name, shape, budgets) => {
     );
     if (limit >= demand - 1) expect(refused.length).toBe(demand - limit);
     expect(outcome.notes).toEqual(
-      refused.length === 0 ? [] : [expect.stringContaining(`rlm.max_sandboxes: ${limit})`)],
+      refused.length === 0 ? [] : [expect.stringContaining(`rlm.max_sandboxes: ${limit} for the whole run)`)],
     );
   });
 });
@@ -146,7 +146,7 @@ describe('the budget of a run', () => {
     expect(second.filter((answer) => answer.startsWith('Error:'))).toEqual([
       expect.stringContaining('rlm.max_sandboxes: 5 '),
     ]);
-    expect(outcome.notes).toEqual([expect.stringMatching(/^2 tasks .*rlm\.max_sandboxes: 5\)/)]);
+    expect(outcome.notes).toEqual([expect.stringMatching(/^2 tasks .*rlm\.max_sandboxes: 5 for the whole run\)/)]);
     expect(outcome.sandboxes).toBe(5);
   });
 
