@@ -162,7 +162,8 @@ class Server:
         from rlm_kernel.unchanged import is_unchanged
 
         body = request.json()
-        unchanged = is_unchanged(requests.text(body, "workspace"), requests.text(body, "index"))
+        changes = requests.text(body, "changes") if "changes" in body else None
+        unchanged = is_unchanged(requests.text(body, "workspace"), requests.text(body, "index"), changes)
         connection.reply(200, {"unchanged": unchanged})
 
     def _post_renew(self, connection, request):

@@ -1,4 +1,4 @@
-"""Whether a clone is as its checkout left it: what the index of the checkout notes of each file, compared as git does."""
+"""Whether a clone is as its checkout left it: nothing was written, or each file is as the index of the checkout notes it."""
 
 import os
 import stat
@@ -9,9 +9,14 @@ _REPOSITORY = 0o160000
 _EXTENDED = 0x4000
 
 
-def is_unchanged(workspace, index):
-    """False where that cannot be told: then git has to look. Empty folders count as little as they do for git."""
+def is_unchanged(workspace, index, changes=None):
+    """False where that cannot be told: then git has to look. Empty folders count as little as they do for git.
+
+    `changes`: the folder that holds whatever was written to the clone, where the file system keeps it apart.
+    """
     try:
+        if changes is not None and set(os.listdir(changes)) <= {".git"}:
+            return True
         with open(index, "rb") as file:
             noted = _read(file.read())
         return _is_as_noted(os.fsencode(workspace), noted)

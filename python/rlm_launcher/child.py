@@ -307,6 +307,9 @@ def _bubblewrap_arguments(spec, stage, read_only, writable, status_fd):
     arguments += ["--proc", "/proc", "--dev", "/dev", "--bind", f"{data}/shm", "/dev/shm", "--remount-ro", "/dev"]
     arguments += ["--bind", f"{data}/tmp", "/tmp", "--bind", f"{data}/home", "/home/agent"]
     arguments += ["--bind", f"{stage}/scratch", "/run/rlm/scratch"]
+    if spec["workspace"]["kind"] == "overlay":
+        # What differs from the checkout: who asks whether anything does need not look at every file.
+        arguments += ["--ro-bind", f"{data}/upper", "/run/rlm/changes"]
     arguments += ["--symlink", "../tmp", "/var/tmp"]
     for source, inside in writable:
         arguments += ["--bind", source, inside]

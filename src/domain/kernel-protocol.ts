@@ -218,6 +218,8 @@ export interface UnchangedRequest {
   readonly workspace: string;
   /** Of the checkout that the clone began as. */
   readonly index: string;
+  /** The folder that holds whatever was written to the clone, where the file system keeps it apart. */
+  readonly changes?: string;
 }
 
 export interface UnchangedReply {

@@ -12,6 +12,8 @@ export interface PatchPaths {
   /** Absent where there is no repository, and so no patch. */
   readonly objects?: string;
   readonly index?: string;
+  /** Holds whatever was written to the clone, where it is a layer on the checkout. */
+  readonly changes?: string;
   /** What a setup did to the clone, as `kernel baseline` took it down: no part of the patch. Holds an index as well. */
   readonly setup?: string;
   /** A folder with room; default: that for temporary files. */
@@ -38,13 +40,13 @@ export async function takePatch(
   if (commit === undefined || inside.objects === undefined || begin === undefined) {
     return { bytes: new Uint8Array(), notes: [] };
   }
-  const { workspace, index } = inside;
+  const { workspace, index, changes } = inside;
   // What a setup made is not in the index.
   if (
     brief &&
     inside.setup === undefined &&
     index !== undefined &&
-    (await kernel.unchanged({ workspace, index }, signal))
+    (await kernel.unchanged({ workspace, index, ...(changes === undefined ? {} : { changes }) }, signal))
   )
     return { bytes: new Uint8Array(), notes: [] };
   const option = inside.setup === undefined ? '--index' : '--setup';

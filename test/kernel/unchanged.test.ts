@@ -99,3 +99,17 @@ it.each<[string, () => void]>([
   expect(await unchanged()).toBe(false);
   rmSync(`${clone}-folder`, { recursive: true, force: true });
 });
+
+it('a clone that is a layer on its checkout is unchanged where nothing but .git was written, whatever there is to read', async () => {
+  const changes = join(under.workspace, 'changes');
+  const ask = (): Promise<boolean> => under.kernel.unchanged({ workspace: clone, index, changes });
+  unlinkSync(index);
+  mkdirSync(changes);
+  expect(await ask()).toBe(true);
+  mkdirSync(join(changes, '.git'));
+  expect(await ask()).toBe(true);
+  writeFileSync(join(changes, 'a'), '');
+  expect(await ask()).toBe(false);
+  rmSync(changes, { recursive: true });
+  expect(await ask()).toBe(false);
+});

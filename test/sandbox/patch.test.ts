@@ -126,6 +126,34 @@ describe('the patch', () => {
     expect(patch.notes).toEqual([]);
   });
 
+  it.each([
+    'true',
+    'git status',
+    'cat a.txt',
+    'touch a.txt',
+    'mkdir empty',
+    'echo x > new; rm new',
+    'echo x > new',
+    'mkdir -p one/two; echo x > one/two/new',
+    'echo x >> a.txt',
+    'cp a.txt b; echo x >> a.txt; cat b > a.txt; rm b',
+    'rm a.txt',
+    'chmod +x a.txt',
+    'mv a.txt c.txt',
+    'mv folder other',
+    'rm -r folder; mkdir folder',
+    'ln -s a.txt link',
+    'git commit -q --allow-empty -m x',
+    'echo x >> a.txt; git commit -qam x',
+    'rm -rf .git',
+  ])('is the same where it is told at once that there is none: %s', async (script) => {
+    const repository = makeRepository(newFolder(), { 'a.txt': 'a\n', 'folder/b.txt': 'b\n' });
+    const sandbox = await sandboxOf(repository);
+    await shell(sandbox, script);
+    const brief = await sandbox.patch(undefined, { brief: true });
+    expect(Buffer.from(brief.bytes).toString()).toBe(Buffer.from((await sandbox.patch()).bytes).toString());
+  });
+
   it('carries binary files, line ends and bytes that are no text', async () => {
     const repository = makeRepository(newFolder(), {
       'data.bin': BINARY,

@@ -64,7 +64,9 @@ function planIsolated(plan: PlanRequest): SandboxPlan {
     workspace: WORKSPACE,
     scratch: '/run/rlm/scratch',
     ...(clone === undefined ? {} : { objects: INSIDE_OBJECTS }),
-    ...(clone === undefined || 'lower' in clone ? {} : { index: INSIDE_INDEX }),
+    ...(clone === undefined || 'lower' in clone
+      ? {}
+      : { index: INSIDE_INDEX, ...(plan.overlay ? { changes: '/run/rlm/changes' } : {}) }),
     ...(clone === undefined || !('lower' in clone) ? {} : { setup: INSIDE_SETUP }),
   };
   const served = clone !== undefined && 'lower' in clone ? clone.interpreter : interpreter;

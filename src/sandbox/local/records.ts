@@ -50,6 +50,8 @@ export interface InsidePaths {
   /** Objects and index of the base checkout; absent without a repository. */
   readonly objects?: string;
   readonly index?: string;
+  /** Holds whatever was written to the clone, where it is a layer on the checkout. */
+  readonly changes?: string;
   /** What a setup did to the clone, as `kernel baseline` took it down; has an index of its own. */
   readonly setup?: string;
   /** Room for taking the patch when the rest is full. */
