@@ -147,7 +147,9 @@ describe.concurrent('a schedule', () => {
       { timeout: 60_000, interval: 300 },
     );
     // Its outcome is recorded a moment before it says so itself.
-    await expect.poll(() => runs.state(run)).toMatchObject({ status: 'completed', reason: null });
+    await vi.waitFor(async () => expect(await runs.state(run)).toMatchObject({ status: 'completed', reason: null }), {
+      timeout: 30_000,
+    });
     await schedules.delete('far');
   });
 
