@@ -452,7 +452,7 @@ describe('a sandbox', { concurrent: true }, () => {
       {},
       async ({ handle, outcome }) => {
         const paused = { status: 'paused', reason: expect.stringContaining('The blob store is away.') };
-        await expect.poll(() => handle.query<RunState>(statusQuery)).toMatchObject(paused);
+        await vi.waitFor(async () => expect(await handle.query<RunState>(statusQuery)).toMatchObject(paused), 30_000);
         await handle.signal(resumeMessage);
         expect(await outcome()).toMatchObject({ status: 'completed', sandboxes: 1 });
       },
@@ -1037,7 +1037,7 @@ describe('a run', { concurrent: true }, () => {
       {},
       async ({ handle, outcome, fake }) => {
         const paused = { status: 'paused', failure: 'Storage.Unavailable' };
-        await expect.poll(() => handle.query<RunState>(statusQuery)).toMatchObject(paused);
+        await vi.waitFor(async () => expect(await handle.query<RunState>(statusQuery)).toMatchObject(paused), 30_000);
         await handle.signal(resumeMessage);
         expect(await outcome()).toMatchObject({ status: 'completed', agents: 4 });
         const delivered = fake.inputs.runCode?.flatMap(({ answers = [] }) => answers) ?? [];
