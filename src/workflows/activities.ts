@@ -65,8 +65,6 @@ export function runActivities(options: ActivityOptions = {}): Pick<Activities & 
 
 /** Milliseconds for which work may lie on a host's queue before its workflow looks whether the host is there, or says that it waits. */
 const HOST_QUEUE_MS = 10_000;
-/** Of a host that is there and busy it is asked less and less often, up to this: each look is some events of the history. */
-const MAX_HOST_QUEUE_MS = 80_000;
 
 /**
  * Work in a sandbox: on its host's own queue when it lives on one.
@@ -81,20 +79,19 @@ export async function inSandbox<T>(
 ): Promise<T> {
   const { taskQueue } = workflowInfo();
   const host = sandbox === undefined ? undefined : parseHandle(sandbox).host;
-  const activities = (patience: number): Pick<Activities, 'runCode' | 'finishAgent'> =>
-    proxyActivities<Activities>({
-      ...(host === undefined
-        ? sandboxQueue(queues)
-        : { taskQueue: hostTaskQueue(taskQueue, host), scheduleToStartTimeout: patience }),
-      startToCloseTimeout: MAX_ACTIVITY_TIME,
-      heartbeatTimeout: HEARTBEAT_TIMEOUT,
-      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-      retry: RETRY,
-      ...options,
-    });
-  for (let patience = HOST_QUEUE_MS; ; patience = Math.min(2 * patience, MAX_HOST_QUEUE_MS)) {
+  const activities = proxyActivities<Activities>({
+    ...(host === undefined
+      ? sandboxQueue(queues)
+      : { taskQueue: hostTaskQueue(taskQueue, host), scheduleToStartTimeout: HOST_QUEUE_MS }),
+    startToCloseTimeout: MAX_ACTIVITY_TIME,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: RETRY,
+    ...options,
+  });
+  for (;;) {
     try {
-      return await work(activities(patience));
+      return await work(activities);
     } catch (error) {
       if (sandbox === undefined || !isScheduleToStartTimeout(error)) throw error;
       const { locateSandbox } = runActivities({ summary: `look for the host ${host}` });
