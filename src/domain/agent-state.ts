@@ -41,7 +41,7 @@ export interface PendingBlock {
   readonly answers: ReadonlyMap<string, Answer>;
   /** Cursor of the last event read from the kernel of the newest sandbox. */
   readonly cursor: number;
-  /** Names in the newest sandbox's kernel; a call that the code there has not made again has none. */
+  /** Names in the newest sandbox's kernel; a call that the code has not made there yet has none. */
   readonly kernelNameByCall: ReadonlyMap<string, string>;
 }
 

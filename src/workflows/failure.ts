@@ -1,7 +1,7 @@
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, isCancellation } from '@temporalio/workflow';
 import type { FailureType } from '../domain/failures.ts';
 
-/** A failure for whoever awaits the workflow, or its activity: another attempt would not help. */
+/** The failure of a workflow, or of a message to it: another attempt would not help. */
 export function typedFailure(type: FailureType, message: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(message, type);
 }

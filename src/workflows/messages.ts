@@ -81,8 +81,8 @@ export function onSignal<Message>(
 }
 
 /**
- * How many conditions may become true one because of the other before what has happened has led to its last command. The
- * longest chain has two: an agent's last sub-agent ends, and then what it told the budget has arrived.
+ * How many conditions may become true, one because of the other, before what has happened has led to its last command. There
+ * are two at most: the last sub-agent of an agent ends, and then the budget has what the agent settled. One is to spare.
  */
 const ROUNDS = 3;
 

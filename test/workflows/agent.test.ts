@@ -341,16 +341,16 @@ describe('a sandbox', { concurrent: true }, () => {
     expect(last?.answers?.map((each) => each.call).toSorted()).toEqual(['1.1', '1.2']);
   });
 
-  it('that ended itself because nobody renewed it is rebuilt, and does not count', async () => {
+  it.each([
+    { what: 'does not count', losses: 1, sandboxes: 1, rebuilt: ['evicted'] },
+    { what: 'counts when it is lost after that', losses: 2, sandboxes: 2, rebuilt: ['evicted', 'lost'] },
+  ])('that ended itself because nobody renewed it is rebuilt, and $what', async ({ losses, sandboxes, rebuilt }) => {
+    const lost = Array.from({ length: losses }, () => failure('Sandbox.Lost', 'It is gone.'));
     const { outcome, fake } = await outcomeOf(
       {
         0: {
           callModel: [code('r1')],
-          runCode: [
-            { kind: 'calls', head: 'c1', calls: [call('1.1')], waiting: true },
-            failure('Sandbox.Lost', 'It is gone.'),
-            FINAL,
-          ],
+          runCode: [{ kind: 'calls', head: 'c1', calls: [call('1.1')], waiting: true }, ...lost, FINAL],
         },
       },
       {},
@@ -362,37 +362,10 @@ describe('a sandbox', { concurrent: true }, () => {
         },
       },
     );
-    expect(outcome).toMatchObject({ status: 'completed', sandboxes: 1 });
-    expect(fake.called).toContain('rebuildSandbox 0 evicted');
-  });
-
-  it('that is lost after it was rebuilt for that counts', async () => {
-    const { outcome, fake } = await outcomeOf(
-      {
-        0: {
-          callModel: [code('r1')],
-          runCode: [
-            { kind: 'calls', head: 'c1', calls: [call('1.1')], waiting: true },
-            failure('Sandbox.Lost', 'It is gone.'),
-            failure('Sandbox.Lost', 'It is gone, too.'),
-            FINAL,
-          ],
-        },
-      },
-      {},
-      {
-        idle_timeout: 1,
-        answerPrompts: async () => {
-          await new Promise((resolve) => setTimeout(resolve, 1500));
-          return { answers: [{ ref: 'late' }] };
-        },
-      },
+    expect(outcome).toMatchObject({ status: 'completed', sandboxes });
+    expect(fake.called.filter((each) => each.startsWith('rebuildSandbox'))).toEqual(
+      rebuilt.map((cause) => `rebuildSandbox 0 ${cause}`),
     );
-    expect(outcome).toMatchObject({ status: 'completed', sandboxes: 2 });
-    expect(fake.called.filter((each) => each.startsWith('rebuildSandbox'))).toEqual([
-      'rebuildSandbox 0 evicted',
-      'rebuildSandbox 0 lost',
-    ]);
   });
 
   it('that may not be rebuilt costs nothing of the budget', async () => {
