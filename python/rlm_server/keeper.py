@@ -15,6 +15,16 @@ NO_NAMESPACE = 76
 
 
 def main(spec):
+    try:
+        return _run(spec)
+    except OSError as error:
+        # A disk that is full, say. The command that wanted the server prints the end of this log.
+        place = error.filename or os.getcwd()
+        print(f"The server's files cannot be written: {place}: {error.strerror}.", file=sys.stderr, flush=True)
+        return 1
+
+
+def _run(spec):
     os.umask(0o077)
     descriptor = os.open(spec["lock"], os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -54,9 +64,14 @@ def _write_record(path, found):
     with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
         boot_id = file.read().strip()
     temporary = f"{path}.{pid}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump({**found, "process": {"pid": pid, "startTime": start_time, "bootId": boot_id}}, file)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump({**found, "process": {"pid": pid, "startTime": start_time, "bootId": boot_id}}, file)
+        os.replace(temporary, path)
+    except OSError:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
 
 
 def _start(command):

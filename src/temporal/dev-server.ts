@@ -1,5 +1,5 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage } from '../domain/error-message.ts';
 import {
@@ -81,6 +81,9 @@ const WAITING_MS = 4000;
 const END_TIME = 10_000;
 /** The same while a command waits to start it again: a graceful end takes over a second and brings it nothing. */
 const HURRIED_END_TIME = 200;
+
+/** A disk with fewer bytes left is full: that is why a server on it has not started. */
+const NEEDED_SPACE = 1024 * 1024;
 
 /** The database file that commands share when they name none. */
 export function defaultDatabaseFile(stateDirectory: string): string {
@@ -309,9 +312,20 @@ function noNamespace(why: string): TemporalSetupError {
 }
 
 function notStarting(files: DevServerFiles): TemporalSetupError {
+  const folder = dirname(files.databaseFile);
+  if (freeSpaceOf(folder) < NEEDED_SPACE)
+    return new TemporalSetupError(
+      `The embedded Temporal server does not start, because the disk of ${folder} is full. Make room there ` +
+        '(rlm clean shows what may go), and give the command again.',
+    );
   return new TemporalSetupError(
     `The embedded Temporal server does not start. Its log is ${files.log}; its last lines:\n${logTail(files)}`,
   );
+}
+
+function freeSpaceOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 function waitingLine(files: DevServerFiles): string {

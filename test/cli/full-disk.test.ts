@@ -49,6 +49,16 @@ it('a command that cannot write says which folder is full, without a stack', () 
   expect(code).toBe(2);
 });
 
+it.each([8192, 16_384, 40_960, 1_048_576])('a server for which %i bytes are left says which disk is full', (size) => {
+  const state = join(desk.folder, 'small');
+  mkdirSync(state, { recursive: true });
+  const command = ['env', `DURABLE_RLM_STATE=${state}`, process.execPath, MAIN, 'up'];
+  const { code, stderr } = withDisk(['--size', `${size}`, '--tmpfs', state], command);
+  expect(stderr).toMatch(/[Tt]he disk of .*\/small\b.* is full\. Make room there/);
+  expect(stderr).not.toMatch(/Traceback|should not have happened|\n\s+at /);
+  expect(code).toBe(2);
+});
+
 it.each([['run', 'repository', '-p', 'Look around'], ['up'], ['doctor']])(
   'rlm %s says that the state folder is read-only',
   (...args) => {
