@@ -20,8 +20,10 @@ export function createFileJournals(folder: string, guard: <T>(act: () => Promise
           entries,
           append: (entry) =>
             guard(async () => {
-              // At once, not in the queue of a thread pool that waits for disks: some microseconds.
-              writeSync(handle.fd, entryLine(entry));
+              const line = Buffer.from(entryLine(entry));
+              // At once, not in the queue of a thread pool that waits for disks: some microseconds. A disk that is full may
+              // take a part, which is a torn line then: it is written again, until it is there or refused.
+              while (writeSync(handle.fd, line) < line.length);
               await sync();
             }),
           close: () => handle.close(),

@@ -45,7 +45,8 @@ export function createApprovals(input: {
       open.set(id, undefined);
       try {
         const asked: QuestionMessage = { kind: 'asked', question: { id, agent, step, text, ref } };
-        await getExternalWorkflowHandle(run).signal(question, asked);
+        // Delivered before it can be withdrawn: two that are on their way arrive in any order.
+        await CancellationScope.nonCancellable(() => getExternalWorkflowHandle(run).signal(question, asked));
         await condition(() => open.get(id) !== undefined);
       } catch (error) {
         // The code that made the call has ended, or its agent: nobody needs an answer.

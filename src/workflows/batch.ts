@@ -12,7 +12,6 @@ import {
   setWorkflowOptions,
   startChild,
   workflowInfo,
-  type ChildWorkflowHandle,
   isCancellation,
 } from '@temporalio/workflow';
 import {
@@ -32,16 +31,11 @@ import type { RunOutcome } from '../domain/records.ts';
 import { runActivities } from './activities.ts';
 import { failPlainly, failureMessage } from './failure.ts';
 import { createIgnoredMessages, ignoreOtherSignals, onMessage } from './messages.ts';
-import { createPauseGate, PAUSED_BY_A_PERSON, type PauseCause } from './pause-gate.ts';
+import { createPauseGate, PAUSED_BY_A_PERSON } from './pause-gate.ts';
 import { cancelledByName, startChildReplacing } from './start-child.ts';
+import { createTellPaused, type TellPaused } from './tell-paused.ts';
 
 const BATCH_FAILED: FailureType = 'Batch.Failed';
-
-/** Pauses the run of an item, or resumes it. */
-function tell(run: ChildWorkflowHandle<ItemWorkflow>, cause: PauseCause | undefined): void {
-  const sent = cause === undefined ? run.signal(resumeMessage) : run.signal(pauseMessage, { reason: cause.reason });
-  sent.catch(() => undefined); // It may just have ended.
-}
 
 /** Limits that only the runs of a batch have. */
 function notOfBatches(message: BudgetMessage): string | undefined {
@@ -57,7 +51,7 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, batch);
 export async function batch(input: BatchInput): Promise<BatchOutcome> {
   const { workflowId, firstExecutionRunId: execution } = workflowInfo();
   const ignored = createIgnoredMessages();
-  const working = new Map<string, ChildWorkflowHandle<ItemWorkflow>>();
+  const working = new Map<string, TellPaused>();
   let running = 0;
   let status: BatchState['status'] = 'starting';
   let progress: BatchProgress | undefined = input.state;
@@ -74,7 +68,7 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
     onChange: (cause) => {
       pauseReason = cause?.reason ?? pauseReason;
       show();
-      for (const handle of working.values()) tell(handle, cause);
+      for (const tellPaused of working.values()) tellPaused(cause && { reason: cause.reason });
     },
   });
   onMessage<BudgetMessage>(setBudgetMessage, ignored, {
@@ -124,11 +118,18 @@ export async function batch(input: BatchInput): Promise<BatchOutcome> {
     running += 1;
     try {
       const ended = item.begun === true ? await endMeanwhile(item, input, execution) : null;
-      if (ended === null) count(await runItem(item, execution, working), false);
+      if (ended === null) count(await runItem(item, execution, begun), false);
       else count(ended, true);
     } finally {
+      working.delete(item.run);
       running -= 1;
     }
+  }
+
+  function begun(id: string, tellPaused: TellPaused): void {
+    working.set(id, tellPaused);
+    // The batch was paused while it was being started.
+    if (gate.closed) tellPaused({ reason: pauseReason });
   }
 
   try {
@@ -218,7 +219,7 @@ function limit(max_cost: number | undefined): Pick<BatchProgress, 'max_cost'> {
 async function runItem(
   { run, type, input }: NextItem,
   execution: string,
-  working: Map<string, ChildWorkflowHandle<ItemWorkflow>>,
+  onStarted: (run: string, tellPaused: TellPaused) => void,
 ): Promise<ItemEnd> {
   try {
     const handle = await startChildReplacing(run, () =>
@@ -229,14 +230,12 @@ async function runItem(
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       }),
     );
-    working.set(run, handle);
+    onStarted(run, createTellPaused(handle));
     const { status, usage } = await cancelledByName(run, handle.result());
     return { status, cost: usage.cost };
   } catch (error) {
     // What it cost all the same is in its books.
     const { endOfItem } = runActivities({ summary: `how ${run} ended` });
     return CancellationScope.nonCancellable(() => endOfItem({ execution, run, error: failureMessage(error) }));
-  } finally {
-    working.delete(run);
   }
 }

@@ -80,7 +80,7 @@ export async function budget(input: BudgetInput): Promise<BudgetReport> {
     const changes = await admittedLimits(message, { ceilings: input.ceilings, limits: service.budget.limits });
     service.receive({ kind: 'limits', changes: countedLimits(changes) });
   };
-  // One after another, and before requests that come after them, however long it takes to look for a grant.
+  // One after another, and before what comes after them, however long it takes to look for a grant.
   let limitsSet = Promise.resolve();
   onSignal<BudgetMessage>(setBudgetMessage, ignored, {
     description: 'From the run: other limits. To be sent to the run, which passes them on',
@@ -95,7 +95,8 @@ export async function budget(input: BudgetInput): Promise<BudgetReport> {
   });
   onSignal<BudgetSettlement>(settleSignal, ignored, {
     description: 'From an agent: what it has used, and what not',
-    apply(settlement) {
+    async apply(settlement) {
+      await limitsSet;
       if (isOfRun(settlement)) service.receive({ kind: 'settle', settlement });
     },
   });

@@ -5,10 +5,14 @@ import {
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import type { AgentInput, AgentWorkflow } from '../domain/contract.ts';
-import { pauseMessage, resumeMessage } from '../domain/messages.ts';
 import { startChildReplacing } from './start-child.ts';
+import { createTellPaused, type TellPaused } from './tell-paused.ts';
 
-export type AgentHandle = ChildWorkflowHandle<AgentWorkflow>;
+/** An agent that has been started, for its parent. */
+export interface StartedAgent {
+  readonly handle: ChildWorkflowHandle<AgentWorkflow>;
+  readonly tellPaused: TellPaused;
+}
 
 /**
  * Starts the workflow of an agent, the root or a sub-agent: paused where its run is.
@@ -21,9 +25,9 @@ export async function startAgent(
   options: {
     readonly summary: string | undefined;
     readonly isPaused: () => boolean;
-    readonly onStarted: (handle: AgentHandle) => void;
+    readonly onStarted: (agent: StartedAgent) => void;
   },
-): Promise<AgentHandle> {
+): Promise<StartedAgent> {
   const { summary, isPaused, onStarted } = options;
   const paused = isPaused();
   const handle = await startChildReplacing(workflowId, () =>
@@ -35,12 +39,9 @@ export async function startAgent(
       ...(summary === undefined ? {} : { staticSummary: summary }),
     }),
   );
-  onStarted(handle);
+  const agent = { handle, tellPaused: createTellPaused(handle) };
+  onStarted(agent);
   // What was said while it was being started has not reached it.
-  if (isPaused() !== paused) tellPaused(handle, !paused);
-  return handle;
-}
-
-export function tellPaused(handle: AgentHandle, paused: boolean): void {
-  handle.signal(paused ? pauseMessage : resumeMessage).catch(() => undefined); // It may just have ended.
+  if (isPaused() !== paused) agent.tellPaused(paused ? undefined : {});
+  return agent;
 }

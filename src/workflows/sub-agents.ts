@@ -11,7 +11,7 @@ import type { AgentBudget } from './agent-budget.ts';
 import { agentFailure } from './agent-end.ts';
 import { failureMessage } from './failure.ts';
 import { errorAnswers } from './error-answers.ts';
-import { startAgent, tellPaused, type AgentHandle } from './start-agent.ts';
+import { startAgent, type StartedAgent } from './start-agent.ts';
 import { cancelledByName } from './start-child.ts';
 
 /** An agent's sub-agents: starts them, at most `max_parallel` at a time, and sums up what they did. */
@@ -57,7 +57,7 @@ export function createSubAgents(input: {
   const workflowScope = CancellationScope.current();
   const atWork = pLimit(Math.min(limits.max_parallel, MAX_PENDING));
   const starting = pLimit(MAX_STARTING);
-  const working = new Set<AgentHandle>();
+  const working = new Set<StartedAgent>();
   let started = before?.started ?? 0;
   let busy = 0;
   let totals = before?.totals ?? noTotals(depth);
@@ -69,10 +69,10 @@ export function createSubAgents(input: {
     let isStarted = false;
     try {
       return await atWork(async () => {
-        const handle = await starting(() => start(child));
+        const agent = await starting(() => start(child));
         isStarted = true;
         onStarted(true);
-        return await resultOf(handle, id);
+        return await resultOf(agent, id);
       });
     } catch (error) {
       if (!isStarted) onStarted(false);
@@ -83,26 +83,26 @@ export function createSubAgents(input: {
     }
   }
 
-  function start({ task, id, head }: NewAgent): Promise<AgentHandle> {
+  function start({ task, id, head }: NewAgent): Promise<StartedAgent> {
     const { execution, idle_timeout, queues } = parent;
     const child: AgentInput = { execution, task, limits, idle_timeout, queues };
     return startAgent(agentWorkflowId(input.run, id), child, {
       summary: head,
       isPaused: input.isPaused,
-      onStarted: (handle) => working.add(handle),
+      onStarted: (agent) => working.add(agent),
     });
   }
 
-  async function resultOf(handle: AgentHandle, id: string): Promise<Answer> {
+  async function resultOf(agent: StartedAgent, id: string): Promise<Answer> {
     try {
-      const result = await cancelledByName(handle.workflowId, handle.result());
+      const result = await cancelledByName(agent.handle.workflowId, agent.handle.result());
       totals = addTotals(totals, result.totals);
       const { answer_ref: ref } = result;
       return ref === undefined ? { error: notFinished(id, 'it gave no answer') } : { ref, ...givenBy(id, result) };
     } catch (error) {
       return settleFailure(id, error);
     } finally {
-      working.delete(handle);
+      working.delete(agent);
     }
   }
 
@@ -169,7 +169,7 @@ export function createSubAgents(input: {
       if (busy > 0) await condition(() => busy === 0, milliseconds);
     },
     setPaused(paused) {
-      for (const handle of working) tellPaused(handle, paused);
+      for (const agent of working) agent.tellPaused(paused ? {} : undefined);
     },
   };
 }

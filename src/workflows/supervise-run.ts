@@ -49,7 +49,7 @@ import {
   type Stopped,
 } from './run-outcome.ts';
 import { createRunStatus, type RunStatusKeeper } from './run-status.ts';
-import { startAgent, tellPaused, type AgentHandle } from './start-agent.ts';
+import { startAgent, type StartedAgent } from './start-agent.ts';
 import { startBudget } from './start-budget.ts';
 import { cancelledByName } from './start-child.ts';
 import { startingSchedule } from './starting-schedule.ts';
@@ -83,16 +83,13 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     remaining: () => deadline.remaining,
     questions: () => questions.open,
   });
-  let rootHandle: AgentHandle | undefined;
+  let root: StartedAgent | undefined;
   let ceilings: RunLimits | undefined;
   let notifies = false;
   /** A person has paused one of the agents, not the run. */
   let isAgentPaused = false;
-  const tellRoot = (paused: boolean): void => {
-    if (rootHandle !== undefined) tellPaused(rootHandle, paused);
-  };
 
-  const agents = createAgentMessages(run, () => rootHandle !== undefined);
+  const agents = createAgentMessages(run, () => root !== undefined);
   const questions = createQuestions(run, {
     ignored,
     reply: status.read,
@@ -115,12 +112,15 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       const { reason } = status.read();
       if (cause !== undefined && notifies)
         tellPerson(run, { event: 'paused', status: 'paused', reason, next: `rlm resume ${run}` });
-      if (cause !== undefined) return tellRoot(true);
+      if (cause !== undefined) return root?.tellPaused({});
       // A command that is given again says resume whether the run is paused or not: then nobody needs to hear of it.
       if (!wasClosed && !isAgentPaused) return;
       isAgentPaused = false;
-      // Limits that were sent before count before the agents ask for more.
-      void budgetMessages.applied().then(() => gate.closed || tellRoot(false));
+      // What was sent before comes before: the agents have their limits when they ask for more, and one that was told to
+      // pause by itself resumes.
+      void Promise.all([budgetMessages.applied(), agents.sent()]).then(
+        () => gate.closed || root?.tellPaused(undefined),
+      );
     },
   });
   onMessage<SteerMessage>(steerMessage, ignored, {
@@ -139,10 +139,10 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     ignored,
     status,
     deadline,
-    isBegun: () => rootHandle !== undefined,
+    isBegun: () => root !== undefined,
     ceilings: () => ceilings,
   });
-  onConfigure(kind, { run, execution, isBegun: () => rootHandle !== undefined });
+  onConfigure(kind, { run, execution, isBegun: () => root !== undefined });
   setHandler(defineQuery<RunState>(statusQuery), status.read, {
     description: 'How the run stands: status, limits, agents, tokens, cost, what is waited for',
   });
@@ -170,7 +170,7 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
     deadline,
     status,
     paused: () => gate.closed,
-    onRoot: (handle) => (rootHandle = handle),
+    onRoot: (agent) => (root = agent),
   });
   const approved = await approvePatch(prepared.limits, questions, ended);
   status.finish();
@@ -212,7 +212,7 @@ interface Supervision {
   readonly deadline: ReturnType<typeof createDeadline>;
   readonly status: RunStatusKeeper;
   readonly paused: () => boolean;
-  readonly onRoot: (root: AgentHandle) => void;
+  readonly onRoot: (root: StartedAgent) => void;
 }
 
 interface Supervised {
@@ -279,8 +279,12 @@ async function runRoot(run: string, { execution, prepared, typed, paused, onRoot
     ...(prepared.fork === undefined ? {} : takingUp(prepared.task, prepared.fork)),
   };
   const rootId = agentWorkflowId(run, ROOT_AGENT);
-  const root = await startAgent(rootId, input, { summary: prepared.summary, isPaused: paused, onStarted: onRoot });
-  return cancelledByName(rootId, root.result());
+  const { handle } = await startAgent(rootId, input, {
+    summary: prepared.summary,
+    isPaused: paused,
+    onStarted: onRoot,
+  });
+  return cancelledByName(rootId, handle.result());
 }
 
 /** The root of a run that takes up another: it begins where the shared part ends. */

@@ -142,4 +142,24 @@ describe('files of journals', () => {
     expect(again.entries).toEqual([{ index: 0 }, { index: 2 }]);
     await again.close();
   });
+
+  it('refuse an entry of which the disk takes only a part; what comes after it is read', async () => {
+    const append = (bytes: number): string => `
+      import { createFileBlobStore } from ${JSON.stringify(new URL('../../src/storage/file-blob-store.ts', import.meta.url).href)};
+      const journal = await createFileBlobStore({ path: ${JSON.stringify(path)} }).openJournal('paid');
+      await journal.append('x'.repeat(${bytes})).catch((error) => console.log('refused:', error.message));
+      console.log(journal.entries.length);`;
+    // The shell's limit of the size of a file stands in for the end of a disk: a write is cut off there.
+    const run = (bytes: number, limit: string): string =>
+      execFileSync(
+        'sh',
+        ['-c', `${limit} exec "$0" --input-type=module-typescript -e "$1"`, process.execPath, append(bytes)],
+        {
+          encoding: 'utf8',
+        },
+      );
+    expect(run(3000, 'ulimit -f 4;')).toMatch(/^refused: .*EFBIG[^]*\n0\n$/);
+    expect(run(30, '')).toBe('0\n');
+    expect(run(30, '')).toBe('1\n');
+  });
 });

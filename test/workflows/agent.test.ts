@@ -27,6 +27,7 @@ import type { PendingCall, RunOutcome } from '../../src/domain/records.ts';
 import { connect, embeddedTarget, type TemporalConnection } from '../../src/temporal/connection.ts';
 import { startOrAttachDevServer, type DevServer } from '../../src/temporal/dev-server.ts';
 import { installRuntime } from '../../src/temporal/runtime.ts';
+import { sized } from '../sizes.ts';
 import {
   activitiesByRun,
   code,
@@ -574,6 +575,49 @@ describe('a run', { concurrent: true }, () => {
         expect(await state()).toMatchObject({ status: 'running' });
         answer.resolve(undefined);
         expect(await outcome()).toMatchObject({ status: 'completed' });
+      },
+    );
+  });
+
+  it('that is paused and resumed again at once leaves no agent paused, however often', async () => {
+    const CHILDREN = 8;
+    const answer = Promise.withResolvers<undefined>();
+    const ids = Array.from({ length: CHILDREN }, (_, index) => `0.${index + 1}`);
+    const asked = new Set<string>();
+    const child = (id: string): AgentScript => ({
+      callModel: [
+        async () => {
+          asked.add(id);
+          await answer.promise;
+          return code('s1');
+        },
+      ],
+      runCode: [FINAL],
+    });
+    const calls = [call('1.1', 'rlm_query_batched', CHILDREN)];
+    const root = {
+      callModel: [code('r1')],
+      runCode: [{ kind: 'calls', head: 'c', calls, waiting: true }, FINAL] as const,
+    };
+    await withRun(
+      { 0: root, ...Object.fromEntries(ids.map((id) => [id, child(id)])) },
+      {},
+      async ({ handle, outcome }) => {
+        const ofAgent = (id: string) => temporal.client.workflow.getHandle(`${handle.workflowId}/${id}`);
+        await vi.waitFor(() => expect(asked.size).toBe(CHILDREN), 20_000);
+        for (let round = 0; round < sized(15, 150); round += 1) {
+          await Promise.all([handle.signal(pauseMessage, {}), handle.signal(resumeMessage, {})]);
+          await handle.signal(pauseMessage, {});
+          await handle.signal(resumeMessage, {});
+          await vi.waitFor(async () => {
+            const states = await Promise.all(
+              ['0', ...ids].map((id) => ofAgent(id).query<{ state: string }>(statusQuery)),
+            );
+            expect(states.filter(({ state }) => state === 'paused')).toEqual([]);
+          }, 10_000);
+        }
+        answer.resolve(undefined);
+        expect(await outcome()).toMatchObject({ status: 'completed', agents: 1 + CHILDREN });
       },
     );
   });

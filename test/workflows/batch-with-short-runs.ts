@@ -1,4 +1,11 @@
-import { proxyActivities, workflowInfo } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  condition,
+  defineSignal,
+  proxyActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { RunOutcome } from '../../src/domain/records.ts';
 
 export { batch } from '../../src/workflows/batch.ts';
@@ -16,4 +23,11 @@ export async function analyze(input: unknown): Promise<RunOutcome> {
     retry: { maximumAttempts: 1 },
   });
   return doItem({ run, execution, input });
+}
+
+/** Keeps its id, whoever cancels it, until it gets the signal `leave`. */
+export async function stay(): Promise<void> {
+  let isLeaving = false;
+  setHandler(defineSignal('leave'), () => void (isLeaving = true));
+  await CancellationScope.nonCancellable(() => condition(() => isLeaving));
 }

@@ -281,6 +281,35 @@ describe('a batch of many items', () => {
 });
 
 describe('a person', () => {
+  it('pauses it while a run is being started: that run is told as well', async () => {
+    const { workflow } = temporal.client;
+    const items = itemsOf(1, 'taken');
+    const { items: ended } = await reportOf(await runBatch('taken', items));
+    const run = ended[0]?.run ?? '';
+    const [name = ''] = await blobs.listReferences(`runs/${run}@`);
+    await blobs.deleteReference(name);
+    // The batch cannot start the run as long as another has its id.
+    const other = await workflow.start('stay', { workflowId: run, taskQueue: TASK_QUEUE, args: [] });
+    let release = (): void => undefined;
+    held = new Promise((resolve) => (release = resolve));
+    const again = runBatch('taken', items);
+    await vi.waitFor(async () => {
+      const { events } = await other.fetchHistory();
+      expect(events?.some(({ workflowExecutionCancelRequestedEventAttributes: asks }) => asks)).toBe(true);
+    }, 20_000);
+    await workflow.getHandle('taken').signal(pauseMessage, { reason: 'lunch' });
+    await other.signal('leave');
+    const told = async (): Promise<unknown[]> => {
+      const { events } = await workflow.getHandle(run).fetchHistory();
+      return (events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: sent }) => sent?.signalName ?? []);
+    };
+    await vi.waitFor(async () => expect(await told()).toEqual([pauseMessage]), 20_000);
+    await workflow.getHandle('taken').signal(resumeMessage);
+    await vi.waitFor(async () => expect(await told()).toEqual([pauseMessage, resumeMessage]), 20_000);
+    release();
+    expect((await again).counts).toMatchObject({ completed: 1 });
+  });
+
   it('pauses it with a reason, which is shown; what a batch has no use for is refused by name', async () => {
     const { workflow } = temporal.client;
     const handle = await workflow.signalWithStart('batch', {

@@ -29,7 +29,9 @@ export function isAlive(identity: ProcessIdentity): boolean {
 
 /** SIGKILL, to its process group as well where it leads one. */
 export function kill(identity: ProcessIdentity, group: boolean): void {
-  if (group) signal(-identity.pid, 'SIGKILL');
+  const now = identify(identity.pid);
+  // A number is not given again while a group has it: only a process that has it now may lead a stranger's group.
+  if (group && (now === undefined || now.start === identity.start)) signal(-identity.pid, 'SIGKILL');
   if (isAlive(identity)) signal(identity.pid, 'SIGKILL');
 }
 

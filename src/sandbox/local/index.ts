@@ -295,11 +295,15 @@ class Provider implements LocalProvider {
   #startedLauncher: Launcher | undefined;
 
   #launch(): Promise<Launcher> {
-    this.#launcher ??= this.#interpreters.find(this.#defaultPython).then((interpreter: KernelInterpreter) => {
+    if (this.#launcher !== undefined) return this.#launcher;
+    const launcher = this.#interpreters.find(this.#defaultPython).then((interpreter: KernelInterpreter) => {
       this.#startedLauncher = new Launcher(interpreter.path);
       return this.#startedLauncher;
     });
-    return this.#launcher;
+    this.#launcher = launcher;
+    // What is missing may have been installed by the next time.
+    launcher.catch(() => (this.#launcher = undefined));
+    return launcher;
   }
 
   #locked<T>(id: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {

@@ -24,10 +24,10 @@ export async function startSandbox(
     hosts: plan.record.network ?? [],
   });
   signal?.throwIfAborted();
-  const started = await launcher.start(await plan.prepare(signal));
+  const started = await abortable(launcher.start(await plan.prepare(signal)), signal);
   const child = identify(started.pid);
   const launch = identify(started.launch);
-  if (child === undefined || launch === undefined) throw new Error((await started.exited).stderr || 'it ended at once');
+  if (child === undefined || launch === undefined) throw new Error((await abortable(started.exited, signal)).stderr || 'it ended at once');
   const record: SandboxRecord = { ...plan.record, running: { child, launch } };
   const kernel = connections.open(record.id);
   const answered = kernel.info();

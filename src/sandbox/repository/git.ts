@@ -111,6 +111,9 @@ function inherited(names: readonly string[]): Record<string, string> {
   );
 }
 
+/** Milliseconds for the last words of git once it has ended. */
+const LAST_WORDS_MS = 1000;
+
 /** Runs git to its end; its exit code is the caller's to judge. */
 export async function runGit(arguments_: readonly string[], options: GitOptions = {}): Promise<GitResult> {
   const child = spawnGit(arguments_, options);
@@ -148,6 +151,8 @@ export function spawnGit(arguments_: readonly string[], options: GitOptions = {}
     } catch {
       // It has ended by itself.
     }
+    // Whoever has left its group may hold them open.
+    setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream.destroy()), LAST_WORDS_MS).unref();
   };
   const timer = setTimeout(() => end(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
   const aborted = (): void => end('cancelled');
@@ -164,6 +169,8 @@ export function spawnGit(arguments_: readonly string[], options: GitOptions = {}
       reason ??= error.code === 'ENOENT' ? 'git is not installed here (apt install git)' : error.message;
       settle(127);
     });
+    // ssh leaves a process with its standard error where the user lets connections persist: nobody waits for that one.
+    child.once('exit', () => setTimeout(() => child.stderr.destroy(), LAST_WORDS_MS).unref());
     child.once('close', (code) => settle(code ?? 137));
   });
   return { stdout: child.stdout, stderr: child.stderr, ended };
@@ -172,7 +179,12 @@ export function spawnGit(arguments_: readonly string[], options: GitOptions = {}
 async function collect(stream: Readable): Promise<string> {
   stream.setEncoding('utf8');
   let text = '';
-  for await (const chunk of stream) text += String(chunk);
+  try {
+    for await (const chunk of stream) text += String(chunk);
+  } catch (error) {
+    // Nobody waits for more of it: see `spawnGit`.
+    if (!stream.destroyed) throw error;
+  }
   return text;
 }
 
