@@ -27,7 +27,8 @@ export async function startSandbox(
   const started = await abortable(launcher.start(await plan.prepare(signal)), signal);
   const child = identify(started.pid);
   const launch = identify(started.launch);
-  if (child === undefined || launch === undefined) throw new Error((await abortable(started.exited, signal)).stderr || 'it ended at once');
+  if (child === undefined || launch === undefined)
+    throw new Error((await abortable(started.exited, signal)).stderr || 'it ended at once');
   const record: SandboxRecord = { ...plan.record, running: { child, launch } };
   const kernel = connections.open(record.id);
   const answered = kernel.info();
