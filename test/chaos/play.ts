@@ -48,7 +48,7 @@ export async function play(stage: Stage, plan: RunPlan): Promise<Played> {
   try {
     await scene.begin();
     const { strikes, missed } = await disturb(scene, plan, log);
-    await untilEnded(scene);
+    await untilEnded(scene, log);
     const endedAt = Date.now();
     scene.look();
     const books = await closeBooks(scene, stage.commit, stage.undisturbed);
@@ -105,10 +105,14 @@ function isLast({ place }: Fault): boolean {
   return place === 'extracting the patch';
 }
 
-async function untilEnded(scene: Scene): Promise<void> {
+async function untilEnded(scene: Scene, log: (line: string) => void): Promise<void> {
   const began = Date.now();
   while (scene.result() === undefined) {
-    if (Date.now() - Math.max(began, scene.progress.times.at(-1) ?? 0) > STUCK) return;
+    if (Date.now() - Math.max(began, scene.progress.times.at(-1) ?? 0) > STUCK) {
+      const { stdout, stderr } = await scene.desk.run(['status', scene.id]);
+      log(`  no progress for ${STUCK / 1000} s; rlm status says:\n${String(stdout)}${stderr}`);
+      return;
+    }
     await delay(50);
   }
   // A second command may still be following the same run.
