@@ -51,9 +51,12 @@ _ETC = {
 }
 
 
-def run(spec, status_fd, error_fd, output_fd):
+def run(spec, launcher, status_fd, error_fd, output_fd):
     """Never returns. Errors go to `error_fd` as one line, exit code 125."""
     try:
+        if spec["folder"] is None:
+            # A job is nobody's any more when its launcher is gone.
+            _end_with(launcher)
         os.setsid()
         os.umask(0o022)
         _reset_signals()
@@ -70,9 +73,16 @@ def run(spec, status_fd, error_fd, output_fd):
         os.write(status_fd, json.dumps({"groups": groups}).encode() + b"\n")
         if spec["bwrap"] is None:
             _run_plainly(spec, listener, status_fd)
-        _run_isolated(spec, listener, status_fd)
+        _run_isolated(spec, launcher, listener, status_fd)
     except BaseException as error:  # noqa: BLE001 - the process ends either way; the launcher reads why
         os.write(2, f"{type(error).__name__}: {error}\n".encode("utf-8", "replace"))
+        os._exit(125)
+
+
+def _end_with(parent):
+    """SIGKILL when the parent ends, or has ended already. A change of uid undoes it."""
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
         os._exit(125)
 
 
@@ -119,15 +129,13 @@ def _run_plainly(spec, listener, status_fd):
     else:
         os.makedirs(spec["inside"], exist_ok=True)
     os.chdir(spec["inside"])
-    if spec["folder"] is None:
-        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     # The sign of life that bubblewrap would give: from here on this process is the kernel.
     os.write(status_fd, f'{{"child-pid": {os.getpid()}}}\n'.encode())
     _keep_only([listener])
     _execute(spec["argv"], listener, spec["environment"])
 
 
-def _run_isolated(spec, listener, status_fd):
+def _run_isolated(spec, launcher, listener, status_fd):
     if spec["uid"] is not None:
         linux.unshare(linux.CLONE_NEWNS)
     else:
@@ -145,9 +153,36 @@ def _run_isolated(spec, listener, status_fd):
     arguments += ["--args", str(environment_fd), "--seccomp", str(filter_fd), "--"]
     arguments += _command(spec["argv"], listener)
     os.chdir("/")
+    if spec["folder"] is None:
+        _end_with(launcher)
+        _become_first_process()
     _keep_only([descriptor for descriptor in (listener, status_fd, filter_fd, environment_fd) if descriptor is not None])
     limits.apply(spec["memory_mb"], spec["disk_mb"], spec["processes"])
     os.execve(spec["bwrap"], ["bwrap", *arguments], {})
+
+
+def _become_first_process():
+    """Goes on as the first process of a PID namespace: when it ends, whatever it has started ends with it.
+
+    bubblewrap's `--die-with-parent` is not enough: when bubblewrap is killed while it sets its child up, that child waits
+    for ever, or does its work all the same. The process that calls this ends as the one that goes on does.
+    """
+    linux.unshare(linux.CLONE_NEWPID)
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(write_end)
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+        # From inside, nobody can be asked for the parent: it has ended when nobody holds the other end.
+        os.set_blocking(read_end, False)
+        try:
+            os.read(read_end, 1)
+            os._exit(125)
+        except BlockingIOError:
+            return
+    _keep_only([write_end])
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os._exit(code if code >= 0 else 128 - code)
 
 
 def _enter_user_namespace():
@@ -294,7 +329,7 @@ def _bubblewrap_arguments(spec, stage, read_only, writable, status_fd):
     arguments = ["--unshare-user", "--uid", str(_INSIDE_UID), "--gid", str(_INSIDE_UID)]
     arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--unshare-net"]
     if spec["folder"] is None:
-        # A job is nobody's any more when its launcher is gone.
+        # What `_become_first_process` asked for is undone where bubblewrap changes its own privileges.
         arguments += ["--die-with-parent"]
     arguments += ["--hostname", "sandbox", "--as-pid-1", "--cap-drop", "ALL", "--json-status-fd", str(status_fd)]
     for target, inside in spec["symlinks"]:

@@ -82,10 +82,11 @@ class Server:
 
     def _start(self, key, spec, is_job):
         pipes = {name: os.pipe() for name in (("status", "stderr", "stdout") if is_job else ("status", "stderr"))}
+        launcher = os.getpid()
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
-            child.run(spec, pipes["status"][1], pipes["stderr"][1], pipes["stdout"][1] if is_job else None)
+            child.run(spec, launcher, pipes["status"][1], pipes["stderr"][1], pipes["stdout"][1] if is_job else None)
         launch = Launch(key, pid, is_job)
         self.launches[key] = launch
         for name, (read_end, write_end) in pipes.items():
