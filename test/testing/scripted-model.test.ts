@@ -249,7 +249,15 @@ describe('records', () => {
   });
 
   it('tell how many calls were pending at once', async () => {
-    const running = await start({ scripts: () => 'ok', latencyMs: 50 });
+    const all = Promise.withResolvers<void>();
+    let asked = 0;
+    const scripts = async (): Promise<string> => {
+      asked += 1;
+      if (asked === 20) all.resolve();
+      await all.promise;
+      return 'ok';
+    };
+    const running = await start({ scripts });
     await Promise.all(Array.from({ length: 20 }, (_, n) => ask(running.url, [user(`call ${n}`)])));
     expect(running.peak()).toBe(20);
   });
