@@ -162,10 +162,10 @@ def _run_isolated(spec, launcher, listener, status_fd):
 
 
 def _become_first_process():
-    """Goes on as the first process of a PID namespace: when it ends, whatever it has started ends with it.
+    """Continues as the first process of a PID namespace: when that ends, everything it has started ends with it.
 
-    bubblewrap's `--die-with-parent` is not enough: when bubblewrap is killed while it sets its child up, that child waits
-    for ever, or does its work all the same. The process that calls this ends as the one that goes on does.
+    bubblewrap's `--die-with-parent` is not enough: when bubblewrap is killed while it sets up its child, that child waits
+    for ever, or does its work all the same. The caller waits for the new process, and ends with its exit code.
     """
     linux.unshare(linux.CLONE_NEWPID)
     read_end, write_end = os.pipe()

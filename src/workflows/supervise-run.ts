@@ -116,8 +116,8 @@ export async function superviseRun(kind: RunKind): Promise<RunOutcome> {
       // A command that is given again says resume whether the run is paused or not: then nobody needs to hear of it.
       if (!wasClosed && !isAgentPaused) return;
       isAgentPaused = false;
-      // What was sent before comes before: the agents have their limits when they ask for more, and one that was told to
-      // pause by itself resumes.
+      // What was sent before arrives before: the agents have their limits when they ask for more, and an agent that was
+      // paused by itself resumes.
       void Promise.all([budgetMessages.applied(), agents.sent()]).then(
         () => gate.closed || root?.tellPaused(undefined),
       );

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { findMarked, type ProcessIdentity } from '../../src/sandbox/host/processes.ts';
-import { launchSpec } from '../../src/sandbox/local/launch-spec.ts';
 import { Launcher } from '../../src/sandbox/local/launcher.ts';
 import { findPython } from '../../src/sandbox/kernel-python.ts';
 import { seeded } from '../chaos/random.ts';
 import { sized } from '../sizes.ts';
+import { sleepingJob } from './fixtures.ts';
 
 const KILLS = sized(12, 200);
 
@@ -15,14 +15,7 @@ it(`nothing is left of jobs whose launchers are killed at any moment (${KILLS} o
   const seconds = `600.${process.pid}`;
   const ours = (): ProcessIdentity[] => findMarked({ commandLine: [`sleep\0${seconds}`], environment: [] });
   const { path } = await findPython();
-  const spec = launchSpec({
-    bwrap: '/usr/bin/bwrap',
-    interpreter: { path, prefixes: ['/usr'] },
-    folder: null,
-    workspace: { kind: 'empty' },
-    memory_mb: 256,
-    argv: ['/bin/sleep', seconds],
-  });
+  const spec = sleepingJob(path, seconds);
   let begun = 0;
   for (let round = 0; round < KILLS; round += 1) {
     const launcher = new Launcher(path);

@@ -10,6 +10,8 @@ import type {
   SandboxProvider,
   SandboxRequest,
 } from '../../src/sandbox/provider.ts';
+import { launchSpec } from '../../src/sandbox/local/launch-spec.ts';
+import type { LaunchSpec } from '../../src/sandbox/local/launcher.ts';
 import { bundleRepository } from '../../src/sandbox/repository/bundle.ts';
 
 export const LABELS: SandboxLabels = {
@@ -155,4 +157,16 @@ export async function runCode(
     const { stdout, stderr, error } = last.result;
     return { stdout, stderr: stderr + (error ?? ''), ms: performance.now() - began };
   }
+}
+
+/** A job that sleeps for so many seconds. @param python path of the interpreter */
+export function sleepingJob(python: string, seconds: string): LaunchSpec {
+  return launchSpec({
+    bwrap: '/usr/bin/bwrap',
+    interpreter: { path: python, prefixes: ['/usr'] },
+    folder: null,
+    workspace: { kind: 'empty' },
+    memory_mb: 256,
+    argv: ['/bin/sleep', seconds],
+  });
 }

@@ -9,7 +9,7 @@ import { createLocalProvider, type Isolation } from '../../src/sandbox/local/ind
 import { findBubblewrap, tryIsolation, unavailable } from '../../src/sandbox/local/isolation.ts';
 import { launchSpec } from '../../src/sandbox/local/launch-spec.ts';
 import { Launcher, type Exit } from '../../src/sandbox/local/launcher.ts';
-import { sandboxRequest, temporaryFolder, writeTree } from './fixtures.ts';
+import { sandboxRequest, sleepingJob, temporaryFolder, writeTree } from './fixtures.ts';
 
 const SCRIPT = fileURLToPath(new URL('report-isolation.ts', import.meta.url));
 const ORDINARY_UID = 61_002;
@@ -156,15 +156,7 @@ describe('a sandbox', () => {
   it('that takes too long is ended', async () => {
     const { path } = await findPython();
     const launcher = new Launcher(path);
-    const spec = launchSpec({
-      bwrap: '/usr/bin/bwrap',
-      interpreter: { path, prefixes: ['/usr'] },
-      folder: null,
-      workspace: { kind: 'empty' },
-      memory_mb: 256,
-      argv: ['/bin/sleep', '600'],
-    });
-    expect((await launcher.job(spec, 300)).code).toBe(128 + 9);
+    expect((await launcher.job(sleepingJob(path, '600'), 300)).code).toBe(128 + 9);
     await launcher.close();
   });
 

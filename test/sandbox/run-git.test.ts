@@ -12,7 +12,7 @@ describe('git on the host', { concurrent: true }, () => {
     expect(Date.now() - began).toBeLessThan(4000);
   });
 
-  it('ends at its timeout, whoever keeps its outputs', async () => {
+  it('ends at its timeout, also where another process holds its outputs', async () => {
     const began = Date.now();
     const alias = `alias.hang=!echo begun; ${LINGERER} & sleep 6`;
     const result = await runGit(['-c', alias, 'hang'], { timeoutMs: 500 });

@@ -25,7 +25,7 @@ export async function analyze(input: unknown): Promise<RunOutcome> {
   return doItem({ run, execution, input });
 }
 
-/** Keeps its id, whoever cancels it, until it gets the signal `leave`. */
+/** Keeps its id until it gets the signal `leave`; a cancellation does not end it. */
 export async function stay(): Promise<void> {
   let isLeaving = false;
   setHandler(defineSignal('leave'), () => void (isLeaving = true));

@@ -32,7 +32,7 @@ function childBehindServer(random: Random) {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('a child that is told to pause and to resume', () => {
+describe('a child that gets pause and resume', () => {
   it.each(Array.from({ length: 40 }, (_, seed) => seed))(
     'is in the end what it was told last, in whatever order the server delivers (seed %i)',
     async (seed) => {
@@ -56,7 +56,7 @@ describe('a child that is told to pause and to resume', () => {
     },
   );
 
-  it('is told to resume again where it may have paused itself', async () => {
+  it('gets resume again where it may have paused itself', async () => {
     const child = childBehindServer(seeded(1));
     const tellPaused = createTellPaused(child);
     tellPaused(undefined);

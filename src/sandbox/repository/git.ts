@@ -151,7 +151,7 @@ export function spawnGit(arguments_: readonly string[], options: GitOptions = {}
     } catch {
       // It has ended by itself.
     }
-    // Whoever has left its group may hold them open.
+    // A process that has left the group may hold them open.
     setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream.destroy()), LAST_WORDS_MS).unref();
   };
   const timer = setTimeout(() => end(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
@@ -169,7 +169,7 @@ export function spawnGit(arguments_: readonly string[], options: GitOptions = {}
       reason ??= error.code === 'ENOENT' ? 'git is not installed here (apt install git)' : error.message;
       settle(127);
     });
-    // ssh leaves a process with its standard error where the user lets connections persist: nobody waits for that one.
+    // ssh leaves a process behind that holds standard error where its connections persist: it is not waited for.
     child.once('exit', () => setTimeout(() => child.stderr.destroy(), LAST_WORDS_MS).unref());
     child.once('close', (code) => settle(code ?? 137));
   });
